@@ -1,0 +1,214 @@
+"""What a producer writes: `Api` classes with `Event`s of `Parameter`s.
+
+Everything is checked when the class is defined, so a mistake shows at import, with its place.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from lightbus import naming
+from lightbus.errors import DefinitionError, DuplicateApi
+
+
+class _NoDefault(enum.Enum):
+    NO_DEFAULT = "no default"
+
+    def __repr__(self) -> str:
+        return "NO_DEFAULT"
+
+
+NO_DEFAULT = _NoDefault.NO_DEFAULT
+"""Marks a parameter without a default, which is a required one."""
+
+_MUTABLE = (list, dict, set, bytearray)
+
+
+class Parameter:
+    """One named value an event carries.
+
+    Args:
+        name: an identifier, the keyword argument of `fire()` and of the handlers.
+        type: a Python type (see docs/definitions.md for all); left out, any JSON value is accepted.
+        default: makes the parameter optional; immutable. `fire()` fills it in, so handlers always get it.
+        description: text for the schema and the generated client.
+    """
+
+    __slots__ = ("default", "description", "name", "type")
+
+    def __init__(
+        self, name: str, type: Any = Any, default: Any = NO_DEFAULT, *, description: str = ""
+    ) -> None:
+        self.name, self.type, self.default, self.description = name, type, default, description
+
+    @property
+    def is_required(self) -> bool:
+        """Whether `fire()` must be given this parameter."""
+        return self.default is NO_DEFAULT
+
+    def __repr__(self) -> str:
+        default = "" if self.is_required else f", default={self.default!r}"
+        return f"Parameter({self.name!r}, {self.type!r}{default})"
+
+
+class Event:
+    """An event of an API.
+
+    Args:
+        parameters: `Parameter`s and bare names, in a tuple or list. A single string is one parameter.
+        description: text for the schema and the generated client.
+
+    Raises:
+        DefinitionError: when the `Api` class is created, for a name or default that cannot be used.
+    """
+
+    __slots__ = ("_given", "api", "description", "name", "parameters")
+
+    def __init__(self, parameters: Iterable[str | Parameter] | str = (), *, description: str = "") -> None:
+        self._given = parameters
+        self.description = inspect.cleandoc(description)
+        self.parameters: tuple[Parameter, ...] = ()
+        self.api = self.name = ""
+
+    def bind(self, api: str, name: str) -> Event:
+        """Return this event as `name` of an API, its parameters checked; a base class's events are shared so.
+
+        Raises:
+            DefinitionError: the name or a parameter cannot be used.
+        """
+        if problem := naming.event_problem(name):
+            raise DefinitionError(problem, api=api, event=name)
+        bound = Event(self._given, description=self.description)
+        bound.api, bound.name = api, name
+        bound.parameters = tuple(self._parameters(api, name))
+        return bound
+
+    def _parameters(self, api: str, event: str) -> Iterable[Parameter]:
+        given = self._given
+        if isinstance(given, str):
+            if naming.parameter_problem(given):
+                names = [part for part in given.replace(",", " ").split() if part]
+                written = ", ".join(repr(part) for part in names) + ("," if len(names) < 2 else "")
+                raise DefinitionError(
+                    f"parameters={given!r} is one string, and not an identifier. Write: parameters=({written})",
+                    api=api,
+                    event=event,
+                )
+            given = (given,)
+        elif isinstance(given, Parameter):
+            given = (given,)
+        elif not isinstance(given, (tuple, list)):
+            raise DefinitionError(
+                f"parameters must be a tuple or list of names and Parameters, not {type(given).__name__}",
+                api=api,
+                event=event,
+            )
+        seen: set[str] = set()
+        for item in given:
+            parameter = Parameter(item) if isinstance(item, str) else item
+            if not isinstance(parameter, Parameter):
+                raise DefinitionError(f"{item!r} is neither a name nor a Parameter", api=api, event=event)
+            self._check(parameter, seen, api, event)
+            seen.add(parameter.name)
+            yield parameter
+
+    @staticmethod
+    def _check(parameter: Parameter, seen: set[str], api: str, event: str) -> None:
+        problem = naming.parameter_problem(parameter.name)
+        if parameter.name in seen:
+            problem = "is defined twice"
+        if isinstance(parameter.default, _MUTABLE):
+            problem = (
+                f"the default {parameter.default!r} is mutable and would be shared by every event;"
+                " use a tuple, a frozen value, or no default"
+            )
+        if problem:
+            raise DefinitionError(problem, api=api, event=event, parameter=parameter.name)
+
+    def __repr__(self) -> str:
+        return f"<Event {self.api}.{self.name}>" if self.name else "<Event>"
+
+
+class Api:
+    """Base class of API definitions.
+
+    A subclass holds `Event`s as class attributes and a `class Meta` with `name` (identifiers joined by
+    dots) and optionally `version` and `description`; the docstring serves as description otherwise.
+    Defining the class registers it for `lightbus.create()`.
+
+    Raises:
+        DefinitionError: at class definition, naming the API, event and parameter at fault.
+        DuplicateApi: another class already defines the same API name.
+    """
+
+    api_name: ClassVar[str]
+    api_version: ClassVar[str]
+    api_description: ClassVar[str]
+    api_events: ClassVar[dict[str, Event]]
+
+    def __init_subclass__(cls, abstract: bool = False) -> None:
+        super().__init_subclass__()
+        if abstract:
+            return
+        meta = cls.__dict__.get("Meta")
+        name = getattr(meta, "name", None)
+        if not isinstance(name, str):
+            raise DefinitionError(
+                f'add the API\'s name to class {cls.__name__}:\n    class Meta:\n        name = "..."',
+                api=cls.__name__,
+            )
+        if problem := naming.api_problem(name):
+            raise DefinitionError(problem, api=cls.__name__)
+        unknown = [key for key in vars(meta) if not key.startswith("__") and key not in _META_KEYS]
+        if unknown:
+            raise DefinitionError(
+                f"class Meta has no setting {unknown[0]!r}; it takes {', '.join(_META_KEYS)}", api=name
+            )
+        cls.api_name = name
+        cls.api_version = str(getattr(meta, "version", ""))
+        cls.api_description = inspect.cleandoc(getattr(meta, "description", None) or cls.__doc__ or "")
+        cls.api_events = {}
+        for base in reversed(cls.__mro__):
+            for key, value in vars(base).items():
+                if isinstance(value, Event):
+                    cls.api_events[key] = value.bind(name, key)
+        registry.add(cls)
+
+
+_META_KEYS = ("name", "version", "description")
+
+
+class Registry:
+    """The `Api` classes defined in this process, by API name."""
+
+    def __init__(self) -> None:
+        self._apis: dict[str, type[Api]] = {}
+
+    def add(self, api: type[Api]) -> None:
+        """Register a class; the same class defined again (a reloaded module) replaces itself.
+
+        Raises:
+            DuplicateApi: a different class already has the name.
+        """
+        other = self._apis.get(api.api_name)
+        if other and (other.__module__, other.__qualname__) != (api.__module__, api.__qualname__):
+            raise DuplicateApi(
+                f"is defined twice, by {other.__module__}.{other.__qualname__}"
+                f" and by {api.__module__}.{api.__qualname__}. Rename one of them in its class Meta.",
+                api=api.api_name,
+            )
+        self._apis[api.api_name] = api
+
+    def all(self) -> dict[str, type[Api]]:
+        """Return the registered classes by API name."""
+        return dict(self._apis)
+
+    def clear(self) -> None:
+        """Forget every class; for tests that define APIs of their own."""
+        self._apis.clear()
+
+
+registry = Registry()

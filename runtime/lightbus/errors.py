@@ -1,0 +1,322 @@
+"""Every error the bus raises, in one tree.
+
+    LightbusError
+    |-- DefinitionError            fix the Api class
+    |   `-- DuplicateApi
+    |-- SchemaError                fix the schema document
+    |   `-- FormatMismatch         regenerate, or upgrade the run time (also an ImportError)
+    |-- UsageError                 fix the calling code
+    |   |-- UnknownApi, UnknownEvent (also AttributeErrors)
+    |   |-- InvalidEventArguments  fire() does not match the schema
+    |   |-- InvalidListener        the handler cannot take the event
+    |   |-- DuplicateListenerName
+    |   |-- BlockingCall           a blocking call on an event loop
+    |   `-- BusClosed
+    |-- InvalidEvent               an event that arrived does not match the schema
+    |-- TransportError             look at the server or the network
+    |   |-- ConnectionFailed
+    |   |-- JetStreamUnavailable
+    |   |-- PermissionDenied
+    |   |-- ProvisionError         a stream or durable is not as the bus needs it
+    |   |-- PublishFailed          the event was not stored
+    |   |   `-- EventTooLarge
+    |   |-- PublishUnknown         the event may have been stored; fire the same id again
+    |   `-- ConsumerLost
+    `-- ListenerFailed             a listener with OnError.SHUTDOWN met an error
+
+The second word of each line says who must act. Facts are fields as well as text.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class LightbusError(Exception):
+    """Base of every error this library raises on purpose."""
+
+
+# -- definitions and schemas ---------------------------------------------------------------------
+
+
+class DefinitionError(LightbusError):
+    """An `Api` class is not a valid definition.
+
+    Attributes:
+        api: name of the API or, before it is known, of the class.
+        event: name of the event, or None when the class itself is at fault.
+        parameter: name of the parameter, or None.
+    """
+
+    def __init__(
+        self, problem: str, *, api: str, event: str | None = None, parameter: str | None = None
+    ) -> None:
+        self.api, self.event, self.parameter = api, event, parameter
+        where = f"API {api}" if event is None else f"event {api}.{event}"
+        if parameter is not None:
+            where += f", parameter {parameter!r}"
+        super().__init__(f"{where}: {problem}")
+
+
+class DuplicateApi(DefinitionError):
+    """Two classes define the same API name."""
+
+
+class SchemaError(LightbusError):
+    """A schema document cannot be used.
+
+    Attributes:
+        source: the file or class the document came from.
+        pointer: JSON Pointer of the offending place, "" for the whole document.
+    """
+
+    def __init__(self, problem: str, *, source: str, pointer: str = "") -> None:
+        self.source, self.pointer = source, pointer
+        super().__init__(f"{source}{'#' + pointer if pointer else ''}: {problem}")
+
+
+class FormatMismatch(SchemaError, ImportError):
+    """Generated code and this run time do not speak the same format."""
+
+
+# -- calling code --------------------------------------------------------------------------------
+
+
+class UsageError(LightbusError):
+    """The calling code asks for something that cannot be done."""
+
+
+class UnknownApi(UsageError, AttributeError):
+    """No API of that name is known to this bus."""
+
+    def __init__(self, name: str, known: Iterable[str], *, hint: str = "") -> None:
+        self.api, self.known = name, tuple(sorted(known))
+        if self.known:
+            listing = f" Known APIs: {', '.join(self.known)}."
+        else:
+            listing = (
+                " No API is known at all: import the module that defines the Api class, or pass"
+                ' lightbus.create(apis=[...]) or lightbus.create(schemas="schemas").'
+            )
+        super().__init__(f"there is no API {name!r}{did_you_mean(name, self.known)}.{listing}{hint}")
+
+
+class UnknownEvent(UsageError, AttributeError):
+    """The API has no event of that name."""
+
+    def __init__(self, api: str, name: str, known: Iterable[str]) -> None:
+        self.api, self.event, self.known = api, name, tuple(sorted(known))
+        listing = ", ".join(self.known) or "none"
+        super().__init__(
+            f"API {api!r} has no event {name!r}{did_you_mean(name, self.known)}. Its events: {listing}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the payload of an event.
+
+    Attributes:
+        path: where, as Python would index it: `address.street`, `tags[0]`; "" for the payload itself.
+        message: what is wrong, as a sentence without full stop.
+        kind: "missing", "unexpected", or the JSON Schema keyword that refused ("type", "format", ...).
+    """
+
+    path: str
+    message: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class _PayloadError(LightbusError):
+    def __init__(self, headline: str, api: str, event: str, problems: Sequence[Problem], tail: str) -> None:
+        self.api, self.event, self.problems = api, event, tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"{headline}{lines}" + (f"\n{tail}" if tail else ""))
+
+
+class InvalidEventArguments(_PayloadError, UsageError):
+    """The arguments of `fire()` do not match the schema of the event.
+
+    Attributes:
+        api, event: the event.
+        problems: every `Problem` found, not only the first.
+    """
+
+    def __init__(self, api: str, event: str, problems: Sequence[Problem], *, signature: str) -> None:
+        super().__init__(
+            f"{api}.{event} was not fired, its arguments do not match the schema:",
+            api,
+            event,
+            problems,
+            f"Expected: {signature}",
+        )
+
+
+class InvalidEvent(_PayloadError):
+    """An event that arrived does not match the schema the listener was built with.
+
+    Attributes:
+        api, event: the event.
+        problems: every `Problem` found.
+    """
+
+    def __init__(self, api: str, event: str, problems: Sequence[Problem]) -> None:
+        super().__init__(f"an event {api}.{event} does not match its schema:", api, event, problems, "")
+
+
+class InvalidListener(UsageError):
+    """The handler cannot be called with the event.
+
+    Attributes:
+        event: the event's full name, `auth.user_created`.
+        expected: the signature to write.
+    """
+
+    def __init__(self, event: str, handler: str, problems: Sequence[str], *, expected: str) -> None:
+        self.event, self.handler, self.problems, self.expected = event, handler, tuple(problems), expected
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{handler} cannot listen to {event}:{lines}\nWrite: {expected}")
+
+
+class DuplicateListenerName(UsageError):
+    """Two listeners of one API and service share a name, so they would share one durable."""
+
+    def __init__(self, api: str, listener_name: str, taken_by: str) -> None:
+        self.api, self.listener_name = api, listener_name
+        super().__init__(
+            f"API {api!r} already has a listener named {listener_name!r} here (it listens to {taken_by})."
+            " Each listener_name is one durable with its own position: choose another name."
+        )
+
+
+class BlockingCall(UsageError):
+    """A blocking call was made in a thread that runs an event loop."""
+
+    def __init__(self, call: str, instead: str) -> None:
+        super().__init__(f"{call} blocks, and this thread runs an event loop. Write: {instead}")
+
+
+class BusClosed(UsageError):
+    """The bus was closed, or belongs to another process."""
+
+
+# -- the wire ------------------------------------------------------------------------------------
+
+
+class TransportError(LightbusError):
+    """The server or the network is not as the bus needs it."""
+
+
+class ConnectionFailed(TransportError):
+    """No usable connection to the server could be made.
+
+    Attributes:
+        url: the address tried, without credentials.
+        reason: what the network or the server said.
+    """
+
+    def __init__(self, url: str, reason: str, advice: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(f"cannot connect to NATS at {url}: {reason}\n{advice}")
+
+
+class JetStreamUnavailable(TransportError):
+    """The server answers, but JetStream is off or denied."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(
+            f"the NATS server at {url} does not offer JetStream, which keeps the events.\n"
+            "Start it with JetStream on: nats-server -js, or: lightbus server"
+        )
+
+
+class PermissionDenied(TransportError):
+    """The server refuses this user a subject.
+
+    Attributes:
+        subject: the refused subject.
+    """
+
+    def __init__(self, subject: str, action: str) -> None:
+        self.subject = subject
+        super().__init__(
+            f"the NATS server denies {action} {subject!r} to this user. Grant it in the server's permissions."
+        )
+
+
+class ProvisionError(TransportError):
+    """A stream or durable could not be made, or differs from what the bus needs."""
+
+
+class PublishFailed(TransportError):
+    """The event was not stored.
+
+    Attributes:
+        event: the event's full name.
+        event_id: its id.
+    """
+
+    def __init__(self, event: str, event_id: str, reason: str) -> None:
+        self.event, self.event_id, self.reason = event, event_id, reason
+        super().__init__(f"{event} (id {event_id}) was not stored: {reason}")
+
+
+class EventTooLarge(PublishFailed):
+    """The event is larger than the server's `max_payload`."""
+
+    def __init__(self, event: str, event_id: str, size: int, limit: int) -> None:
+        self.size, self.limit = size, limit
+        super().__init__(
+            event,
+            event_id,
+            f"it is {size:,} bytes and the server takes {limit:,} (max_payload)."
+            " Store the large part elsewhere and fire a reference to it.",
+        )
+
+
+class PublishUnknown(TransportError):
+    """The server did not confirm in time: the event may have been stored, or may be stored later.
+
+    Firing again with the same id is safe within the stream's duplicate window.
+
+    Attributes:
+        event: the event's full name.
+        event_id: its id, to fire again with `event_id=`.
+    """
+
+    def __init__(self, event: str, event_id: str, timeout: float, reason: str) -> None:
+        self.event, self.event_id, self.timeout, self.reason = event, event_id, timeout, reason
+        super().__init__(
+            f"{event} (id {event_id}): the server did not confirm it within {timeout:g} s ({reason})."
+            " It may have been stored; a retry with the same id is stored at most once."
+        )
+
+
+class ConsumerLost(TransportError):
+    """The durable of a running listener was deleted on the server."""
+
+
+class ListenerFailed(LightbusError):
+    """A listener with `OnError.SHUTDOWN` met an error, so the bus stops.
+
+    Attributes:
+        listener: the durable's name.
+        event_id: id of the event that failed, or None when the listener failed outside an event.
+    """
+
+    def __init__(self, listener: str, reason: str, event_id: str | None = None) -> None:
+        self.listener, self.event_id = listener, event_id
+        event = f" on event {event_id}" if event_id else ""
+        super().__init__(f"listener {listener!r} failed{event}: {reason}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `", did you mean 'x'?"`-style text for the closest known word, or ""."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""

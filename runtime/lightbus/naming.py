@@ -1,0 +1,152 @@
+"""How APIs, events, services and listeners are named on the server, in one place.
+
+Every stream, subject and durable of the wire contract (docs/protocol.md) is spelled by a function
+of this module and nowhere else. Rules: identifiers are ASCII, so each name is one NATS token.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable
+
+DEFAULT_PREFIX = "lightbus"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_MAX_DURABLE = 128  # part of every acknowledgement subject, so kept short
+_RESERVED_APIS = {"close", "close_async", "run", "wait"}
+
+
+def api_problem(name: str) -> str | None:
+    """Say what is wrong with an API name, or return None when it is valid."""
+    if not name or not all(_IDENTIFIER.fullmatch(part) for part in name.split(".")):
+        return f"{name!r} is not a valid API name; use identifiers joined by dots, such as 'shop.orders'"
+    for part in name.split("."):
+        if part.startswith("_"):
+            return f"the part {part!r} of API name {name!r} begins with an underscore"
+        if keyword.iskeyword(part):
+            return f"the part {part!r} of API name {name!r} is a Python keyword"
+    if name.split(".")[0] in _RESERVED_APIS:
+        return f"an API cannot be named {name!r}: bus.{name.split('.')[0]} is a method of the bus"
+    if name == "dead.letters":
+        return "the API name 'dead.letters' is reserved: its stream would be the dead letters' own"
+    return None
+
+
+def event_problem(name: str) -> str | None:
+    """Say what is wrong with an event name, or return None when it is valid."""
+    if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name):
+        return f"{name!r} is not a valid event name; use an identifier, such as 'user_created'"
+    if name.startswith("_"):
+        return f"event name {name!r} begins with an underscore"
+    return None
+
+
+def parameter_problem(name: str) -> str | None:
+    """Say what is wrong with the name of a parameter defined in Python, or return None."""
+    if not name.isidentifier() or keyword.iskeyword(name):
+        return f"{name!r} is not a Python identifier"
+    return None
+
+
+def listener_problem(name: str) -> str | None:
+    """Say what is wrong with a listener name, or return None when it is valid."""
+    if not _IDENTIFIER.fullmatch(name):
+        return f"{name!r} is not a valid listener_name; use an identifier, such as 'send_welcome_mail'"
+    return None
+
+
+def service_problem(name: str) -> str | None:
+    """Say what is wrong with a service name, or return None when it is valid."""
+    if not _SERVICE.fullmatch(name):
+        return f"{name!r} is not a valid service_name; use letters, digits, '_' and '-'"
+    return None
+
+
+def prefix_problem(name: str) -> str | None:
+    """Say what is wrong with a prefix, or return None when it is valid."""
+    if not _SERVICE.fullmatch(name):
+        return f"{name!r} is not a valid prefix; use letters, digits, '_' and '-'"
+    return None
+
+
+def stream(prefix: str, api: str) -> str:
+    """Name the stream that keeps an API's events: `lightbus-shop-orders` for `shop.orders`."""
+    return f"{prefix}-{api.replace('.', '-')}"
+
+
+def stream_subjects(prefix: str, api: str) -> str:
+    """Give the subject filter an API's stream captures: `lightbus.shop.orders.*`."""
+    return f"{prefix}.{api}.*"
+
+
+def subject(prefix: str, api: str, event: str) -> str:
+    """Name the subject an event is published on: `lightbus.auth.user_created`."""
+    return f"{prefix}.{api}.{event}"
+
+
+def durable(service_name: str, listener_name: str) -> str:
+    """Name a listener's durable consumer: `mailer-welcome`, or `welcome` without a service name.
+
+    A listener name holds no dash, so the last dash always separates the two parts.
+
+    Raises:
+        ValueError: the name is longer than 128 characters.
+    """
+    name = f"{service_name}-{listener_name}" if service_name else listener_name
+    if len(name) > _MAX_DURABLE:
+        raise ValueError(f"the durable name {name!r} has {len(name)} characters; at most {_MAX_DURABLE} fit")
+    return name
+
+
+def dead_letter_stream(prefix: str) -> str:
+    """Name the stream that keeps dead letters: `lightbus-dead-letters`."""
+    return f"{prefix}-dead-letters"
+
+
+def dead_letter_subjects(prefix: str) -> str:
+    """Give the subject filter the dead-letter stream captures."""
+    return f"{prefix}-dead-letters.>"
+
+
+def dead_letter_subject(prefix: str, stream_name: str, durable_name: str, sequence: int) -> str:
+    """Name the subject of one dead letter; one listener and event have exactly one."""
+    return f"{prefix}-dead-letters.{stream_name}.{durable_name}.{sequence}"
+
+
+def python_names(wire_names: Iterable[str]) -> dict[str, str]:
+    """Map the property names of a payload to Python parameter names, in order.
+
+    `class` becomes `class_`, `user-name` becomes `user_name`, `self` becomes `self_`, `2nd` becomes
+    `_2nd`. A name that is an identifier already keeps it, whatever the others are; of two names that
+    would meet, the altered one gets underscores appended until it is free.
+    """
+    wires = list(wire_names)
+    taken = {wire for wire in wires if _is_plain(wire)}
+    names: dict[str, str] = {}
+    for wire in wires:
+        if _is_plain(wire):
+            names[wire] = wire
+            continue
+        name = re.sub(r"[^A-Za-z0-9_]", "_", wire, flags=re.ASCII) or "_"
+        if name[0].isdigit():
+            name = f"_{name}"
+        if not _is_plain(name):
+            name += "_"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names[wire] = name
+    return names
+
+
+def _is_plain(name: str) -> bool:
+    return (
+        name.isidentifier()
+        and unicodedata.normalize("NFKC", name) == name  # Python compares identifiers in this form
+        and not keyword.iskeyword(name)
+        and name != "self"
+        and not name.startswith("__")  # a class body would mangle it
+    )
