@@ -1,0 +1,1 @@
+"""Lightbus on NATS JetStream."""
