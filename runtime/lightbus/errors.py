@@ -12,6 +12,7 @@
     |   |-- DuplicateListenerName
     |   |-- BlockingCall           a blocking call on an event loop
     |   `-- BusClosed
+    |-- UnreadableEvent            an event that arrived is not a CloudEvent
     |-- InvalidEvent               an event that arrived does not match the schema
     |-- TransportError             look at the server or the network
     |   |-- ConnectionFailed
@@ -155,6 +156,10 @@ class InvalidEventArguments(_PayloadError, UsageError):
             problems,
             f"Expected: {signature}",
         )
+
+
+class UnreadableEvent(LightbusError):
+    """A message that arrived is not a CloudEvent the bus can read."""
 
 
 class InvalidEvent(_PayloadError):

@@ -16,7 +16,7 @@ DEFAULT_PREFIX = "lightbus"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MAX_DURABLE = 128  # part of every acknowledgement subject, so kept short
-_RESERVED_APIS = {"close", "close_async", "run", "wait"}
+_RESERVED_APIS = {"close", "close_async", "wait", "wait_async"}
 
 
 def api_problem(name: str) -> str | None:

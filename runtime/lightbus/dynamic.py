@@ -1,0 +1,191 @@
+"""The dynamic bus: APIs by name, from `Api` classes or schema documents, without generated code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol, Unpack
+
+from lightbus.api import Api, registry
+from lightbus.bus import Bus, EventEndpoint, Listener, ListenOptions
+from lightbus.envelope import EventMessage
+from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
+from lightbus.schema import EventContract, SchemaDocument
+from lightbus.session import Settings
+
+_LIGHTBUS_1_HINT = (
+    " (Lightbus 1.x had bus.client: here, an Api class registers itself when it is defined, and listeners"
+    " are set up in before_server_start() or wherever listen() is called.)"
+)
+
+
+class Source(Protocol):
+    """An API's contracts."""
+
+    @property
+    def events(self) -> Iterable[str]:
+        """Names of the API's events."""
+
+    def contract(self, event: str) -> EventContract:
+        """Return the contract of one event."""
+
+
+class ApiSource:
+    """Contracts of an `Api` class of this process."""
+
+    def __init__(self, api: type[Api]) -> None:
+        self._api = api
+        self._contracts: dict[str, EventContract] = {}
+
+    @property
+    def events(self) -> Iterable[str]:
+        """Names of the class's events."""
+        return self._api.api_events
+
+    def contract(self, event: str) -> EventContract:
+        """Return the contract of one event, made on first use."""
+        if event not in self._contracts:
+            self._contracts[event] = EventContract.of_event(self._api, self._api.api_events[event])
+        return self._contracts[event]
+
+
+class DynamicBus(Bus):
+    """A bus on which APIs and events are found by name, and checked when used.
+
+    Without `apis` and `schemas` it knows every `Api` class defined in this process, also later ones.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        apis: Iterable[type[Api]] | None = None,
+        schemas: str | Path | None = None,
+    ) -> None:
+        super().__init__(settings)
+        self._sources: dict[str, Source] | None = None
+        if apis is not None or schemas is not None:
+            self._sources = {}
+        for api in apis or ():
+            self._add(api.api_name, ApiSource(api), api.__qualname__)
+        if schemas is not None:
+            for document in read_folder(Path(schemas)):
+                self._add(document.api, document, document.source)
+
+    def _add(self, name: str, source: Source, origin: str) -> None:
+        assert self._sources is not None
+        if name in self._sources:
+            raise UsageError(f"API {name!r} is given twice; the second time by {origin}")
+        self._sources[name] = source
+
+    def _source(self, name: str) -> Source | None:
+        if self._sources is not None:
+            return self._sources.get(name)
+        api = registry.all().get(name)
+        return _source_of(api) if api else None
+
+    def _known(self) -> Iterable[str]:
+        return self._sources if self._sources is not None else registry.all()
+
+    def __getattr__(self, name: str) -> DynamicApi:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return DynamicApi(self, name)
+
+    def __dir__(self) -> Iterable[str]:
+        return [*super().__dir__(), *(api.partition(".")[0] for api in self._known())]
+
+
+class DynamicApi:
+    """An API, or the first parts of dotted API names: `bus.shop` and `bus.shop.orders`.
+
+    Raises:
+        UnknownApi: no API has this name or begins with it.
+    """
+
+    def __init__(self, bus: DynamicBus, name: str) -> None:
+        self._bus, self._name = bus, name
+        self._api = bus._source(name)
+        known = bus._known()
+        if self._api is None and not any(api.startswith(f"{name}.") for api in known):
+            hint = _LIGHTBUS_1_HINT if name == "client" else ""
+            raise UnknownApi(name, known, hint=hint)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the event of that name, else the API one level down."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self._api is not None and name in self._api.events:
+            return DynamicEndpoint(self._bus, self._api, name)
+        deeper = f"{self._name}.{name}"
+        if self._api is None or any(api == deeper or api.startswith(f"{deeper}.") for api in self._bus._known()):
+            return DynamicApi(self._bus, deeper)
+        raise UnknownEvent(self._name, name, self._api.events)
+
+    def __dir__(self) -> Iterable[str]:
+        return self._api.events if self._api is not None else ()
+
+    def __repr__(self) -> str:
+        return f"<API {self._name}>"
+
+
+class DynamicEndpoint(EventEndpoint):
+    """An event of a dynamic bus; arguments are checked when the event is fired."""
+
+    def fire(self, /, **arguments: Any) -> EventMessage:
+        """Validate an event, store it, and return it once the server confirmed; blocks.
+
+        Raises:
+            InvalidEventArguments: the arguments do not match the schema; nothing was sent.
+            ConnectionFailed, PublishFailed, PublishUnknown: as `Transport.publish` describes.
+            BlockingCall: this thread runs an event loop; use `fire_async`.
+        """
+        return self._fire(self._by_wire_name(arguments))
+
+    async def fire_async(self, /, **arguments: Any) -> EventMessage:
+        """Fire from a running event loop; see `fire`."""
+        return await self._fire_async(self._by_wire_name(arguments))
+
+    def listen(
+        self, listener: Callable[..., Any], listener_name: str, **options: Unpack[ListenOptions]
+    ) -> Listener:
+        """Listen with a durable named after `listener_name`; returns once it takes events.
+
+        Args:
+            listener: a sync or async handler. It is called with the event's values as keywords, with the
+                `EventMessage` before them, or with the `EventMessage` alone, as its signature accepts.
+            listener_name: an identifier; each name of a service gets every event once.
+            options: see `ListenOptions`.
+
+        Raises:
+            InvalidListener: the handler cannot accept the event. DuplicateListenerName: the name is taken.
+        """
+        return self._listen(listener, listener_name, **options)
+
+    async def listen_async(
+        self, listener: Callable[..., Any], listener_name: str, **options: Unpack[ListenOptions]
+    ) -> Listener:
+        """Listen from a running event loop; see `listen`."""
+        return await self._listen_async(listener, listener_name, **options)
+
+    def _by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        wire = {parameter.name: parameter.wire for parameter in self._contract.parameters}
+        return {wire.get(name, name): value for name, value in arguments.items()}
+
+
+@cache
+def _source_of(api: type[Api]) -> ApiSource:
+    return ApiSource(api)
+
+
+def read_folder(folder: Path) -> list[SchemaDocument]:
+    """Read every per-API schema document of a folder.
+
+    Raises:
+        SchemaError: the folder holds none, or one cannot be used.
+    """
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise SchemaError("no schema documents (*.json) are here", source=str(folder))
+    return [SchemaDocument.load(path) for path in paths]

@@ -1,0 +1,140 @@
+"""What a bus does on one event loop: one connection, the listeners on it, and firing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lightbus import envelope
+from lightbus.envelope import EventMessage
+from lightbus.errors import ListenerFailed
+from lightbus.schema import EventContract
+from lightbus.transport import Outgoing, Transport
+from lightbus.worker import Listening, Worker
+
+log = logging.getLogger("lightbus")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `create()` was told.
+
+    Attributes:
+        url: server address, or several separated by commas; None looks it up when connecting.
+        service_name: first half of every durable's name, and the `source` of fired events.
+        prefix: first token of every stream and subject; one account can hold several environments.
+        timeout: seconds `fire()` waits for the server's confirmation, retries included.
+        grace: seconds running handlers get to finish when the bus closes.
+    """
+
+    url: str | None
+    service_name: str
+    prefix: str
+    timeout: float
+    grace: float
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents `source` of events fired with these settings."""
+        return f"/{self.service_name or 'lightbus'}"
+
+
+def make_transport(settings: Settings) -> Transport:
+    """Choose the transport a URL names: `memory://` stays in this process, anything else is NATS."""
+    if settings.url is not None and settings.url.startswith("memory://"):
+        from lightbus.memory import MemoryTransport
+
+        return MemoryTransport.shared(settings.url, settings.prefix)
+    from lightbus.jetstream import JetStreamTransport
+
+    return JetStreamTransport(settings.url, service_name=settings.service_name, prefix=settings.prefix)
+
+
+class Session:
+    """A bus's connection and listeners on the event loop it is used on.
+
+    Args:
+        settings: the bus's settings.
+        on_failure: called when a listener cannot go on.
+    """
+
+    def __init__(self, settings: Settings, on_failure: Callable[[ListenerFailed], None]) -> None:
+        self._settings = settings
+        self._on_failure = on_failure
+        self._transport: Transport | None = None
+        self._connecting = asyncio.Lock()
+        self._workers: list[Worker] = []
+        self._starting: set[asyncio.Task[None]] = set()
+
+    async def connected(self) -> Transport:
+        """Return the session's transport, connecting it first when needed."""
+        if self._transport is None:
+            async with self._connecting:
+                if self._transport is None:
+                    transport = make_transport(self._settings)
+                    await transport.connect()
+                    self._transport = transport
+        return self._transport
+
+    async def fire(
+        self, contract: EventContract, arguments: Mapping[str, object], event_id: str | None = None
+    ) -> EventMessage:
+        """Validate an event, store it, and return it once the server has confirmed.
+
+        Args:
+            contract: the event's contract.
+            arguments: values by wire name; UNSET counts as absent.
+            event_id: id of an earlier attempt whose outcome is unknown; None makes a new one.
+        """
+        data = contract.encode(arguments)
+        message = EventMessage(
+            id=event_id or str(uuid.uuid4()),
+            api_name=contract.api,
+            event_name=contract.event,
+            kwargs={contract.python_name(wire): arguments.get(wire, value) for wire, value in data.items()},
+            time=datetime.now(UTC),
+            source=self._settings.source,
+        )
+        body, headers = envelope.encode(message, data, dataschema=contract.uri)
+        outgoing = Outgoing(contract.api, contract.event, message.id, body, headers)
+        transport = await self.connected()
+        await transport.publish(outgoing, timeout=self._settings.timeout)
+        return message
+
+    async def listen(self, listening: Listening) -> None:
+        """Start a listener; returns once its durable exists and it takes events."""
+        worker = Worker(listening, await self.connected(), self._on_failure)
+        await worker.start()
+        self._workers.append(worker)
+
+    def listen_soon(self, listening: Listening) -> None:
+        """Start a listener without waiting; a failure to start goes the way of a failing listener."""
+
+        def started(task: asyncio.Task[None]) -> None:
+            self._starting.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._on_failure(ListenerFailed(listening.consumer.durable, str(error)))
+
+        task = asyncio.get_running_loop().create_task(self.listen(listening))
+        self._starting.add(task)
+        task.add_done_callback(started)
+
+    async def all_started(self) -> None:
+        """Wait until every listener of `listen_soon()` has started or failed."""
+        while self._starting:
+            await asyncio.wait(tuple(self._starting))
+
+    async def close(self) -> None:
+        """Stop the listeners, letting running handlers finish, then disconnect."""
+        await self.all_started()
+        workers, self._workers = self._workers, []
+        await asyncio.gather(*(worker.stop(self._settings.grace) for worker in workers))
+        async with self._connecting:
+            transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()

@@ -1,0 +1,188 @@
+"""What becomes of a delivered event: the table of decisions. Pure.
+
+    outcome          attempt      OnError                  decision
+    Handled          any          any                      Ack
+    Unreadable       any          any                      DeadLetter
+    Failed           <= retries   DEAD_LETTER              Retry(backoff)
+    Failed           >  retries   DEAD_LETTER              DeadLetter
+    Failed           any          ACKNOWLEDGE_AND_LOG      Ack
+    Failed           any          SHUTDOWN                 Shutdown
+    Crashed          any          DEAD_LETTER, ACK...      DeadLetter
+    Crashed          any          SHUTDOWN                 (never an outcome)
+
+A delivery counts as Crashed, before its handler would run, when all its attempts are used up and
+none of them reported back: the worker died each time. See `exhausted`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class OnError(enum.Enum):
+    """What a listener does when its handler raises.
+
+    `DEAD_LETTER` retries with backoff, then keeps the event in the dead letters. `SHUTDOWN` stops the
+    process and leaves the event on the stream. `ACKNOWLEDGE_AND_LOG` logs the error and drops the event.
+    """
+
+    DEAD_LETTER = "dead_letter"
+    SHUTDOWN = "shutdown"
+    ACKNOWLEDGE_AND_LOG = "acknowledge_and_log"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before each retry: exponential, with jitter.
+
+    Attributes:
+        first: seconds before the first retry.
+        factor: growth from one retry to the next.
+        limit: the longest wait, in seconds.
+        jitter: fraction by which a wait is randomly shortened, 0 to 1, so that retries spread out.
+    """
+
+    first: float = 1.0
+    factor: float = 2.0
+    limit: float = 60.0
+    jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.first < 0 or self.limit < self.first or self.factor < 1 or not 0 <= self.jitter <= 1:
+            raise ValueError(
+                f"{self} cannot be used: needs 0 <= first <= limit, factor >= 1 and jitter from 0 to 1"
+            )
+
+    def delay(self, attempt: int, chance: float) -> float:
+        """Return the seconds to wait after a failed attempt.
+
+        Args:
+            attempt: which attempt failed, from 1.
+            chance: a random number in [0, 1) that places the wait within the jitter.
+        """
+        exponent = min(attempt - 1, 64)  # beyond this every factor has met the limit; keeps floats finite
+        return min(self.first * self.factor**exponent, self.limit) * (1 - self.jitter * chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A listener's answer to failures.
+
+    Attributes:
+        on_error: what to do when the handler raises.
+        retries: how often a failed event is tried again before it becomes a dead letter.
+        backoff: the waits between tries.
+    """
+
+    on_error: OnError = OnError.DEAD_LETTER
+    retries: int = 8
+    backoff: Backoff = Backoff()
+
+
+# -- outcomes ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The handler returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The handler raised."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The event could not be read, or does not match the schema; trying again cannot help."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """Every attempt was used up by workers that died."""
+
+
+Outcome = Handled | Failed | Unreadable | Crashed
+
+# -- decisions -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Tell the server the event is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Have the event delivered again.
+
+    Attributes:
+        after: seconds to wait.
+    """
+
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Copy the event to the dead letters, then end it.
+
+    Attributes:
+        reason: a sentence for people, one line.
+        error: the exception's class name, "" when there was none.
+    """
+
+    reason: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Give the event back and stop the listener's process."""
+
+    error: BaseException
+
+
+Decision = Ack | Retry | DeadLetter | Shutdown
+
+
+def exhausted(attempt: int, policy: Policy) -> bool:
+    """Whether a delivery must not reach the handler any more, its attempts having crashed their workers."""
+    return policy.on_error is not OnError.SHUTDOWN and attempt > policy.retries + 1
+
+
+def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Decision:
+    """Decide what becomes of a delivery; the table stands at the top of the module.
+
+    Args:
+        outcome: what happened.
+        attempt: the delivery's number, from 1.
+        policy: the listener's policy.
+        chance: a random number in [0, 1) for the jitter.
+    """
+    match outcome:
+        case Handled():
+            return Ack()
+        case Unreadable(error):
+            return DeadLetter(one_line(str(error)), type(error).__name__)
+        case Crashed():
+            return DeadLetter(f"its worker died on each of {attempt - 1} attempts")
+        case Failed(error):
+            if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
+                return Ack()
+            if policy.on_error is OnError.SHUTDOWN:
+                return Shutdown(error)
+            if attempt > policy.retries:
+                return DeadLetter(one_line(f"{type(error).__name__}: {error}"), type(error).__name__)
+            return Retry(policy.backoff.delay(attempt, chance))
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Fold a text to one line of at most `limit` characters, as a header value must be."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= limit else f"{folded[: limit - 1]}…"

@@ -1,0 +1,256 @@
+"""One listener at work: take an event, decode it, call the handler, settle. The only place that settles."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from msgspec import UnsetType
+
+from lightbus import envelope
+from lightbus.envelope import EventMessage
+from lightbus.errors import InvalidEvent, LightbusError, ListenerFailed, TransportError, UnreadableEvent
+from lightbus.handlers import Handler
+from lightbus.schema import EventContract
+from lightbus.settle import (
+    Ack,
+    Crashed,
+    DeadLetter,
+    Decision,
+    Failed,
+    Handled,
+    Outcome,
+    Policy,
+    Retry,
+    Shutdown,
+    Unreadable,
+    exhausted,
+    settle,
+)
+from lightbus.transport import Consumer, Delivery, Subscription, Transport
+
+log = logging.getLogger("lightbus")
+
+_RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What a worker needs to know.
+
+    Attributes:
+        contract: contract of the event listened to.
+        consumer: the durable to join.
+        handler: the user's function.
+        policy: the answer to failures.
+        concurrency: how many events are handled at a time.
+    """
+
+    contract: EventContract
+    consumer: Consumer
+    handler: Handler
+    policy: Policy
+    concurrency: int
+
+
+class Worker:
+    """Runs one listener on the current event loop until it is stopped or fails.
+
+    Args:
+        listening: the listener.
+        transport: a connected transport.
+        on_failure: called once, on this loop, when the listener cannot go on.
+    """
+
+    def __init__(
+        self, listening: Listening, transport: Transport, on_failure: Callable[[ListenerFailed], None]
+    ) -> None:
+        self._listening = listening
+        self._transport = transport
+        self._on_failure = on_failure
+        self._subscription: Subscription | None = None
+        self._slots: list[asyncio.Task[None]] = []
+        self._keeper: asyncio.Task[None] | None = None
+        self._in_flight: set[Delivery] = set()
+        self._threads: ThreadPoolExecutor | None = None
+        self._failed = False
+
+    @property
+    def durable(self) -> str:
+        """Name of the durable this worker serves."""
+        return self._listening.consumer.durable
+
+    async def start(self) -> None:
+        """Join the durable and begin to take events.
+
+        Raises:
+            ProvisionError, TransportError: the durable cannot be joined.
+        """
+        listening = self._listening
+        self._subscription = await self._transport.subscribe(listening.consumer)
+        if not listening.handler.is_async:
+            self._threads = ThreadPoolExecutor(listening.concurrency, thread_name_prefix=self.durable)
+        self._slots = [
+            asyncio.create_task(self._slot(self._subscription), name=f"{self.durable}/{number}")
+            for number in range(listening.concurrency)
+        ]
+        self._keeper = asyncio.create_task(self._keep_alive(self._subscription), name=f"{self.durable}/alive")
+
+    async def stop(self, grace: float) -> None:
+        """Take no more events, let running handlers finish, give the rest back.
+
+        Args:
+            grace: seconds to wait for handlers; those still running then are cancelled and their events
+                are delivered again.
+        """
+        if self._subscription is not None:
+            await self._subscription.close()
+        if self._slots:
+            _, late = await asyncio.wait(self._slots, timeout=grace)
+            for slot in late:
+                slot.cancel()
+            if late:
+                log.warning("%s: %d handler(s) did not finish within %g s", self.durable, len(late), grace)
+                await asyncio.wait(late, timeout=1.0)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        for delivery in tuple(self._in_flight):
+            await self._carry_out(delivery, Retry(0))
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _slot(self, subscription: Subscription) -> None:
+        """Handle one event after another; each slot is one unit of concurrency."""
+        try:
+            while delivery := await subscription.take():
+                await self._work(delivery)
+        except LightbusError as error:
+            self._fail(ListenerFailed(self.durable, str(error)))
+        except Exception as error:
+            log.exception("%s: a defect in the listener's loop", self.durable)
+            self._fail(ListenerFailed(self.durable, f"{type(error).__name__}: {error}"))
+
+    async def _work(self, delivery: Delivery) -> None:
+        self._in_flight.add(delivery)
+        outcome, message = await self._handle(delivery)
+        decision = settle(outcome, delivery.attempt, self._listening.policy, random.random())
+        self._report(outcome, decision, message, delivery)
+        await self._carry_out(delivery, decision)
+        if isinstance(decision, Shutdown):
+            error = decision.error
+            self._fail(
+                ListenerFailed(
+                    self.durable, f"{type(error).__name__}: {error}", message.id if message else None
+                )
+            )
+
+    async def _handle(self, delivery: Delivery) -> tuple[Outcome, EventMessage | None]:
+        if exhausted(delivery.attempt, self._listening.policy):
+            return Crashed(), None
+        try:
+            message = read(delivery, self._listening.contract)
+        except (UnreadableEvent, InvalidEvent) as error:
+            return Unreadable(error), None
+        try:
+            await self._call(message)
+        except Exception as error:
+            return Failed(error), message
+        return Handled(), message
+
+    async def _call(self, message: EventMessage) -> None:
+        handler = self._listening.handler
+        if self._threads is None:
+            await handler(message)
+            return
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        result = await loop.run_in_executor(self._threads, context.run, handler, message)
+        if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
+            await result
+
+    async def _carry_out(self, delivery: Delivery, decision: Decision) -> None:
+        """Tell the server. This is the one settle point."""
+        try:
+            match decision:
+                case Ack():
+                    await delivery.ack()
+                case Retry(after):
+                    await delivery.retry(after)
+                case DeadLetter(reason, error):
+                    await delivery.dead_letter(reason, error)
+                case Shutdown():
+                    await delivery.retry(0)
+        except TransportError as error:
+            if isinstance(decision, DeadLetter):
+                log.error("%s: event stays pending, its dead letter failed: %s", self.durable, error)
+                await delivery.retry(_RETRY_AFTER_TROUBLE)
+            else:
+                log.warning("%s: not settled, will be delivered again: %s", self.durable, error)
+        finally:
+            self._in_flight.discard(delivery)
+
+    def _report(
+        self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery
+    ) -> None:
+        if isinstance(outcome, Handled):
+            return
+        event = message.id if message else f"at sequence {delivery.sequence}"
+        trace = outcome.error if isinstance(outcome, Failed) else None
+        what = outcome.error if isinstance(outcome, (Failed, Unreadable)) else "its worker died each time"
+        match decision:
+            case Retry(after):
+                log.warning(
+                    "%s: event %s failed on attempt %d, next try in %.1f s: %s",
+                    *(self.durable, event, delivery.attempt, after, what),
+                    exc_info=trace,
+                )
+            case DeadLetter(reason):
+                log.error("%s: event %s goes to the dead letters: %s", self.durable, event, reason, exc_info=trace)
+            case Ack():
+                log.error("%s: event %s failed and is dropped: %s", self.durable, event, what, exc_info=trace)
+            case Shutdown():
+                log.error("%s: event %s failed, shutting down: %s", self.durable, event, what, exc_info=trace)
+
+    async def _keep_alive(self, subscription: Subscription) -> None:
+        """Tell the server every third of `ack_wait` that the events in hand are being worked on."""
+        while True:
+            await asyncio.sleep(subscription.ack_wait / 3)
+            for delivery in tuple(self._in_flight):
+                try:
+                    await delivery.in_progress()
+                except TransportError as error:
+                    log.warning("%s: could not extend an event's time: %s", self.durable, error)
+
+    def _fail(self, failure: ListenerFailed) -> None:
+        if not self._failed:
+            self._failed = True
+            self._on_failure(failure)
+
+
+def read(delivery: Delivery, contract: EventContract) -> EventMessage:
+    """Turn a delivery into the event a handler gets.
+
+    Raises:
+        UnreadableEvent: it is not a CloudEvent of this type.
+        InvalidEvent: its payload does not match the schema.
+    """
+    event = envelope.decode(delivery.body, delivery.headers)
+    if event.type != contract.full_name:
+        raise UnreadableEvent(f"its CloudEvents type is {event.type!r}, expected {contract.full_name!r}")
+    return EventMessage(
+        id=event.id,
+        api_name=contract.api,
+        event_name=contract.event,
+        kwargs=contract.decode(event.data),
+        time=delivery.time if isinstance(event.time, UnsetType) else event.time,
+        source=event.source,
+        attempt=delivery.attempt,
+        trace=event.trace,
+    )
