@@ -1,0 +1,71 @@
+"""The transport on NATS JetStream; the only package that imports nats-py."""
+
+from __future__ import annotations
+
+from lightbus import naming
+from lightbus.errors import PublishFailed
+from lightbus.jetstream.address import resolve
+from lightbus.jetstream.connection import Connection, client_name
+from lightbus.jetstream.consumer import PullSubscription
+from lightbus.jetstream.provision import ensure_consumer, ensure_stream
+from lightbus.jetstream.publisher import NoStream, Publisher
+from lightbus.transport import Consumer, Outgoing, PubAck
+
+
+class JetStreamTransport:
+    """One connection's worth of JetStream; see `lightbus.transport.Transport`.
+
+    Args:
+        url: server address; None looks it up, see `lightbus.jetstream.address.resolve`.
+        service_name: shown in the connection's name.
+        prefix: first token of streams and subjects.
+    """
+
+    def __init__(self, url: str | None, *, service_name: str, prefix: str) -> None:
+        self._prefix = prefix
+        self._connection = Connection(resolve(url), client_name(service_name))
+        self._publisher = Publisher(self._connection)
+
+    async def connect(self) -> None:
+        """Connect and check that JetStream answers."""
+        await self._connection.connect()
+        await self._publisher.start()
+
+    async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
+        """Store an event; its stream is made when no stream answers."""
+        subject = naming.subject(self._prefix, event.api, event.event)
+        what = f"{event.api}.{event.event}"
+
+        async def once() -> PubAck:
+            return await self._publisher.publish(
+                *(subject, event.body, event.headers), what=what, event_id=event.id, timeout=timeout
+            )
+
+        try:
+            return await once()
+        except NoStream:
+            stream = naming.stream(self._prefix, event.api)
+            subjects = naming.stream_subjects(self._prefix, event.api)
+            await ensure_stream(self._connection, stream, subjects, f"Events of the {event.api} API")
+        try:
+            return await once()
+        except NoStream:
+            raise PublishFailed(what, event.id, f"no stream captures {subject!r}") from None
+
+    async def subscribe(self, consumer: Consumer) -> PullSubscription:
+        """Join a durable, made when missing."""
+        config = await ensure_consumer(self._connection, self._prefix, consumer)
+        subscription = PullSubscription(
+            self._connection,
+            self._publisher,
+            prefix=self._prefix,
+            stream=naming.stream(self._prefix, consumer.api),
+            durable=consumer.durable,
+            ack_wait=config["ack_wait"] / 1_000_000_000,
+        )
+        await subscription.start()
+        return subscription
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.close()

@@ -1,0 +1,122 @@
+"""Where the server is and who we are: argument, `NATS_URL`, NATS CLI context, or the default.
+
+Contexts follow ADR-21 of nats-io/nats-architecture-and-design: JSON files written by `nats context`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from lightbus.errors import UsageError
+
+DEFAULT_URL = "nats://127.0.0.1:4222"
+_SCHEMES = ("nats", "tls", "ws", "wss")
+_UNSUPPORTED = ("nsc", "nkey", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How to reach the server.
+
+    Attributes:
+        servers: one URL or more.
+        origin: where the address came from, for messages.
+        options: further keyword arguments of nats-py's `connect()`, such as credentials.
+        tls_files: paths of `ca`, `cert` and `key` for a TLS context.
+    """
+
+    servers: tuple[str, ...]
+    origin: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tls_files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def display(self) -> str:
+        """The servers without credentials."""
+        return ", ".join(_without_credentials(server) for server in self.servers)
+
+
+def resolve(url: str | None, environment: Mapping[str, str] = os.environ) -> Address:
+    """Find the server's address.
+
+    Args:
+        url: what the user passed to `create()`, servers separated by commas.
+        environment: read for `NATS_URL`, `NATS_CONTEXT`, `XDG_CONFIG_HOME` and `HOME`.
+
+    Raises:
+        UsageError: a URL or context cannot be used.
+    """
+    if url:
+        return Address(_servers(url, "url="), "the url given to lightbus.create()")
+    if from_environment := environment.get("NATS_URL"):
+        return Address(_servers(from_environment, "NATS_URL"), "NATS_URL")
+    home = Path(environment.get("HOME", "~")).expanduser()
+    folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "nats"
+    selected = folder / "context.txt"
+    name = environment.get("NATS_CONTEXT") or (selected.read_text().strip() if selected.is_file() else "")
+    if name:
+        return _from_context(name, folder / "context" / f"{name}.json", home)
+    return Address((DEFAULT_URL,), "the default")
+
+
+def _from_context(name: str, path: Path, home: Path) -> Address:
+    try:
+        context = json.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"NATS context {name!r} cannot be read: {error.strerror} ({path})") from error
+    except ValueError as error:
+        raise UsageError(f"NATS context {name!r} is not valid JSON: {error} ({path})") from error
+    for key in _UNSUPPORTED:
+        if context.get(key):
+            raise UsageError(f"NATS context {name!r} sets {key!r}, which lightbus does not support ({path})")
+
+    def file(key: str) -> str:
+        value = context.get(key) or ""
+        return str(home / value[2:]) if value.startswith("~/") else value
+
+    options: dict[str, Any] = {}
+    for key in ("user", "password", "token"):
+        if context.get(key):
+            options[key] = context[key]
+    if context.get("inbox_prefix"):
+        options["inbox_prefix"] = context["inbox_prefix"]
+    if context.get("tls_first"):
+        options["tls_handshake_first"] = True
+    if file("creds"):
+        options["user_credentials"] = file("creds")
+    tls_files = {key: file(key) for key in ("ca", "cert", "key") if file(key)}
+    servers = _servers(context.get("url") or DEFAULT_URL, f"NATS context {name!r}")
+    return Address(servers, f"NATS context {name!r}", options, tls_files)
+
+
+def _servers(text: str, origin: str) -> tuple[str, ...]:
+    servers = tuple(_server(part.strip(), origin) for part in text.split(",") if part.strip())
+    if not servers:
+        raise UsageError(f"{origin} {text!r} names no server; write it like {DEFAULT_URL}")
+    return servers
+
+
+def _server(text: str, origin: str) -> str:
+    url = text if "://" in text else f"nats://{text}"
+    parts = urlsplit(url)
+    try:
+        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is not a number from 0 to 65535
+        usable = False
+    if not usable:
+        raise UsageError(
+            f"{origin} {_without_credentials(url)!r} is not the address of a NATS server;"
+            f" write it like {DEFAULT_URL} ({', '.join(_SCHEMES)})"
+        )
+    return url
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,400 @@
+"""One supervised NATS connection.
+
+nats-py is used for what it does well (protocol, reconnect, subscriptions); its failure modes are fenced
+here, each by measurement on nats-py 2.16: callbacks that raise end its read loop, a first `connect()` retries
+without limit, protocol errors close it for good, requests in flight are not told of a disconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from lightbus.errors import ConnectionFailed, JetStreamUnavailable, LightbusError, TransportError
+from lightbus.jetstream.address import Address
+
+log = logging.getLogger("lightbus")
+
+_CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
+_PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
+_FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
+_API_TIMEOUT = 5.0  # seconds for one JetStream API request
+_NO_RESPONDERS_RETRIES = 3  # a leader election answers 503 for a moment (ADR-22)
+_NO_RESPONDERS_WAIT = 0.25  # seconds between them
+
+
+class ApiError(TransportError):
+    """The JetStream API refused a request.
+
+    Attributes:
+        code: the HTTP-like code. err_code: the server's own number. description: its words.
+    """
+
+    def __init__(self, code: int, err_code: int, description: str) -> None:
+        self.code, self.err_code, self.description = code, err_code, description
+        super().__init__(f"{description} (code {code}, error {err_code})")
+
+
+class NoResponders(TransportError):
+    """Nobody listens on the subject of a request."""
+
+
+@dataclass(slots=True, eq=False)
+class _Subscribed:
+    """A subscription, kept so that it can be made again on a new client."""
+
+    subject: str
+    receive: Callable[[Msg], Coroutine[Any, Any, None]]
+    handle: Any = None
+
+
+class Connection:
+    """A connection that comes back by itself until it is closed.
+
+    Args:
+        address: where to connect.
+        name: shown by the server's monitoring.
+    """
+
+    def __init__(self, address: Address, name: str) -> None:
+        self.address = address
+        self._name = name
+        self._client = Client()
+        self._up = asyncio.Event()
+        self._connecting = True
+        self._closing = False
+        self._first_errors: list[Exception] = []
+        self._gave_up = asyncio.Event()
+        self._on_down: list[Callable[[], None]] = []
+        self._on_up: list[Callable[[], None]] = []
+        self._on_error: list[Callable[[Exception], None]] = []
+        self._rebuilding: asyncio.Task[None] | None = None
+        self._delay = _FIRST_DELAY
+        self._subscribed: list[_Subscribed] = []
+
+    # -- lifetime ----------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect and make sure JetStream answers.
+
+        Raises:
+            ConnectionFailed, JetStreamUnavailable: with what to do about it.
+        """
+        await self._open()
+        try:
+            await self.api("INFO")
+        except NoResponders:
+            await self.close()
+            raise JetStreamUnavailable(self.address.display) from None
+        except ApiError as error:
+            await self.close()
+            if error.err_code in (10039, 10076):  # not enabled for the account, not enabled
+                raise JetStreamUnavailable(self.address.display) from None
+            raise
+        except TransportError:
+            log.debug("the user may not ask for JetStream's account information", exc_info=True)
+
+    async def _open(self) -> None:
+        self._connecting, self._first_errors = True, []
+        self._gave_up.clear()
+        attempt = asyncio.create_task(self._client.connect(**self._options()))
+        hopeless = asyncio.create_task(self._gave_up.wait())
+        # nats-py may swallow a cancellation, so the bound comes from outside
+        await asyncio.wait({attempt, hopeless}, timeout=_CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        hopeless.cancel()
+        if attempt.done() and attempt.exception() is None and self._client.is_connected:
+            self._connecting = False
+            self._up.set()
+            self._limit_unacknowledged_time()
+            return
+        reason = self._reason(attempt)
+        attempt.cancel()
+        await asyncio.wait({attempt}, timeout=1.0)
+        if attempt.done() and not attempt.cancelled():
+            attempt.exception()
+        with contextlib.suppress(Exception):
+            await self._client.close()
+        raise ConnectionFailed(self.address.display, reason, self._advice(reason))
+
+    def _options(self) -> dict[str, Any]:
+        tls = None
+        if self.address.tls_files:
+            files = self.address.tls_files
+            tls = ssl.create_default_context(cafile=files.get("ca"))
+            if "cert" in files:
+                tls.load_cert_chain(files["cert"], files.get("key"))
+        return {
+            "servers": list(self.address.servers),
+            "name": self._name,
+            "max_reconnect_attempts": -1,
+            "ping_interval": _PING_INTERVAL,
+            "max_outstanding_pings": 2,
+            "connect_timeout": _CONNECT_TIMEOUT,
+            "reconnect_to_server_handler": self._choose_server,
+            "error_cb": self._error,
+            "disconnected_cb": self._disconnected,
+            "reconnected_cb": self._reconnected,
+            "closed_cb": self._closed,
+            **({"tls": tls} if tls else {}),
+            **self.address.options,
+        }
+
+    def _reason(self, attempt: asyncio.Task[None]) -> str:
+        error: BaseException | None = self._first_errors[-1] if self._first_errors else None
+        if error is None and attempt.done() and not attempt.cancelled():
+            error = attempt.exception()
+        if error is None:
+            return f"no answer within {_CONNECT_TIMEOUT:g} s"
+        if isinstance(error, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(error, socket.gaierror):
+            return "the host name cannot be resolved"
+        return str(error).removeprefix("nats: ").strip("'") or type(error).__name__
+
+    def _advice(self, reason: str) -> str:
+        if "uthorization" in reason or "uthentication" in reason:
+            return f"Check the user, password, token or credentials in {self.address.origin}."
+        if "certificate" in reason.lower() or "tls" in reason.lower() or "ssl" in reason.lower():
+            return f"Check the TLS settings in {self.address.origin} and the server's certificate."
+        return (
+            f"Is a server running there? The address comes from {self.address.origin}.\n"
+            "Start one for development with: lightbus server   (or: nats-server -js)\n"
+            "Point elsewhere with NATS_URL or lightbus.create(url=...)."
+        )
+
+    async def close(self) -> None:
+        """Disconnect for good."""
+        self._closing = True
+        if self._rebuilding is not None:
+            self._rebuilding.cancel()
+            await asyncio.wait({self._rebuilding})
+        await _bounded(self._client.close(), 2.0)
+
+    # -- use ---------------------------------------------------------------------------------------
+
+    @property
+    def max_payload(self) -> int:
+        """The largest message the server takes, headers included, in bytes."""
+        return self._client.max_payload
+
+    async def ready(self, timeout: float) -> bool:
+        """Wait until the connection is up; False when it is not within `timeout` seconds."""
+        if self._up.is_set():
+            return True
+        try:
+            await asyncio.wait_for(self._up.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def when_down(self, callback: Callable[[], None]) -> None:
+        """Call a function at each disconnect; whatever was in flight may be lost."""
+        self._on_down.append(callback)
+
+    def when_up(self, callback: Callable[[], None]) -> None:
+        """Call a function after each reconnect; subscriptions are back by then."""
+        self._on_up.append(callback)
+
+    def when_error(self, callback: Callable[[Exception], None]) -> None:
+        """Call a function for each error the server reports, such as a denied subject."""
+        self._on_error.append(callback)
+
+    def forget(self, *callbacks: object) -> None:
+        """Stop calling functions given to the `when_` methods."""
+        for registered in (self._on_down, self._on_up, self._on_error):
+            registered[:] = [callback for callback in registered if callback not in callbacks]  # type: ignore[index]
+
+    def new_inbox(self) -> str:
+        """Return a fresh reply subject within this connection's permissions."""
+        return self._client.new_inbox()
+
+    async def subscribe(self, subject: str, callback: Callable[[Msg], None]) -> Callable[[], Any]:
+        """Receive a subject's messages; survives reconnects.
+
+        Returns:
+            A coroutine function that ends the subscription.
+        """
+
+        async def receive(message: Msg) -> None:
+            try:
+                callback(message)
+            except Exception:  # raising would end nats-py's delivery
+                log.exception("a defect while receiving from %s", message.subject)
+
+        subscribed = _Subscribed(subject, receive)
+        await self._attach(subscribed)
+        self._subscribed.append(subscribed)
+
+        async def end() -> None:
+            self._subscribed.remove(subscribed)
+            with contextlib.suppress(nats.errors.Error):
+                await subscribed.handle.unsubscribe()
+
+        return end
+
+    async def _attach(self, subscribed: _Subscribed) -> None:
+        subscribed.handle = await self._client.subscribe(
+            subscribed.subject, cb=subscribed.receive, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+
+    async def publish(
+        self, subject: str, body: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Send a message without waiting for anything.
+
+        Raises:
+            TransportError: the connection is down right now, so nothing was sent.
+        """
+        if not self._up.is_set():
+            raise TransportError("the connection is down")
+        try:
+            await self._client.publish(subject, body, reply=reply, headers=headers)
+        except (nats.errors.Error, OSError) as error:
+            raise TransportError(f"not sent: {error}") from error
+
+    async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
+        """Send a request and return the answer's body.
+
+        Raises:
+            NoResponders: nobody listens there. TransportError: no answer in time, or the connection is down.
+        """
+        if not self._up.is_set():
+            raise TransportError("the connection is down")
+        try:
+            answer = await self._client.request(subject, body, timeout=timeout)
+        except nats.errors.NoRespondersError as error:
+            raise NoResponders(f"nobody answers on {subject}") from error
+        except TimeoutError as error:
+            raise TransportError(f"no answer on {subject} within {timeout:g} s") from error
+        except (nats.errors.Error, OSError) as error:
+            raise TransportError(f"request on {subject}: {error}") from error
+        return answer.data
+
+    async def api(self, operation: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call the JetStream API, such as `STREAM.INFO.lightbus-auth`, in raw JSON.
+
+        Raises:
+            ApiError: the server refused. NoResponders: JetStream does not answer. TransportError: no answer.
+        """
+        payload = msgspec.json.encode(body) if body is not None else b""
+        for left in range(_NO_RESPONDERS_RETRIES - 1, -1, -1):
+            try:
+                raw = await self.request(f"$JS.API.{operation}", payload, _API_TIMEOUT)
+                break
+            except NoResponders:
+                if not left:
+                    raise
+                await asyncio.sleep(_NO_RESPONDERS_WAIT)
+        answer: dict[str, Any] = msgspec.json.decode(raw)
+        if error := answer.get("error"):
+            raise ApiError(error.get("code", 0), error.get("err_code", 0), error.get("description", ""))
+        return answer
+
+    # -- nats-py's callbacks; none of them may raise ---------------------------------------------------
+
+    async def _error(self, error: Exception) -> None:
+        if self._connecting:
+            self._first_errors.append(error)
+            if _is_final(error) or len(self._first_errors) >= len(self.address.servers):
+                self._gave_up.set()
+            return
+        log.debug("nats: %s", error)
+        self._tell(self._on_error, error)
+
+    async def _disconnected(self) -> None:
+        if self._connecting or not self._up.is_set():
+            return
+        self._up.clear()
+        if not self._closing:
+            log.warning("disconnected from %s, reconnecting", self.address.display)
+        self._tell(self._on_down)
+
+    async def _reconnected(self) -> None:
+        self._delay = _FIRST_DELAY
+        self._up.set()
+        self._limit_unacknowledged_time()
+        log.info("connected again to %s", self.address.display)
+        self._tell(self._on_up)
+
+    async def _closed(self) -> None:
+        """nats-py gave up for good, as it does after a protocol error: start over with a new client."""
+        if self._connecting or self._closing:
+            return
+        self._up.clear()
+        self._tell(self._on_down)
+        if self._rebuilding is None or self._rebuilding.done():
+            self._rebuilding = asyncio.create_task(self._rebuild())
+
+    async def _rebuild(self) -> None:
+        while not self._closing:
+            self._client = Client()
+            try:
+                await self._open()
+                for subscribed in self._subscribed:
+                    await self._attach(subscribed)
+            except ConnectionFailed as failure:
+                log.warning("%s", failure.reason)
+                await asyncio.sleep(self._next_delay())
+                continue
+            self._delay = _FIRST_DELAY
+            log.info("connected anew to %s", self.address.display)
+            self._tell(self._on_up)
+            return
+
+    def _choose_server(self, servers: list[Any], info: dict[str, Any]) -> tuple[Any, float]:
+        """Pick any server, after an exponential delay with jitter (ADR-40)."""
+        return random.choice(servers), self._next_delay()
+
+    def _next_delay(self) -> float:
+        delay = self._delay * random.uniform(0.5, 1.0)
+        self._delay = min(self._delay * 2, _LONGEST_DELAY)
+        return delay
+
+    def _tell(self, callbacks: list[Callable[..., None]], *arguments: object) -> None:
+        for callback in tuple(callbacks):
+            try:
+                callback(*arguments)
+            except Exception:
+                log.exception("a defect in a connection callback")
+
+    def _limit_unacknowledged_time(self) -> None:
+        """Have the kernel give up on a peer that does not acknowledge bytes; nats-py waits about 15 minutes."""
+        writer = getattr(self._client._transport, "_io_writer", None)
+        raw = writer.get_extra_info("socket") if writer is not None else None
+        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            with contextlib.suppress(OSError):
+                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PING_INTERVAL * 2 * 1000)
+
+
+def client_name(service_name: str) -> str:
+    """Name a connection for the server's monitoring: service and process."""
+    return f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether trying again cannot help."""
+    text = str(error).lower()
+    return isinstance(error, ssl.SSLError) or "authorization" in text or "authentication" in text
+
+
+async def _bounded(work: Any, seconds: float) -> None:
+    """Wait for nats-py for a limited time; cancelling it is not a bound, it may swallow that."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+    elif not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, LightbusError):
+        log.debug("while closing: %s", error)

@@ -1,0 +1,279 @@
+"""Consuming with our own pull loop (ADR-37): one inbox, raw pull requests, heartbeats, pulls again after a break.
+
+nats-py's `fetch` sleeps through a server restart, hides a deleted consumer and ignores missed heartbeats
+(measured on 2.16); here each of these ends or renews the pull at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from nats.aio.msg import Msg
+
+from lightbus import deadletter, naming
+from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
+from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.provision import ensure_stream
+from lightbus.jetstream.publisher import NoStream, Publisher
+
+log = logging.getLogger("lightbus")
+
+_EXPIRES = 30.0  # seconds a pull request stays on the server
+_HEARTBEAT = 5.0  # seconds between signs of life while a pull waits
+_MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
+_DEAD_LETTER_TIMEOUT = 10.0  # seconds for the copy to be confirmed
+_NANOSECONDS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
+
+
+class PullSubscription:
+    """A worker's share of a durable; see `lightbus.transport.Subscription`.
+
+    Asks the server for exactly as many events as there are `take()`s waiting, so that no event waits here
+    while another worker is idle.
+
+    Args:
+        connection: a connected connection.
+        publisher: for dead letters.
+        prefix: the bus's prefix.
+        stream: name of the stream.
+        durable: name of the durable.
+        ack_wait: the durable's own ack_wait, in seconds.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        publisher: Publisher,
+        *,
+        prefix: str,
+        stream: str,
+        durable: str,
+        ack_wait: float,
+    ) -> None:
+        self._connection, self._publisher = connection, publisher
+        self._prefix, self.stream, self.durable = prefix, stream, durable
+        self.ack_wait = ack_wait
+        self._inbox = connection.new_inbox()
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._waiting: deque[asyncio.Future[PullDelivery | None]] = deque()
+        self._buffer: deque[PullDelivery] = deque()
+        self._asked = 0  # events the server still owes us
+        self._pulls = 0  # number of the current pull; answers to older ones are not counted
+        self._heard = 0.0  # loop time of the last sign of life
+        self._error: TransportError | None = None
+        self._closed = False
+        self._demand = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._end: Any = None
+
+    async def start(self) -> None:
+        """Subscribe the inbox and begin to pull."""
+        self._end = await self._connection.subscribe(f"{self._inbox}.*", self._received)
+        self._connection.when_down(self._broke)
+        self._connection.when_up(self._demand.set)
+        self._connection.when_error(self._refused)
+        self._tasks = [
+            asyncio.create_task(self._pull(), name=f"{self.durable}/pull"),
+            asyncio.create_task(self._watch(), name=f"{self.durable}/watch"),
+        ]
+
+    async def take(self) -> PullDelivery | None:
+        """Wait for the next event; see `Subscription.take`."""
+        if self._error is not None:
+            raise self._error
+        if self._closed:
+            return None
+        if self._buffer:
+            return self._buffer.popleft()
+        future: asyncio.Future[PullDelivery | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._demand.set()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and (delivery := future.result()) is not None:
+                self._buffer.appendleft(delivery)
+            raise
+
+    async def close(self) -> None:
+        """Stop pulling, then give back what nobody took; see `Subscription.close`."""
+        self._closed = True
+        self._connection.forget(self._broke, self._demand.set, self._refused)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._end is not None:
+            await self._end()
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting.clear()
+        while self._buffer:
+            delivery = self._buffer.popleft()
+            try:
+                await delivery.retry(0)
+            except TransportError as error:
+                log.debug("%s: an unhandled event returns after ack_wait: %s", self.durable, error)
+
+    # -- pulling -----------------------------------------------------------------------------------
+
+    async def _pull(self) -> None:
+        """Keep as many events asked for as there are free slots."""
+        while True:
+            await self._demand.wait()
+            self._demand.clear()
+            missing = len(self._waiting) - self._asked
+            if missing <= 0 or not await self._connection.ready(_EXPIRES):
+                continue
+            request = {
+                "batch": missing,
+                "expires": int(_EXPIRES * _NANOSECONDS),
+                "idle_heartbeat": int(_HEARTBEAT * _NANOSECONDS),
+            }
+            self._asked += missing
+            self._heard = asyncio.get_running_loop().time()
+            try:
+                reply = f"{self._inbox}.{self._pulls}"
+                await self._connection.publish(self._next, msgspec.json.encode(request), reply=reply)
+            except TransportError:
+                self._broke()  # comes back through when_up
+
+    async def _watch(self) -> None:
+        """Pull again when the server has fallen silent on a waiting pull."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_HEARTBEAT / 2)
+            silent = loop.time() - self._heard
+            if self._asked and silent > _HEARTBEAT * _MISSED and await self._connection.ready(0):
+                log.warning("%s: no heartbeat for %.0f s, pulling again", self.durable, silent)
+                self._renew()
+
+    def _renew(self) -> None:
+        """Forget what was asked for, and ask again."""
+        self._pulls += 1
+        self._asked = 0
+        self._demand.set()
+
+    def _broke(self) -> None:
+        self._pulls += 1
+        self._asked = 0
+
+    def _received(self, message: Msg) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        if message.reply.startswith("$JS.ACK."):
+            self._arrived(PullDelivery(message, self))
+            return
+        status = (message.headers or {}).get("Status", "")
+        if status == "100" or message.subject != f"{self._inbox}.{self._pulls}":
+            return  # a heartbeat, or news of a pull that was given up
+        text = (message.headers or {}).get("Description", "")
+        if status == "409" and text.lower() in _GONE:
+            self._fail(
+                ConsumerLost(
+                    f"durable {self.durable!r} of stream {self.stream!r} was removed on the server ({text})"
+                )
+            )
+        elif status == "503":
+            self._fail(ConsumerLost(f"durable {self.durable!r} of stream {self.stream!r} does not exist"))
+        elif status in ("400", "423"):
+            self._fail(TransportError(f"the server refuses to deliver to {self.durable!r}: {status} {text}"))
+        else:  # 408 expired, 409 leadership change or a limit met: ask for the rest again
+            self._renew()
+
+    def _arrived(self, delivery: PullDelivery) -> None:
+        self._asked = max(0, self._asked - 1)
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(delivery)
+                return
+        self._buffer.append(delivery)
+
+    def _refused(self, error: Exception) -> None:
+        text = str(error).lower()
+        if "permissions violation" in text and f'"{self._next.lower()}"' in text:
+            self._fail(PermissionDenied(self._next, "publishing to"))
+
+    def _fail(self, error: TransportError) -> None:
+        self._error = error
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()
+
+    # -- for deliveries ------------------------------------------------------------------------------
+
+    async def send(self, reply: str, body: bytes) -> None:
+        """Send an acknowledgement of any kind."""
+        await self._connection.publish(reply, body)
+
+    async def dead_letter(self, delivery: PullDelivery, reason: str, error: str) -> None:
+        """Copy an event to the dead letters, wait for the confirmation, then end it on the stream."""
+        subject = naming.dead_letter_subject(self._prefix, self.stream, self.durable, delivery.sequence)
+        headers = deadletter.headers(delivery, self.stream, self.durable, reason, error)
+        what = f"the dead letter of sequence {delivery.sequence}"
+
+        async def copy() -> None:
+            await self._publisher.publish(
+                *(subject, delivery.body, headers),
+                what=what,
+                event_id=headers["Nats-Msg-Id"],
+                timeout=_DEAD_LETTER_TIMEOUT,
+            )
+
+        try:
+            await copy()
+        except NoStream:
+            name, subjects = naming.dead_letter_stream(self._prefix), naming.dead_letter_subjects(self._prefix)
+            await ensure_stream(self._connection, name, subjects, "Events their listeners could not handle")
+            try:
+                await copy()
+            except NoStream:
+                raise TransportError(f"no stream takes {subject!r}") from None
+        await self._connection.request(delivery.reply, f"+TERM {reason}".encode(), _DEAD_LETTER_TIMEOUT)
+
+
+class PullDelivery:
+    """One delivery; see `lightbus.transport.Delivery`."""
+
+    __slots__ = ("_subscription", "attempt", "body", "headers", "reply", "sequence", "subject", "time")
+
+    def __init__(self, message: Msg, subscription: PullSubscription) -> None:
+        self._subscription = subscription
+        self.subject: str = message.subject
+        self.body: bytes = message.data
+        self.headers: Mapping[str, str] = message.headers or {}
+        self.reply: str = message.reply
+        # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<time>.<left>, or the longer second form
+        # with a domain and account before the stream (ADR-15)
+        tokens = message.reply.split(".")
+        first = 4 if len(tokens) == 9 else 6
+        self.attempt = int(tokens[first])
+        self.sequence = int(tokens[first + 1])
+        self.time = _EPOCH + timedelta(microseconds=int(tokens[first + 3]) // 1000)
+
+    async def ack(self) -> None:
+        """Settle: the event is done."""
+        await self._subscription.send(self.reply, b"+ACK")
+
+    async def retry(self, after: float) -> None:
+        """Settle: deliver the event again later."""
+        delay = f'-NAK {{"delay": {int(after * _NANOSECONDS)}}}' if after > 0 else "-NAK"
+        await self._subscription.send(self.reply, delay.encode())
+
+    async def dead_letter(self, reason: str, error: str) -> None:
+        """Settle: copy the event to the dead letters, then end it."""
+        await self._subscription.dead_letter(self, reason, error)
+
+    async def in_progress(self) -> None:
+        """Restart the event's `ack_wait`."""
+        await self._subscription.send(self.reply, b"+WPI")

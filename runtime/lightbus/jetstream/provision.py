@@ -1,0 +1,116 @@
+"""Streams and durables as the bus needs them, made when missing. Raw JSON, only the fields we mean."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from lightbus import naming
+from lightbus.errors import ProvisionError
+from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.transport import Consumer
+
+_NANOSECONDS = 1_000_000_000
+_DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
+_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND = 10059, 10014
+_STREAM_NAME_IN_USE, _CONSUMER_EXISTS = 10058, 10148
+
+
+async def ensure_stream(connection: Connection, name: str, subjects: str, description: str) -> None:
+    """Make a stream when it is missing; one that exists is left as its operator configured it.
+
+    Raises:
+        ProvisionError: it exists and does not capture the subjects, or the server refuses to make it.
+    """
+    try:
+        found = await connection.api(f"STREAM.INFO.{name}")
+    except ApiError as error:
+        if error.err_code != _STREAM_NOT_FOUND:
+            raise
+    else:
+        if subjects not in found["config"].get("subjects", []):
+            raise ProvisionError(
+                f"stream {name!r} exists and captures {found['config'].get('subjects', [])},"
+                f" not {subjects!r}. Use another prefix= or change the stream's subjects."
+            )
+        return
+    config = {
+        "name": name,
+        "description": description,
+        "subjects": [subjects],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",  # a limit an operator sets refuses new events; it never drops unseen ones
+        "duplicate_window": _DUPLICATE_WINDOW * _NANOSECONDS,
+        "allow_direct": True,
+    }
+    try:
+        await connection.api(f"STREAM.CREATE.{name}", config)
+    except ApiError as error:
+        if error.err_code != _STREAM_NAME_IN_USE:  # another process made it in the meantime
+            raise ProvisionError(f"stream {name!r} could not be made: {error.description}") from error
+
+
+async def ensure_consumer(connection: Connection, prefix: str, consumer: Consumer) -> dict[str, Any]:
+    """Make a durable when it is missing, and return its configuration on the server.
+
+    Raises:
+        ProvisionError: the durable exists for another event or is not a pull consumer with explicit acks.
+    """
+    stream = naming.stream(prefix, consumer.api)
+    subject = naming.subject(prefix, consumer.api, consumer.event)
+    try:
+        found = await connection.api(f"CONSUMER.INFO.{stream}.{consumer.durable}")
+    except ApiError as error:
+        if error.err_code not in (_CONSUMER_NOT_FOUND, _STREAM_NOT_FOUND):
+            raise
+        found = await _create_consumer(connection, stream, subject, consumer)
+    config: dict[str, Any] = found["config"]
+    if config.get("filter_subject") != subject:
+        raise ProvisionError(
+            f"durable {consumer.durable!r} of stream {stream!r} already listens to"
+            f" {config.get('filter_subject')!r}, not {subject!r}. Choose another listener_name, or delete the"
+            " durable if that listener is gone."
+        )
+    if config.get("deliver_subject") or config.get("ack_policy") != "explicit":
+        raise ProvisionError(
+            f"durable {consumer.durable!r} of stream {stream!r} is not a pull consumer with explicit"
+            " acknowledgement, so something else made it. Choose another listener_name or delete it."
+        )
+    return config
+
+
+async def _create_consumer(
+    connection: Connection, stream: str, subject: str, consumer: Consumer
+) -> dict[str, Any]:
+    await ensure_stream(
+        connection,
+        stream,
+        subject.rpartition(".")[0] + ".*",
+        f"Events of the {consumer.api} API",
+    )
+    config: dict[str, Any] = {
+        "durable_name": consumer.durable,
+        "filter_subject": subject,
+        "ack_policy": "explicit",
+        "ack_wait": int(consumer.ack_wait * _NANOSECONDS),
+        "max_deliver": -1,  # the bus counts attempts itself, so that the last one ends in the dead letters
+        "max_ack_pending": 1000,
+        **_start(consumer),
+    }
+    request = {"stream_name": stream, "config": config, "action": "create"}
+    try:
+        return await connection.api(f"CONSUMER.CREATE.{stream}.{consumer.durable}.{subject}", request)
+    except ApiError as error:
+        if error.err_code == _CONSUMER_EXISTS:  # another process made it in the meantime
+            return await connection.api(f"CONSUMER.INFO.{stream}.{consumer.durable}")
+        raise ProvisionError(f"durable {consumer.durable!r} could not be made: {error.description}") from error
+
+
+def _start(consumer: Consumer) -> dict[str, str]:
+    if consumer.since == "beginning":
+        return {"deliver_policy": "all"}
+    if consumer.since == "now":
+        return {"deliver_policy": "new"}
+    moment: datetime = consumer.since.astimezone(UTC)
+    return {"deliver_policy": "by_start_time", "opt_start_time": moment.isoformat().replace("+00:00", "Z")}
