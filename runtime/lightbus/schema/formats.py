@@ -1,0 +1,129 @@
+"""String formats that Python has a type for, and how their text becomes that type.
+
+The run time converts by this table and the code generator annotates by it, so what a generated
+signature says is what a handler gets.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+_DURATION = re.compile(
+    r"(?P<sign>[+-]?)P(?!$)"
+    r"(?:(?P<weeks>\d+(?:\.\d+)?)W$)?"
+    r"(?P<calendar>(?:\d+Y)?(?:\d+M)?)"
+    r"(?:(?P<days>\d+(?:\.\d+)?)D)?"
+    r"(?:T(?!$)(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
+    re.ASCII,
+)
+_DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class FormatType:
+    """The Python type of a string format.
+
+    Attributes:
+        python: the type.
+        decode: makes a value of the type from its JSON text; raises ValueError when Python has none.
+    """
+
+    python: type
+    decode: Callable[[str], Any] = field(repr=False)
+
+    @property
+    def module(self) -> str:
+        """The module to import the type from: `datetime`."""
+        return self.python.__module__
+
+    @property
+    def name(self) -> str:
+        """The name of the type in its module: `timedelta`."""
+        return self.python.__name__
+
+
+def format_type(node: object) -> FormatType | None:
+    """Return the Python type of the strings a schema node accepts, or None when they stay `str`.
+
+    That is decided by the node alone: its `type` must allow strings, and it must not list its values.
+
+    Args:
+        node: one JSON Schema node, a dict or boolean.
+    """
+    if not isinstance(node, Mapping) or "enum" in node or "const" in node:
+        return None
+    kind = node.get("type")
+    if kind != "string" and not (isinstance(kind, list) and "string" in kind):
+        return None
+    if node.get("contentEncoding") == "base64":
+        return _BASE64
+    name = node.get("format")
+    return _FORMATS.get(name) if isinstance(name, str) else None
+
+
+def is_duration(text: str) -> bool:
+    """Whether text is an ISO 8601 duration: RFC 3339's, and also `PT0.5S`, `PT1H2S`, `-P1D`."""
+    return _DURATION.fullmatch(text) is not None
+
+
+def is_decimal(text: str) -> bool:
+    """Whether text is a finite decimal number: `12.50`, `-1e3`."""
+    return _DECIMAL.fullmatch(text) is not None
+
+
+def is_base64(text: str) -> bool:
+    """Whether text is standard base64 with padding (RFC 4648, section 4)."""
+    try:
+        msgspec.convert(text, bytes)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def parse_duration(text: str) -> datetime.timedelta:
+    """Make a timedelta of an ISO 8601 duration.
+
+    Raises:
+        ValueError: text is no duration, counts months or years (which have no fixed length), or is
+            longer than a timedelta can be.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("is not an ISO 8601 duration")
+    if match["calendar"]:
+        raise ValueError("counts months or years, which have no fixed length: no timedelta can hold it")
+    try:
+        length = datetime.timedelta(**{unit: float(match[unit] or 0) for unit in _UNITS})
+    except OverflowError:
+        raise ValueError("is longer than a timedelta can hold") from None
+    return -length if match["sign"] == "-" else length
+
+
+def _by_msgspec(python: type) -> FormatType:
+    def decode(text: str) -> Any:
+        try:
+            return msgspec.convert(text, python)
+        except msgspec.ValidationError:  # a leap second, the year 0
+            raise ValueError(f"cannot be held by a Python {python.__name__}") from None
+
+    return FormatType(python, decode)
+
+
+_BASE64 = _by_msgspec(bytes)
+_FORMATS = {
+    "date-time": _by_msgspec(datetime.datetime),
+    "date": _by_msgspec(datetime.date),
+    "time": _by_msgspec(datetime.time),
+    "duration": FormatType(datetime.timedelta, parse_duration),
+    "uuid": _by_msgspec(uuid.UUID),
+    "decimal": _by_msgspec(decimal.Decimal),
+}
