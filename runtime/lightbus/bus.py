@@ -227,6 +227,11 @@ class Bus:
             self._ended.set_exception(failure)
         log.error("%s", failure)
 
+    def _raise_failure(self) -> None:
+        """Raise what `_fail()` noted, if anything."""
+        if self._ended.done() and (failure := self._ended.exception()) is not None:
+            raise failure
+
     def _use_service_name(self, service_name: str) -> None:
         """Override the service name, before anything connected; for `lightbus run --service-name`."""
         self._settings = replace(self._settings, service_name=service_name)

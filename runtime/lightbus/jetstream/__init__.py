@@ -11,6 +11,8 @@ from lightbus.jetstream.provision import ensure_consumer, ensure_stream
 from lightbus.jetstream.publisher import NoStream, Publisher
 from lightbus.transport import Consumer, Outgoing, PubAck
 
+_AFTER_PROVISIONING = 4  # attempts; a fresh stream may still elect its leader
+
 
 class JetStreamTransport:
     """One connection's worth of JetStream; see `lightbus.transport.Transport`.
@@ -36,19 +38,23 @@ class JetStreamTransport:
         subject = naming.subject(self._prefix, event.api, event.event)
         what = f"{event.api}.{event.event}"
 
-        async def once() -> PubAck:
+        async def attempt(patience: int) -> PubAck:
             return await self._publisher.publish(
-                *(subject, event.body, event.headers), what=what, event_id=event.id, timeout=timeout
+                *(subject, event.body, event.headers),
+                what=what,
+                event_id=event.id,
+                timeout=timeout,
+                patience=patience,
             )
 
         try:
-            return await once()
+            return await attempt(patience=1)
         except NoStream:
             stream = naming.stream(self._prefix, event.api)
             subjects = naming.stream_subjects(self._prefix, event.api)
             await ensure_stream(self._connection, stream, subjects, f"Events of the {event.api} API")
         try:
-            return await once()
+            return await attempt(patience=_AFTER_PROVISIONING)
         except NoStream:
             raise PublishFailed(what, event.id, f"no stream captures {subject!r}") from None
 

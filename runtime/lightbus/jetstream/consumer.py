@@ -222,21 +222,22 @@ class PullSubscription:
         headers = deadletter.headers(delivery, self.stream, self.durable, reason, error)
         what = f"the dead letter of sequence {delivery.sequence}"
 
-        async def copy() -> None:
+        async def copy(patience: int) -> None:
             await self._publisher.publish(
                 *(subject, delivery.body, headers),
                 what=what,
                 event_id=headers["Nats-Msg-Id"],
                 timeout=_DEAD_LETTER_TIMEOUT,
+                patience=patience,
             )
 
         try:
-            await copy()
+            await copy(1)
         except NoStream:
             name, subjects = naming.dead_letter_stream(self._prefix), naming.dead_letter_subjects(self._prefix)
             await ensure_stream(self._connection, name, subjects, "Events their listeners could not handle")
             try:
-                await copy()
+                await copy(4)
             except NoStream:
                 raise TransportError(f"no stream takes {subject!r}") from None
         await self._connection.request(delivery.reply, f"+TERM {reason}".encode(), _DEAD_LETTER_TIMEOUT)

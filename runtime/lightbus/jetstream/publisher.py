@@ -19,7 +19,6 @@ from lightbus.transport import PubAck
 
 _ATTEMPT = 5.0  # seconds one attempt waits for its acknowledgement
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts, doubling, with jitter
-_NO_STREAM_ATTEMPTS = 4  # a missing stream looks like a leader election at first (ADR-22)
 _TRANSIENT = {10008, 10009, 10023, 10158, 10167}  # unavailable, no leader, resources, id in process, too many
 _MAX_SUBJECT = 1024  # characters; the server closes the connection over 4,096
 
@@ -76,6 +75,7 @@ class Publisher:
         what: str,
         event_id: str,
         timeout: float,
+        patience: int = 1,
     ) -> PubAck:
         """Store a message and return the server's acknowledgement.
 
@@ -85,6 +85,7 @@ class Publisher:
             what: the event's name, for messages.
             event_id: its id, for messages.
             timeout: seconds for all attempts together.
+            patience: attempts without a stream until `NoStream`; an election looks the same (ADR-22).
 
         Raises:
             NoStream: no stream captures the subject.
@@ -113,7 +114,7 @@ class Publisher:
                 continue
             if answer is None:
                 no_stream += 1
-                if no_stream >= _NO_STREAM_ATTEMPTS:
+                if no_stream >= patience:
                     raise NoStream
             elif answer.error is None:
                 return PubAck(answer.stream, answer.seq, answer.duplicate)

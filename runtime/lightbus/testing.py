@@ -1,0 +1,32 @@
+"""What tests of code on the bus import: a real server, or a bus in memory. A pytest plugin as well.
+
+Add `pytest_plugins = ["lightbus.testing"]` to `conftest.py` for the fixtures `nats_server` (a real
+nats-server per test session) and `memory_url` (an empty in-memory broker per test).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from lightbus.memory import Clock, ManualClock, MemoryBroker, broker
+from lightbus.server import NatsServer
+
+__all__ = ["Clock", "ManualClock", "MemoryBroker", "NatsServer", "broker", "memory_url", "nats_server"]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """Provide a real nats-server with JetStream on a free port, stopped when the session ends."""
+    with NatsServer() as server:
+        yield server
+
+
+@pytest.fixture
+def memory_url() -> str:
+    """Provide the URL of an in-memory broker nobody else uses; `broker(url)` looks inside."""
+    return f"memory://test-{next(_numbers)}"
