@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from lightbus import naming
 from lightbus.api import Api
@@ -32,6 +32,9 @@ from lightbus.session import Session, Settings
 from lightbus.settle import Backoff, OnError, Policy
 from lightbus.transport import Consumer, Since
 from lightbus.worker import Listening
+
+if TYPE_CHECKING:
+    from lightbus.dynamic import DynamicBus
 
 log = logging.getLogger("lightbus")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
@@ -65,6 +64,7 @@ class DynamicBus(Bus):
     ) -> None:
         super().__init__(settings)
         self._sources: dict[str, Source] | None = None
+        self._registered: dict[type[Api], ApiSource] = {}
         if apis is not None or schemas is not None:
             self._sources = {}
         for api in apis or ():
@@ -83,7 +83,11 @@ class DynamicBus(Bus):
         if self._sources is not None:
             return self._sources.get(name)
         api = registry.all().get(name)
-        return _source_of(api) if api else None
+        if api is None:
+            return None
+        if (found := self._registered.get(api)) is None:
+            found = self._registered[api] = ApiSource(api)
+        return found
 
     def _known(self) -> Iterable[str]:
         return self._sources if self._sources is not None else registry.all()
@@ -119,7 +123,9 @@ class DynamicApi:
         if self._api is not None and name in self._api.events:
             return DynamicEndpoint(self._bus, self._api, name)
         deeper = f"{self._name}.{name}"
-        if self._api is None or any(api == deeper or api.startswith(f"{deeper}.") for api in self._bus._known()):
+        if self._api is None or any(
+            api == deeper or api.startswith(f"{deeper}.") for api in self._bus._known()
+        ):
             return DynamicApi(self._bus, deeper)
         raise UnknownEvent(self._name, name, self._api.events)
 
@@ -172,11 +178,6 @@ class DynamicEndpoint(EventEndpoint):
     def _by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
         wire = {parameter.name: parameter.wire for parameter in self._contract.parameters}
         return {wire.get(name, name): value for name, value in arguments.items()}
-
-
-@cache
-def _source_of(api: type[Api]) -> ApiSource:
-    return ApiSource(api)
 
 
 def read_folder(folder: Path) -> list[SchemaDocument]:

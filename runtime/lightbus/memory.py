@@ -274,9 +274,7 @@ class MemoryTransport:
 class MemorySubscription:
     """See `lightbus.transport.Subscription`."""
 
-    def __init__(
-        self, broker: MemoryBroker, prefix: str, stream: str, name: str, durable: _Durable
-    ) -> None:
+    def __init__(self, broker: MemoryBroker, prefix: str, stream: str, name: str, durable: _Durable) -> None:
         self._broker, self._prefix, self._stream, self._name = broker, prefix, stream, name
         self._durable = durable
         self._changed = asyncio.Event()
@@ -295,7 +293,9 @@ class MemorySubscription:
             self._changed.clear()
             if found := self._broker.next(self._stream, self._durable):
                 message, attempt = found
-                return MemoryDelivery(self._broker, self._prefix, self._stream, self._name, self._durable, message, attempt)
+                return MemoryDelivery(
+                    self._broker, self._prefix, self._stream, self._name, self._durable, message, attempt
+                )
             deadline = self._broker.next_deadline(self._durable)
             seconds = None if deadline is None else self._broker.clock.seconds_until(deadline)
             try:

@@ -212,7 +212,9 @@ class Worker:
                     exc_info=trace,
                 )
             case DeadLetter(reason):
-                log.error("%s: event %s goes to the dead letters: %s", self.durable, event, reason, exc_info=trace)
+                log.error(
+                    "%s: event %s goes to the dead letters: %s", self.durable, event, reason, exc_info=trace
+                )
             case Ack():
                 log.error("%s: event %s failed and is dropped: %s", self.durable, event, what, exc_info=trace)
             case Shutdown():

@@ -9,10 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lightbus.cli.server import STORE, check_port
 from lightbus.errors import UsageError
 from lightbus.server import NatsServer, ServerError
+
+if TYPE_CHECKING:
+    from watchfiles import Change
 
 _SUFFIXES = (".py", ".json", ".toml")
 _STOP_TIMEOUT = 35.0  # seconds; a little more than the default grace of running handlers
@@ -70,7 +74,7 @@ def develop(module: str, service_name: str | None, port: int) -> int:
 
 
 def _run_over_and_over(
-    command: list[str], environment: dict[str, str], changes: Iterator[set[tuple[object, str]]]
+    command: list[str], environment: dict[str, str], changes: Iterator[set[tuple[Change, str]]]
 ) -> None:
     """Start the service, and start it anew after every change."""
     service = subprocess.Popen(command, env=environment)

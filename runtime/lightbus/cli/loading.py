@@ -42,7 +42,9 @@ def load_module(name: str) -> ModuleType:
 
 def _raised(name: str, error: Exception) -> UsageError:
     place = ""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename
+    ]
     users = [frame for frame in frames if f"{Path('lightbus')}" not in Path(frame.filename).parts] or frames
     if isinstance(error, SyntaxError):
         place = f"\n  {error.filename}:{error.lineno}"

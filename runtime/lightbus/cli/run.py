@@ -71,8 +71,8 @@ async def _serve(module: ModuleType, bus: Bus) -> int:
 
 async def _until_end(bus: Bus, stopped: asyncio.Future[signal.Signals]) -> ListenerFailed | None:
     """Wait for a signal or a failure, whichever is first."""
-    failing = asyncio.ensure_future(bus.wait_async())
-    await asyncio.wait({failing, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    failing = asyncio.create_task(bus.wait_async())
+    await asyncio.wait([failing, asyncio.ensure_future(stopped)], return_when=asyncio.FIRST_COMPLETED)
     if failing.done() and isinstance(failure := failing.exception(), ListenerFailed):
         return failure
     failing.cancel()
@@ -116,6 +116,9 @@ def _log_to_stderr() -> None:
     if logging.getLogger().handlers or log.handlers:
         return
     logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)-7s %(message)s",
+        datefmt="%H:%M:%S",
     )
     log.setLevel(logging.INFO)

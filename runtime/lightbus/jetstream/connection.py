@@ -214,8 +214,9 @@ class Connection:
 
     def forget(self, *callbacks: object) -> None:
         """Stop calling functions given to the `when_` methods."""
-        for registered in (self._on_down, self._on_up, self._on_error):
-            registered[:] = [callback for callback in registered if callback not in callbacks]  # type: ignore[index]
+        self._on_down = [callback for callback in self._on_down if callback not in callbacks]
+        self._on_up = [callback for callback in self._on_up if callback not in callbacks]
+        self._on_error = [callback for callback in self._on_error if callback not in callbacks]
 
     def new_inbox(self) -> str:
         """Return a fresh reply subject within this connection's permissions."""
@@ -396,5 +397,9 @@ async def _bounded(work: Any, seconds: float) -> None:
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
         task.cancel()
-    elif not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, LightbusError):
+    elif (
+        not task.cancelled()
+        and (error := task.exception()) is not None
+        and not isinstance(error, LightbusError)
+    ):
         log.debug("while closing: %s", error)

@@ -234,7 +234,10 @@ class PullSubscription:
         try:
             await copy(1)
         except NoStream:
-            name, subjects = naming.dead_letter_stream(self._prefix), naming.dead_letter_subjects(self._prefix)
+            name, subjects = (
+                naming.dead_letter_stream(self._prefix),
+                naming.dead_letter_subjects(self._prefix),
+            )
             await ensure_stream(self._connection, name, subjects, "Events their listeners could not handle")
             try:
                 await copy(4)

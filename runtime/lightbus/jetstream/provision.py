@@ -104,7 +104,9 @@ async def _create_consumer(
     except ApiError as error:
         if error.err_code == _CONSUMER_EXISTS:  # another process made it in the meantime
             return await connection.api(f"CONSUMER.INFO.{stream}.{consumer.durable}")
-        raise ProvisionError(f"durable {consumer.durable!r} could not be made: {error.description}") from error
+        raise ProvisionError(
+            f"durable {consumer.durable!r} could not be made: {error.description}"
+        ) from error
 
 
 def _start(consumer: Consumer) -> dict[str, str]:

@@ -172,4 +172,6 @@ class Publisher:
 
 def _header_size(headers: Mapping[str, str]) -> int:
     """Count the bytes of a header block as it stands on the wire."""
-    return len(b"NATS/1.0\r\n\r\n") + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+    return len(b"NATS/1.0\r\n\r\n") + sum(
+        len(f"{name}: {value}\r\n".encode()) for name, value in headers.items()
+    )
