@@ -1,8 +1,21 @@
 """Schema documents: made from `Api` classes or read from files, and what events are checked against."""
 
+from lightbus.schema.contract import EventContract
+from lightbus.schema.conversion import accepts
+from lightbus.schema.definition import FORMAT, api_document
+from lightbus.schema.document import SchemaDocument
 from lightbus.schema.formats import FormatType, format_type
+from lightbus.schema.openness import open_schema
+from lightbus.schema.payload import ParameterContract
 
-FORMAT = 1
-"""The number of the schema document format, written as `lightbus`."""
-
-__all__ = ["FORMAT", "FormatType", "format_type"]
+__all__ = [
+    "FORMAT",
+    "EventContract",
+    "FormatType",
+    "ParameterContract",
+    "SchemaDocument",
+    "accepts",
+    "api_document",
+    "format_type",
+    "open_schema",
+]

@@ -1,0 +1,251 @@
+"""What one event carries: checked and made JSON when fired, checked and made Python when received.
+
+The writer is closed: `encode` refuses what the schema does not declare. The reader is open: `decode`
+accepts what a newer producer added, and passes on only what the schema declares.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+from msgspec import UNSET
+
+from lightbus.api import NO_DEFAULT, Api, Event
+from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_you_mean
+from lightbus.schema.conversion import Converter, Unconvertible, conversion
+from lightbus.schema.definition import events_document
+from lightbus.schema.openness import open_schema, prune
+from lightbus.schema.payload import parameter_contracts, payload
+from lightbus.schema.problems import explain, not_json, path_text, short
+from lightbus.schema.reference import Document, Node
+from lightbus.schema.types import converter, plain
+
+_JSON_SCALARS = frozenset((str, int, bool, type(None)))
+
+
+class EventContract:
+    """An event's parameters and the checks on its payload.
+
+    Validators are compiled on first use; a contract may be used from several threads.
+
+    Attributes:
+        api, event: names.
+        source: where the event is defined, such as `schemas/auth.json#/events/user_created`.
+        description: the author's words, "" without.
+        parameters: what the event carries, in the author's order.
+    """
+
+    def __init__(
+        self,
+        api: str,
+        event: str,
+        node: Node,
+        *,
+        source: str,
+        description: str = "",
+        converters: Mapping[str, Converter | None] | None = None,
+    ) -> None:
+        """Make the contract of an event.
+
+        Args:
+            api: name of the API.
+            event: name of the event.
+            node: the payload's schema.
+            source: where the event is defined.
+            description: the author's words.
+            converters: how JSON becomes Python, by property; left out, as the schema's formats say.
+
+        Raises:
+            SchemaError: the schema is invalid, or a `$ref` leads nowhere.
+        """
+        self.api, self.event, self.source, self.description = api, event, source, description
+        self._node = node
+        self._payload = payload(node)
+        self.parameters = parameter_contracts(self._payload)
+        self._names = {parameter.wire: parameter.name for parameter in self.parameters}
+        self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
+        if converters is None:
+            converters = {wire: conversion(nodes) for wire, nodes in self._payload.properties.items()}
+        self._converters = [(wire, self._names[wire], make) for wire, make in converters.items() if make]
+
+    @classmethod
+    def of_event(cls, api: type[Api], event: Event) -> EventContract:
+        """Make the contract of an event defined in Python, whose values become the declared types.
+
+        Raises:
+            DefinitionError: a parameter's type or default cannot be used.
+        """
+        schema = events_document(api, (event,))
+        node = Document(schema, f"{api.__module__}.{api.__qualname__}").root
+        for key in ("events", event.name, "parameters"):
+            node = node.get(key)  # type: ignore[assignment]
+        return cls(
+            api.api_name,
+            event.name,
+            node,
+            source=f"{api.__module__}.{api.__qualname__}.{event.name}",
+            description=event.description,
+            converters={parameter.name: converter(parameter.type) for parameter in event.parameters},
+        )
+
+    @property
+    def full_name(self) -> str:
+        """The event's name with its API's: `auth.user_created`, the CloudEvents type."""
+        return f"{self.api}.{self.event}"
+
+    @property
+    def uri(self) -> str:
+        """URI reference of the schema, the CloudEvents `dataschema`."""
+        return f"schemas/{self.api}.json#/events/{self.event}"
+
+    @property
+    def signature(self) -> str:
+        """What `fire()` takes, as text: `fire(*, username: str, referrer: str = ...)`."""
+        parameters = [f"{p.name}: {p.annotation}{'' if p.required else ' = ...'}" for p in self.parameters]
+        return f"fire({', '.join(['*', *parameters] if parameters else [])})"
+
+    def python_name(self, wire: str) -> str:
+        """Return the Python name of a property; an undeclared one keeps its own."""
+        return self._names.get(wire, wire)
+
+    def encode(self, arguments: Mapping[str, object]) -> dict[str, Any]:
+        """Check the arguments of `fire()` and make the payload of them.
+
+        Args:
+            arguments: Python values by wire name; those that are `UNSET` count as absent.
+
+        Returns:
+            JSON values by wire name, defaults filled in.
+
+        Raises:
+            InvalidEventArguments: with every problem.
+        """
+        data = {wire: value for wire, value in arguments.items() if value is not UNSET}
+        for wire, default in self._defaults:
+            if wire not in data:
+                data[wire] = copy.deepcopy(default)
+        problems: list[Problem] = []
+        if not _JSON_SCALARS.issuperset(map(type, data.values())):
+            data, problems = self._plain(data)
+        if not self._payload.is_open and not data.keys() <= self._names.keys():
+            problems += self._undeclared(data)
+        try:
+            if not problems and self._written.is_valid(data):
+                return data
+            problems += self._explain(self._written, data, self._names)
+        except ValueError as error:  # such as a lone surrogate in a string, or nesting beyond measure
+            problems += [Problem("", f"cannot be written as JSON: {error}", "type")]
+        raise InvalidEventArguments(
+            self.api, self.event, list(dict.fromkeys(problems)), signature=self.signature
+        )
+
+    def decode(self, data: object) -> dict[str, Any]:
+        """Check the payload of an event that arrived and make Python values of it.
+
+        Args:
+            data: JSON value of the event's `data`.
+
+        Returns:
+            Values by Python name: only declared ones, defaults filled in.
+
+        Raises:
+            InvalidEvent: with every problem.
+        """
+        if not isinstance(data, dict):
+            raise self._invalid([Problem("", f"the payload is not an object but {short(data)}", "type")])
+        if not self._written.is_valid(data):
+            data = self._declared(data)
+        values = {name: data[wire] for wire, name in self._names.items() if wire in data}
+        for wire, default in self._defaults:
+            if wire not in data:
+                values[self._names[wire]] = copy.deepcopy(default)
+        if self._converters:
+            self._convert(values)
+        return values
+
+    @cached_property
+    def _written(self) -> jsonschema_rs.Validator:
+        """The schema as its author wrote it."""
+        return self._node.document.validator(self._node)
+
+    @cached_property
+    def _opened(self) -> jsonschema_rs.Validator:
+        document = Document(open_schema(self._node.document.schema), self._node.document.source)
+        node = document.lookup(document.root.base, f"#{self._node.pointer}")
+        assert node is not None
+        return document.validator(node)
+
+    def _plain(self, data: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+        """Make JSON values of Python values, as far as they can be."""
+        values: dict[str, Any] = {}
+        problems = []
+        for wire, value in data.items():
+            try:
+                values[wire] = made = plain(value)
+            except Exception as error:  # whatever a user's __to_bus__ raises
+                problems.append(
+                    Problem(
+                        self.python_name(wire), f"{short(value)} cannot be written as JSON: {error}", "type"
+                    )
+                )
+                continue
+            problems += [
+                Problem(path_text(path, self._names), reason, "type")
+                for path, reason in not_json(made, (wire,))
+            ]
+        return values, problems
+
+    def _undeclared(self, data: Mapping[str, object]) -> list[Problem]:
+        free = [name for wire, name in self._names.items() if wire not in data]
+        return [
+            Problem(wire, f"is not in the schema{did_you_mean(wire, free)}", "unexpected")
+            for wire in data
+            if wire not in self._names
+        ]
+
+    def _declared(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Drop what the schema as written does not declare.
+
+        Raises:
+            InvalidEvent: the opened schema refuses the data, too.
+        """
+        if not self._opened.is_valid(data):
+            raise self._invalid(self._explain(self._opened, data, {}))
+        if self._payload.is_closed:
+            data = {wire: value for wire, value in data.items() if wire in self._names}
+        if self._written.is_valid(data):
+            return data
+        pruned: dict[str, Any] = prune(data, self._written)
+        return pruned
+
+    def _convert(self, values: dict[str, Any]) -> None:
+        problems = []
+        for wire, name, convert in self._converters:
+            if name not in values:
+                continue
+            try:
+                values[name] = convert(values[name])
+            except Unconvertible as error:
+                path = path_text([wire, *error.path])
+                problems.append(Problem(path, f"{short(error.value)} {error.reason}", "conversion"))
+            except msgspec.ValidationError as error:
+                problems.append(Problem(wire, str(error), "conversion"))
+        if problems:
+            raise self._invalid(problems)
+
+    def _explain(
+        self, validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str]
+    ) -> list[Problem]:
+        hints = {parameter.wire: parameter.annotation for parameter in self.parameters}
+        return explain(validator.iter_errors(data), self._node.document.schema, names, hints)
+
+    def _invalid(self, problems: Sequence[Problem]) -> InvalidEvent:
+        return InvalidEvent(self.api, self.event, problems)
+
+    def __repr__(self) -> str:
+        return f"<EventContract {self.full_name} from {self.source}>"

@@ -1,0 +1,247 @@
+"""Python values for JSON values, as a schema says: `"2026-01-31T12:00:00Z"` becomes a datetime.
+
+A schema is compiled once into a function that visits only what needs converting; where nothing does,
+there is no function at all. Values are converted after validation, so shapes can be relied on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from lightbus.schema.formats import FormatType, format_type
+from lightbus.schema.reference import Node
+from lightbus.schema.validation import validator
+
+Converter = Callable[[Any], Any]
+
+
+class Unconvertible(Exception):
+    """A value that is valid but that no Python value can stand for.
+
+    Attributes:
+        path: keys and indexes that lead to it, outermost first.
+        value: the value.
+        reason: what is wrong, beginning with a verb.
+    """
+
+    def __init__(self, value: object, reason: str) -> None:
+        self.path: list[str | int] = []
+        self.value, self.reason = value, reason
+        super().__init__(reason)
+
+
+def conversion(nodes: Iterable[Node]) -> Converter | None:
+    """Compile the conversion of a value that several places of a schema describe together.
+
+    Returns:
+        A function that makes the Python value and leaves its argument alone, or None for identity.
+
+    The function raises `Unconvertible`.
+    """
+    compiler = _Compiler()
+    return _in_turn([compiler.compile(node) for node in nodes])
+
+
+def accepts(node: Node, kind: str) -> bool:
+    """Whether a schema may accept values of a JSON type ("string", "object", "array").
+
+    Only `type`, `enum`, `const` and what is combined with them are looked at.
+    """
+    return _accepts(node, kind, frozenset())
+
+
+def _accepts(node: Node, kind: str, seen: frozenset[str]) -> bool:
+    if isinstance(node.schema, bool) or node.uri in seen:
+        return node.schema is not False
+    seen |= {node.uri}
+    if node.has("type"):
+        types = node.schema["type"]
+        if kind not in (types if isinstance(types, list) else [types]):
+            return False
+    listed = [node.schema["const"]] if node.has("const") else None
+    if node.has("enum"):
+        listed = node.schema["enum"]
+    if listed is not None and not any(isinstance(value, _PYTHON[kind]) for value in listed):
+        return False
+    target = node.target()
+    if target is not None and not _accepts(target, kind, seen):
+        return False
+    if node.has("allOf") and not all(_accepts(child, kind, seen) for _, child in node.children("allOf")):
+        return False
+    return all(
+        any(_accepts(child, kind, seen) for _, child in node.children(keyword))
+        for keyword in ("anyOf", "oneOf")
+        if node.has(keyword)
+    )
+
+
+_PYTHON = {"string": str, "object": dict, "array": list}
+
+
+class _Compiler:
+    def __init__(self) -> None:
+        self._compiled: dict[str, Converter | None] = {}
+
+    def compile(self, node: Node | None) -> Converter | None:
+        if node is None or not isinstance(node.schema, dict) or not _converts(node, set()):
+            return None
+        uri = node.uri
+        if uri in self._compiled:
+            return self._compiled[uri]
+        made: Converter | None = None
+
+        def later(value: Any) -> Any:  # for places inside that refer back to this one
+            return made(value) if made else value
+
+        self._compiled[uri] = later
+        made = self._compiled[uri] = _in_turn(self._steps(node))
+        return made
+
+    def _steps(self, node: Node) -> list[Converter | None]:
+        steps: list[Converter | None] = [self.compile(node.target())]
+        if node.has("$ref") and node.document.ref_stands_alone:
+            return steps
+        if found := format_type(node.schema):
+            steps.append(_string(found))
+        steps += [self.compile(child) for _, child in node.children("allOf")]
+        steps += [self._choice([child for _, child in node.children(key)]) for key in ("anyOf", "oneOf")]
+        return [*steps, self._object(node), self._array(node)]
+
+    def _object(self, node: Node) -> Converter | None:
+        properties = {name: self.compile(child) for name, child in node.children("properties")}
+        patterns = [
+            (validator({"pattern": pattern}).is_valid, self.compile(child))
+            for pattern, child in node.children("patternProperties")
+        ]
+        additional = self.compile(node.get("additionalProperties"))
+        if not any((*properties.values(), *(convert for _, convert in patterns), additional)):
+            return None
+
+        def converters(key: str) -> list[Converter]:
+            matching = [convert for matches, convert in patterns if matches(key)]
+            if key in properties:
+                matching.append(properties[key])
+            elif not matching:
+                matching.append(additional)
+            return [convert for convert in matching if convert]
+
+        def convert(value: Any) -> Any:
+            if not isinstance(value, dict):
+                return value
+            return {key: _at(key, converters(key), item) for key, item in value.items()}
+
+        return convert
+
+    def _array(self, node: Node) -> Converter | None:
+        positional = isinstance(node.schema.get("items"), list)  # the tuples of draft 2019-09 and before
+        prefix = [self.compile(child) for _, child in node.children("items" if positional else "prefixItems")]
+        rest = self.compile(node.get("additionalItems" if positional else "items"))
+        if not any((*prefix, rest)):
+            return None
+
+        def convert(value: Any) -> Any:
+            if not isinstance(value, list):
+                return value
+            steps = [prefix[index] if index < len(prefix) else rest for index in range(len(value))]
+            return [
+                _at(index, [step], item) if step else item
+                for index, (step, item) in enumerate(zip(steps, value, strict=True))
+            ]
+
+        return convert
+
+    def _choice(self, branches: Sequence[Node]) -> Converter | None:
+        if not any(_converts(branch, set()) for branch in branches):
+            return None
+        of_string = [branch for branch in branches if accepts(branch, "string")]
+        string = self.compile(of_string[0]) if len(of_string) == 1 else None
+        of_object, of_array = self._chooser(branches, "object"), self._chooser(branches, "array")
+
+        def convert(value: Any) -> Any:
+            if isinstance(value, str):
+                return string(value) if string else value
+            if isinstance(value, dict):
+                return of_object(value)
+            return of_array(value) if isinstance(value, list) else value
+
+        return convert
+
+    def _chooser(self, branches: Sequence[Node], kind: str) -> Converter:
+        """Make the function that converts an object or array by the first branch that accepts it."""
+        candidates = [branch for branch in branches if accepts(branch, kind)]
+        converters = [self.compile(branch) for branch in candidates]
+        if not any(converters):
+            return _same
+        if len(candidates) == 1:
+            return converters[0] or _same
+        tests = [branch.document.validator(branch).is_valid for branch in candidates]
+
+        def convert(value: Any) -> Any:
+            plain = msgspec.to_builtins(value)  # an earlier step may have converted parts of it
+            for is_valid, converter in zip(tests, converters, strict=True):
+                if is_valid(plain):
+                    return converter(value) if converter else value
+            return value
+
+        return convert
+
+
+def _converts(node: Node | None, seen: set[str]) -> bool:
+    """Whether anything within reach has a format that is a Python type."""
+    if node is None or not isinstance(node.schema, dict) or node.uri in seen:
+        return False
+    seen.add(node.uri)
+    if _converts(node.target(), seen):
+        return True
+    if node.has("$ref") and node.document.ref_stands_alone:
+        return False
+    if format_type(node.schema):
+        return True
+    within = [node.get(key) for key in ("items", "additionalItems", "additionalProperties")]
+    for key in ("properties", "patternProperties", "prefixItems", "items", "allOf", "anyOf", "oneOf"):
+        within += [child for _, child in node.children(key)]
+    return any(_converts(child, seen) for child in within)
+
+
+def _string(found: FormatType) -> Converter:
+    decode = found.decode
+
+    def convert(value: Any) -> Any:
+        if type(value) is not str:
+            return value
+        try:
+            return decode(value)
+        except ValueError as error:
+            raise Unconvertible(value, str(error)) from None
+
+    return convert
+
+
+def _at(key: str | int, converters: Iterable[Converter], value: Any) -> Any:
+    try:
+        for convert in converters:
+            value = convert(value)
+    except Unconvertible as error:
+        error.path.insert(0, key)
+        raise
+    return value
+
+
+def _in_turn(converters: Sequence[Converter | None]) -> Converter | None:
+    steps = [converter for converter in converters if converter]
+    if len(steps) < 2:
+        return steps[0] if steps else None
+
+    def convert(value: Any) -> Any:
+        for step in steps:
+            value = step(value)
+        return value
+
+    return convert
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -1,0 +1,74 @@
+"""From `Api` classes to schema documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lightbus.api import Api, Event, Parameter
+from lightbus.errors import DefinitionError
+from lightbus.schema.problems import explain, short
+from lightbus.schema.types import Schema, TypeSchemas, UnsupportedType, plain
+from lightbus.schema.validation import validator
+
+FORMAT = 1
+"""The number of the schema document format, written as `lightbus`."""
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def api_document(api: type[Api]) -> dict[str, Any]:
+    """Write the schema document of an API; the same class gives the same document, key for key.
+
+    Raises:
+        DefinitionError: a parameter's type or default cannot be used; names API, event and parameter.
+    """
+    return events_document(api, api.api_events.values())
+
+
+def events_document(api: type[Api], events: Iterable[Event]) -> dict[str, Any]:
+    """Write the schema document of some of an API's events; raises as `api_document` does."""
+    types = TypeSchemas()
+    written = {event.name: _event(event, types) for event in sorted(events, key=lambda event: event.name)}
+    document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.api_name}
+    if api.api_version:
+        document["version"] = api.api_version
+    if api.api_description:
+        document["description"] = api.api_description
+    document["events"] = written
+    if types.definitions:
+        document["$defs"] = dict(sorted(types.definitions.items()))
+    return document
+
+
+def _event(event: Event, types: TypeSchemas) -> Schema:
+    parameters = {
+        "type": "object",
+        "properties": {parameter.name: _parameter(event, parameter, types) for parameter in event.parameters},
+        "required": [parameter.name for parameter in event.parameters if parameter.is_required],
+        "additionalProperties": False,
+    }
+    description = {"description": event.description} if event.description else {}
+    return {**description, "parameters": parameters}
+
+
+def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema:
+    def refuse(problem: str) -> DefinitionError:
+        return DefinitionError(problem, api=event.api, event=event.name, parameter=parameter.name)
+
+    try:
+        schema = types.schema(parameter.type)
+    except UnsupportedType as error:
+        raise refuse(str(error)) from error
+    if parameter.description:
+        schema = {**schema, "description": parameter.description}
+    if parameter.is_required:
+        return schema
+    try:
+        default = plain(parameter.default, sort=True)
+    except (TypeError, ValueError) as error:
+        raise refuse(f"the default {short(parameter.default)} cannot be written as JSON: {error}") from error
+    whole = {**schema, "$defs": types.definitions}
+    if problems := explain(validator(whole).iter_errors(default), whole):
+        raise refuse(f"the default does not have the declared type: {problems[0]}")
+    return {**schema, "default": default}

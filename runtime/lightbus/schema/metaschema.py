@@ -1,0 +1,51 @@
+"""Whether a schema is valid by the metaschema of its draft."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jsonschema_rs
+
+DIALECTS = {
+    "http://json-schema.org/draft-04/schema#": jsonschema_rs.Draft4Validator,
+    "http://json-schema.org/draft-06/schema#": jsonschema_rs.Draft6Validator,
+    "http://json-schema.org/draft-07/schema#": jsonschema_rs.Draft7Validator,
+    "https://json-schema.org/draft/2019-09/schema": jsonschema_rs.Draft201909Validator,
+    "https://json-schema.org/draft/2020-12/schema": jsonschema_rs.Draft202012Validator,
+}
+"""The drafts of JSON Schema that are understood, by their `$schema`."""
+
+
+def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | int, ...], str]]:
+    """List what makes a schema invalid.
+
+    Args:
+        schema: the schema, any JSON value.
+        dialect: a key of `DIALECTS`.
+
+    Returns:
+        (path in the schema, sentence without full stop) for each problem; [] for a valid schema.
+    """
+    validator = _validator(dialect)
+    if validator.is_valid(schema):
+        return []
+    found: dict[tuple[str | int, ...], str] = {}
+    for error in validator.iter_errors(schema):
+        found.setdefault(tuple(error.instance_path), _sentence(error))
+    return sorted(found.items(), key=lambda item: [str(part) for part in item[0]])
+
+
+@functools.cache
+def _validator(dialect: str) -> Any:
+    return DIALECTS[dialect]({"$ref": dialect}, offline=True)
+
+
+def _sentence(error: jsonschema_rs.ValidationError) -> str:
+    path = error.instance_path
+    if path and path[-1] == "type":
+        return (
+            f"{error.instance!r} is no JSON type; the types are array, boolean, integer, null, number,"
+            " object and string"
+        )
+    return error.message

@@ -1,0 +1,102 @@
+"""The open reader: undeclared properties are accepted from newer producers, and dropped."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import jsonschema_rs
+
+_CLOSING = ("additionalProperties", "unevaluatedProperties")
+_ONE = ("additionalProperties", "unevaluatedProperties", "items", "additionalItems", "unevaluatedItems")
+_ONE_OR_MANY = (*_ONE, "prefixItems", "allOf", "anyOf", "oneOf", "then", "else")
+_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+
+
+def open_schema(schema: Any) -> Any:
+    """Return a schema that accepts undeclared properties, at every depth, where the given one refuses them.
+
+    `additionalProperties: false` and `unevaluatedProperties: false` are dropped wherever a schema says what a
+    value is; not inside `not`, `if`, `contains` and `propertyNames`, where wider is not more permissive. Opened
+    branches may overlap, so a `oneOf` with a branch that changed, or that refers elsewhere, becomes an `anyOf`.
+
+    Args:
+        schema: a schema, or a Lightbus document, whose events are then opened.
+    """
+    if isinstance(schema, list):
+        return [open_schema(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    opened: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword in _CLOSING and value is False:
+            continue
+        if keyword in _ONE_OR_MANY:
+            opened[keyword] = open_schema(value)
+        elif keyword in _NAMED and isinstance(value, dict):
+            opened[keyword] = {name: open_schema(item) for name, item in value.items()}
+        elif keyword == "events" and "lightbus" in schema:
+            opened[keyword] = {
+                name: {**event, "parameters": open_schema(event["parameters"])}
+                for name, event in value.items()
+            }
+        else:
+            opened[keyword] = value
+    if "oneOf" in opened and (opened["oneOf"] != schema["oneOf"] or _refers(schema["oneOf"])):
+        any_of = {"anyOf": opened.pop("oneOf")}
+        if "anyOf" in opened:
+            opened["allOf"] = [*opened.get("allOf", ()), any_of]
+        else:
+            opened.update(any_of)
+    return opened
+
+
+def _refers(schema: object) -> bool:
+    if isinstance(schema, dict):
+        return "$ref" in schema or "$dynamicRef" in schema or any(_refers(item) for item in schema.values())
+    return isinstance(schema, list) and any(_refers(item) for item in schema)
+
+
+def prune(data: Any, written: jsonschema_rs.Validator) -> Any:
+    """Return the data without the properties a closed schema refuses as undeclared.
+
+    Args:
+        data: JSON value that the opened schema accepts.
+        written: validator of the schema as written.
+
+    Returns:
+        A copy that the schema accepts as written; where dropping properties cannot achieve that, as
+        much as was dropped.
+    """
+    data = copy.deepcopy(data)
+    while undeclared := {place for error in written.iter_errors(data) for place in _undeclared(error) or ()}:
+        for *path, name in undeclared:
+            holder = data
+            for step in path:
+                holder = holder[step]
+            del holder[name]
+    return data
+
+
+_Place = tuple[str | int, ...]
+
+
+def _undeclared(error: jsonschema_rs.ValidationError) -> set[_Place] | None:
+    """Find the properties whose removal mends an error, or None when something else is wrong."""
+    if error.kind.name in _CLOSING:
+        return {(*error.instance_path, name) for name in error.kind.as_dict()["unexpected"]}
+    if error.kind.name in ("anyOf", "oneOf"):
+        mends = [_together(branch) for branch in error.kind.as_dict().get("context", ())]
+        return min((mend for mend in mends if mend), key=len, default=None)
+    return None
+
+
+def _together(errors: Iterable[jsonschema_rs.ValidationError]) -> set[_Place] | None:
+    places: set[_Place] = set()
+    for error in errors:
+        found = _undeclared(error)
+        if found is None:
+            return None
+        places |= found
+    return places

@@ -1,0 +1,257 @@
+"""What a validator found, in words for people who wrote Python, not JSON Schema."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jsonschema_rs
+
+from lightbus.errors import Problem, did_you_mean
+from lightbus.schema.formats import format_type
+
+_LIMIT = 20
+_NOTHING: Mapping[str, str] = {}
+_PYTHON_NAMES = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "null": "None",
+    "array": "list",
+    "object": "dict",
+}
+_EXAMPLES = {
+    "date-time": "an RFC 3339 date and time, such as '2026-01-31T12:00:00Z'",
+    "date": "a date, such as '2026-01-31'",
+    "time": "an RFC 3339 time, such as '12:00:00Z'",
+    "duration": "an ISO 8601 duration, such as 'PT1H30M'",
+    "uuid": "a UUID",
+    "decimal": "a decimal number, such as '12.50'",
+    "email": "an e-mail address",
+}
+_TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[Tt ])?\d\d:\d\d(?::\d\d(?:\.\d+)?)?", re.ASCII)
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 60
+_short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = 4
+_short.maxlevel = 3
+
+
+def short(value: object) -> str:
+    """Write a value in a few words, however large it is."""
+    return _short.repr(value)
+
+
+def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None) -> str:
+    """Write a place in a payload as Python would index it: `address.street`, `tags[0]`.
+
+    Args:
+        path: keys and indexes, outermost first.
+        names: what to call top-level keys instead.
+    """
+    text = ""
+    for step in path:
+        if not text:
+            text = (names or {}).get(str(step), str(step))
+        elif isinstance(step, str) and step.isidentifier():
+            text += f".{step}"
+        else:
+            text += f"[{step!r}]"
+    return text
+
+
+def explain(
+    errors: Iterable[jsonschema_rs.ValidationError],
+    schema: object,
+    names: Mapping[str, str] = _NOTHING,
+    hints: Mapping[str, str] = _NOTHING,
+) -> list[Problem]:
+    """Put a validator's errors in words.
+
+    Args:
+        errors: what `iter_errors` found.
+        schema: the document the validator was made from.
+        names: what to call top-level properties.
+        hints: annotations of top-level properties, by property.
+
+    Returns:
+        A `Problem` for each, at most 20 and one that says there are more.
+    """
+    explainer = _Explainer(schema, names, hints)
+    looked_at = itertools.islice(errors, 10 * _LIMIT)
+    found = itertools.chain.from_iterable(explainer.problems(error) for error in looked_at)
+    problems = list(dict.fromkeys(found))
+    if len(problems) > _LIMIT:
+        problems[_LIMIT:] = [Problem("", "there are more problems than these", "more")]
+    return problems
+
+
+class _Explainer:
+    def __init__(self, schema: object, names: Mapping[str, str], hints: Mapping[str, str]) -> None:
+        self._schema, self._names, self._hints = schema, names, hints
+
+    def problems(self, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
+        keyword, details = error.kind.name, error.kind.as_dict()
+        if keyword == "required":
+            name = details["property"]
+            hint = self._hints.get(name) if not error.instance_path else None
+            yield self._problem(
+                [*error.instance_path, name], f"is missing ({hint})" if hint else "is missing", "missing"
+            )
+        elif "unexpected" in details and keyword.endswith("Properties"):
+            known = self._declared(error)
+            for name in details["unexpected"]:
+                guess = did_you_mean(name, known)
+                yield self._problem(
+                    [*error.instance_path, name], f"is not in the schema{guess}", "unexpected"
+                )
+        elif keyword in ("anyOf", "oneOf") and details.get("context"):
+            yield from self._branches(error, details["context"])
+        else:
+            message = self._message(error, keyword, details)
+            yield self._problem(error.instance_path, message, keyword)
+
+    def _problem(self, path: Sequence[str | int], message: str, kind: str) -> Problem:
+        return Problem(path_text(path, self._names), message, kind)
+
+    def _holder(self, error: jsonschema_rs.ValidationError) -> Any:
+        """Return the schema whose keyword refused, or None when it stands outside the document."""
+        found: Any = self._schema
+        for step in error.schema_path[:-1]:
+            try:
+                found = found[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return found
+
+    def _declared(self, error: jsonschema_rs.ValidationError) -> list[str]:
+        schema = self._holder(error)
+        declared = schema.get("properties", {}) if isinstance(schema, dict) else {}
+        present = error.instance if isinstance(error.instance, dict) else {}
+        names = self._names if not error.instance_path else {}
+        return [names.get(name, name) for name in declared if name not in present]
+
+    def _branches(
+        self, error: jsonschema_rs.ValidationError, context: list[list[jsonschema_rs.ValidationError]]
+    ) -> Iterator[Problem]:
+        """Explain the branch that was meant: of those for this type of value, the one with least wrong."""
+        here = error.instance_path
+        wrong_type = [
+            next((e for e in branch if e.kind.name == "type" and e.instance_path == here), None)
+            for branch in context
+        ]
+        meant = [
+            branch for branch, wrong in zip(context, wrong_type, strict=True) if branch and wrong is None
+        ]
+        if meant:
+            best = min(meant, key=_distance)
+            yield from itertools.chain.from_iterable(self.problems(e) for e in best)
+            return
+        wanted = dict.fromkeys(self._expected(wrong) for wrong in wrong_type if wrong)
+        if wanted:
+            yield self._problem(here, f"expected {' or '.join(wanted)}, got {_got(error.instance)}", "type")
+        else:  # every branch accepts the value, and only one may
+            yield self._problem(
+                here, f"{short(error.instance)} has more than one of the forms", error.kind.name
+            )
+
+    def _expected(self, error: jsonschema_rs.ValidationError) -> str:
+        """Name the Python types a `type` error asks for, a format's type instead of `str`."""
+        types = error.kind.as_dict()["types"]
+        found = format_type(self._holder(error))
+        string = found.name if found else "str"
+        return " or ".join(string if kind == "string" else _PYTHON_NAMES.get(kind, kind) for kind in types)
+
+    def _message(self, error: jsonschema_rs.ValidationError, keyword: str, details: dict[str, Any]) -> str:
+        value = short(error.instance)
+        match keyword:
+            case "type":
+                return f"expected {self._expected(error)}, got {_got(error.instance)}"
+            case "format":
+                name = details["format"]
+                if name in ("date-time", "time") and _TIME.fullmatch(str(error.instance)):
+                    advice = "datetime.now(UTC)" if name == "date-time" else "time(12, tzinfo=UTC)"
+                    return f"{value} has no time zone; use an aware one, such as {advice}"
+                return f"{value} is not {_EXAMPLES.get(name, f'in the format {name!r}')}"
+            case "enum":
+                return f"expected {_listed(details['options'])}, got {value}{_guess(error.instance, details['options'])}"
+            case "const":
+                return f"expected {short(details['expected_value'])}, got {value}"
+            case "minimum":
+                return f"{value} is less than {details['limit']}"
+            case "maximum":
+                return f"{value} is greater than {details['limit']}"
+            case "exclusiveMinimum":
+                return f"{value} is not greater than {details['limit']}"
+            case "exclusiveMaximum":
+                return f"{value} is not less than {details['limit']}"
+            case "multipleOf":
+                return f"{value} is not a multiple of {details['multiple_of']}"
+            case "minLength" | "minItems" | "minProperties":
+                return f"{value} has fewer than {details['limit']} {_PARTS[keyword[3:]]}"
+            case "maxLength" | "maxItems" | "maxProperties":
+                return f"{value} has more than {details['limit']} {_PARTS[keyword[3:]]}"
+            case "pattern":
+                return f"{value} does not match the pattern {short(details['pattern'])}"
+            case "uniqueItems":
+                return f"{value} has an item twice"
+            case "contentEncoding":
+                return f"{value} is not base64"
+            case "propertyNames":
+                return f"has a key that is not allowed: {self._first(details['error'])}"
+            case "falseSchema":
+                return "is not allowed here"
+            case "oneOf":
+                return f"{value} has more than one of the forms"
+        return f"{value} does not satisfy {keyword!r} of the schema"
+
+    def _first(self, error: jsonschema_rs.ValidationError) -> str:
+        return self._message(error, error.kind.name, error.kind.as_dict())
+
+
+_PARTS = {"Length": "characters", "Items": "items", "Properties": "entries"}
+
+
+def _distance(branch: list[jsonschema_rs.ValidationError]) -> tuple[bool, int]:
+    """How far a value is from a branch; a wrong tag says it was another branch that was meant."""
+    return any(error.kind.name in ("const", "enum") for error in branch), len(branch)
+
+
+def _got(value: object) -> str:
+    if value is None:
+        return "None"
+    return f"{type(value).__name__} {short(value)}"
+
+
+def _listed(options: Sequence[object]) -> str:
+    shown = [short(option) for option in options[:8]]
+    if len(options) > 8:
+        return f"one of {', '.join(shown)}, ..."
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
+
+
+def _guess(value: object, options: Sequence[object]) -> str:
+    if not isinstance(value, str):
+        return ""
+    return did_you_mean(value, [option for option in options if isinstance(option, str)])
+
+
+def not_json(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Find what JSON cannot hold in a tree of builtins, as (path, what is wrong)."""
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            yield path, f"{short(value)} is not Unicode text: it has an unpaired surrogate"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield path, f"{value!r} cannot be written as JSON"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from not_json(item, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from not_json(item, (*path, index))
