@@ -30,7 +30,7 @@ from lightbus.portal import Portal
 from lightbus.schema import EventContract
 from lightbus.session import Session, Settings
 from lightbus.settle import Backoff, OnError, Policy
-from lightbus.transport import Consumer, Since
+from lightbus.transport import DEFAULT_ACK_WAIT, Consumer, Since
 from lightbus.worker import Listening
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class ListenOptions(TypedDict, total=False):
         since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime.
         retries: tries after the first before an event becomes a dead letter; default 8.
         backoff: the waits between tries; default 1 s, doubling, at most 60 s.
+        ack_wait: for a durable that does not exist yet, seconds until another worker takes over the events
+            of one that died; default 30. A running handler may take longer, its worker keeps the event.
     """
 
     on_error: OnError
@@ -60,6 +62,7 @@ class ListenOptions(TypedDict, total=False):
     since: Since
     retries: int
     backoff: Backoff
+    ack_wait: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,14 +414,18 @@ class EventEndpoint:
                 raise UsageError(f"listen() has no option {name!r}; it takes {', '.join(known)}")
         concurrency = options.get("concurrency", 1)
         retries = options.get("retries", _DEFAULT.retries)
-        if concurrency < 1 or retries < 0:
-            raise UsageError(f"concurrency={concurrency} must be at least 1 and retries={retries} at least 0")
+        ack_wait = options.get("ack_wait", DEFAULT_ACK_WAIT)
+        if concurrency < 1 or retries < 0 or ack_wait <= 0:
+            raise UsageError(
+                f"concurrency={concurrency} must be at least 1, retries={retries} at least 0"
+                f" and ack_wait={ack_wait:g} s above 0"
+            )
         adapted = handler_for(handler, contract, self._payload)
         listener = self._bus._reserve(contract, listener_name)
         return listener, Listening(
             contract=contract,
             consumer=Consumer(
-                contract.api, contract.event, listener.durable, since=options.get("since", "beginning")
+                *(contract.api, contract.event, listener.durable), options.get("since", "beginning"), ack_wait
             ),
             handler=adapted,
             policy=Policy(

@@ -130,6 +130,12 @@ def decode(body: bytes, headers: Mapping[str, str]) -> Envelope:
     return _checked(envelope)
 
 
+def message_size(body: bytes, headers: Mapping[str, str]) -> int:
+    """Return the bytes a message takes on the wire, headers included, as the server's `max_payload` counts."""
+    lines = sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+    return len(body) + (len(b"NATS/1.0\r\n\r\n") + lines if headers else 0)
+
+
 def _decode_binary(body: bytes, headers: Mapping[str, str]) -> Envelope:
     content_type = headers.get("content-type", "application/json")
     if not content_type.partition(";")[0].strip().lower().endswith("json"):

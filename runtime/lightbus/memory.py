@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lightbus import deadletter, naming
-from lightbus.envelope import MESSAGE_ID
+from lightbus.envelope import MESSAGE_ID, message_size
 from lightbus.errors import ConnectionFailed, ConsumerLost, EventTooLarge, ProvisionError
 from lightbus.transport import Consumer, Outgoing, PubAck
 
@@ -253,8 +253,9 @@ class MemoryTransport:
         """Store an event at once."""
         if not self._connected:
             raise ConnectionFailed("memory://", "the transport is closed", "Create a new bus.")
-        if len(event.body) > MAX_PAYLOAD:
-            raise EventTooLarge(f"{event.api}.{event.event}", event.id, len(event.body), MAX_PAYLOAD)
+        size = message_size(event.body, event.headers)
+        if size > MAX_PAYLOAD:
+            raise EventTooLarge(f"{event.api}.{event.event}", event.id, size, MAX_PAYLOAD)
         stream = naming.stream(self._prefix, event.api)
         subject = naming.subject(self._prefix, event.api, event.event)
         return self._broker.store(stream, subject, event.body, event.headers)

@@ -14,6 +14,8 @@ from typing import Literal, Protocol
 Since = Literal["beginning", "now"] | datetime
 """Where a new durable starts: all stored events, only later ones, or those from a time on."""
 
+DEFAULT_ACK_WAIT = 30.0  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -62,7 +64,7 @@ class Consumer:
     event: str
     durable: str
     since: Since = "beginning"
-    ack_wait: float = 30.0
+    ack_wait: float = DEFAULT_ACK_WAIT
 
 
 class Delivery(Protocol):
@@ -127,7 +129,10 @@ class Subscription(Protocol):
         """
 
     async def close(self) -> None:
-        """Stop asking, end every waiting `take()`, and give events nobody took back to the server."""
+        """Stop asking, end every waiting `take()`, and give events nobody took back to the server.
+
+        Closing twice is harmless.
+        """
 
 
 class Transport(Protocol):

@@ -72,7 +72,8 @@ async def _serve(module: ModuleType, bus: Bus) -> int:
 async def _until_end(bus: Bus, stopped: asyncio.Future[signal.Signals]) -> ListenerFailed | None:
     """Wait for a signal or a failure, whichever is first."""
     failing = asyncio.create_task(bus.wait_async())
-    await asyncio.wait([failing, asyncio.ensure_future(stopped)], return_when=asyncio.FIRST_COMPLETED)
+    ends: list[asyncio.Future[Any]] = [failing, stopped]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     if failing.done() and isinstance(failure := failing.exception(), ListenerFailed):
         return failure
     failing.cancel()

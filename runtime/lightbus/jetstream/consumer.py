@@ -105,6 +105,8 @@ class PullSubscription:
 
     async def close(self) -> None:
         """Stop pulling, then give back what nobody took; see `Subscription.close`."""
+        if self._closed:
+            return
         self._closed = True
         self._connection.forget(self._broke, self._demand.set, self._refused)
         for task in self._tasks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ from lightbus import naming
 from lightbus.errors import ProvisionError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.transport import Consumer
+
+log = logging.getLogger("lightbus")
 
 _NANOSECONDS = 1_000_000_000
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
@@ -66,6 +69,11 @@ async def ensure_consumer(connection: Connection, prefix: str, consumer: Consume
             raise
         found = await _create_consumer(connection, stream, subject, consumer)
     config: dict[str, Any] = found["config"]
+    if config.get("ack_wait") != int(consumer.ack_wait * _NANOSECONDS):
+        log.warning(
+            "durable %s keeps its ack_wait of %g s; the code asks for %g s",
+            *(consumer.durable, config["ack_wait"] / _NANOSECONDS, consumer.ack_wait),
+        )
     if config.get("filter_subject") != subject:
         raise ProvisionError(
             f"durable {consumer.durable!r} of stream {stream!r} already listens to"

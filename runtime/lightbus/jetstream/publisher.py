@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 from nats.aio.msg import Msg
 
+from lightbus.envelope import message_size
 from lightbus.errors import EventTooLarge, PermissionDenied, PublishFailed, PublishUnknown, TransportError
 from lightbus.jetstream.connection import Connection
 from lightbus.transport import PubAck
@@ -93,7 +94,7 @@ class Publisher:
             PublishUnknown: it was sent and not confirmed in time.
             PermissionDenied: the user may not publish there.
         """
-        size = len(body) + _header_size(headers)
+        size = message_size(body, headers)
         if size > self._connection.max_payload:
             raise EventTooLarge(what, event_id, size, self._connection.max_payload)
         if len(subject) > _MAX_SUBJECT:
@@ -168,10 +169,3 @@ class Publisher:
         for subject, future in self._waiting.values():
             if f'"{subject.lower()}"' in text and not future.done():
                 future.set_exception(PermissionDenied(subject, "publishing to"))
-
-
-def _header_size(headers: Mapping[str, str]) -> int:
-    """Count the bytes of a header block as it stands on the wire."""
-    return len(b"NATS/1.0\r\n\r\n") + sum(
-        len(f"{name}: {value}\r\n".encode()) for name, value in headers.items()
-    )

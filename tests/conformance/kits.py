@@ -1,0 +1,99 @@
+"""What the conformance suite needs from each transport beyond the contract: a look inside."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from lightbus import naming
+from lightbus.jetstream import JetStreamTransport
+from lightbus.jetstream.address import Address
+from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.memory import MemoryBroker, MemoryTransport
+from lightbus.transport import Transport
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stored message."""
+
+    subject: str
+    body: bytes
+
+
+class Kit(Protocol):
+    """One kind of transport under test."""
+
+    def transport(self) -> Transport: ...
+
+    async def stored(self, stream: str) -> list[Found]: ...
+
+    async def unsettled(self, api: str, durable: str) -> int: ...
+
+    async def delete_durable(self, api: str, durable: str) -> None: ...
+
+
+class MemoryKit:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._broker = MemoryBroker()
+
+    def transport(self) -> Transport:
+        return MemoryTransport(self._broker, self._prefix)
+
+    async def stored(self, stream: str) -> list[Found]:
+        return [Found(message.subject, message.body) for message in self._broker.messages(stream)]
+
+    async def unsettled(self, api: str, durable: str) -> int:
+        return self._broker.unsettled(naming.stream(self._prefix, api), durable)
+
+    async def delete_durable(self, api: str, durable: str) -> None:
+        self._broker.delete_durable(naming.stream(self._prefix, api), durable)
+
+
+class JetStreamKit:
+    def __init__(self, url: str, prefix: str) -> None:
+        self._url, self._prefix = url, prefix
+
+    def transport(self) -> Transport:
+        return JetStreamTransport(self._url, service_name="conformance", prefix=self._prefix)
+
+    async def stored(self, stream: str) -> list[Found]:
+        async with look_into(self._url) as server:
+            return await stored_messages(server, stream)
+
+    async def unsettled(self, api: str, durable: str) -> int:
+        async with look_into(self._url) as server:
+            info = await server.api(f"CONSUMER.INFO.{naming.stream(self._prefix, api)}.{durable}")
+            return int(info["num_ack_pending"])
+
+    async def delete_durable(self, api: str, durable: str) -> None:
+        async with look_into(self._url) as server:
+            await server.api(f"CONSUMER.DELETE.{naming.stream(self._prefix, api)}.{durable}")
+
+
+@asynccontextmanager
+async def look_into(url: str) -> AsyncIterator[Connection]:
+    """Connect to a server, for assertions on its state."""
+    connection = Connection(Address((url,), "the test"), "look-into")
+    await connection.connect()
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def stored_messages(server: Connection, stream: str) -> list[Found]:
+    """Read a whole stream; one that does not exist is empty."""
+    try:
+        state = (await server.api(f"STREAM.INFO.{stream}"))["state"]
+    except ApiError:
+        return []
+    found = []
+    for sequence in range(state["first_seq"], state["last_seq"] + 1):
+        message = (await server.api(f"STREAM.MSG.GET.{stream}", {"seq": sequence}))["message"]
+        found.append(Found(message["subject"], base64.b64decode(message.get("data", ""))))
+    return found

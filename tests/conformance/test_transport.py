@@ -1,0 +1,301 @@
+"""The contract of `lightbus.transport`, kept by every transport."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lightbus import naming
+from lightbus.errors import ConsumerLost, EventTooLarge, ProvisionError
+from lightbus.transport import Consumer, Delivery, Outgoing, Since, Subscription, Transport
+from tests.conformance.kits import JetStreamKit, Kit, MemoryKit
+
+BOUND = 20.0  # seconds any awaited outcome may take on a slow machine
+SHORT_WAIT = 1.0  # ack_wait of durables whose time runs out in a test
+
+
+class Bench:
+    """Transports and subscriptions of one test, closed at its end."""
+
+    def __init__(self, kit: Kit, prefix: str, stack: AsyncExitStack) -> None:
+        self.kit, self.prefix, self._stack = kit, prefix, stack
+
+    async def transport(self) -> Transport:
+        transport = self.kit.transport()
+        await transport.connect()
+        self._stack.push_async_callback(transport.close)
+        return transport
+
+    async def subscribe(
+        self,
+        transport: Transport,
+        durable: str = "listener",
+        event: str = "created",
+        since: Since = "beginning",
+        ack_wait: float = 30.0,
+    ) -> Subscription:
+        subscription = await transport.subscribe(Consumer("shop", event, durable, since, ack_wait))
+        self._stack.push_async_callback(subscription.close)
+        return subscription
+
+
+@pytest.fixture(params=["memory", "jetstream"])
+async def bench(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[Bench]:
+    kit: Kit
+    if request.param == "memory":
+        kit = MemoryKit(prefix)
+    else:
+        kit = JetStreamKit(request.getfixturevalue("nats_server").url, prefix)
+    async with AsyncExitStack() as stack:
+        yield Bench(kit, prefix, stack)
+
+
+def outgoing(body: str, *, event: str = "created", id: str | None = None) -> Outgoing:
+    id = id or str(uuid.uuid4())
+    return Outgoing("shop", event, id, body.encode(), {"Nats-Msg-Id": id, "Content-Type": "text/plain"})
+
+
+async def publish(transport: Transport, *bodies: str, event: str = "created") -> None:
+    for body in bodies:
+        await transport.publish(outgoing(body, event=event), timeout=BOUND)
+
+
+async def take(subscription: Subscription) -> Delivery:
+    delivery = await asyncio.wait_for(subscription.take(), BOUND)
+    assert delivery is not None
+    return delivery
+
+
+async def take_and_ack(subscription: Subscription, count: int) -> list[str]:
+    bodies = []
+    for _ in range(count):
+        delivery = await take(subscription)
+        await delivery.ack()
+        bodies.append(delivery.body.decode())
+    return bodies
+
+
+async def test_publish_acknowledges_with_stream_and_sequence(bench: Bench) -> None:
+    transport = await bench.transport()
+    acks = [await transport.publish(outgoing("x"), timeout=BOUND) for _ in range(3)]
+    assert [ack.sequence for ack in acks] == [1, 2, 3]
+    assert {ack.stream for ack in acks} == {naming.stream(bench.prefix, "shop")}
+    assert not any(ack.duplicate for ack in acks)
+
+
+async def test_the_same_id_is_stored_once(bench: Bench) -> None:
+    transport = await bench.transport()
+    first = await transport.publish(outgoing("once", id="same"), timeout=BOUND)
+    second = await transport.publish(outgoing("once", id="same"), timeout=BOUND)
+    assert (second.duplicate, second.sequence) == (True, first.sequence)
+    assert len(await bench.kit.stored(first.stream)) == 1
+
+
+async def test_an_event_arrives_whole(bench: Bench) -> None:
+    transport = await bench.transport()
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    ack = await transport.publish(outgoing("bödy"), timeout=BOUND)
+    delivery = await take(await bench.subscribe(transport))
+    assert delivery.body == "bödy".encode()
+    assert delivery.subject == naming.subject(bench.prefix, "shop", "created")
+    assert delivery.headers["Content-Type"] == "text/plain"
+    assert (delivery.sequence, delivery.attempt) == (ack.sequence, 1)
+    assert before < delivery.time < datetime.now(UTC) + timedelta(seconds=1)
+
+
+async def test_events_arrive_in_order_and_only_those_of_the_event(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "a")
+    await publish(transport, "other", event="deleted")
+    await publish(transport, "b", "c")
+    assert await take_and_ack(await bench.subscribe(transport), 3) == ["a", "b", "c"]
+
+
+async def test_an_event_published_later_wakes_a_waiting_take(bench: Bench) -> None:
+    transport = await bench.transport()
+    waiting = asyncio.create_task((await bench.subscribe(transport)).take())
+    await publish(transport, "late")
+    delivery = await asyncio.wait_for(waiting, BOUND)
+    assert delivery is not None and delivery.body == b"late"
+
+
+async def test_every_durable_gets_every_event(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "a", "b")
+    for durable in ("one", "two"):
+        assert await take_and_ack(await bench.subscribe(transport, durable), 2) == ["a", "b"]
+
+
+async def test_workers_of_one_durable_share_its_events(bench: Bench) -> None:
+    first = await bench.subscribe(await bench.transport())
+    second = await bench.subscribe(await bench.transport())
+    takes = [asyncio.create_task(take(subscription)) for subscription in (first, second)]
+    await publish(await bench.transport(), "a", "b")
+    deliveries = await asyncio.wait_for(asyncio.gather(*takes), BOUND)
+    assert {delivery.body for delivery in deliveries} == {b"a", b"b"}
+    for delivery in deliveries:
+        await delivery.ack()
+
+
+async def test_an_acknowledged_event_is_done(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "a", "b")
+    first = await bench.subscribe(transport)
+    await take_and_ack(first, 1)
+    await first.close()
+    again = await bench.subscribe(transport)
+    assert await take_and_ack(again, 1) == ["b"]
+
+
+async def test_retry_delivers_again_and_counts(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "again")
+    subscription = await bench.subscribe(transport)
+    for attempt in (1, 2, 3):
+        delivery = await take(subscription)
+        assert (delivery.body, delivery.attempt) == (b"again", attempt)
+        await delivery.retry(0)
+
+
+async def test_a_delayed_retry_lets_others_pass(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "slow", "fast")
+    subscription = await bench.subscribe(transport)
+    slow = await take(subscription)
+    await slow.retry(0.5)
+    fast = await take(subscription)
+    assert fast.body == b"fast"
+    await fast.ack()
+    again = await take(subscription)
+    assert (again.body, again.attempt) == (b"slow", 2)
+
+
+async def test_an_unsettled_event_returns_after_ack_wait(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "forgotten")
+    subscription = await bench.subscribe(transport, ack_wait=SHORT_WAIT)
+    assert subscription.ack_wait == SHORT_WAIT
+    first, second = await take(subscription), await take(subscription)
+    assert (first.sequence, second.attempt) == (second.sequence, 2)
+
+
+async def test_in_progress_restarts_ack_wait(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "long work")
+    subscription = await bench.subscribe(transport, ack_wait=SHORT_WAIT)
+    delivery = await take(subscription)
+    again = asyncio.create_task(subscription.take())
+    for _ in range(8):  # two and a half times ack_wait
+        await delivery.in_progress()
+        done, _ = await asyncio.wait({again}, timeout=SHORT_WAIT / 3)
+        assert not done
+    await delivery.ack()
+    await subscription.close()
+    assert await asyncio.wait_for(again, BOUND) is None
+
+
+async def test_a_dead_letter_is_a_copy_and_ends_the_event(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "poison", "good")
+    subscription = await bench.subscribe(transport)
+    poison = await take(subscription)
+    await poison.dead_letter("it never works", "ValueError")
+    assert await take_and_ack(subscription, 1) == ["good"]
+    (letter,) = await bench.kit.stored(naming.dead_letter_stream(bench.prefix))
+    stream = naming.stream(bench.prefix, "shop")
+    assert letter.subject == naming.dead_letter_subject(bench.prefix, stream, "listener", poison.sequence)
+    assert letter.body == b"poison"
+    assert await bench.kit.unsettled("shop", "listener") == 0
+
+
+async def test_a_dead_letter_is_kept_once(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "poison")
+    subscription = await bench.subscribe(transport)
+    poison = await take(subscription)
+    await poison.dead_letter("first", "")
+    await poison.dead_letter("the same failure after a crash", "")
+    assert len(await bench.kit.stored(naming.dead_letter_stream(bench.prefix))) == 1
+
+
+@pytest.mark.parametrize(("since", "expected"), [("beginning", ["old", "new"]), ("now", ["new"])])
+async def test_where_a_new_durable_starts(bench: Bench, since: Since, expected: list[str]) -> None:
+    transport = await bench.transport()
+    await publish(transport, "old")
+    subscription = await bench.subscribe(transport, since=since)
+    await publish(transport, "new")
+    assert await take_and_ack(subscription, len(expected)) == expected
+
+
+async def test_a_new_durable_starts_at_a_time(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "old")
+    old = await take(await bench.subscribe(transport, "looking"))
+    moment = old.time + timedelta(milliseconds=1)
+    while datetime.now(UTC) <= moment:
+        await asyncio.sleep(0)
+    await publish(transport, "new")
+    assert await take_and_ack(await bench.subscribe(transport, "late", since=moment), 1) == ["new"]
+
+
+async def test_an_existing_durable_keeps_its_place(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "a", "b")
+    first = await bench.subscribe(transport)
+    await take_and_ack(first, 1)
+    await first.close()
+    assert await take_and_ack(await bench.subscribe(transport, since="now"), 1) == ["b"]
+
+
+async def test_close_ends_waiting_takes(bench: Bench) -> None:
+    subscription = await bench.subscribe(await bench.transport())
+    waiting = [asyncio.create_task(subscription.take()) for _ in range(3)]
+    await asyncio.sleep(0)
+    await subscription.close()
+    assert await asyncio.wait_for(asyncio.gather(*waiting), BOUND) == [None, None, None]
+    assert await subscription.take() is None
+
+
+async def test_close_gives_untaken_events_back(bench: Bench) -> None:
+    transport = await bench.transport()
+    first = await bench.subscribe(transport)
+    takes = [asyncio.create_task(first.take()) for _ in range(2)]
+    await asyncio.sleep(0)
+    takes[1].cancel()  # asked for, and then not wanted
+    await publish(transport, "a", "b")
+    delivery = await asyncio.wait_for(takes[0], BOUND)
+    assert delivery is not None
+    await delivery.ack()
+    await first.close()
+    assert await take_and_ack(await bench.subscribe(transport), 1) == ["b"]
+
+
+async def test_a_deleted_durable_is_reported(bench: Bench) -> None:
+    transport = await bench.transport()
+    subscription = await bench.subscribe(transport)
+    waiting = asyncio.create_task(subscription.take())
+    await asyncio.sleep(0)
+    await bench.kit.delete_durable("shop", "listener")
+    with pytest.raises(ConsumerLost):
+        await asyncio.wait_for(waiting, BOUND)
+
+
+async def test_a_durable_belongs_to_one_event(bench: Bench) -> None:
+    transport = await bench.transport()
+    await bench.subscribe(transport, event="created")
+    with pytest.raises(ProvisionError, match="another listener_name"):
+        await bench.subscribe(transport, event="deleted")
+
+
+async def test_an_event_over_the_limit_is_refused_before_sending(bench: Bench) -> None:
+    transport = await bench.transport()
+    with pytest.raises(EventTooLarge) as caught:
+        await transport.publish(outgoing("x" * 1024 * 1024), timeout=BOUND)
+    assert caught.value.size > caught.value.limit
+    ack = await transport.publish(outgoing("still connected"), timeout=BOUND)
+    assert ack.sequence == 1

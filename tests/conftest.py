@@ -1,0 +1,41 @@
+"""Fixtures every test may use; the real server comes from `lightbus.testing`."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lightbus.api import registry
+
+pytest_plugins = ["lightbus.testing"]
+
+ROOT = Path(__file__).parent.parent
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def fresh_api_registry() -> Iterator[None]:
+    """Let each test define the APIs it likes."""
+    before = registry.all()
+    registry.clear()
+    yield
+    registry.clear()
+    for api in before.values():
+        registry.add(api)
+
+
+@pytest.fixture(autouse=True)
+def no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the developer's own NATS settings out of the tests."""
+    for name in ("NATS_URL", "NATS_CONTEXT", "LIGHTBUS_SERVICE_NAME", "LIGHTBUS_MODULE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix of its own gives each test empty streams on the shared server."""
+    return f"t{os.getpid()}-{next(_numbers)}"

@@ -1,0 +1,81 @@
+"""Where the server's address comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lightbus.errors import UsageError
+from lightbus.jetstream.address import resolve
+
+
+def write_context(home: Path, name: str, *, selected: bool = True, **settings: str) -> dict[str, str]:
+    folder = home / ".config" / "nats"
+    (folder / "context").mkdir(parents=True)
+    (folder / "context" / f"{name}.json").write_text(json.dumps(settings))
+    if selected:
+        (folder / "context.txt").write_text(f"{name}\n")
+    return {"HOME": str(home)}
+
+
+def test_the_argument_comes_first(tmp_path: Path) -> None:
+    environment = {**write_context(tmp_path, "prod", url="nats://context"), "NATS_URL": "nats://environment"}
+    assert resolve("nats://argument", environment).servers == ("nats://argument",)
+    assert resolve(None, environment).servers == ("nats://environment",)
+    del environment["NATS_URL"]
+    assert resolve(None, environment).servers == ("nats://context",)
+    assert resolve(None, {"HOME": str(tmp_path / "nobody")}).servers == ("nats://127.0.0.1:4222",)
+
+
+def test_a_context_can_be_named_in_the_environment(tmp_path: Path) -> None:
+    environment = write_context(tmp_path, "staging", selected=False, url="nats://staging")
+    assert resolve(None, {**environment, "NATS_CONTEXT": "staging"}).servers == ("nats://staging",)
+
+
+def test_a_context_brings_its_credentials(tmp_path: Path) -> None:
+    environment = write_context(
+        tmp_path,
+        "prod",
+        url="nats://a:4222, nats://b:4222",
+        user="svc",
+        password="secret",
+        creds="~/prod.creds",
+        ca="/etc/ca.pem",
+        inbox_prefix="_INBOX_svc",
+    )
+    address = resolve(None, environment)
+    assert address.servers == ("nats://a:4222", "nats://b:4222")
+    assert address.options == {
+        "user": "svc",
+        "password": "secret",
+        "inbox_prefix": "_INBOX_svc",
+        "user_credentials": str(tmp_path / "prod.creds"),
+    }
+    assert address.tls_files == {"ca": "/etc/ca.pem"}
+    assert address.origin == "NATS context 'prod'"
+
+
+def test_a_host_alone_is_enough() -> None:
+    assert resolve("broker.example:4333").servers == ("nats://broker.example:4333",)
+
+
+def test_credentials_are_never_displayed() -> None:
+    assert resolve("nats://user:secret@broker:4222").display == "nats://broker:4222"
+
+
+@pytest.mark.parametrize("url", ["http://broker", "nats://", "nats://host:port", "nats://host:99999", ","])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match=r"write it like nats://127\.0\.0\.1:4222"):
+        resolve(url)
+
+
+def test_a_missing_context_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="NATS context 'gone' cannot be read"):
+        resolve(None, {"HOME": str(tmp_path), "NATS_CONTEXT": "gone"})
+
+
+def test_what_a_context_asks_for_is_never_ignored(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="sets 'jetstream_domain'"):
+        resolve(None, write_context(tmp_path, "hub", url="nats://hub", jetstream_domain="hub"))

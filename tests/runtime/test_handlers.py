@@ -1,0 +1,165 @@
+"""Which handlers are accepted, how they are called, and what the others are told."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lightbus import Api, Event, EventMessage, InvalidListener, Parameter
+from lightbus.handlers import handler_for
+from lightbus.schema import EventContract
+
+MESSAGE = EventMessage(
+    "1", "auth", "user_created", {"username": "ada", "email": "a@b", "plan": "free"}, datetime.now(UTC), "/t"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    username: str
+    email: str
+    plan: str = "free"
+
+
+@pytest.fixture
+def contract() -> EventContract:
+    class AuthApi(Api):
+        user_created = Event(
+            parameters=(
+                Parameter("username", str),
+                Parameter("email", str),
+                Parameter("plan", str, default="free"),
+            )
+        )
+
+        class Meta:
+            name = "auth"
+
+    return EventContract.of_event(AuthApi, AuthApi.api_events["user_created"])
+
+
+class Service:
+    def method(self, username: str, email: str, plan: str) -> object:
+        return ("method", username)
+
+    def __call__(self, event_message: EventMessage, username: str, **_: object) -> object:
+        return ("call", event_message.id, username)
+
+
+def keyword(username: str, email: str, plan: str) -> object:
+    return (username, email, plan)
+
+
+def subset(email: str, **_: object) -> object:
+    return email
+
+
+def message_first(event: EventMessage, username: str, email: str, plan: str) -> object:
+    return (event.id, username)
+
+
+def untyped_message_first(event_message, username, **kwargs):  # type: ignore[no-untyped-def]
+    return (event_message.id, username, sorted(kwargs))
+
+
+def payload_object(event: Payload) -> object:
+    return event
+
+
+def message_alone(event: EventMessage) -> object:
+    return event.id
+
+
+@pytest.mark.parametrize(
+    ("handler", "result"),
+    [
+        (keyword, ("ada", "a@b", "free")),
+        (subset, "a@b"),
+        (message_first, ("1", "ada")),
+        (untyped_message_first, ("1", "ada", ["email", "plan"])),
+        (payload_object, Payload(username="ada", email="a@b")),
+        (message_alone, "1"),
+        (lambda username, **_: username, "ada"),
+        (lambda event: event.email, "a@b"),
+        (Service().method, ("method", "ada")),
+        (Service(), ("call", "1", "ada")),
+        (functools.partial(lambda prefix, username, **_: prefix + username, "hi "), "hi ada"),
+        (functools.partial(keyword, plan="pro"), ("ada", "a@b", "free")),
+        (lambda *, username, email, plan, extra=1: extra, 1),
+        (dict, {"username": "ada", "email": "a@b", "plan": "free"}),
+    ],
+)
+def test_every_form_is_called_as_its_signature_asks(
+    contract: EventContract, handler: Callable[..., Any], result: object
+) -> None:
+    assert handler_for(handler, contract, Payload)(MESSAGE) == result
+
+
+def test_without_a_generated_class_the_one_argument_is_the_message(contract: EventContract) -> None:
+    assert handler_for(lambda event: event, contract)(MESSAGE) is MESSAGE
+
+
+async def test_async_handlers_are_recognised(contract: EventContract) -> None:
+    async def handler(username: str, **_: object) -> str:
+        return username
+
+    class Callable_:
+        async def __call__(self, username: str, **_: object) -> str:
+            return username
+
+    for function in (handler, functools.partial(handler), Callable_()):
+        adapted = handler_for(function, contract)
+        assert adapted.is_async
+        result = adapted(MESSAGE)
+        assert inspect.isawaitable(result) and await result == "ada"
+    assert not handler_for(keyword, contract).is_async
+
+
+@pytest.mark.parametrize(
+    ("handler", "problems"),
+    [
+        (
+            lambda username, new_email, plan: None,
+            [
+                "it takes 'new_email', which the event does not have (did you mean 'email'?)",
+                "it does not take 'email'",
+            ],
+        ),
+        (lambda username, email: None, ["it does not take 'plan' (add it, or **_: object)"]),
+        (lambda event, username, extra, **_: None, ["it takes 'extra', which the event does not have"]),
+        (lambda user_name, email, plan: None, ["'user_name'", "did you mean 'username'"]),
+        (lambda username, email, /, **_: None, ["'username' is positional-only"]),
+        (lambda: None, ["it does not take 'username'", "it does not take 'email'"]),
+        (functools.partial(keyword, "ada", "x"), ["it does not take 'username'", "it does not take 'email'"]),
+        ("not a function", ["it is not callable"]),
+    ],
+)
+def test_what_cannot_be_called_is_refused_with_the_signature_to_write(
+    contract: EventContract, handler: Any, problems: list[str]
+) -> None:
+    with pytest.raises(InvalidListener) as caught:
+        handler_for(handler, contract, Payload)
+    text = str(caught.value)
+    for problem in problems:
+        assert problem in text
+    assert "cannot listen to auth.user_created" in text
+    assert "Write: def handler(username: str, email: str, plan: str)" in text
+
+
+def test_an_optional_parameter_needs_a_default_in_the_handler() -> None:
+    from lightbus.schema import SchemaDocument
+
+    document = SchemaDocument.parse(
+        b'{"$schema": "https://json-schema.org/draft/2020-12/schema", "lightbus": 1, "api": "auth", "events": '
+        b'{"left": {"parameters": {"type": "object", "properties": {"reason": {"type": "string"}}}}}}',
+        source="schemas/auth.json",
+    )
+    with pytest.raises(InvalidListener, match="'reason' is optional in the event, so it needs a default"):
+        handler_for(lambda reason: None, document.contract("left"))
+    assert handler_for(lambda reason=None: reason, document.contract("left"))

@@ -1,0 +1,117 @@
+"""The table of decisions, row by row."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightbus.settle import (
+    Ack,
+    Backoff,
+    Crashed,
+    DeadLetter,
+    Failed,
+    Handled,
+    OnError,
+    Outcome,
+    Policy,
+    Retry,
+    Shutdown,
+    Unreadable,
+    exhausted,
+    one_line,
+    settle,
+)
+
+ERROR = ValueError("no such\nuser")
+EVEN = Backoff(first=1, factor=2, limit=60, jitter=0)
+
+
+@pytest.mark.parametrize("on_error", list(OnError))
+def test_handled_is_acknowledged_whatever_the_policy(on_error: OnError) -> None:
+    assert settle(Handled(), 1, Policy(on_error), 0.5) == Ack()
+
+
+@pytest.mark.parametrize("on_error", list(OnError))
+def test_unreadable_is_kept_with_its_reason_and_never_dropped(on_error: OnError) -> None:
+    assert settle(Unreadable(ERROR), 1, Policy(on_error), 0.5) == DeadLetter("no such user", "ValueError")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "decision"),
+    [
+        (1, Retry(1)),
+        (2, Retry(2)),
+        (3, Retry(4)),
+        (4, DeadLetter("ValueError: no such user", "ValueError")),
+        (9, DeadLetter("ValueError: no such user", "ValueError")),
+    ],
+)
+def test_failures_are_retried_and_then_kept(attempt: int, decision: Retry | DeadLetter) -> None:
+    policy = Policy(OnError.DEAD_LETTER, retries=3, backoff=EVEN)
+    assert settle(Failed(ERROR), attempt, policy, 0.5) == decision
+
+
+@pytest.mark.parametrize(
+    ("on_error", "decision"),
+    [(OnError.ACKNOWLEDGE_AND_LOG, Ack()), (OnError.SHUTDOWN, Shutdown(ERROR))],
+)
+def test_the_other_policies_decide_at_the_first_failure(on_error: OnError, decision: object) -> None:
+    assert settle(Failed(ERROR), 1, Policy(on_error), 0.5) == decision
+
+
+@pytest.mark.parametrize(
+    ("on_error", "attempt", "expected"),
+    [
+        (OnError.DEAD_LETTER, 4, False),
+        (OnError.DEAD_LETTER, 5, True),
+        (OnError.ACKNOWLEDGE_AND_LOG, 5, True),
+        (OnError.SHUTDOWN, 500, False),
+    ],
+)
+def test_a_delivery_past_its_attempts_never_reaches_the_handler(
+    on_error: OnError, attempt: int, expected: bool
+) -> None:
+    assert exhausted(attempt, Policy(on_error, retries=3)) is expected
+
+
+def test_a_crash_loop_says_how_often_it_was_tried() -> None:
+    decision = settle(Crashed(), 5, Policy(), 0.5)
+    assert decision == DeadLetter("its worker died on each of 4 attempts")
+
+
+@given(
+    attempt=st.integers(1, 10_000),
+    chance=st.floats(0, 1, exclude_max=True),
+    first=st.floats(0, 10),
+    factor=st.floats(1, 10),
+    extra=st.floats(0, 1000),
+    jitter=st.floats(0, 1),
+)
+def test_waits_stay_within_their_limits(
+    attempt: int, chance: float, first: float, factor: float, extra: float, jitter: float
+) -> None:
+    backoff = Backoff(first, factor, first + extra, jitter)
+    assert 0 <= backoff.delay(attempt, chance) <= first + extra
+
+
+@pytest.mark.parametrize(
+    "settings", [{"first": -1}, {"first": 2, "limit": 1}, {"factor": 0.5}, {"jitter": 1.5}]
+)
+def test_a_backoff_that_makes_no_sense_is_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="cannot be used"):
+        Backoff(**settings)
+
+
+@given(st.text())
+def test_reasons_fit_a_header(text: str) -> None:
+    line = one_line(text)
+    assert len(line) <= 500
+    assert "\n" not in line and "\r" not in line
+
+
+@pytest.mark.parametrize("outcome", [Handled(), Failed(ERROR), Unreadable(ERROR), Crashed()])
+def test_every_outcome_has_a_decision(outcome: Outcome) -> None:
+    for policy in OnError:
+        assert settle(outcome, 3, Policy(policy), 0.0) is not None
