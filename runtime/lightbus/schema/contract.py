@@ -7,7 +7,7 @@ accepts what a newer producer added, and passes on only what the schema declares
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,8 @@ class EventContract:
         self._payload = payload(node)
         self.parameters = parameter_contracts(self._payload)
         self._names = {parameter.wire: parameter.name for parameter in self.parameters}
+        # the schema says nothing of undeclared properties, neither good nor bad: fire() refuses them
+        self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
         if converters is None:
             converters = {wire: conversion(nodes) for wire, nodes in self._payload.properties.items()}
@@ -80,15 +82,13 @@ class EventContract:
         Raises:
             DefinitionError: a parameter's type or default cannot be used.
         """
-        schema = events_document(api, (event,))
-        node = Document(schema, f"{api.__module__}.{api.__qualname__}").root
-        for key in ("events", event.name, "parameters"):
-            node = node.get(key)  # type: ignore[assignment]
+        source = f"{api.__module__}.{api.__qualname__}"
+        document = Document(events_document(api, (event,)), source)
         return cls(
             api.api_name,
             event.name,
-            node,
-            source=f"{api.__module__}.{api.__qualname__}.{event.name}",
+            document.at(f"/events/{event.name}/parameters"),
+            source=f"{source}.{event.name}",
             description=event.description,
             converters={parameter.name: converter(parameter.type) for parameter in event.parameters},
         )
@@ -125,24 +125,29 @@ class EventContract:
         Raises:
             InvalidEventArguments: with every problem.
         """
-        data = {wire: value for wire, value in arguments.items() if value is not UNSET}
+        data: dict[str, Any] = {}
+        rich = []
+        for wire, value in arguments.items():
+            if value is UNSET:
+                continue
+            data[wire] = value
+            if type(value) not in _JSON_SCALARS or (type(value) is str and not value.isascii()):
+                rich.append(wire)
         for wire, default in self._defaults:
             if wire not in data:
-                data[wire] = copy.deepcopy(default)
-        problems: list[Problem] = []
-        if not _JSON_SCALARS.issuperset(map(type, data.values())):
-            data, problems = self._plain(data)
-        if not self._payload.is_open and not data.keys() <= self._names.keys():
+                data[wire] = _fresh(default)
+        problems = self._simplify(data, rich) if rich else []
+        if self._is_silent:
             problems += self._undeclared(data)
         try:
             if not problems and self._written.is_valid(data):
                 return data
-            problems += self._explain(self._written, data, self._names)
-        except ValueError as error:  # such as a lone surrogate in a string, or nesting beyond measure
-            problems += [Problem("", f"cannot be written as JSON: {error}", "type")]
-        raise InvalidEventArguments(
-            self.api, self.event, list(dict.fromkeys(problems)), signature=self.signature
-        )
+            reported = {problem.path for problem in problems}
+            found = self._explain(self._written, data, self._names)
+            problems += [problem for problem in found if problem.path not in reported]
+        except ValueError as error:  # a name that is not Unicode text
+            problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
+        raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
 
     def decode(self, data: object) -> dict[str, Any]:
         """Check the payload of an event that arrived and make Python values of it.
@@ -163,7 +168,7 @@ class EventContract:
         values = {name: data[wire] for wire, name in self._names.items() if wire in data}
         for wire, default in self._defaults:
             if wire not in data:
-                values[self._names[wire]] = copy.deepcopy(default)
+                values[self._names[wire]] = _fresh(default)
         if self._converters:
             self._convert(values)
         return values
@@ -176,29 +181,24 @@ class EventContract:
     @cached_property
     def _opened(self) -> jsonschema_rs.Validator:
         document = Document(open_schema(self._node.document.schema), self._node.document.source)
-        node = document.lookup(document.root.base, f"#{self._node.pointer}")
-        assert node is not None
-        return document.validator(node)
+        return document.validator(document.at(self._node.pointer))
 
-    def _plain(self, data: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-        """Make JSON values of Python values, as far as they can be."""
-        values: dict[str, Any] = {}
+    def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
+        """Put JSON values in the place of some Python values; say where there is none."""
         problems = []
-        for wire, value in data.items():
+        for wire in wires:
             try:
-                values[wire] = made = plain(value)
-            except Exception as error:  # whatever a user's __to_bus__ raises
-                problems.append(
-                    Problem(
-                        self.python_name(wire), f"{short(value)} cannot be written as JSON: {error}", "type"
-                    )
-                )
+                data[wire] = plain(data[wire])
+            except Exception as error:  # whatever a __to_bus__ raises
+                reason = f"{short(data[wire])} cannot be written as JSON: {error}"
+                problems.append(Problem(self.python_name(wire), reason, "type"))
+                data[wire] = None
                 continue
             problems += [
                 Problem(path_text(path, self._names), reason, "type")
-                for path, reason in not_json(made, (wire,))
+                for path, reason in not_json(data[wire], (wire,))
             ]
-        return values, problems
+        return problems
 
     def _undeclared(self, data: Mapping[str, object]) -> list[Problem]:
         free = [name for wire, name in self._names.items() if wire not in data]
@@ -234,7 +234,8 @@ class EventContract:
                 path = path_text([wire, *error.path])
                 problems.append(Problem(path, f"{short(error.value)} {error.reason}", "conversion"))
             except msgspec.ValidationError as error:
-                problems.append(Problem(wire, str(error), "conversion"))
+                reason, _, path = str(error).partition(" - at `$")
+                problems.append(Problem(wire + path.rstrip("`"), reason, "conversion"))
         if problems:
             raise self._invalid(problems)
 
@@ -249,3 +250,7 @@ class EventContract:
 
     def __repr__(self) -> str:
         return f"<EventContract {self.full_name} from {self.source}>"
+
+
+def _fresh(default: object) -> Any:
+    return default if type(default) in _JSON_SCALARS else copy.deepcopy(default)

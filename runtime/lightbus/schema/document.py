@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jsonschema_rs
-
 from lightbus import naming
 from lightbus.errors import SchemaError
 from lightbus.schema.contract import EventContract
 from lightbus.schema.conversion import accepts
-from lightbus.schema.definition import FORMAT
+from lightbus.schema.definition import DIALECT, FORMAT
+from lightbus.schema.metaschema import DIALECTS, metaschema_problems
 from lightbus.schema.problems import short
 from lightbus.schema.reference import Document, Node
 
+_DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DIALECTS}  # written with and without "#"
 _SHARED = ("$schema", "$defs", "definitions")
 
 
@@ -123,29 +123,23 @@ class SchemaDocument:
         if "$id" in parameters or "$schema" in parameters:  # brings its own references and draft
             node = Document(parameters, f"{self.source}#{pointer}").root
         else:
-            found = self._document.lookup(self._document.root.base, f"#{pointer}")
-            assert found is not None
-            node = found
+            node = self._document.at(pointer)
         self._check_schema(parameters, pointer)
         if not accepts(node, "object"):
             self._refuse("the payload of an event must be an object", pointer)
         return node
 
     def _check_schema(self, schema: dict[str, Any], pointer: str) -> None:
-        try:
-            jsonschema_rs.meta.validate(schema)
-        except jsonschema_rs.ValidationError as error:
-            place = pointer + "".join(f"/{step}" for step in error.instance_path)
-            self._refuse(f"the schema is invalid: {_meta_problem(error)}", place)
-        except jsonschema_rs.ReferencingError as error:
-            self._refuse(f"the schema is invalid: {error.message}", pointer)
+        dialect = schema.get("$schema", self._document.schema.get("$schema", DIALECT))
+        known = _DIALECTS.get(str(dialect).removesuffix("#"))
+        if known is None:
+            self._refuse(f"its $schema is {short(dialect)}, known are {', '.join(DIALECTS)}", pointer)
+        for path, sentence in metaschema_problems(schema, known):
+            place = pointer + "".join(f"/{step}" for step in path)
+            self._refuse(f"the schema is invalid: {sentence}", place)
 
     def _refuse(self, problem: str, pointer: str = "") -> NoReturn:
         raise SchemaError(problem, source=self.source, pointer=pointer)
-
-
-def _meta_problem(error: jsonschema_rs.ValidationError) -> str:
-    return f"{short(error.instance)} is not allowed here"
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -244,13 +244,16 @@ def _guess(value: object, options: Sequence[object]) -> str:
 def not_json(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Find what JSON cannot hold in a tree of builtins, as (path, what is wrong)."""
     if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
             yield path, f"{short(value)} is not Unicode text: it has an unpaired surrogate"
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield path, f"{value!r} cannot be written as JSON"
     elif isinstance(value, dict):
         for key, item in value.items():
+            yield from not_json(key, path)
             yield from not_json(item, (*path, key))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):

@@ -44,6 +44,12 @@ class Document:
         """The whole document."""
         return Node(self.schema, self, _ROOT, (), self._rebased(_ROOT, self.schema))
 
+    def at(self, pointer: str) -> Node:
+        """Return the place a JSON Pointer leads to, which must exist."""
+        node = self.lookup(self.root.base, f"#{quote(pointer)}")
+        assert node is not None, pointer
+        return node
+
     def validator(self, node: Node) -> jsonschema_rs.Validator:
         """Compile the validator of one place.
 
