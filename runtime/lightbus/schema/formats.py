@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-_DURATION = re.compile(
-    r"(?P<sign>[+-]?)P(?!$)"
-    r"(?:(?P<weeks>\d+(?:\.\d+)?)W$)?"
-    r"(?P<calendar>(?:\d+Y)?(?:\d+M)?)"
-    r"(?:(?P<days>\d+(?:\.\d+)?)D)?"
-    r"(?:T(?!$)(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
+_DURATION = re.compile(  # RFC 3339, appendix A; and beyond it, a sign and fractions of a second
+    r"(?P<sign>-?)P(?=\w)"
+    r"(?:(?P<weeks>\d+)W$)?"
+    r"(?P<calendar>(?:\d+Y(?!\d+D))?(?:\d+M)?)"
+    r"(?:(?P<days>\d+)D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d+)H(?![\d.]+S))?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
     re.ASCII,
 )
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -71,7 +71,7 @@ def format_type(node: object) -> FormatType | None:
 
 
 def is_duration(text: str) -> bool:
-    """Whether text is an ISO 8601 duration: RFC 3339's, and also `PT0.5S`, `PT1H2S`, `-P1D`."""
+    """Whether text is an RFC 3339 duration, or one with a sign or fractions of a second, as timedeltas have."""
     return _DURATION.fullmatch(text) is not None
 
 
@@ -90,7 +90,7 @@ def is_base64(text: str) -> bool:
 
 
 def parse_duration(text: str) -> datetime.timedelta:
-    """Make a timedelta of an ISO 8601 duration.
+    """Make a timedelta of an RFC 3339 duration.
 
     Raises:
         ValueError: text is no duration, counts months or years (which have no fixed length), or is
@@ -98,7 +98,7 @@ def parse_duration(text: str) -> datetime.timedelta:
     """
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise ValueError("is not an ISO 8601 duration")
+        raise ValueError("is not an RFC 3339 duration")
     if match["calendar"]:
         raise ValueError("counts months or years, which have no fixed length: no timedelta can hold it")
     try:

@@ -71,11 +71,11 @@ def prune(data: Any, written: jsonschema_rs.Validator) -> Any:
     """
     data = copy.deepcopy(data)
     while undeclared := {place for error in written.iter_errors(data) for place in _undeclared(error) or ()}:
-        for *path, name in undeclared:
+        for *path, name in sorted(undeclared, key=len, reverse=True):  # inner before outer
             holder = data
             for step in path:
                 holder = holder[step]
-            del holder[name]
+            holder.pop(name, None)
     return data
 
 

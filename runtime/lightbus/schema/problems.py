@@ -29,7 +29,7 @@ _EXAMPLES = {
     "date-time": "an RFC 3339 date and time, such as '2026-01-31T12:00:00Z'",
     "date": "a date, such as '2026-01-31'",
     "time": "an RFC 3339 time, such as '12:00:00Z'",
-    "duration": "an ISO 8601 duration, such as 'PT1H30M'",
+    "duration": "an RFC 3339 duration, such as 'PT1H30M'",
     "uuid": "a UUID",
     "decimal": "a decimal number, such as '12.50'",
     "email": "an e-mail address",
