@@ -1,0 +1,106 @@
+"""Schemas that span files, folded into one document per API for the generated package.
+
+Each event's payload schema becomes self-contained: every file it reaches stands whole among its
+definitions under an absolute `$id` of its own, as JSON Schema's compound documents have it. `$ref`s
+stay as they are written, unless they went by path where an `$id` says otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urldefrag, urljoin
+
+from lightbus.schema import FORMAT
+
+from lightbus_gen.files import LATEST, SchemaFile
+from lightbus_gen.load import ApiSource, EventSource
+from lightbus_gen.positions import pointer
+from lightbus_gen.references import DATA, MAPS_OF_SCHEMAS, Library, Node, id_keyword, references
+
+
+def document_text(api: ApiSource, library: Library) -> str:
+    """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
+    if api.document is not None and not any(_reaches_out(library, event) for event in api.events):
+        return api.document.text
+    document: dict[str, Any] = {"$schema": LATEST, "lightbus": FORMAT, "api": api.name}
+    document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
+    document["events"] = {
+        event.name: ({"description": event.description} if event.description else {})
+        | {"parameters": _bundle(library, event)}
+        for event in api.events
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _reaches_out(library: Library, event: EventSource) -> bool:
+    return any(
+        library.resolve(node, node.schema[keyword]).file is not event.file
+        for node, keyword in references(library, library.node(event.file, ()))
+    )
+
+
+def _bundle(library: Library, event: EventSource) -> Any:
+    root = library.node(event.file, event.path)
+    files: dict[str, SchemaFile] = {}
+    todo = [library.node(event.file, ())]
+    for whole in todo:
+        for node, keyword in references(library, whole):
+            target = library.resolve(node, node.schema[keyword]).file
+            if target is not event.file and target.path not in files:
+                files[target.path] = target
+                todo.append(library.node(target, ()))
+    schema = _copy(library, root)
+    if not isinstance(schema, dict):
+        return schema
+    # A $ref beside other keywords hides them in old drafts, so it moves one level in.
+    if "$ref" in schema and root.hides_siblings:
+        schema = {"allOf": [{"$ref": schema["$ref"]}], "definitions": schema.get("definitions", {})}
+    definitions = "definitions" if root.hides_siblings else "$defs"
+    inner = dict(schema.get(definitions, {}))
+    if event.path:  # the definitions of the API document come along
+        inner |= _copy(library, library.node(event.file, ())).get("$defs", {})
+    for path in sorted(files):
+        inner[path] = _resource(library, files[path])
+    head: dict[str, Any] = {"$schema": event.file.dialect}
+    if files:
+        head[id_keyword(event.file)] = library.canonical_uri(event.file)
+    schema = head | {key: value for key, value in schema.items() if key not in head}
+    return schema | {definitions: inner} if inner else schema
+
+
+def _resource(library: Library, file: SchemaFile) -> Any:
+    """Return a whole file as a schema resource that can stand inside another."""
+    copy = _copy(library, library.node(file, ()))
+    if not isinstance(copy, dict):
+        return copy
+    head = {"$schema": file.dialect, id_keyword(file): library.canonical_uri(file)}
+    return head | {key: value for key, value in copy.items() if key not in head}
+
+
+def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
+    """Copy a schema; a `$ref` that its base URI alone would not resolve is written out in full."""
+    if isinstance(node.schema, list):
+        return [_copy(library, library.child(node, index)) for index in range(len(node.schema))]
+    if not isinstance(node.schema, dict):
+        return node.schema
+    copy = {}
+    for key, value in node.schema.items():
+        if is_schema and key == "$ref" and isinstance(value, str):
+            copy[key] = _absolute(library, node, value)
+        elif isinstance(value, (dict, list)) and not (is_schema and key in DATA):
+            copy[key] = _copy(library, library.child(node, key), not (is_schema and key in MAPS_OF_SCHEMAS))
+        else:
+            copy[key] = value
+    return copy
+
+
+def _absolute(library: Library, node: Node, ref: str) -> str:
+    uri = urldefrag(ref).url
+    if not uri:
+        return ref
+    target = library.resolve(node, ref)
+    canonical = library.canonical_uri(target.file).rstrip("#")
+    if urljoin(library.canonical_uri(node.file), uri).rstrip("#") == canonical:
+        return ref
+    return f"{canonical}#{pointer(target.path)}"

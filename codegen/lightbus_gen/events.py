@@ -1,0 +1,213 @@
+"""The events of one API, lowered: their classes, parameters, defaults, docstrings and signatures."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+from lightbus.api import NO_DEFAULT
+from lightbus.errors import InvalidEventArguments, SchemaError
+from lightbus.schema import EventContract, ParameterContract, SchemaDocument
+
+from lightbus_gen import ir, types
+from lightbus_gen.annotate import Annotator, Property
+from lightbus_gen.files import Report
+from lightbus_gen.load import ApiSource, EventSource
+from lightbus_gen.names import Hint, Names, pascal
+from lightbus_gen.positions import pointer
+from lightbus_gen.references import Library
+from lightbus_gen.text import literal, plain
+from lightbus_gen.tree import client_class
+from lightbus_gen.types import Literals, Name, Type, Union
+
+_SUFFIXES = ("", "Handler", "MessageHandler", "PayloadHandler", "Listener", "Endpoint")
+
+
+class EventLowerer:
+    """Lowers the events of one API.
+
+    Args:
+        api: the API.
+        text: the API's schema document, self-contained.
+        library: resolves `$ref`s.
+        report: takes the problems found.
+
+    Attributes:
+        definitions: the TypedDicts and aliases that the events need.
+        used: every class and alias the module is spelled with.
+        renamed: those that a payload class cannot spell by name, since it has a field called so.
+    """
+
+    def __init__(self, api: ApiSource, text: str, library: Library, report: Report) -> None:
+        self._api, self._library, self._report = api, library, report
+        self._document = SchemaDocument.parse(text, source=api.origin)
+        self._names = Names()
+        self._names.reserve(client_class(api.name))
+        self._classes = {event.name: self._reserve(event) for event in api.events}
+        homes = {event.file.path: self._classes[event.name] for event in api.events if not event.path}
+        self._annotator = Annotator(library, self._names, homes, report)
+        self.definitions = self._annotator.definitions
+        self.used = self._annotator.used
+        self.renamed: set[Name] = set()
+
+    def events(self) -> tuple[ir.Event, ...]:
+        """Lower all events; those with problems are left out and reported."""
+        return tuple(event for source in self._api.events if (event := self._event(source)))
+
+    def _reserve(self, event: EventSource) -> str:
+        """Choose the stem of an event's class names, and take them."""
+        schema = self._library.node(event.file, event.path).schema
+        given = schema.get("x-python-name") if isinstance(schema, dict) else None
+        stem = given if isinstance(given, str) and given.isidentifier() else pascal(event.name)
+        taken = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._names]
+        if taken:
+            self._refuse(
+                event,
+                "NAME_COLLISION",
+                f"event {event.name!r} would be class {taken[0]!r}, as is another part of the API",
+                'add "x-python-name": "AnotherName" to the schema of the payload',
+            )
+        for suffix in _SUFFIXES:
+            self._names.reserve(stem + suffix)
+        return stem
+
+    def _refuse(self, event: EventSource, rule: str, message: str, fix: str) -> None:
+        self._report.add(event.file, event.path, rule, message, fix)
+
+    def _event(self, event: EventSource) -> ir.Event | None:
+        stem = self._classes[event.name]
+        properties = self._annotator.payload(self._library.node(event.file, event.path), Hint(stem, stem))
+        if properties is None:
+            message = f"the payload of event {event.name!r} is not an object"
+            fix = 'describe one: {"type": "object", "properties": {...}}'
+            self._refuse(event, "PAYLOAD_NOT_OBJECT", message, fix)
+            return None
+        try:
+            contract = self._document.contract(event.name)
+            _compile(contract)
+        except SchemaError as error:
+            self._refuse(event, "UNUSABLE_SCHEMA", str(error), "correct the schema of the payload")
+            return None
+        parameters = contract.parameters
+        missed = [wire for wire in properties if wire not in {parameter.wire for parameter in parameters}]
+        if missed:
+            message = f"only a branch of the payload of event {event.name!r} declares {', '.join(missed)}"
+            self._refuse(
+                event, "UNDECLARED_PARAMETER", message, "declare it in `properties` beside the branches"
+            )
+            return None
+        return self._lower(event, stem, parameters, properties)
+
+    def _lower(
+        self,
+        event: EventSource,
+        stem: str,
+        parameters: Sequence[ParameterContract],
+        properties: Mapping[str, Property],
+    ) -> ir.Event:
+        full_name = f"{self._api.name}.{event.name}"
+        declared = {parameter.wire: properties[parameter.wire].type for parameter in parameters}
+        renamed = self._rename(parameters, list(declared.values()))
+        fields = tuple(_field(parameter, declared[parameter.wire], renamed) for parameter in parameters)
+        ordered = [
+            *(p for p in parameters if p.always_present),
+            *(p for p in parameters if not p.always_present),
+        ]
+        by_name = {field.name: field.parameter for field in fields}
+        wanted = [by_name[parameter.name] for parameter in ordered]
+        message = next(name for name in ("event", "message", "event_message") if name not in by_name)
+        source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
+        described = [(parameter.name, parameter.description) for parameter in parameters]
+        star = ("*",) if fields else ()
+        about = f"{event.description}\n\n" if event.description else ""
+        return ir.Event(
+            name=event.name,
+            class_name=stem,
+            payload_doc=f"Payload of `{full_name}`.\n\n{about}{_section('Attributes', described)}",
+            doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {plain(source)}",
+            fire_doc=f"Fire the event and wait until it is stored.\n\n{_section('Args', described)}",
+            fields=fields,
+            keyword_call=("self", *star, *(field.parameter for field in fields)),
+            message_call=("self", f"{message}: EventMessage", "/", *star, *(f.parameter for f in fields)),
+            keyword_signature=literal(f"def handler({', '.join([*wanted, '**_: object'])})"),
+            message_signature=literal(
+                f"def handler({', '.join([f'{message}: EventMessage', *wanted, '**_: object'])})"
+            ),
+        )
+
+    def _rename(self, parameters: Sequence[ParameterContract], spelled: Sequence[Type]) -> dict[str, str]:
+        """Find the names that a payload class spells and has a field of; they get an underscore there."""
+        used = {Name(name.name, name.module) for type_ in spelled for name in types.names(type_)}
+        if any(_may_be_unset(parameter, type_) for parameter, type_ in zip(parameters, spelled, strict=True)):
+            used |= {_UNSET, types.UNSET_TYPE}
+        self.used |= used
+        fields = {parameter.name for parameter in parameters}
+        renamed = {name for name in used if name.name in fields}
+        self.renamed |= renamed
+        return {name.name: f"_{name.name}" for name in renamed}
+
+
+_UNSET = Name("UNSET", "lightbus")
+
+
+def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:
+    """Write a parameter for each place it stands in."""
+    name, outside, inside = parameter.name, types.spell(type_), types.spell(type_, renamed)
+    unset = f"{renamed.get('UnsetType', 'UnsetType')} = {renamed.get('UNSET', 'UNSET')}"
+    if parameter.required:
+        attribute, argument = f"{name}: {inside}", f"{name}: {outside}"
+    elif not _may_be_unset(parameter, type_):
+        written = literal(cast("str | int | float | bool | None", parameter.default))
+        attribute, argument = f"{name}: {inside} = {written}", f"{name}: {outside} = {written}"
+    elif parameter.default is NO_DEFAULT:
+        attribute, argument = f"{name}: {inside} | {unset}", f"{name}: {outside} | UnsetType = UNSET"
+    else:  # the run time fills it in
+        attribute, argument = f"{name}: {inside}", f"{name}: {outside} | UnsetType = UNSET"
+    return ir.Field(
+        name=name,
+        wire=literal(parameter.wire),
+        attribute=attribute,
+        argument=argument,
+        parameter=f"{name}: {outside}" + ("" if parameter.always_present else " = ..."),
+    )
+
+
+def _may_be_unset(parameter: ParameterContract, type_: Type) -> bool:
+    """Whether UNSET stands for it in `fire()` when it is left out."""
+    return not parameter.required and (
+        parameter.default is NO_DEFAULT or not _is_writable(parameter.default, type_)
+    )
+
+
+def _is_writable(default: object, type_: Type) -> bool:
+    """Whether a default can stand in a signature: a plain value that its annotation takes."""
+    members = type_.members if isinstance(type_, Union) else (type_,)
+    if default is not None and not isinstance(default, (str, int, float)):
+        return False
+    if isinstance(default, float) and not math.isfinite(default):
+        return False
+    kind = type(default).__name__
+    for member in members:
+        if isinstance(member, Literals) and (kind, default) in member.values:
+            return True
+        if member == types.ANY or member == Name(kind) or (kind == "int" and member == types.FLOAT):
+            return True
+    return default is None and types.NONE in members
+
+
+def _section(title: str, described: Iterable[tuple[str, str]]) -> str:
+    """Write a section of a docstring, "" where it has no entries."""
+    lines = [f"    {name}: {' '.join(text.split())}" for name, text in described if text.strip()]
+    return "\n".join([f"{title}:", *lines]) if lines else ""
+
+
+def _compile(contract: EventContract) -> None:
+    """Find out now, not when the first event is fired, whether the run time can use a schema.
+
+    Raises:
+        SchemaError: it cannot.
+    """
+    with contextlib.suppress(InvalidEventArguments):  # it may have required parameters
+        contract.encode({})

@@ -1,0 +1,152 @@
+"""One schema file: its bytes read, its JSON parsed strictly, and a place for every problem in it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from lightbus.schema.metaschema import DIALECTS
+
+from lightbus_gen.positions import Path as JsonPath
+from lightbus_gen.positions import line_and_column, locate, pointer, repeated_keys
+from lightbus_gen.problems import InputError, Problem
+
+LATEST = "https://json-schema.org/draft/2020-12/schema"
+MAX_DEPTH = 100
+
+
+@dataclass(frozen=True, eq=False)
+class SchemaFile:
+    """One schema file, read.
+
+    Attributes:
+        path: its place below the schemas folder, with `/`.
+        name: what generated code calls it, `schemas/auth.json`.
+        shown: what messages call it.
+        text: its text, line ends as `\\n`.
+        value: its JSON value.
+    """
+
+    path: str
+    name: str
+    shown: str
+    text: str
+    value: Any
+
+    @property
+    def uri(self) -> str:
+        """The base URI of `$ref`s in it, unless it has an `$id`."""
+        return f"file:///{self.path}"
+
+    @functools.cached_property
+    def dialect(self) -> str:
+        """The `$schema` it is written in, a key of `DIALECTS`; the newest where it names none."""
+        given = self.value.get("$schema") if isinstance(self.value, dict) else None
+        return known_dialect(given) or LATEST
+
+
+class Report:
+    """Collects problems, and finds the line and column of each."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
+        """Note a problem at a path of a file."""
+        line, column = locate(file.text, path)
+        self.problems.append(Problem(file.shown, line, column, rule, message, fix, pointer(path)))
+
+    def add_file(self, shown: str, rule: str, message: str, fix: str) -> None:
+        """Note a problem with a file or folder as a whole."""
+        self.problems.append(Problem(shown, 0, 0, rule, message, fix))
+
+    def check(self) -> None:
+        """Raise InputError if anything was noted."""
+        if self.problems:
+            raise InputError(self.problems)
+
+
+def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:
+    data = data.replace(b"\r\n", b"\n")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line, column = line_and_column(data[: error.start].decode(), error.start)
+        report.problems.append(
+            Problem(shown, line, column, "NOT_UTF8", "is not UTF-8 text", "save it as UTF-8")
+        )
+        return None
+    if text.startswith("\ufeff"):
+        report.problems.append(
+            Problem(shown, 1, 1, "NOT_UTF8", "begins with a byte order mark", "save it as UTF-8 without BOM")
+        )
+        return None
+    try:
+        value = _parse(text)
+    except json.JSONDecodeError as error:
+        message, fix = f"is not valid JSON: {error.msg}", "correct the JSON here"
+        report.problems.append(Problem(shown, error.lineno, error.colno, "INVALID_JSON", message, fix))
+        return None
+    except RecursionError:
+        report.add_file(shown, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
+        return None
+    except ValueError as error:
+        report.add_file(shown, "INVALID_JSON", f"is not valid JSON: {error}", "correct the JSON")
+        return None
+    file = SchemaFile(path, name, shown, text, value)
+    if isinstance(value, _Repeats):
+        for place, line, column in repeated_keys(text):
+            message = f"the key {place[-1]!r} is given twice in this object"
+            report.problems.append(
+                Problem(shown, line, column, "DUPLICATE_KEY", message, "keep one of them", pointer(place))
+            )
+        return None
+    if deep := _too_deep(value):
+        report.add(file, deep, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
+        return None
+    return file
+
+
+class _Repeats:
+    """Stands for the value of a text in which some object has a key twice."""
+
+
+def _parse(text: str) -> Any:
+    repeats = False
+
+    def to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeats
+        made = dict(pairs)
+        repeats = repeats or len(made) < len(pairs)
+        return made
+
+    def refuse(constant: str) -> Any:
+        raise ValueError(f"{constant} is no JSON number")
+
+    value = json.loads(text, object_pairs_hook=to_dict, parse_constant=refuse)
+    return _Repeats() if repeats else value
+
+
+def _too_deep(value: Any) -> JsonPath | None:
+    """Find a place that nests deeper than the limit."""
+    level: list[tuple[JsonPath, Any]] = [((), value)]
+    for _ in range(MAX_DEPTH):
+        level = [
+            ((*path, key), child)
+            for path, parent in level
+            for key, child in (parent.items() if isinstance(parent, dict) else enumerate(parent))
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return None
+    return level[0][0]
+
+
+def known_dialect(given: object) -> str | None:
+    if not isinstance(given, str):
+        return None
+    bare = re.sub(r"^https?://|#$", "", given)
+    return next((known for known in DIALECTS if re.sub(r"^https?://|#$", "", known) == bare), None)

@@ -1,0 +1,175 @@
+"""What generated classes and aliases are called: by titles, definition names and property paths.
+
+A name never depends on the position of a schema in a list, so adding a branch or a field renames
+nothing. `x-python-name` in a schema overrides what is found here.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from lightbus_gen.references import Node
+
+# What generated modules import; a type of the same name gets an underscore.
+RESERVED = frozenset(
+    [
+        "Any",
+        "Decimal",
+        "EventMessage",
+        "ListenOptions",
+        "Literal",
+        "Never",
+        "NotRequired",
+        "Protocol",
+        "TypeAlias",
+        "TypedDict",
+        "TypeVar",
+        "UNSET",
+        "UUID",
+        "Unpack",
+        "UnsetType",
+    ]
+)
+_TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_DEFINITIONS = ("$defs", "definitions", "schemas")
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a schema that names itself nowhere is called: its owner, and the way from there.
+
+    Attributes:
+        scope: name of the file's or event's own class, in front of titles.
+        path: owner and property names, already in Pascal case.
+        suffix: goes behind the path of an object, where the path itself names a union.
+        is_exact: whether the path is the name, whatever the title.
+    """
+
+    scope: str
+    path: str
+    suffix: str = ""
+    is_exact: bool = False
+
+    def of(self, part: str) -> Hint:
+        """Return the hint for a property or item of this."""
+        return Hint(self.scope, self.path + pascal(part))
+
+
+class Unnameable(Exception):
+    """A schema's name cannot be used; the text says why."""
+
+    def __init__(self, node: Node, message: str) -> None:
+        self.node = node
+        super().__init__(message)
+
+
+class Names:
+    """The names taken in one generated module."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, Node | None] = {}
+
+    def reserve(self, name: str) -> None:
+        """Keep a name for the module itself."""
+        self._owners[name] = None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._owners
+
+    def claim(self, name: str, node: Node) -> str:
+        """Take a name for a schema.
+
+        Raises:
+            Unnameable: something else has it.
+        """
+        if not name:
+            raise Unnameable(node, "its name has no letter that a Python class name could be made of")
+        if name in RESERVED:
+            name += "_"
+        if name in self._owners:
+            owner = self._owners[name]
+            other = "an event's own class" if owner is None else f"the schema at {place(owner)}"
+            raise Unnameable(node, f"would be class {name!r}, as is {other}")
+        self._owners[name] = node
+        return name
+
+
+def name_of(node: Node, hint: Hint) -> str:
+    """Return the class name of a schema found at a property, item or union branch."""
+    if given := _given(node):
+        return given
+    title = node.schema.get("title")
+    if isinstance(title, str) and _TITLE.fullmatch(title):
+        title = pascal(title)
+        return title if title.startswith(hint.scope) else hint.scope + title
+    return hint.path
+
+
+def branch_name(node: Node, hint: Hint) -> str:
+    """Return the class name of a union branch by itself, "" when it has nothing to be named by."""
+    if given := _given(node):
+        return given
+    title = node.schema.get("title") if isinstance(node.schema, dict) else None
+    words = pascal(title) if isinstance(title, str) else ""
+    return hint.path + words if words and len(words) <= 40 else ""
+
+
+def definition_name(node: Node, home: str) -> str:
+    """Return the class name of a schema that is referred to.
+
+    A definition of an API document goes by its own name, one of a file of types has the file's name in
+    front, and a whole file goes by its title or stem.
+
+    Args:
+        node: the schema.
+        home: name of the event class, where the file is an event of the API, else "".
+    """
+    if given := _given(node):
+        return given
+    is_document = isinstance(node.file.value, dict) and "lightbus" in node.file.value
+    steps = [str(part) for part in node.path if part not in (*_DEFINITIONS, "properties", "components")]
+    prefix = "" if is_document else home or _file_name(node)
+    own = "".join(pascal(step) for step in steps)
+    if home and not own:  # the event's payload, used as a value inside
+        return f"{home}Object"
+    return own if prefix and own.startswith(prefix) else prefix + own
+
+
+def _file_name(node: Node) -> str:
+    whole = node.file.value
+    given = whole.get("x-python-name") if isinstance(whole, dict) else None
+    if isinstance(given, str):
+        return given
+    title = whole.get("title") if isinstance(whole, dict) else None
+    if isinstance(title, str) and _TITLE.fullmatch(title):
+        return pascal(title)
+    return pascal(node.file.path.rpartition("/")[2].removesuffix(".json").removesuffix(".schema"))
+
+
+def _given(node: Node) -> str:
+    given = node.schema.get("x-python-name") if isinstance(node.schema, dict) else None
+    if given is None:
+        return ""
+    if not isinstance(given, str) or not given.isidentifier() or keyword.iskeyword(given) or given[0] == "_":
+        raise Unnameable(node, f"the x-python-name {given!r} is not a public Python identifier")
+    return given
+
+
+def pascal(text: str) -> str:
+    """Write text as a class name: `user_created` and `user-created` are `UserCreated`, `2nd` is `_2nd`."""
+    text = unicodedata.normalize("NFKC", text)
+    words = re.split(r"[\W_]+", text)
+    name = "".join(word[:1].upper() + word[1:] for word in words)
+    if name and name[0].isdigit():
+        name = f"_{name}"
+    return name if name.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "", name)
+
+
+def place(node: Node) -> str:
+    """Say where a schema stands, for messages."""
+    from lightbus_gen.positions import pointer
+
+    return f"{node.file.shown}#{pointer(node.path)}"

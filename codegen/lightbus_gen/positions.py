@@ -1,0 +1,77 @@
+"""Where in a JSON text a value stands. Run only when something is reported, so reading stays fast."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+Path = tuple[str | int, ...]
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+
+
+def places(text: str) -> Iterator[tuple[Path, int]]:
+    """Yield (path, offset) of each value: of its key in an object, of the value itself elsewhere.
+
+    A key that is given twice is yielded twice. The text must be valid JSON.
+    """
+    yield (), 0
+    path: list[str | int] = []
+    is_object: list[bool] = []
+    expects_key = False
+    for token in _TOKEN.finditer(text):
+        symbol = token.group()
+        if symbol in "{[":
+            if is_object and not is_object[-1]:
+                yield tuple(path), token.start()
+            is_object.append(symbol == "{")
+            path.append("" if is_object[-1] else 0)
+            expects_key = is_object[-1]
+        elif symbol in "}]":
+            is_object.pop()
+            path.pop()
+        elif symbol == ",":
+            expects_key = is_object[-1]
+            if not is_object[-1]:
+                last = path[-1]
+                assert isinstance(last, int)
+                path[-1] = last + 1
+        elif symbol == ":":
+            expects_key = False
+        elif expects_key:
+            path[-1] = json.loads(symbol)
+            yield tuple(path), token.start()
+        elif is_object and not is_object[-1]:
+            yield tuple(path), token.start()
+
+
+def locate(text: str, path: Sequence[str | int]) -> tuple[int, int]:
+    """Return (line, column) of a path, or of its nearest ancestor that is in the text."""
+    wanted, best, depth = tuple(path), 0, -1
+    for found, offset in places(text):
+        if len(found) > depth and wanted[: len(found)] == found:
+            best, depth = offset, len(found)
+            if found == wanted:
+                break
+    return line_and_column(text, best)
+
+
+def repeated_keys(text: str) -> Iterator[tuple[Path, int, int]]:
+    """Yield (path, line, column) of each key that its object already has."""
+    seen: set[Path] = set()
+    for path, offset in places(text):
+        if path in seen:
+            yield (path, *line_and_column(text, offset))
+        seen.add(path)
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Turn a character offset into (line, column), both from 1."""
+    start = text.rfind("\n", 0, offset) + 1
+    return text.count("\n", 0, offset) + 1, offset - start + 1
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """Write a path as a JSON Pointer."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

@@ -1,0 +1,62 @@
+"""IR -> text. The templates print; they decide nothing, and every foreign string passes a filter here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lightbus.schema import FORMAT
+
+from lightbus_gen import ir
+from lightbus_gen.text import docstring, literal
+
+if TYPE_CHECKING:
+    import jinja2
+
+_WIDTH = 110
+
+
+def render(package: ir.Package) -> dict[str, str]:
+    """Print a package.
+
+    Returns:
+        The text of each file, by path below the output folder, with `/`.
+    """
+    environment = _environment()
+    files = {
+        f"{package.name}/__init__.py": environment.get_template("package.py.j2").render(package=package),
+        f"{package.name}/py.typed": "",
+    }
+    module = environment.get_template("module.py.j2")
+    for each in package.modules:
+        files[f"{package.name}/{each.name}.py"] = module.render(module=each)
+    for name, text in package.documents:
+        files[f"{package.name}/schemas/{name}"] = text
+    return files
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lightbus_gen"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"literal": literal, "docstring": docstring, "call": _call}
+    environment.globals["format"] = FORMAT
+    return environment
+
+
+def _call(parameters: Sequence[str], indent: int) -> str:
+    """Print the `__call__` of a Protocol, on one line where it fits."""
+    line = f"def __call__({', '.join(parameters)}) -> object: ..."
+    if indent + len(line) <= _WIDTH:
+        return line
+    margin = " " * indent
+    listed = "".join(f"\n{margin}    {parameter}," for parameter in parameters)
+    return f"def __call__({listed}\n{margin}) -> object: ..."

@@ -1,0 +1,49 @@
+"""Foreign text as Python source. Nothing that comes from a schema reaches the output any other way."""
+
+from __future__ import annotations
+
+import textwrap
+
+
+def literal(value: str | int | float | bool | None) -> str:
+    """Write a value as a Python literal; strings in double quotes where that needs no escapes."""
+    written = repr(value)
+    if isinstance(value, str) and '"' not in value and "'" not in value:
+        return f'"{written[1:-1]}"'
+    return written
+
+
+def plain(text: str) -> str:
+    """Write text for a comment or message: on one line, without anything unprintable."""
+    return "".join(char if char.isprintable() else literal(char)[1:-1] for char in text)
+
+
+def docstring(text: str, indent: int) -> str:
+    """Write text as a docstring literal.
+
+    Args:
+        text: paragraphs and lists; long lines of prose are wrapped.
+        indent: spaces in front of the lines after the first.
+    """
+    lines = [_escape(piece) for line in text.strip().splitlines() for piece in _wrap(line, 104 - indent)]
+    if len(lines) <= 1:
+        return f'"""{"".join(lines)}"""'
+    margin = " " * indent
+    body = "\n".join(f"{margin}{line}".rstrip() for line in lines[1:])
+    return f'"""{lines[0]}\n{body}\n{margin}"""'
+
+
+def _escape(line: str) -> str:
+    """Write one line so that it can stand in a docstring, and end it."""
+    line = "".join(char.replace("\\", "\\\\") if char.isprintable() else literal(char)[1:-1] for char in line)
+    return line.replace('"', '\\"') if '"""' in line or line.endswith('"') else line
+
+
+def _wrap(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line.rstrip()]
+    indent = " " * (len(line) - len(line.lstrip()))
+    hanging = indent + ("    " if indent else "")
+    return textwrap.wrap(
+        line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,128 @@
+"""Python types as data: what a schema lowers to before it is spelled as source text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lightbus_gen.text import literal
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A class or alias.
+
+    Attributes:
+        name: its name.
+        module: where it is imported from; "builtins", or "" for a type of the generated module itself.
+        arguments: type arguments: `list[str]`.
+    """
+
+    name: str
+    module: str = "builtins"
+    arguments: tuple[Type, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Literals:
+    """Some values of str, int and bool, in order."""
+
+    values: tuple[tuple[str, str | int | bool], ...]
+    """(type name, value) pairs, since `True == 1`."""
+
+    @classmethod
+    def of(cls, values: Iterable[str | int | bool]) -> Literals:
+        """Make the type of some values, each once."""
+        return cls(tuple(dict.fromkeys((type(value).__name__, value) for value in values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """One of several types, in order; made by `union()`."""
+
+    members: tuple[Type, ...]
+
+
+Type = Name | Literals | Union
+
+ANY = Name("Any", "typing")
+NEVER = Name("Never", "typing")
+NONE = Name("None")
+STR, INT, FLOAT, BOOL = Name("str"), Name("int"), Name("float"), Name("bool")
+UNSET_TYPE = Name("UnsetType", "lightbus")
+OBJECT = Name("dict", arguments=(STR, ANY))
+
+
+def list_of(item: Type) -> Name:
+    """Return `list[item]`."""
+    return Name("list", arguments=(item,))
+
+
+def dict_of(value: Type) -> Name:
+    """Return `dict[str, value]`."""
+    return Name("dict", arguments=(STR, value))
+
+
+def union(types: Iterable[Type], *, keep_any: bool = False) -> Type:
+    """Join types into the simplest type that has all their values, in order, None last.
+
+    Args:
+        types: the types.
+        keep_any: spell out the others beside Any, which leaves checkers and editors something to go by.
+    """
+    members: dict[Type, None] = {}
+    values: list[str | int | bool] = []
+    for type_ in types:
+        for member in type_.members if isinstance(type_, Union) else (type_,):
+            if isinstance(member, Literals):
+                if not values:
+                    members[Literals(())] = None  # keeps their place
+                values += [value for _, value in member.values]
+            elif member != NEVER:
+                members[member] = None
+    if ANY in members and not keep_any:
+        return ANY
+    if FLOAT in members:  # a float parameter takes ints, by PEP 484
+        members.pop(INT, None)
+    absorbed = {name.name for name in (STR, INT, BOOL) if name in members}
+    kept = Literals.of(value for value in values if type(value).__name__ not in absorbed)
+    if {("bool", True), ("bool", False)} <= set(kept.values):
+        kept = Literals(tuple(item for item in kept.values if item[0] != "bool"))
+        members[BOOL] = None
+    ordered = [kept if member == Literals(()) else member for member in members if member not in (NONE, ANY)]
+    ordered = [member for member in ordered if member != Literals(())]
+    ordered += [last for last in (ANY, NONE) if last in members]
+    if not ordered:
+        return NEVER
+    return ordered[0] if len(ordered) == 1 else Union(tuple(ordered))
+
+
+def names(type_: Type) -> Iterator[Name]:
+    """Yield each class or alias a type is spelled with."""
+    if isinstance(type_, Name):
+        yield type_
+        for argument in type_.arguments:
+            yield from names(argument)
+    elif isinstance(type_, Union):
+        for member in type_.members:
+            yield from names(member)
+    else:
+        yield Name("Literal", "typing")
+
+
+def spell(type_: Type, renamed: Mapping[str, str] | None = None) -> str:
+    """Write a type as an annotation.
+
+    Args:
+        type_: the type.
+        renamed: what to write in place of some names.
+    """
+    renamed = renamed or {}
+    if isinstance(type_, Union):
+        return " | ".join(spell(member, renamed) for member in type_.members)
+    if isinstance(type_, Literals):
+        listed = ", ".join(literal(value) for _, value in type_.values)
+        return f"{renamed.get('Literal', 'Literal')}[{listed}]"
+    arguments = ", ".join(spell(argument, renamed) for argument in type_.arguments)
+    name = renamed.get(type_.name, type_.name)
+    return f"{name}[{arguments}]" if arguments else name
