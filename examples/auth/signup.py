@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-import lightbus
 from acme_bus import Bus
+
+import lightbus
 
 
 def main() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import lightbus
 from acme_bus import Bus
+
+import lightbus
 
 bus = lightbus.create(Bus, service_name="mailer")
 

@@ -67,7 +67,11 @@ def seen() -> Seen:
 def auth_api() -> type[Api]:
     class AuthApi(Api):
         user_created = Event(
-            parameters=(Parameter("username", str), Parameter("email", str), Parameter("admin", bool, default=False))
+            parameters=(
+                Parameter("username", str),
+                Parameter("email", str),
+                Parameter("admin", bool, default=False),
+            )
         )
         user_deleted = Event(parameters="username")
         at = Event(parameters=(Parameter("when", datetime),))
@@ -109,7 +113,11 @@ async def bus(nats_server: NatsServer, prefix: str) -> AsyncIterator[DynamicBus]
 def test_fire_returns_the_stored_event(make: Make) -> None:
     before = datetime.now(UTC)
     event = make("signup").auth.user_created.fire(username="ada", email="ada@example.com")
-    assert (event.api_name, event.event_name, event.canonical_name) == ("auth", "user_created", "auth.user_created")
+    assert (event.api_name, event.event_name, event.canonical_name) == (
+        "auth",
+        "user_created",
+        "auth.user_created",
+    )
     assert event.kwargs == {"username": "ada", "email": "ada@example.com", "admin": False}
     assert event.source == "/signup"
     assert before <= event.time <= datetime.now(UTC)
@@ -310,9 +318,7 @@ async def test_acknowledge_and_log_drops_and_goes_on(
     assert "failed and is dropped: never mind" in caplog.text
 
 
-async def test_shutdown_ends_the_wait_and_leaves_the_event(
-    bus: DynamicBus, make: Make, seen: Seen
-) -> None:
+async def test_shutdown_ends_the_wait_and_leaves_the_event(bus: DynamicBus, make: Make, seen: Seen) -> None:
     def handler(username: str) -> None:
         raise ValueError("stop everything")
 
@@ -328,7 +334,13 @@ async def test_shutdown_ends_the_wait_and_leaves_the_event(
     await next_run.close_async()
 
 
-@pytest.mark.parametrize("body", [b"garbage", b'{"specversion":"1.0","id":"1","source":"/x","type":"auth.user_created","data":{"username":1}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"garbage",
+        b'{"specversion":"1.0","id":"1","source":"/x","type":"auth.user_created","data":{"username":1}}',
+    ],
+)
 async def test_what_cannot_be_read_goes_to_the_dead_letters_with_its_bytes(
     bus: DynamicBus, seen: Seen, nats_server: NatsServer, prefix: str, body: bytes
 ) -> None:
@@ -346,7 +358,9 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_with_its_bytes(
 
 async def test_a_listener_name_is_taken_once_per_api(bus: DynamicBus) -> None:
     await bus.auth.user_created.listen_async(lambda **_: None, listener_name="note")
-    with pytest.raises(DuplicateListenerName, match=r"already has a listener named 'note'.*auth\.user_created"):
+    with pytest.raises(
+        DuplicateListenerName, match=r"already has a listener named 'note'.*auth\.user_created"
+    ):
         await bus.auth.user_deleted.listen_async(lambda **_: None, listener_name="note")
 
 
@@ -511,7 +525,10 @@ def test_a_refused_connection_says_how_to_start_a_server(make: Make) -> None:
 
 
 def test_jetstream_off_is_said(make: Make) -> None:
-    with NatsServer(jetstream=False) as server, pytest.raises(lightbus.TransportError, match="nats-server -js"):
+    with (
+        NatsServer(jetstream=False) as server,
+        pytest.raises(lightbus.TransportError, match="nats-server -js"),
+    ):
         make(url=server.url).auth.user_deleted.fire(username="x")
 
 

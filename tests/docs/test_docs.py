@@ -1,0 +1,172 @@
+"""The documentation does what it says.
+
+In a document's order, blocks are carried out in one fresh folder: a python or toml block that begins with
+`# path/name.ext` becomes that file, any other python block is run, and a console block's `$ commands` are run,
+their output compared with the lines below them. `lightbus run` and `lightbus server` go on in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats
+import pytest
+
+import lightbus
+from lightbus.testing import NatsServer
+from tests.conftest import ROOT
+
+BOUND = 60.0
+BIN = Path(sys.executable).parent
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    line: int
+
+    @property
+    def path(self) -> str | None:
+        match = re.match(r"# ([\w./-]+\.(?:py|toml))\n", self.text)
+        return match[1] if match else None
+
+
+def blocks(document: Path) -> list[Block]:
+    text = document.read_text()
+    return [
+        Block(match[1], match[2], text[: match.start()].count("\n") + 2) for match in FENCE.finditer(text)
+    ]
+
+
+class Reader:
+    """A person who follows a document to the letter."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "NATS_URL": url,
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),
+            "NO_COLOR": "1",
+        }
+        self._background: list[subprocess.Popen[str]] = []
+        self._files = 0
+
+    def follow(self, block: Block) -> None:
+        if block.path is not None:
+            file = self.folder / block.path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.text)
+        elif block.language == "python":
+            self._files += 1
+            file = self.folder / f"block_{self._files}.py"
+            file.write_text(block.text)
+            self.run(f"python {file.name}")
+        elif block.language == "console":
+            for command, expected in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", block.text, re.MULTILINE):
+                if command.startswith(("lightbus run", "lightbus server")):
+                    self.start(command)
+                    continue
+                output = self.run(command)
+                for line in expected.splitlines():
+                    assert line in output, f"line {block.line}: {command!r} printed\n{output}"
+
+    def run(self, command: str) -> str:
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            timeout=BOUND,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert done.returncode == 0, f"{command!r} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def start(self, command: str) -> None:
+        if command == "lightbus server":  # the session's server plays its part, on a free port
+            return
+        process = subprocess.Popen(
+            command.split(),
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._background.append(process)
+        assert process.stdout is not None
+        assert any("ready" in line for line in process.stdout), f"{command!r} never got ready"
+
+    def printed(self, words: str) -> bool:
+        """Wait until a process in the background prints some words."""
+        (process,) = self._background
+        assert process.stdout is not None
+        return any(words in line for line in process.stdout)
+
+    def close(self) -> None:
+        for process in self._background:
+            process.terminate()
+            process.wait(BOUND)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+@pytest.fixture
+def reader(tmp_path: Path, nats_server: NatsServer) -> Iterator[Reader]:
+    reader = Reader(tmp_path, nats_server.url)
+    yield reader
+    reader.close()
+
+
+def test_the_readme(reader: Reader) -> None:
+    for block in blocks(ROOT / "README.md"):
+        reader.follow(block)
+    assert reader.printed("welcome ada, we will write to ada@example.com")
+    reader.run("python -m pytest -q -p no:cacheprovider test_signup.py")
+
+
+def test_definitions(reader: Reader) -> None:
+    for block in blocks(ROOT / "docs" / "definitions.md"):
+        reader.follow(block)
+    reader.run("lightbus-gen export shop.bus:OrdersApi")
+    assert (reader.folder / "schemas" / "shop.orders.json").is_file()
+
+
+def test_the_protocol_shows_what_is_read(nats_server: NatsServer, prefix: str, tmp_path: Path) -> None:
+    """The protocol's event, published as another language would, reaches a listener of its schema."""
+    event, document = (block.text for block in blocks(ROOT / "docs" / "protocol.md"))
+    (tmp_path / "auth.json").write_text(document)
+    seen: queue.Queue[dict[str, object]] = queue.Queue()
+
+    async def publish() -> None:
+        client = await nats.connect(nats_server.url)
+        await client.jetstream().publish(f"{prefix}.auth.user_created", event.encode())
+        await client.close()
+
+    with lightbus.create(url=nats_server.url, prefix=prefix, schemas=tmp_path) as bus:
+        bus.auth.user_created.listen(lambda event: seen.put(event.kwargs), listener_name="other")
+        asyncio.run(publish())
+        assert seen.get(timeout=BOUND) == {"username": "ada", "email": "ada@example.com"}
+
+
+@pytest.mark.parametrize(
+    "document", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name
+)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
