@@ -1,1 +1,1 @@
-"""Generates typed clients."""
+"""Generates typed clients from schemas; the command is `lightbus-gen`."""

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightbus.schema import format_type
-
 from lightbus_gen import ir, types
 from lightbus_gen.files import Report
 from lightbus_gen.names import Hint, Names, Unnameable, branch_name, definition_name, name_of, pascal

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urldefrag, urljoin
 
 from lightbus.schema import FORMAT
-
 from lightbus_gen.files import LATEST, SchemaFile
 from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.positions import pointer

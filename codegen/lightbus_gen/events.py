@@ -10,7 +10,6 @@ from typing import cast
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import InvalidEventArguments, SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
-
 from lightbus_gen import ir, types
 from lightbus_gen.annotate import Annotator, Property
 from lightbus_gen.files import Report

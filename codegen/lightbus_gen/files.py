@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus.schema.metaschema import DIALECTS
-
 from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.positions import line_and_column, locate, pointer, repeated_keys
 from lightbus_gen.problems import InputError, Problem

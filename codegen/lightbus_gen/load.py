@@ -22,7 +22,6 @@ from lightbus import naming
 from lightbus.errors import did_you_mean
 from lightbus.schema import FORMAT
 from lightbus.schema.metaschema import metaschema_problems
-
 from lightbus_gen.files import LATEST, Report, SchemaFile, known_dialect, read_file
 from lightbus_gen.positions import Path as JsonPath
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lightbus.schema import FORMAT
-
 from lightbus_gen import ir
 from lightbus_gen.text import docstring, literal
 

@@ -1,0 +1,99 @@
+"""What `lightbus-gen` is to do: `[tool.lightbus-gen]` of the nearest pyproject.toml, and flags over it."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from lightbus.errors import did_you_mean
+from lightbus_gen.problems import InputError, Problem, input_error
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings; paths are relative to the working folder.
+
+    Attributes:
+        apis: modules or classes to export, `MODULE[:CLASS]`.
+        schemas: the schemas folder.
+        out: the folder of the generated package.
+        package: import name of the generated package, "" for none.
+        shared: globs of schema files that make no event.
+        root: the project's folder, which `apis` are imported from.
+    """
+
+    apis: tuple[str, ...] = ()
+    schemas: Path = Path("schemas")
+    out: Path = Path("generated")
+    package: str = ""
+    shared: tuple[str, ...] = ()
+    root: Path = Path()
+
+    def checked_package(self) -> str:
+        """Return the package name.
+
+        Raises:
+            InputError: there is none, or it is no module name.
+        """
+        if not self.package:
+            fix = 'add --package NAME, or package = "NAME" under [tool.lightbus-gen] in pyproject.toml'
+            raise input_error("NO_PACKAGE", "the package to generate has no name", fix)
+        if not self.package.isidentifier() or keyword.iskeyword(self.package):
+            raise input_error("NO_PACKAGE", f"{self.package!r} is no package name", "use an identifier")
+        return self.package
+
+
+_KEYS = tuple(field.name for field in fields(Settings) if field.name != "root")
+
+
+def read_settings(start: Path) -> Settings:
+    """Read the settings of the project that a folder belongs to.
+
+    Args:
+        start: the working folder; the nearest pyproject.toml in it or above counts.
+
+    Raises:
+        InputError: the file or a setting cannot be used.
+    """
+    start = start.resolve()
+    file = next(
+        (path for folder in (start, *start.parents) if (path := folder / "pyproject.toml").is_file()), None
+    )
+    if file is None:
+        return Settings(root=start)
+    shown = os.path.relpath(file, start)
+    try:
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("lightbus-gen", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise input_error(
+            "INVALID_CONFIG", f"is not valid TOML: {error}", "correct it", path=shown
+        ) from error
+    problems = [problem for key, value in tool.items() if (problem := _problem(shown, key, value))]
+    if problems:
+        raise InputError(problems)
+    folder = Path(os.path.relpath(file.parent, start))
+    return Settings(
+        apis=tuple(tool.get("apis", ())),
+        schemas=folder / tool.get("schemas", "schemas"),
+        out=folder / tool.get("out", "generated"),
+        package=tool.get("package", ""),
+        shared=tuple(tool.get("shared", ())),
+        root=file.parent,
+    )
+
+
+def _problem(path: str, key: str, value: object) -> Problem | None:
+    if key not in _KEYS:
+        message = f"[tool.lightbus-gen] has no key {key!r}{did_you_mean(key, _KEYS)}"
+        return Problem(path, 0, 0, "INVALID_CONFIG", message, f"use {', '.join(_KEYS)}")
+    if key in ("apis", "shared"):
+        is_valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        kind = "a list of strings"
+    else:
+        is_valid, kind = isinstance(value, str), "a string"
+    if is_valid:
+        return None
+    return Problem(path, 0, 0, "INVALID_CONFIG", f"{key} = {value!r} is not {kind}", f"write {kind}")

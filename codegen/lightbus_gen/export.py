@@ -1,0 +1,131 @@
+"""`Api` classes -> the text of their schema documents."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+import lightbus
+from lightbus.api import Api
+from lightbus.errors import LightbusError, did_you_mean
+from lightbus.schema import api_document
+from lightbus_gen.problems import InputError, Problem, input_error
+
+
+def export(specifications: Iterable[str], root: Path) -> dict[str, str]:
+    """Write the documents of API classes.
+
+    Args:
+        specifications: `MODULE` or `MODULE:CLASS` each; a module stands for the classes it defines.
+        root: folder that modules are imported from first.
+
+    Returns:
+        The text of each document, by file name.
+
+    Raises:
+        InputError: a module cannot be imported, has no such class, or an API cannot be written.
+    """
+    texts: dict[str, str] = {}
+    problems: list[Problem] = []
+    with _importing_from(root):
+        for specification in specifications:
+            try:
+                for api in _apis(specification):
+                    texts[f"{api.api_name}.json"] = document_text(api)
+            except InputError as error:
+                problems += error.problems
+            except LightbusError as error:
+                fix = "correct the class"
+                problems.append(Problem("", 0, 0, "INVALID_DEFINITION", f"{specification}: {error}", fix))
+    if problems:
+        raise InputError(problems)
+    return texts
+
+
+def document_text(api: type[Api]) -> str:
+    """Return the canonical text of an API's schema document."""
+    return json.dumps(api_document(api), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _apis(specification: str) -> list[type[Api]]:
+    module_name, _, class_name = specification.partition(":")
+    module = _import(module_name)
+    defined = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Api) and "api_name" in vars(value)
+    }
+    if not class_name:
+        own = [
+            api
+            for api in dict.fromkeys(defined.values())
+            if f"{api.__module__}.".startswith(f"{module.__name__}.")
+        ]
+        if not own:
+            raise input_error(
+                "NO_API",
+                f"module {module_name!r} defines no Api class",
+                "name another module, or MODULE:CLASS",
+            )
+        return own
+    if class_name not in defined:
+        listed = ", ".join(defined) or "none"
+        raise input_error(
+            "NO_API",
+            f"module {module_name!r} has no Api class {class_name!r}{did_you_mean(class_name, defined)}",
+            f"name one of its Api classes: {listed}",
+        )
+    return [defined[class_name]]
+
+
+def _import(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise input_error("NO_MODULE", f"{name!r} is not a module name", "write MODULE or MODULE:CLASS")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{name}.".startswith(f"{error.name}."):
+            raise input_error(
+                "NO_MODULE",
+                f"there is no module {name!r}",
+                "run from the project's root, or correct the name",
+            ) from error
+        raise _failed(name, error) from error
+    except (Exception, SystemExit) as error:
+        raise _failed(name, error) from error
+
+
+def _failed(name: str, error: BaseException) -> InputError:
+    """Say in one message where and why a module cannot be imported."""
+    path, line = "", 0
+    if isinstance(error, SyntaxError):
+        path, line = error.filename or "", error.lineno or 0
+    else:
+        path, line = next(_frames(error.__traceback__), ("", 0))
+    reason = traceback.format_exception_only(error)[-1].strip()
+    message = f"module {name!r} cannot be imported: {reason}"
+    return InputError([Problem(path, line, 1 if line else 0, "IMPORT_FAILED", message, "correct the module")])
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
+    """Yield the places in the user's code that an exception went through, the innermost first."""
+    others = tuple(str(Path(file).parent) for file in (__file__, lightbus.__file__, contextlib.__file__))
+    for frame in reversed(traceback.extract_tb(trace)):
+        if not frame.filename.startswith((*others, "<")):
+            yield frame.filename, frame.lineno or 0
+
+
+@contextlib.contextmanager
+def _importing_from(root: Path) -> Iterator[None]:
+    """Put a folder first on `sys.path` for a while."""
+    sys.path.insert(0, str(root))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(root))

@@ -1,0 +1,161 @@
+"""The outcome of a run, for people, for programs and for GitHub's annotations: the same facts each time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightbus_gen.problems import Problem
+from lightbus_gen.write import Change, Plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Format(StrEnum):
+    """How the outcome is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found or did.
+
+    Attributes:
+        problems: what is wrong with the input; nothing was written if there is any.
+        plan: the changes.
+        is_check: whether the changes were only looked for.
+        seconds: how long the run took.
+    """
+
+    problems: Sequence[Problem]
+    plan: Plan
+    is_check: bool
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 drift, 2 the input cannot be used."""
+        if self.problems:
+            return 2
+        return 1 if self.is_check and self.plan.changes else 0
+
+
+def show(outcome: Outcome, format_: Format, *, quiet: bool) -> None:
+    """Print an outcome: problems in the text format to standard error, everything else to standard output."""
+    if format_ is Format.JSON:
+        print(json.dumps(_facts(outcome), indent=2))
+    elif format_ is Format.GITHUB:
+        for line in _annotations(outcome):
+            print(line)
+    else:
+        _print(outcome, quiet)
+
+
+# -- text ----------------------------------------------------------------------------------------
+
+_COLOURS = {"written": "green", "changed": "yellow", "removed": "red"}
+_DRIFT = {"written": "missing", "changed": "not current", "removed": "left over"}
+
+
+def _print(outcome: Outcome, quiet: bool) -> None:
+    from rich.console import Console
+
+    out, err = Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
+    for problem in outcome.problems:
+        where = f"[bold]{_escape(problem.location)}[/]: " if problem.path else ""
+        err.print(
+            f"{where}[bold red]{problem.rule}[/] {_escape(problem.message)}\n  fix: {_escape(problem.fix)}"
+        )
+    if outcome.problems:
+        count = len(outcome.problems)
+        err.print(f"{count} problem{'s' if count > 1 else ''}; nothing was written")
+        return
+    changes = outcome.plan.changes
+    if outcome.is_check and changes:
+        for change in changes:
+            _print_diff(out, change)
+        for change in changes:
+            out.print(f"{_escape(shown(change.path))} [{_COLOURS[change.kind]}]is {_DRIFT[change.kind]}[/]")
+        verb = " is" if len(changes) == 1 else "s are"
+        out.print(f"[bold]{len(changes)} file{verb} not current[/]; to update: lightbus-gen")
+        return
+    if quiet:
+        return
+    for change in changes:
+        out.print(f"[{_COLOURS[change.kind]}]{change.kind:>8}[/]  {_escape(shown(change.path))}")
+    counts = [f"{sum(change.kind == kind for change in changes)} {kind}" for kind in _COLOURS]
+    did = [count for count in counts if not count.startswith("0 ")]
+    out.print(f"{', '.join([*did, f'{outcome.plan.unchanged} unchanged'])} in {outcome.seconds:.2f} s")
+
+
+def _print_diff(out: Console, change: Change) -> None:
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    for line in change.diff().splitlines():
+        colour = colours.get(line[:1])
+        out.print(f"[{colour}]{_escape(line)}[/]" if colour else _escape(line))
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+# -- programs ------------------------------------------------------------------------------------
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    by_kind: dict[str, list[str]] = {kind: [] for kind in _COLOURS}
+    for change in outcome.plan.changes:
+        by_kind[change.kind].append(shown(change.path))
+    drift = [
+        {"path": shown(change.path), "kind": _DRIFT[change.kind], "diff": change.diff()}
+        for change in outcome.plan.changes
+    ]
+    facts: dict[str, Any] = {
+        "exit_code": outcome.exit_code,
+        "problems": [asdict(problem) for problem in outcome.problems],
+    }
+    facts |= {"drift": drift} if outcome.is_check else by_kind
+    return facts | {"unchanged": outcome.plan.unchanged, "seconds": round(outcome.seconds, 3)}
+
+
+def _annotations(outcome: Outcome) -> Iterator[str]:
+    for problem in outcome.problems:
+        place: dict[str, str | int] = {
+            "file": problem.path,
+            "line": problem.line,
+            "col": problem.column,
+            "title": problem.rule,
+        }
+        yield _annotation(place, f"{problem.message}\nfix: {problem.fix}")
+    for change in outcome.plan.changes:
+        path = shown(change.path)
+        if outcome.is_check:
+            message = f"{path} is {_DRIFT[change.kind]}; to update: lightbus-gen\n{change.diff()}"
+            yield _annotation({"file": path, "title": "DRIFT"}, message)
+        else:
+            yield f"{change.kind} {path}"
+
+
+def _annotation(place: dict[str, str | int], message: str) -> str:
+    def escaped(value: object, more: str = "") -> str:
+        return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))
+
+    listed = ",".join(f"{key}={escaped(value, ':,')}" for key, value in place.items() if value)
+    return f"::error {listed}::{escaped(message)}"
+
+
+def shown(path: Path) -> str:
+    """Write a path as seen from the working folder, with `/`."""
+    relative = Path(os.path.relpath(path))
+    return (path if relative.parts[:1] == ("..",) else relative).as_posix()
