@@ -1,8 +1,8 @@
 """Schemas that span files, folded into one document per API for the generated package.
 
 Each event's payload schema becomes self-contained: every file it reaches stands whole among its
-definitions under an absolute `$id` of its own, as JSON Schema's compound documents have it. `$ref`s
-stay as they are written, unless they went by path where an `$id` says otherwise.
+definitions under an absolute `$id` of its own, as JSON Schema's compound documents have it, and `$ref`s
+between files become absolute.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _resource(library: Library, file: SchemaFile) -> Any:
 
 
 def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
-    """Copy a schema; a `$ref` that its base URI alone would not resolve is written out in full."""
+    """Copy a schema, its `$ref`s to other files written out in full."""
     if isinstance(node.schema, list):
         return [_copy(library, library.child(node, index)) for index in range(len(node.schema))]
     if not isinstance(node.schema, dict):
@@ -95,11 +95,11 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
 
 
 def _absolute(library: Library, node: Node, ref: str) -> str:
-    uri = urldefrag(ref).url
+    uri, fragment = urldefrag(ref)
     if not uri:
         return ref
     target = library.resolve(node, ref)
     canonical = library.canonical_uri(target.file).rstrip("#")
-    if urljoin(library.canonical_uri(node.file), uri).rstrip("#") == canonical:
-        return ref
-    return f"{canonical}#{pointer(target.path)}"
+    if urljoin(library.canonical_uri(node.file), uri).rstrip("#") != canonical:
+        fragment = pointer(target.path)  # it went by path, or to an `$id` inside the file
+    return f"{canonical}#{fragment}" if fragment else canonical
