@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import UNSET
+
 from lightbus.api import Event, Parameter
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem
 from lightbus.schema import EventContract
-from msgspec import UNSET
-
 from tests.schema.build import api, declared, exported, written
 from tests.schema.samples import Address, Colour, Customer, Line, Money, Visit
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+
 from lightbus.schema.validation import validator
 
 PROJECT = Path(__file__).parents[2]

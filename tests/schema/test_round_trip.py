@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lightbus.api import Parameter
 
+from lightbus.api import Parameter
 from tests.schema import samples
 from tests.schema.build import declared, exported
 

@@ -31,7 +31,7 @@ _JSON_SCALARS = frozenset((str, int, bool, type(None)))
 class EventContract:
     """An event's parameters and the checks on its payload.
 
-    Validators are compiled on first use; a contract may be used from several threads.
+    A contract may be used from several threads.
 
     Attributes:
         api, event: names.
@@ -65,6 +65,7 @@ class EventContract:
         """
         self.api, self.event, self.source, self.description = api, event, source, description
         self._node = node
+        self._written = node.document.validator(node)  # the schema as its author wrote it
         self._payload = payload(node)
         self.parameters = parameter_contracts(self._payload)
         self._names = {parameter.wire: parameter.name for parameter in self.parameters}
@@ -174,12 +175,8 @@ class EventContract:
         return values
 
     @cached_property
-    def _written(self) -> jsonschema_rs.Validator:
-        """The schema as its author wrote it."""
-        return self._node.document.validator(self._node)
-
-    @cached_property
     def _opened(self) -> jsonschema_rs.Validator:
+        """The schema with undeclared properties allowed, compiled when a newer producer sends the first."""
         document = Document(open_schema(self._node.document.schema), self._node.document.source)
         return document.validator(document.at(self._node.pointer))
 
@@ -243,7 +240,7 @@ class EventContract:
         self, validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str]
     ) -> list[Problem]:
         hints = {parameter.wire: parameter.annotation for parameter in self.parameters}
-        return explain(validator.iter_errors(data), self._node.document.schema, names, hints)
+        return explain(validator.iter_errors(data), self._node.document, names, hints)
 
     def _invalid(self, problems: Sequence[Problem]) -> InvalidEvent:
         return InvalidEvent(self.api, self.event, problems)

@@ -8,8 +8,8 @@ from typing import Any
 from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
 from lightbus.schema.problems import explain, short
+from lightbus.schema.reference import Document
 from lightbus.schema.types import Schema, TypeSchemas, UnsupportedType, plain
-from lightbus.schema.validation import validator
 
 FORMAT = 1
 """The number of the schema document format, written as `lightbus`."""
@@ -68,7 +68,7 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
         default = plain(parameter.default, sort=True)
     except (TypeError, ValueError) as error:
         raise refuse(f"the default {short(parameter.default)} cannot be written as JSON: {error}") from error
-    whole = {**schema, "$defs": types.definitions}
-    if problems := explain(validator(whole).iter_errors(default), whole):
+    document = Document({**schema, "$defs": types.definitions}, event.api)
+    if problems := explain(document.validator(document.root).iter_errors(default), document):
         raise refuse(f"the default does not have the declared type: {problems[0]}")
     return {**schema, "default": default}

@@ -55,11 +55,12 @@ class SchemaDocument:
             self._refuse(problem, "/api")
         self.api: str = api
         self.description = str(data.get("description", ""))
-        self._document = Document(data, source)
         events = data.get("events")
         if not isinstance(events, dict):
             self._refuse('"events" must be an object of events by name', "/events")
+        self._dialect = data.get("$schema", DIALECT)
         self._check_schema({key: data[key] for key in _SHARED if key in data}, "")
+        self._document = Document(data, source)
         self._payloads = {name: self._payload(name, event) for name, event in events.items()}
         self._contracts: dict[str, EventContract] = {}
 
@@ -120,17 +121,17 @@ class SchemaDocument:
         if not isinstance(parameters, dict):
             self._refuse('an event must have "parameters", a JSON Schema of its payload', pointer)
         pointer += "/parameters"
+        self._check_schema(parameters, pointer)
         if "$id" in parameters or "$schema" in parameters:  # brings its own references and draft
             node = Document(parameters, f"{self.source}#{pointer}").root
         else:
             node = self._document.at(pointer)
-        self._check_schema(parameters, pointer)
         if not accepts(node, "object"):
             self._refuse("the payload of an event must be an object", pointer)
         return node
 
     def _check_schema(self, schema: dict[str, Any], pointer: str) -> None:
-        dialect = schema.get("$schema", self._document.schema.get("$schema", DIALECT))
+        dialect = schema.get("$schema", self._dialect)
         known = _DIALECTS.get(str(dialect).removesuffix("#"))
         if known is None:
             self._refuse(f"its $schema is {short(dialect)}, known are {', '.join(DIALECTS)}", pointer)

@@ -13,6 +13,7 @@ import jsonschema_rs
 
 from lightbus.errors import Problem, did_you_mean
 from lightbus.schema.formats import format_type
+from lightbus.schema.reference import Document
 
 _LIMIT = 20
 _NOTHING: Mapping[str, str] = {}
@@ -67,7 +68,7 @@ def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None)
 
 def explain(
     errors: Iterable[jsonschema_rs.ValidationError],
-    schema: object,
+    document: Document,
     names: Mapping[str, str] = _NOTHING,
     hints: Mapping[str, str] = _NOTHING,
 ) -> list[Problem]:
@@ -75,14 +76,14 @@ def explain(
 
     Args:
         errors: what `iter_errors` found.
-        schema: the document the validator was made from.
+        document: what the validator was made from.
         names: what to call top-level properties.
         hints: annotations of top-level properties, by property.
 
     Returns:
         A `Problem` for each, at most 20 and one that says there are more.
     """
-    explainer = _Explainer(schema, names, hints)
+    explainer = _Explainer(document, names, hints)
     looked_at = itertools.islice(errors, 10 * _LIMIT)
     found = itertools.chain.from_iterable(explainer.problems(error) for error in looked_at)
     problems = list(dict.fromkeys(found))
@@ -92,8 +93,8 @@ def explain(
 
 
 class _Explainer:
-    def __init__(self, schema: object, names: Mapping[str, str], hints: Mapping[str, str]) -> None:
-        self._schema, self._names, self._hints = schema, names, hints
+    def __init__(self, document: Document, names: Mapping[str, str], hints: Mapping[str, str]) -> None:
+        self._document, self._names, self._hints = document, names, hints
 
     def problems(self, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
         keyword, details = error.kind.name, error.kind.as_dict()
@@ -121,7 +122,11 @@ class _Explainer:
 
     def _holder(self, error: jsonschema_rs.ValidationError) -> Any:
         """Return the schema whose keyword refused, or None when it stands outside the document."""
-        found: Any = self._schema
+        if error.absolute_keyword_location:  # in an embedded document
+            uri = error.absolute_keyword_location.rpartition("/")[0]
+            node = self._document.lookup(self._document.root.base, uri)
+            return node.schema if node else None
+        found: Any = self._document.schema
         for step in error.schema_path[:-1]:
             try:
                 found = found[step]

@@ -6,6 +6,7 @@ of just this part can be made, and the author's order of properties is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,12 +38,13 @@ class Document:
         try:
             self.registry = jsonschema_rs.Registry([(_ROOT, schema)])
         except (ValueError, jsonschema_rs.ReferencingError) as error:
-            raise SchemaError(f"the schema cannot be used: {error}", source=source) from None
+            raise SchemaError(_problem(str(error)), source=source) from None
 
-    @property
+    @cached_property
     def root(self) -> Node:
         """The whole document."""
-        return Node(self.schema, self, _ROOT, (), self._rebased(_ROOT, self.schema))
+        uri = self._rebased(_ROOT, self.schema)
+        return Node(self.schema, self, uri, (), uri)
 
     def at(self, pointer: str) -> Node:
         """Return the place a JSON Pointer leads to, which must exist."""
@@ -59,9 +61,7 @@ class Document:
         try:
             return validator({"$ref": node.uri}, registry=self.registry)
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-            raise SchemaError(
-                f"the schema cannot be used: {error.message}", source=self.source, pointer=node.pointer
-            ) from None
+            raise SchemaError(_problem(error.message), source=self.source, pointer=node.pointer) from None
 
     def lookup(self, base: str, reference: str) -> Node | None:
         """Find what a reference names, or None when the document does not hold it."""
@@ -93,7 +93,7 @@ class Document:
     @cached_property
     def _resources(self) -> dict[str, Node]:
         """The embedded documents, and this one, by absolute URI."""
-        found = {_ROOT: self.root}
+        found = {self.root.base: self.root}
         for node in self._crawled:
             found.setdefault(node.base, node)
         return found
@@ -177,6 +177,15 @@ class Node:
         """Follow `$ref`, if there is one that leads to a place in this document."""
         reference = self.schema.get("$ref") if isinstance(self.schema, dict) else None
         return self.document.lookup(self.base, reference) if isinstance(reference, str) else None
+
+
+def _problem(message: str) -> str:
+    """Put in words what is wrong with a schema or its references."""
+    if missing := re.match(r"Resource '(?:json-schema:///)?(.*?)' is not present", message):
+        return f"a $ref leads to {missing[1]!r}, which is not part of this document; nothing is ever fetched"
+    if missing := re.match(r"(?:Pointer|Anchor) '(.*?)' does not exist", message):
+        return f"a $ref leads to {'#' + missing[1]!r}, which does not exist"
+    return f"the schema cannot be used: {message}"
 
 
 def _crawl(node: Node) -> Iterator[Node]:
