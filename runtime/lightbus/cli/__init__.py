@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lightbus.cli.console import print_error
 from lightbus.errors import LightbusError
 
 app = typer.Typer(
@@ -56,5 +57,5 @@ def main() -> None:
     try:
         app()
     except LightbusError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         sys.exit(1)

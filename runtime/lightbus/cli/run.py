@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import inspect
+import importlib.metadata
 import logging
+import os
 import signal
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from types import ModuleType
 from typing import Any
 
+from lightbus import naming
 from lightbus.bus import Bus
+from lightbus.cli.blame import places
+from lightbus.cli.console import log_to_console, print_error
+from lightbus.cli.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.cli.loading import find_bus, load_module
-from lightbus.errors import ListenerFailed, UsageError
+from lightbus.cli.signals import first_signal
+from lightbus.errors import LightbusError, ListenerFailed, UsageError
+from lightbus.factory import override_service_name
+from lightbus.jetstream.address import resolve
+from lightbus.session import Settings
 
 log = logging.getLogger("lightbus")
 
@@ -29,97 +36,97 @@ def run_service(module_name: str, service_name: str | None) -> int:
         service_name: overrides the name the module gives its bus.
 
     Returns:
-        The exit code: 0 after SIGTERM or SIGINT, 1 when a listener shut the service down.
+        The exit code: 0 after SIGTERM or SIGINT, 1 when the service could not start or go on; the reason
+        was printed.
 
     Raises:
-        LightbusError: the service cannot start; the message says why.
+        LightbusError: there is no service to start; the message says why.
     """
-    _log_to_stderr()
+    log_to_console()
+    if service_name is not None:
+        if problem := naming.service_problem(service_name):
+            raise UsageError(problem.replace("service_name", "--service-name"))
+        override_service_name(service_name)
     module = load_module(module_name)
     bus = find_bus(module)
-    if service_name is not None:
-        bus._use_service_name(service_name)
+    log.info("lightbus %s, %s", importlib.metadata.version("lightbus-nats"), _introduce(bus._settings))
     return asyncio.run(_serve(module, bus))
 
 
+def _introduce(settings: Settings) -> str:
+    service = f"service {settings.service_name}" if settings.service_name else "no service name"
+    if settings.url and settings.url.startswith("memory://"):
+        return f"{service}, {settings.url}"
+    address = resolve(settings.url)
+    return f"{service}, server {address.display} ({address.origin})"
+
+
 async def _serve(module: ModuleType, bus: Bus) -> int:
-    stopped = _catch_signals()
+    """Set the service up, let it live until it fails or a signal comes, take it down."""
+    signalled = first_signal()
     bus._adopt(asyncio.get_running_loop())
+    started, code = False, OK
     try:
-        await _call_hook(module, "before_server_start")
-        await bus._session().all_started()
-        bus._raise_failure()
-        listeners = bus._listeners.values()
-        if not listeners:
-            raise UsageError(
-                f"module {module.__name__!r} sets up no listeners, so there is nothing to run.\n"
-                "Call bus.<api>.<event>.listen(handler, listener_name=...) in before_server_start()."
-            )
-        for listener in listeners:
-            log.info("listening to %s as %s", listener.event, listener.durable)
-        log.info("ready: %d listener(s), stop with Ctrl-C", len(listeners))
-        failure = await _until_end(bus, stopped)
-    finally:
-        await bus.close_async()
-    await _call_hook(module, "after_server_stopped")
-    if failure is not None:
-        print(f"error: {failure}", file=sys.stderr)
-        return FAILED
-    log.info("stopped")
-    return OK
+        started = await _unless(signalled, call_hook(module, BEFORE_START))
+        if started:
+            await _unless(signalled, _live(module, bus))
+    except LightbusError as error:
+        print_error(_explain(error))
+        code = FAILED
+    if signalled.done():
+        log.info("%s: finishing the events in hand", signalled.result().name)
+    await bus.close_async()
+    try:
+        if started:
+            await call_hook(module, AFTER_STOP)
+    except LightbusError as error:
+        print_error(error)
+        code = FAILED
+    if code == OK:  # otherwise the error is the last word
+        log.info("stopped")
+    return code
 
 
-async def _until_end(bus: Bus, stopped: asyncio.Future[signal.Signals]) -> ListenerFailed | None:
-    """Wait for a signal or a failure, whichever is first."""
-    failing = asyncio.create_task(bus.wait_async())
-    ends: list[asyncio.Future[Any]] = [failing, stopped]
-    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    if failing.done() and isinstance(failure := failing.exception(), ListenerFailed):
-        return failure
-    failing.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await failing
-    if stopped.done():
-        log.info("%s: finishing the events in hand", stopped.result().name)
-    return None
+async def _unless(signalled: asyncio.Future[signal.Signals], work: Coroutine[Any, Any, None]) -> bool:
+    """Do something, but give it up when a signal comes; returns whether it came to its end."""
+    task = asyncio.create_task(work)
+    either: set[asyncio.Future[Any]] = {task, signalled}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("while stopping: %s", error)
+    return False
 
 
-def _catch_signals() -> asyncio.Future[signal.Signals]:
-    """Return a future for the first SIGTERM or SIGINT; a second one ends the process as usual."""
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[signal.Signals] = loop.create_future()
+async def _live(module: ModuleType, bus: Bus) -> None:
+    """Wait until the listeners have started, then for the end of the bus.
 
-    def received(number: signal.Signals) -> None:
-        for other in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(other)
-        stopped.set_result(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received, number)
-    return stopped
-
-
-async def _call_hook(module: ModuleType, name: str) -> None:
-    """Call a function of the module if it has it; a plain one in a thread, as it may block."""
-    hook: Callable[[], Awaitable[Any]] | None = getattr(module, name, None)
-    if hook is None:
-        return
-    if inspect.iscoroutinefunction(hook):
-        await hook()
-        return
-    result = await asyncio.to_thread(hook)
-    if inspect.isawaitable(result):
-        await result
+    Raises:
+        LightbusError: nothing listens, or a listener cannot start or go on.
+    """
+    await bus._session().all_started()
+    bus._raise_failure()
+    listeners = bus._listeners.values()
+    if not listeners:
+        raise UsageError(
+            f"module {module.__name__!r} sets up no listeners, so there is nothing to run.\n"
+            "Call bus.<api>.<event>.listen(handler, listener_name=...) in before_server_start()."
+        )
+    for listener in listeners:
+        log.info("listening to %s as %s", listener.event, listener.durable)
+    log.info("ready (process %d), Ctrl-C stops", os.getpid())
+    await bus.wait_async()
 
 
-def _log_to_stderr() -> None:
-    """Show the library's lifecycle lines, unless the service has set up logging itself."""
-    if logging.getLogger().handlers or log.handlers:
-        return
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    log.setLevel(logging.INFO)
+def _explain(error: LightbusError) -> LightbusError:
+    """Add to a failed listener's error which of the user's lines raised, and what becomes of the event."""
+    if not isinstance(error, ListenerFailed) or error.__cause__ is None:
+        return error
+    lines = [str(error), *places(error.__cause__)]
+    if error.event_id is not None:
+        lines.append("The event stays on the stream, and the next run gets it again.")
+    return UsageError("\n".join(lines))

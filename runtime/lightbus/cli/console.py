@@ -1,0 +1,51 @@
+"""What the commands print, all of it on standard error: lifecycle lines as they happen, and errors.
+
+Colour goes to terminals only; piped output is plain text.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import typer
+
+from lightbus.errors import LightbusError, ListenerFailed
+
+log = logging.getLogger("lightbus")
+
+_COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
+
+
+class ConsoleHandler(logging.Handler):
+    """Shows the library's records, until the service sets up logging itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, unless the service's own logging shows it or an error message will."""
+        error = record.exc_info[1] if record.exc_info else None
+        if logging.getLogger().handlers or isinstance(error, ListenerFailed):
+            return
+        typer.echo(self.format(record), err=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write `12:00:00 ready`, with the level when it is more than information."""
+        time = typer.style(_TIME.formatTime(record, "%H:%M:%S"), dim=True)
+        text = record.getMessage()
+        if record.levelno > logging.INFO:
+            text = typer.style(f"{record.levelname.lower()}: ", fg=_COLOURS.get(record.levelno)) + text
+        if record.exc_info:
+            text += f"\n{_TIME.formatException(record.exc_info)}"
+        return f"{time} {text}"
+
+
+_TIME = logging.Formatter()
+
+
+def log_to_console() -> None:
+    """Show the library's lifecycle lines from here on."""
+    log.addHandler(ConsoleHandler())
+    log.setLevel(logging.INFO)
+
+
+def print_error(error: LightbusError) -> None:
+    """Say what went wrong, as the answer to the command."""
+    typer.echo(typer.style("error: ", fg="red", bold=True) + str(error), err=True)

@@ -1,0 +1,50 @@
+"""The two functions a bus module may have for `lightbus run` to call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+from types import ModuleType
+
+from lightbus.cli.blame import user_error
+from lightbus.threads import DaemonThreads
+
+log = logging.getLogger("lightbus")
+
+BEFORE_START = "before_server_start"
+AFTER_STOP = "after_server_stopped"
+
+
+async def call_hook(module: ModuleType, name: str) -> None:
+    """Call a function of the module if it has it; a plain one in a thread, as it may block.
+
+    Raises:
+        LightbusError: the hook raised; the message says where.
+    """
+    hook = getattr(module, name, None)
+    if hook is None:
+        return
+    log.info("calling %s()", name)
+    is_async = inspect.iscoroutinefunction(hook)
+    try:
+        if is_async:
+            await hook()
+            return
+        thread = DaemonThreads(1, name)
+        context = contextvars.copy_context()
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(thread, context.run, hook)
+        finally:
+            thread.shutdown()
+        if inspect.isawaitable(result):
+            await result
+    except Exception as error:
+        call = f"{module.__name__}.{name}()"
+        reproduce = (
+            f"import asyncio, {module.__name__} as m; asyncio.run(m.{name}())"
+            if is_async
+            else f"import {module.__name__} as m; m.{name}()"
+        )
+        raise user_error(call, error, reproduce=reproduce) from error
