@@ -13,7 +13,6 @@ from lightbus.bus import (
     Listener,
     ListenOptions,
     Namespace,
-    create,
 )
 from lightbus.dynamic import DynamicBus
 from lightbus.envelope import EventMessage
@@ -33,6 +32,7 @@ from lightbus.errors import (
     UnknownEvent,
     UsageError,
 )
+from lightbus.factory import create
 from lightbus.generated import GeneratedSchema, require_format
 from lightbus.settle import Backoff, OnError
 

@@ -1,22 +1,22 @@
-"""What users hold: `create()`, the bus, its APIs and events."""
+"""What users hold: the bus, its APIs and events. `factory.create()` makes one."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
 import concurrent.futures
+import functools
+import inspect
 import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Protocol, TypedDict, TypeVar, Unpack
 
 from lightbus import naming
-from lightbus.api import Api
 from lightbus.envelope import EventMessage
 from lightbus.errors import (
     BlockingCall,
@@ -32,9 +32,6 @@ from lightbus.session import Session, Settings
 from lightbus.settle import Backoff, OnError, Policy
 from lightbus.transport import DEFAULT_ACK_WAIT, Consumer, Since
 from lightbus.worker import Listening
-
-if TYPE_CHECKING:
-    from lightbus.dynamic import DynamicBus
 
 log = logging.getLogger("lightbus")
 
@@ -76,79 +73,6 @@ class Listener:
 
     event: str
     durable: str
-
-
-@overload
-def create(
-    bus: type[B],
-    /,
-    *,
-    url: str | None = ...,
-    service_name: str | None = ...,
-    prefix: str = ...,
-    timeout: float = ...,
-    grace: float = ...,
-) -> B: ...
-@overload
-def create(
-    *,
-    url: str | None = ...,
-    service_name: str | None = ...,
-    prefix: str = ...,
-    timeout: float = ...,
-    grace: float = ...,
-    apis: Iterable[type[Api]] | None = ...,
-    schemas: str | Path | None = ...,
-) -> DynamicBus: ...
-def create(
-    bus: type[Bus] | None = None,
-    /,
-    *,
-    url: str | None = None,
-    service_name: str | None = None,
-    prefix: str = naming.DEFAULT_PREFIX,
-    timeout: float = 10.0,
-    grace: float = 30.0,
-    apis: Iterable[type[Api]] | None = None,
-    schemas: str | Path | None = None,
-) -> Bus:
-    """Create a bus. Nothing connects before the first event is fired or listened to.
-
-    Args:
-        bus: the `Bus` class of a generated package; left out, the bus is dynamic and knows the `Api`
-            classes of this process.
-        url: NATS address such as `nats://127.0.0.1:4222`, several separated by commas, or `memory://name`
-            for a bus within this process. Default: `NATS_URL`, else the selected NATS CLI context, else
-            `nats://127.0.0.1:4222`.
-        service_name: letters, digits, `_` and `-`. Processes of one service share their listeners' work.
-            Default: `LIGHTBUS_SERVICE_NAME`, else none.
-        prefix: first token of streams and subjects.
-        timeout: seconds `fire()` waits for the server to confirm, retries included.
-        grace: seconds running handlers get to finish when the bus closes.
-        apis: on a dynamic bus, the only APIs it knows.
-        schemas: on a dynamic bus, a folder of `<api>.json` schema documents it knows.
-
-    Returns:
-        An instance of `bus`, or a `DynamicBus`.
-
-    Raises:
-        UsageError: an argument cannot be used. SchemaError: a schema document cannot.
-    """
-    if service_name is None:
-        service_name = os.environ.get("LIGHTBUS_SERVICE_NAME", "")
-    problem = (service_name and naming.service_problem(service_name)) or naming.prefix_problem(prefix)
-    if problem:
-        raise UsageError(problem)
-    if timeout <= 0 or grace < 0:
-        raise UsageError(f"timeout={timeout!r} must be above 0 s and grace={grace!r} at least 0 s")
-    settings = Settings(url, service_name, prefix, timeout, grace)
-    if bus is None:
-        from lightbus.dynamic import DynamicBus
-
-        return DynamicBus(settings, apis=apis, schemas=schemas)
-    if apis is not None or schemas is not None:
-        raise UsageError("apis= and schemas= belong to a dynamic bus; a generated Bus class knows its APIs")
-    return bus(settings)
 
 
 class Bus:
@@ -231,16 +155,12 @@ class Bus:
             if self._ended.done():
                 return
             self._ended.set_exception(failure)
-        log.error("%s", failure)
+        log.error("%s", failure, exc_info=failure)
 
     def _raise_failure(self) -> None:
         """Raise what `_fail()` noted, if anything."""
         if self._ended.done() and (failure := self._ended.exception()) is not None:
             raise failure
-
-    def _use_service_name(self, service_name: str) -> None:
-        """Override the service name, before anything connected; for `lightbus run --service-name`."""
-        self._settings = replace(self._settings, service_name=service_name)
 
     # -- lifetime ----------------------------------------------------------------------------------
 
@@ -338,6 +258,7 @@ class ContractSource(Protocol):
 
     def contract(self, event: str) -> EventContract:
         """Return the contract of an event by name."""
+        ...
 
 
 class EventEndpoint:
@@ -349,6 +270,13 @@ class EventEndpoint:
         event: name of the event.
         payload: the generated payload class, if there is one.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in ("fire", "fire_async"):
+            method = vars(cls).get(name)
+            if method is not None and not method.__code__.co_flags & inspect.CO_VARKEYWORDS:
+                setattr(cls, name, _explained(method))
 
     def __init__(
         self,
@@ -365,6 +293,10 @@ class EventEndpoint:
     @property
     def _contract(self) -> EventContract:
         return self._source.contract(self._event)
+
+    def _by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        wire = {parameter.name: parameter.wire for parameter in self._contract.parameters}
+        return {wire.get(name, name): value for name, value in arguments.items()}
 
     def _fire(self, arguments: Mapping[str, object]) -> EventMessage:
         return self._bus._blocking(
@@ -438,6 +370,24 @@ class EventEndpoint:
 
     def __repr__(self) -> str:
         return f"<event {self._contract.full_name}>"
+
+
+def _explained(method: Callable[..., R]) -> Callable[..., R]:
+    """Have a generated `fire` say what is wrong with its arguments as the dynamic one does.
+
+    Python's own TypeError names one unexpected argument and stops; `InvalidEventArguments` names them all.
+    """
+    code = method.__code__
+    accepted = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
+    required = accepted - set(method.__kwdefaults__ or ())
+
+    @functools.wraps(method)
+    def call(self: EventEndpoint, *args: object, **kwargs: object) -> R:
+        if not (required <= kwargs.keys() <= accepted):
+            self._contract.encode(self._by_wire_name(kwargs))  # raises
+        return method(self, *args, **kwargs)
+
+    return call
 
 
 def _loop_is_running() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
@@ -25,9 +25,11 @@ class Source(Protocol):
     @property
     def events(self) -> Iterable[str]:
         """Names of the API's events."""
+        ...
 
     def contract(self, event: str) -> EventContract:
         """Return the contract of one event."""
+        ...
 
 
 class ApiSource:
@@ -174,10 +176,6 @@ class DynamicEndpoint(EventEndpoint):
     ) -> Listener:
         """Listen from a running event loop; see `listen`."""
         return await self._listen_async(listener, listener_name, **options)
-
-    def _by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        wire = {parameter.name: parameter.wire for parameter in self._contract.parameters}
-        return {wire.get(name, name): value for name, value in arguments.items()}
 
 
 def read_folder(folder: Path) -> list[SchemaDocument]:

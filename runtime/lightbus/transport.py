@@ -73,32 +73,40 @@ class Delivery(Protocol):
     @property
     def subject(self) -> str:
         """The subject the event was published on."""
+        ...
 
     @property
     def body(self) -> bytes:
         """The stored bytes."""
+        ...
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The stored headers."""
+        ...
 
     @property
     def sequence(self) -> int:
         """The event's place in its stream."""
+        ...
 
     @property
     def attempt(self) -> int:
         """1 on the first delivery to this durable; counts on across workers and restarts."""
+        ...
 
     @property
     def time(self) -> datetime:
         """When the event was stored."""
+        ...
 
     async def ack(self) -> None:
         """Settle: the event is done."""
+        ...
 
     async def retry(self, after: float) -> None:
         """Settle: deliver the event again, to any worker, in `after` seconds."""
+        ...
 
     async def dead_letter(self, reason: str, error: str) -> None:
         """Settle: keep a copy in the dead letters, and only then end the event.
@@ -106,9 +114,11 @@ class Delivery(Protocol):
         Raises:
             TransportError: the copy was not confirmed; the event is not settled.
         """
+        ...
 
     async def in_progress(self) -> None:
         """Restart the event's `ack_wait`: somebody is still working on it."""
+        ...
 
 
 class Subscription(Protocol):
@@ -117,6 +127,7 @@ class Subscription(Protocol):
     @property
     def ack_wait(self) -> float:
         """Seconds after which the server delivers an unsettled event again; may differ from what was asked."""
+        ...
 
     async def take(self) -> Delivery | None:
         """Wait for the next event; None once the subscription is closed.
@@ -127,12 +138,14 @@ class Subscription(Protocol):
             ConsumerLost: the durable was deleted on the server.
             TransportError: the server refuses for good.
         """
+        ...
 
     async def close(self) -> None:
         """Stop asking, end every waiting `take()`, and give events nobody took back to the server.
 
         Closing twice is harmless.
         """
+        ...
 
 
 class Transport(Protocol):
@@ -144,6 +157,7 @@ class Transport(Protocol):
         Raises:
             ConnectionFailed, JetStreamUnavailable: with what to do about it.
         """
+        ...
 
     async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
         """Store an event, making its stream when that is missing.
@@ -156,6 +170,7 @@ class Transport(Protocol):
             PublishFailed: it was not stored. EventTooLarge: and never will be.
             PublishUnknown: no answer in time; it may have been stored.
         """
+        ...
 
     async def subscribe(self, consumer: Consumer) -> Subscription:
         """Join a durable, making it and its stream when missing.
@@ -163,6 +178,8 @@ class Transport(Protocol):
         Raises:
             ProvisionError: it exists with settings that do not fit.
         """
+        ...
 
     async def close(self) -> None:
         """Disconnect; afterwards nothing of this transport runs."""
+        ...

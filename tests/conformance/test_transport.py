@@ -234,13 +234,13 @@ async def test_where_a_new_durable_starts(bench: Bench, since: Since, expected: 
 
 async def test_a_new_durable_starts_at_a_time(bench: Bench) -> None:
     transport = await bench.transport()
+    looking = await bench.subscribe(transport, "looking")
     await publish(transport, "old")
-    old = await take(await bench.subscribe(transport, "looking"))
-    moment = old.time + timedelta(milliseconds=1)
-    while datetime.now(UTC) <= moment:
-        await asyncio.sleep(0)
+    old = await take(looking)
     await publish(transport, "new")
-    assert await take_and_ack(await bench.subscribe(transport, "late", since=moment), 1) == ["new"]
+    new = await take(looking)
+    between = old.time + (new.time - old.time) / 2
+    assert await take_and_ack(await bench.subscribe(transport, "late", since=between), 1) == ["new"]
 
 
 async def test_an_existing_durable_keeps_its_place(bench: Bench) -> None:

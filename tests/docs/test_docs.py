@@ -1,7 +1,7 @@
 """The documentation does what it says.
 
 In a document's order, blocks are carried out in one fresh folder: a python or toml block that begins with
-`# path/name.ext` becomes that file, any other python block is run, and a console block's `$ commands` are run,
+`# path/name.ext` becomes that file, any other python block is run (a py block is a fragment to look at), and a console block's `$ commands` are run,
 their output compared with the lines below them. `lightbus run` and `lightbus server` go on in the background.
 """
 

@@ -32,7 +32,7 @@ _CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
 _PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request
-_NO_RESPONDERS_RETRIES = 3  # a leader election answers 503 for a moment (ADR-22)
+_NO_RESPONDERS_RETRIES = 2  # a leader election answers 503 for a moment (ADR-22)
 _NO_RESPONDERS_WAIT = 0.25  # seconds between them
 
 
@@ -291,18 +291,19 @@ class Connection:
             ApiError: the server refused. NoResponders: JetStream does not answer. TransportError: no answer.
         """
         payload = msgspec.json.encode(body) if body is not None else b""
-        for left in range(_NO_RESPONDERS_RETRIES - 1, -1, -1):
-            try:
-                raw = await self.request(f"$JS.API.{operation}", payload, _API_TIMEOUT)
-                break
-            except NoResponders:
-                if not left:
-                    raise
-                await asyncio.sleep(_NO_RESPONDERS_WAIT)
+        raw = await self._ask(f"$JS.API.{operation}", payload)
         answer: dict[str, Any] = msgspec.json.decode(raw)
         if error := answer.get("error"):
             raise ApiError(error.get("code", 0), error.get("err_code", 0), error.get("description", ""))
         return answer
+
+    async def _ask(self, subject: str, payload: bytes) -> bytes:
+        """Send a request, patient with a subject nobody answers for a moment."""
+        for _ in range(_NO_RESPONDERS_RETRIES):
+            with contextlib.suppress(NoResponders):
+                return await self.request(subject, payload, _API_TIMEOUT)
+            await asyncio.sleep(_NO_RESPONDERS_WAIT)
+        return await self.request(subject, payload, _API_TIMEOUT)
 
     # -- nats-py's callbacks; none of them may raise ---------------------------------------------------
 

@@ -40,11 +40,11 @@ class _Refusal(msgspec.Struct):
 _answers = msgspec.json.Decoder(_Answer)
 
 
-class NoStream(Exception):  # noqa: N818 - a signal between modules, never shown
+class NoStream(Exception):
     """No stream captures the subject."""
 
 
-class _Lost(Exception):  # noqa: N818
+class _Lost(Exception):
     """The connection broke while the acknowledgement was awaited."""
 
 

@@ -1,0 +1,106 @@
+"""`lightbus.create()`: the way to a bus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar, overload
+
+from lightbus import naming
+from lightbus.api import Api
+from lightbus.bus import Bus
+from lightbus.dynamic import DynamicBus
+from lightbus.errors import UsageError
+from lightbus.session import Settings
+
+B = TypeVar("B", bound=Bus)
+
+
+@overload
+def create(
+    bus: type[B],
+    /,
+    *,
+    url: str | None = ...,
+    service_name: str | None = ...,
+    prefix: str = ...,
+    timeout: float = ...,
+    grace: float = ...,
+) -> B: ...
+@overload
+def create(
+    *,
+    url: str | None = ...,
+    service_name: str | None = ...,
+    prefix: str = ...,
+    timeout: float = ...,
+    grace: float = ...,
+    apis: Iterable[type[Api]] | None = ...,
+    schemas: str | Path | None = ...,
+) -> DynamicBus: ...
+def create(
+    bus: type[Bus] | None = None,
+    /,
+    *,
+    url: str | None = None,
+    service_name: str | None = None,
+    prefix: str = naming.DEFAULT_PREFIX,
+    timeout: float = 10.0,
+    grace: float = 30.0,
+    apis: Iterable[type[Api]] | None = None,
+    schemas: str | Path | None = None,
+) -> Bus:
+    """Create a bus. Nothing connects before the first event is fired or listened to.
+
+    Args:
+        bus: the `Bus` class of a generated package; left out, the bus is dynamic and knows the `Api`
+            classes of this process.
+        url: NATS address such as `nats://127.0.0.1:4222`, several separated by commas, or `memory://name`
+            for a bus within this process. Default: `NATS_URL`, else the selected NATS CLI context, else
+            `nats://127.0.0.1:4222`.
+        service_name: letters, digits, `_` and `-`. Processes of one service share their listeners' work.
+            Default: `LIGHTBUS_SERVICE_NAME`, else none.
+        prefix: first token of streams and subjects.
+        timeout: seconds `fire()` waits for the server to confirm, retries included.
+        grace: seconds running handlers get to finish when the bus closes.
+        apis: on a dynamic bus, the only APIs it knows.
+        schemas: on a dynamic bus, a folder of `<api>.json` schema documents it knows.
+
+    Returns:
+        An instance of `bus`, or a `DynamicBus`.
+
+    Raises:
+        UsageError: an argument cannot be used. SchemaError: a schema document cannot.
+    """
+    service_name = _service_name(service_name)
+    problem = (service_name and naming.service_problem(service_name)) or naming.prefix_problem(prefix)
+    if problem:
+        raise UsageError(problem)
+    if timeout <= 0 or grace < 0:
+        raise UsageError(f"timeout={timeout!r} must be above 0 s and grace={grace!r} at least 0 s")
+    settings = Settings(url, service_name, prefix, timeout, grace)
+    if bus is None:
+        return DynamicBus(settings, apis=apis, schemas=schemas)
+    if apis is not None or schemas is not None:
+        raise UsageError("apis= and schemas= belong to a dynamic bus; a generated Bus class knows its APIs")
+    return bus(settings)
+
+
+_override: str | None = None
+
+
+def override_service_name(service_name: str | None) -> None:
+    """Give every bus created from here on this service name, whatever the code says; None ends that.
+
+    For `lightbus run --service-name`, which must be known before the module sets up its listeners.
+    """
+    global _override
+    _override = service_name
+
+
+def _service_name(given: str | None) -> str:
+    """Choose between what overrides the code, what the code says, and the environment."""
+    if _override is not None:
+        return _override
+    return given if given is not None else os.environ.get("LIGHTBUS_SERVICE_NAME", "")
