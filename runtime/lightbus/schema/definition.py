@@ -7,9 +7,9 @@ from typing import Any
 
 from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
-from lightbus.schema.problems import explain, short
+from lightbus.schema.problems import explain, not_json, short
 from lightbus.schema.reference import Document
-from lightbus.schema.types import Schema, TypeSchemas, UnsupportedType, plain
+from lightbus.schema.types import Schema, TypeSchemas, UnsupportedType, canonical, plain
 
 FORMAT = 1
 """The number of the schema document format, written as `lightbus`."""
@@ -65,10 +65,13 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
     if parameter.is_required:
         return schema
     try:
-        default = plain(parameter.default, sort=True)
-    except (TypeError, ValueError) as error:
+        problems = [reason for _, reason in not_json(plain(parameter.default))]
+        default = canonical(parameter.default)
+    except Exception as error:  # whatever a __to_bus__ raises
         raise refuse(f"the default {short(parameter.default)} cannot be written as JSON: {error}") from error
+    if problems:
+        raise refuse(f"the default {problems[0]}")
     document = Document({**schema, "$defs": types.definitions}, event.api)
-    if problems := explain(document.validator(document.root).iter_errors(default), document):
-        raise refuse(f"the default does not have the declared type: {problems[0]}")
+    if found := explain(document.validator(document.root).iter_errors(default), document):
+        raise refuse(f"the default does not have the declared type: {found[0]}")
     return {**schema, "default": default}

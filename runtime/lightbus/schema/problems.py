@@ -57,8 +57,8 @@ def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None)
     """
     text = ""
     for step in path:
-        if not text:
-            text = (names or {}).get(str(step), str(step))
+        if not text and isinstance(step, str):
+            text = (names or {}).get(step, step)
         elif isinstance(step, str) and step.isidentifier():
             text += f".{step}"
         else:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import msgspec
 from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as mi
 
@@ -52,10 +50,6 @@ _ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
 _SETS = (mi.SetType, mi.FrozenSetType)
 
 
-class UnsupportedType(Exception):
-    """A type that has no JSON Schema; the text says which and why."""
-
-
 class TypeSchemas:
     """Writes the schemas of types that may refer to one another.
 
@@ -73,7 +67,7 @@ class TypeSchemas:
         Raises:
             UnsupportedType: the type, or one it contains, has no schema.
         """
-        return self._schema(_read(python))
+        return self._schema(read_type(python))
 
     def _schema(self, read: mi.Type) -> Schema:
         if isinstance(read, mi.Metadata):
@@ -126,24 +120,33 @@ class TypeSchemas:
         values = names.get("enum") or self.definitions.get(_ref_name(names), {}).get("enum", [None])
         if all(isinstance(value, str) for value in values):
             return {"propertyNames": names}
-        raise UnsupportedType(f"a dict with {_text(read)} keys has no JSON Schema; use str keys")
+        kind = getattr(read, "cls", None) or type(read).__name__.removesuffix("Type").lower()
+        raise UnsupportedType(f"a dict with {type_text(kind)} keys has no JSON Schema; use str keys")
 
     def _named(self, read: Any) -> Schema:
         name = _name(read.cls)
-        known = self._owners.setdefault(name, read.cls)
-        if known is not read.cls:
-            raise _clash(name, known, read.cls)
-        if name not in self.definitions:
-            self.definitions[name] = {}  # claims the name, a class may contain itself
-            body = self._body(read)
+        if name not in self._owners:
+            self._owners[name] = read.cls
+            self.definitions.setdefault(name, {})  # claims the name, a class may contain itself
             description = _docstring(read.cls)
-            self.definitions[name] = {**({"description": description} if description else {}), **body}
+            body = {**({"description": description} if description else {}), **self._body(read)}
+            self._define(name, body, read.cls)
+        elif self._owners[name] is not read.cls:
+            raise _clash(name, self._owners[name], read.cls)
         return {"$ref": f"#/$defs/{name}"}
+
+    def _define(self, name: str, schema: Schema, cls: object) -> None:
+        """Keep a definition; a class met in a pydantic model and outside must mean the same in both."""
+        known = self.definitions.get(name)
+        if not known:
+            self.definitions[name] = schema
+        elif _shape(known) != _shape(schema):
+            raise _clash(name, self._owners.get(name), cls)
 
     def _body(self, read: Any) -> Schema:
         if hasattr(read.cls, "__to_bus__"):
             raise UnsupportedType(
-                f"{_text(read.cls)} is written by msgspec, which does not call its __to_bus__;"
+                f"{type_text(read.cls)} is written by msgspec, which does not call its __to_bus__;"
                 " remove the method, or make it a plain class"
             )
         if isinstance(read, mi.EnumType):
@@ -163,13 +166,13 @@ class TypeSchemas:
         return _object(properties, required)
 
     def _custom(self, cls: Any) -> Schema:
-        if _is_pydantic(cls):
+        if is_pydantic(cls):
             return self._pydantic(cls)
         if not hasattr(cls, "__to_bus__"):
             raise UnsupportedType(
-                f"{_text(cls)} has no JSON Schema; use a dataclass, or give it __to_bus__ and __from_bus__"
+                f"{type_text(cls)} has no JSON Schema; use a dataclass, or give it __to_bus__ and __from_bus__"
             )
-        return self.schema(_bus_type(cls))
+        return self.schema(bus_type(cls))
 
     def _pydantic(self, cls: Any) -> Schema:
         import pydantic.json_schema
@@ -183,124 +186,19 @@ class TypeSchemas:
         try:
             body = cls.model_json_schema(ref_template="#/$defs/{model}", schema_generator=Untitled)
         except pydantic.errors.PydanticUserError as error:
-            raise UnsupportedType(f"{_text(cls)} has no JSON Schema: {error.message}") from error
+            raise UnsupportedType(f"{type_text(cls)} has no JSON Schema: {error.message}") from error
         found = body.pop("$defs", {})
         name = _ref_name(body) or _name(cls)
         if "$ref" not in body:
             found[name] = body
+        if self._owners.setdefault(name, cls) is not cls:
+            raise _clash(name, self._owners[name], cls)
         for key, schema in found.items():
             schema = _closed(schema)
             if schema.get("title") == key:
                 del schema["title"]
-            if self.definitions.setdefault(key, schema) != schema:
-                raise _clash(key, self._owners.get(key, "another model"), cls)
-        if self._owners.setdefault(name, cls) is not cls:
-            raise _clash(name, self._owners[name], cls)
+            self._define(key, schema, cls)
         return {"$ref": f"#/$defs/{name}"}
-
-
-def plain(value: object, *, sort: bool = False) -> Any:
-    """Make JSON values of Python values: what the `json` module knows, and nothing else.
-
-    Args:
-        value: any value events can carry.
-        sort: order sets and dicts, for the same result in every process.
-
-    Raises:
-        TypeError: a value cannot be written as JSON.
-    """
-    return msgspec.to_builtins(
-        value, str_keys=True, enc_hook=_encode, order="deterministic" if sort else None
-    )
-
-
-def converter(python: Any) -> Callable[[Any], Any] | None:
-    """Return the function that makes values of a type from their JSON values, or None for identity.
-
-    The function raises `msgspec.ValidationError`.
-    """
-    read = _read(python)
-    if _is_plain(read):
-        return None
-    # lax because a schema has checked the value already, and to JSON 1.0 is an integer
-    return partial(msgspec.convert, type=python, strict=False, str_keys=True, dec_hook=_decode)
-
-
-def _read(python: Any) -> mi.Type:
-    try:
-        return mi.type_info(_with_bounds(python))
-    except NameError as error:
-        raise UnsupportedType(f"{error}; types are read when the API is first used") from error
-    except TypeError as error:
-        raise UnsupportedType(str(error)) from error
-
-
-def _is_plain(read: mi.Type) -> bool:
-    """Whether the JSON value already is the Python value."""
-    if isinstance(read, mi.Metadata):
-        return _is_plain(read.type)
-    if isinstance(read, mi.UnionType):
-        return all(_is_plain(branch) for branch in read.types)
-    if isinstance(read, mi.ListType):
-        return _is_plain(read.item_type)
-    if isinstance(read, mi.DictType):
-        return isinstance(read.key_type, (mi.StrType, mi.AnyType)) and _is_plain(read.value_type)
-    kinds = (mi.AnyType, mi.NoneType, mi.BoolType, mi.IntType, mi.FloatType, mi.StrType, mi.LiteralType)
-    return isinstance(read, kinds)
-
-
-def _encode(value: Any) -> object:
-    if _is_pydantic(type(value)):
-        return value.model_dump(mode="json", by_alias=True, round_trip=True)
-    if hasattr(value, "__to_bus__"):
-        return value.__to_bus__()
-    raise TypeError(f"{type(value).__name__} is not a type that events can carry")
-
-
-def _decode(cls: Any, value: Any) -> object:
-    if _is_pydantic(cls):
-        return cls.model_validate_json(msgspec.json.encode(value))
-    try:
-        return cls.__from_bus__(_from_bus_argument(cls, value))
-    except Exception as error:
-        raise ValueError(f"{cls.__name__}.__from_bus__ failed: {error!r}") from error
-
-
-def _from_bus_argument(cls: Any, value: Any) -> Any:
-    convert = converter(_bus_type(cls))
-    return convert(value) if convert else value
-
-
-def _bus_type(cls: Any) -> Any:
-    """Return the type that stands for a class on the bus: what its `__to_bus__` returns."""
-    if not callable(getattr(cls, "__from_bus__", None)):
-        raise UnsupportedType(
-            f"{_text(cls)} has __to_bus__, but no class method __from_bus__ to read it back"
-        )
-    try:
-        hints = typing.get_type_hints(cls.__to_bus__, include_extras=True)
-    except NameError as error:
-        raise UnsupportedType(f"{_text(cls)}.__to_bus__: {error}") from error
-    if "return" not in hints:
-        raise UnsupportedType(f"{_text(cls)}.__to_bus__ needs a return annotation, its schema on the bus")
-    return hints["return"]
-
-
-def _is_pydantic(cls: Any) -> bool:
-    return hasattr(cls, "__pydantic_core_schema__") and hasattr(cls, "model_json_schema")
-
-
-def _with_bounds(python: Any) -> Any:
-    """Read the constraints of annotated-types, such as `Annotated[int, Gt(0)]`, as msgspec's own."""
-    if typing.get_origin(python) is not Annotated:
-        return python
-    base, *metadata = typing.get_args(python)
-    names = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length")
-    bounds: dict[str, Any] = {}
-    for item in metadata:
-        if not isinstance(item, msgspec.Meta) and not isinstance(item, type):
-            bounds |= {name: getattr(item, name) for name in names if getattr(item, name, None) is not None}
-    return Annotated[(base, *metadata, msgspec.Meta(**bounds))] if bounds else python
 
 
 def _bounds(read: Any, counted: str) -> Schema:
@@ -336,7 +234,7 @@ def _field_default(field: mi.Field) -> Schema:
         default = field.default_factory()
     if default in (NODEFAULT, UNSET):
         return {}
-    return {"default": plain(default, sort=True)}
+    return {"default": canonical(default)}
 
 
 def _ref_name(schema: Schema) -> str:
@@ -358,10 +256,23 @@ def _docstring(cls: Any) -> str:
     return inspect.cleandoc(text)
 
 
-def _text(python: Any) -> str:
-    return inspect.formatannotation(python)
+def _shape(schema: Any) -> Any:
+    """Return a schema without its comments."""
+    if isinstance(schema, list):
+        return [_shape(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _shape(value) for key, value in schema.items() if key != "default" and not _is_text(key, value)
+    }
+
+
+def _is_text(keyword: str, value: object) -> bool:
+    return keyword in ("title", "description") and isinstance(value, str)
 
 
 def _clash(name: str, one: object, other: object) -> UnsupportedType:
-    places = [item if isinstance(item, str) else _text(item) for item in (one, other)]
-    return UnsupportedType(f"two classes are named {name}, {places[0]} and {places[1]}; rename one of them")
+    both = " and ".join(type_text(cls) for cls in (one, other) if cls is not None)
+    return UnsupportedType(
+        f"two classes are named {name}, or one is written in two ways, in {both}; rename one of them"
+    )

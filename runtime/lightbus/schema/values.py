@@ -1,0 +1,131 @@
+"""Python values to JSON values and back, by declared type.
+
+msgspec reads the types and converts the values; this module adds what msgspec does not know: pydantic models,
+and classes with `__to_bus__` and `__from_bus__`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import inspect as mi
+
+
+class UnsupportedType(Exception):
+    """A type that has no JSON Schema; the text says which and why."""
+
+
+def plain(value: object) -> Any:
+    """Make JSON values of Python values: what the `json` module knows, and nothing else.
+
+    Raises:
+        TypeError: a value cannot be written as JSON.
+    """
+    return msgspec.to_builtins(value, str_keys=True, enc_hook=_encode)
+
+
+def canonical(value: object) -> Any:
+    """Make JSON values that are the same in every process: sets and dicts sorted, tuples as lists.
+
+    Raises:
+        TypeError: a value cannot be written as JSON.
+    """
+    return msgspec.json.decode(msgspec.json.encode(value, enc_hook=_encode, order="deterministic"))
+
+
+def converter(python: Any) -> Callable[[Any], Any] | None:
+    """Return the function that makes values of a type from their JSON values, or None for identity.
+
+    The function raises `msgspec.ValidationError`.
+    """
+    read = read_type(python)
+    if _is_plain(read):
+        return None
+    # lax because a schema has checked the value already, and to JSON 1.0 is an integer
+    return partial(msgspec.convert, type=python, strict=False, str_keys=True, dec_hook=_decode)
+
+
+def read_type(python: Any) -> mi.Type:
+    try:
+        return mi.type_info(_with_bounds(python))
+    except NameError as error:
+        raise UnsupportedType(f"{error}; types are read when the API is first used") from error
+    except TypeError as error:
+        raise UnsupportedType(str(error)) from error
+
+
+def _is_plain(read: mi.Type) -> bool:
+    """Whether the JSON value already is the Python value."""
+    if isinstance(read, mi.Metadata):
+        return _is_plain(read.type)
+    if isinstance(read, mi.UnionType):
+        return all(_is_plain(branch) for branch in read.types)
+    if isinstance(read, mi.ListType):
+        return _is_plain(read.item_type)
+    if isinstance(read, mi.DictType):
+        return isinstance(read.key_type, (mi.StrType, mi.AnyType)) and _is_plain(read.value_type)
+    kinds = (mi.AnyType, mi.NoneType, mi.BoolType, mi.IntType, mi.FloatType, mi.StrType, mi.LiteralType)
+    return isinstance(read, kinds)
+
+
+def _encode(value: Any) -> object:
+    if is_pydantic(type(value)):
+        return value.model_dump(mode="json", by_alias=True, round_trip=True)
+    if hasattr(value, "__to_bus__"):
+        return value.__to_bus__()
+    raise TypeError(f"{type(value).__name__} is not a type that events can carry")
+
+
+def _decode(cls: Any, value: Any) -> object:
+    if is_pydantic(cls):
+        return cls.model_validate_json(msgspec.json.encode(value))
+    try:
+        return cls.__from_bus__(_from_bus_argument(cls, value))
+    except Exception as error:
+        raise ValueError(f"{cls.__name__}.__from_bus__ failed: {error!r}") from error
+
+
+def _from_bus_argument(cls: Any, value: Any) -> Any:
+    convert = converter(bus_type(cls))
+    return convert(value) if convert else value
+
+
+def bus_type(cls: Any) -> Any:
+    """Return the type that stands for a class on the bus: what its `__to_bus__` returns."""
+    if not callable(getattr(cls, "__from_bus__", None)):
+        raise UnsupportedType(
+            f"{type_text(cls)} has __to_bus__, but no class method __from_bus__ to read it back"
+        )
+    try:
+        hints = typing.get_type_hints(cls.__to_bus__, include_extras=True)
+    except NameError as error:
+        raise UnsupportedType(f"{type_text(cls)}.__to_bus__: {error}") from error
+    if "return" not in hints:
+        raise UnsupportedType(f"{type_text(cls)}.__to_bus__ needs a return annotation, its schema on the bus")
+    return hints["return"]
+
+
+def is_pydantic(cls: Any) -> bool:
+    return hasattr(cls, "__pydantic_core_schema__") and hasattr(cls, "model_json_schema")
+
+
+def _with_bounds(python: Any) -> Any:
+    """Read the constraints of annotated-types, such as `Annotated[int, Gt(0)]`, as msgspec's own."""
+    if typing.get_origin(python) is not Annotated:
+        return python
+    base, *metadata = typing.get_args(python)
+    names = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length")
+    bounds: dict[str, Any] = {}
+    for item in metadata:
+        if not isinstance(item, msgspec.Meta) and not isinstance(item, type):
+            bounds |= {name: getattr(item, name) for name in names if getattr(item, name, None) is not None}
+    return Annotated[(base, *metadata, msgspec.Meta(**bounds))] if bounds else python
+
+
+def type_text(python: Any) -> str:
+    return python if isinstance(python, str) else inspect.formatannotation(python)
