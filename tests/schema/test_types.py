@@ -466,7 +466,7 @@ class TestNamesOfClasses:
         with pytest.raises(DefinitionError) as caught:
             api_document(api(Parameter("a", samples.Address), Parameter("b", self.other())))
         assert "parameter 'b': two classes are named Address" in str(caught.value)
-        assert "in tests.schema.samples.Address and tests.schema" in str(caught.value)
+        assert "tests.schema.samples.Address and" in str(caught.value)
 
     @pytest.mark.parametrize("first", [True, False])
     def test_a_class_and_one_inside_a_pydantic_model(self, first: bool) -> None:

@@ -23,7 +23,7 @@ from lightbus.schema.openness import open_schema, prune
 from lightbus.schema.payload import parameter_contracts, payload
 from lightbus.schema.problems import explain, not_json, path_text, short
 from lightbus.schema.reference import Document, Node
-from lightbus.schema.types import converter, plain
+from lightbus.schema.values import converter, plain
 
 _JSON_SCALARS = frozenset((str, int, bool, type(None)))
 

@@ -9,7 +9,8 @@ from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
 from lightbus.schema.problems import explain, not_json, short
 from lightbus.schema.reference import Document
-from lightbus.schema.types import Schema, TypeSchemas, UnsupportedType, canonical, plain
+from lightbus.schema.types import Schema, TypeSchemas
+from lightbus.schema.values import UnsupportedType, canonical, plain
 
 FORMAT = 1
 """The number of the schema document format, written as `lightbus`."""

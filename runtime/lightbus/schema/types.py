@@ -1,8 +1,4 @@
-"""JSON Schemas of Python types, and conversion of their values.
-
-msgspec reads the types and converts the values; this module says how each looks in JSON Schema, and adds
-pydantic models and classes with `__to_bus__` and `__from_bus__`, which msgspec does not know.
-"""
+"""JSON Schemas of Python types, as msgspec and pydantic read and write their values."""
 
 from __future__ import annotations
 
@@ -14,6 +10,15 @@ from typing import Any
 
 from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as mi
+
+from lightbus.schema.values import (
+    UnsupportedType,
+    bus_type,
+    canonical,
+    is_pydantic,
+    read_type,
+    type_text,
+)
 
 Schema = dict[str, Any]
 
@@ -263,12 +268,10 @@ def _shape(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     return {
-        key: _shape(value) for key, value in schema.items() if key != "default" and not _is_text(key, value)
+        key: _shape(value)
+        for key, value in schema.items()
+        if key != "default" and not (key in ("title", "description") and isinstance(value, str))
     }
-
-
-def _is_text(keyword: str, value: object) -> bool:
-    return keyword in ("title", "description") and isinstance(value, str)
 
 
 def _clash(name: str, one: object, other: object) -> UnsupportedType:

@@ -51,6 +51,11 @@ def converter(python: Any) -> Callable[[Any], Any] | None:
 
 
 def read_type(python: Any) -> mi.Type:
+    """Take a type apart, as msgspec does.
+
+    Raises:
+        UnsupportedType: msgspec cannot convert values of the type.
+    """
     try:
         return mi.type_info(_with_bounds(python))
     except NameError as error:
@@ -84,19 +89,20 @@ def _encode(value: Any) -> object:
 def _decode(cls: Any, value: Any) -> object:
     if is_pydantic(cls):
         return cls.model_validate_json(msgspec.json.encode(value))
+    convert = converter(bus_type(cls))
+    argument = convert(value) if convert else value
     try:
-        return cls.__from_bus__(_from_bus_argument(cls, value))
+        return cls.__from_bus__(argument)
     except Exception as error:
         raise ValueError(f"{cls.__name__}.__from_bus__ failed: {error!r}") from error
 
 
-def _from_bus_argument(cls: Any, value: Any) -> Any:
-    convert = converter(bus_type(cls))
-    return convert(value) if convert else value
-
-
 def bus_type(cls: Any) -> Any:
-    """Return the type that stands for a class on the bus: what its `__to_bus__` returns."""
+    """Return the type that stands for a class on the bus: what its `__to_bus__` returns.
+
+    Raises:
+        UnsupportedType: there is no `__from_bus__`, or the return annotation is missing or unknown.
+    """
     if not callable(getattr(cls, "__from_bus__", None)):
         raise UnsupportedType(
             f"{type_text(cls)} has __to_bus__, but no class method __from_bus__ to read it back"
@@ -111,6 +117,7 @@ def bus_type(cls: Any) -> Any:
 
 
 def is_pydantic(cls: Any) -> bool:
+    """Whether a class is a pydantic model; pydantic itself need not be installed."""
     return hasattr(cls, "__pydantic_core_schema__") and hasattr(cls, "model_json_schema")
 
 
@@ -128,4 +135,5 @@ def _with_bounds(python: Any) -> Any:
 
 
 def type_text(python: Any) -> str:
+    """Write a type as annotations do: `int`, `shop.bus.Address`."""
     return python if isinstance(python, str) else inspect.formatannotation(python)
