@@ -97,7 +97,7 @@ class Reader:
         return done.stdout
 
     def start(self, command: str) -> None:
-        if command == "lightbus server":  # the session's server plays its part, on a free port
+        if command == "lightbus server":  # the fixture's server plays its part, on a free port
             return
         process = subprocess.Popen(
             command.split(),
@@ -126,10 +126,11 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, nats_server: NatsServer) -> Iterator[Reader]:
-    reader = Reader(tmp_path, nats_server.url)
-    yield reader
-    reader.close()
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    with NatsServer() as server:  # of its own, as the documents use the default prefix
+        reader = Reader(tmp_path, server.url)
+        yield reader
+        reader.close()
 
 
 def test_the_readme(reader: Reader) -> None:

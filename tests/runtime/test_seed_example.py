@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -73,13 +74,14 @@ def before_server_start():
 
 
 @pytest.fixture
-def other_service(nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("NATS_URL", nats_server.url)
-    exec(AUTH_SERVICE, {"__name__": "auth_service.bus"})
-    module: dict[str, Any] = {"__name__": "other_service.bus"}
-    exec(OTHER_SERVICE, module)
-    yield module
-    module["bus"].close()
+def other_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    with NatsServer() as server:  # of its own, as the example uses the default prefix
+        monkeypatch.setenv("NATS_URL", server.url)
+        exec(AUTH_SERVICE, {"__name__": "auth_service.bus"})
+        module: dict[str, Any] = {"__name__": "other_service.bus"}
+        exec(OTHER_SERVICE, module)
+        yield module
+        module["bus"].close()
 
 
 async def test_it_runs(other_service: dict[str, Any]) -> None:
