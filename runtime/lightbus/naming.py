@@ -120,8 +120,8 @@ def python_names(wire_names: Iterable[str]) -> dict[str, str]:
     """Map the property names of a payload to Python parameter names, in order.
 
     `class` becomes `class_`, `user-name` becomes `user_name`, `self` becomes `self_`, `2nd` becomes
-    `_2nd`. A name that is an identifier already keeps it, whatever the others are; of two names that
-    would meet, the altered one gets underscores appended until it is free.
+    `_2nd`, `__a` becomes `_a`. A name that is an identifier already keeps it, whatever the others are;
+    of two names that would meet, the altered one gets underscores appended until it is free.
     """
     wires = list(wire_names)
     taken = {wire for wire in wires if _is_plain(wire)}
@@ -131,8 +131,8 @@ def python_names(wire_names: Iterable[str]) -> dict[str, str]:
             names[wire] = wire
             continue
         name = re.sub(r"[^A-Za-z0-9_]", "_", wire, flags=re.ASCII) or "_"
-        if name[0].isdigit():
-            name = f"_{name}"
+        if name[0].isdigit() or name.startswith("__"):
+            name = "_" + name.lstrip("_")
         if not _is_plain(name):
             name += "_"
         while name in taken:
