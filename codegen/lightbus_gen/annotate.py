@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lightbus.schema import format_type
-from lightbus_gen import ir, types
+from lightbus_gen import ir, pytypes
 from lightbus_gen.files import Report
 from lightbus_gen.names import Hint, Names, Unnameable, branch_name, definition_name, name_of, pascal
+from lightbus_gen.pytypes import Literals, Name, Type, Union, union
 from lightbus_gen.references import Library, Node
 from lightbus_gen.shapes import (
     Part,
@@ -30,7 +31,6 @@ from lightbus_gen.shapes import (
     says_type,
 )
 from lightbus_gen.text import literal
-from lightbus_gen.types import Literals, Name, Type, Union, union
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class Annotator:
             plain: strings stay `str`, since a union holds several kinds of them.
         """
         if parts is None:
-            return types.NEVER
+            return pytypes.NEVER
         if not parts:
-            return types.ANY
+            return pytypes.ANY
         if len(parts) == 1 and parts[0].referred and not parts[0].ignored:
             return self._reference(parts[0], plain)
         return self._inline(parts, hint, plain)
@@ -108,7 +108,7 @@ class Annotator:
         if not says_type(parts):
             found = [self._object([parts], hint)] if describes_object(parts) else []
             found += [self._array(parts, hint)] if describes_array(parts) else []
-            return union([*found, types.ANY], keep_any=True)
+            return union([*found, pytypes.ANY])
         return union(self._of_kind(kind, parts, hint, plain) for kind in _in_order(parts, kinds))
 
     def _of_kind(self, kind: str, parts: Parts, hint: Hint, plain: bool) -> Type:
@@ -117,7 +117,7 @@ class Annotator:
         if kind == "array":
             return self._array(parts, hint)
         if kind == "string" and not plain:
-            return self._formats(parts) or types.STR
+            return self._formats(parts) or pytypes.STR
         return _SCALARS[kind]
 
     def _formats(self, parts: Parts) -> Type | None:
@@ -154,7 +154,7 @@ class Annotator:
         """Give a definition's type its name, where it is one to give."""
         itself = Name(name, "")
         if found == itself:
-            return found if name in self._defined else types.ANY
+            return found if name in self._defined else pytypes.ANY
         if isinstance(found, Union):
             found = union(member for member in found.members if member != itself)
         if not is_recursive and isinstance(found, Name):
@@ -221,7 +221,7 @@ class Annotator:
                 continue
             if name not in groups:
                 groups[name] = (len(found), [])
-                found.append(types.NEVER)
+                found.append(pytypes.NEVER)
             groups[name][1].append(parts)
         for name, (index, members) in groups.items():
             inner = Hint(hint.scope, name, is_exact=True) if name else hint
@@ -242,8 +242,9 @@ class Annotator:
         is_single = len(alternatives) == 1 and len(alternatives[0]) == 1
         try:
             name = hint.path + hint.suffix if hint.is_exact else name_of(node, hint)
-            same = (name, json.dumps(node.schema) if is_single and not hint.is_exact else "")
-            if same in self._titled and same[1]:
+            is_shared = is_single and not hint.is_exact and "title" in node.schema
+            same = (name, json.dumps(node.schema) if is_shared else "")
+            if is_shared and same in self._titled:
                 return self._titled[same]
             name = self._names.claim(name, node)
         except Unnameable as error:
@@ -274,12 +275,10 @@ class Annotator:
                     name = self._branch_name(nodes[0], hint.of(wire), False) if len(places) > 1 else None
                     known.setdefault(tuple(part.key for part in flat), (name, flat))
             types_ = [self._alternatives(list(known.values()), hint.of(wire))] if known else []
-            types_ += [types.ANY for nodes in places if nodes is None]
+            types_ += [pytypes.ANY for nodes in places if nodes is None]
             must = all(wire in names for names in required)
             described = [node for nodes in places for node in nodes or ()]
-            made[wire] = Property(
-                union(types_, keep_any=True), must, next(filter(None, map(_description, described)), "")
-            )
+            made[wire] = Property(union(types_), must, next(filter(None, map(_description, described)), ""))
         return made
 
     def _places(self, parts: Parts, wire: str) -> list[Node] | None:
@@ -309,8 +308,8 @@ class Annotator:
             if isinstance(additional, dict):
                 values.append(self._shapes.child(part, "additionalProperties"))
             if additional not in (None, True) and values:
-                return types.dict_of(self._one_of(values, hint.of("Value")))
-        return types.OBJECT
+                return pytypes.dict_of(self._one_of(values, hint.of("Value")))
+        return pytypes.OBJECT
 
     def _array(self, parts: Parts, hint: Hint) -> Type:
         item = hint.of("Item")
@@ -324,8 +323,8 @@ class Annotator:
                 if not isinstance(part.get(rest), dict):
                     continue
                 nodes = [*nodes, self._shapes.child(part, rest)]
-            return types.list_of(self._one_of(nodes, item) if nodes else types.ANY)
-        return types.list_of(types.ANY)
+            return pytypes.list_of(self._one_of(nodes, item) if nodes else pytypes.ANY)
+        return pytypes.list_of(pytypes.ANY)
 
     def _one_of(self, nodes: Sequence[Node], hint: Hint) -> Type:
         if len(nodes) == 1:
@@ -342,9 +341,9 @@ class Annotator:
 
     def _spell(self, type_: Type) -> str:
         """Write a type for module level, quoted where it names something that comes later."""
-        used = set(types.names(type_))
+        used = set(pytypes.names(type_))
         self.used |= used
-        written = types.spell(type_)
+        written = pytypes.spell(type_)
         ahead = any(not name.module and name.name not in self._defined for name in used)
         return literal(written) if ahead else written
 
@@ -356,15 +355,15 @@ class Annotator:
             str(error),
             'add "x-python-name": "AnotherName" to the schema',
         )
-        return types.ANY
+        return pytypes.ANY
 
 
 _SCALARS = {
-    "string": types.STR,
-    "integer": types.INT,
-    "number": types.FLOAT,
-    "boolean": types.BOOL,
-    "null": types.NONE,
+    "string": pytypes.STR,
+    "integer": pytypes.INT,
+    "number": pytypes.FLOAT,
+    "boolean": pytypes.BOOL,
+    "null": pytypes.NONE,
 }
 
 
@@ -381,8 +380,8 @@ def _as_list(given: object) -> list[str]:
 def _type_of(value: object) -> Type:
     if isinstance(value, (str, bool, int)):
         return Literals.of([value])
-    found: dict[type, Type] = {float: types.FLOAT, list: types.list_of(types.ANY), dict: types.OBJECT}
-    return found.get(type(value), types.NONE)
+    found: dict[type, Type] = {float: pytypes.FLOAT, list: pytypes.list_of(pytypes.ANY), dict: pytypes.OBJECT}
+    return found.get(type(value), pytypes.NONE)
 
 
 def _holds(values: Sequence[object], wanted: object) -> bool:

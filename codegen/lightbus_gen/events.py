@@ -10,16 +10,16 @@ from typing import cast
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import InvalidEventArguments, SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
-from lightbus_gen import ir, types
+from lightbus_gen import ir, pytypes
 from lightbus_gen.annotate import Annotator, Property
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.names import Hint, Names, pascal
 from lightbus_gen.positions import pointer
+from lightbus_gen.pytypes import Literals, Name, Type, Union
 from lightbus_gen.references import Library
 from lightbus_gen.text import literal, plain
 from lightbus_gen.tree import client_class
-from lightbus_gen.types import Literals, Name, Type, Union
 
 _SUFFIXES = ("", "Handler", "MessageHandler", "PayloadHandler", "Listener", "Endpoint")
 
@@ -41,7 +41,7 @@ class EventLowerer:
 
     def __init__(self, api: ApiSource, text: str, library: Library, report: Report) -> None:
         self._api, self._library, self._report = api, library, report
-        self._document = SchemaDocument.parse(text, source=api.origin)
+        self._text = text
         self._names = Names()
         self._names.reserve(client_class(api.name))
         self._classes = {event.name: self._reserve(event) for event in api.events}
@@ -52,8 +52,25 @@ class EventLowerer:
         self.renamed: set[Name] = set()
 
     def events(self) -> tuple[ir.Event, ...]:
-        """Lower all events; those with problems are left out and reported."""
-        return tuple(event for source in self._api.events if (event := self._event(source)))
+        """Lower all events; problems are reported, and then there is no event."""
+        payloads = [
+            (event, found) for event in self._api.events if (found := self._payload(event)) is not None
+        ]
+        if len(payloads) < len(self._api.events):
+            return ()
+        document = SchemaDocument.parse(self._text, source=self._api.origin)
+        lowered = []
+        for event, properties in payloads:
+            try:
+                contract = document.contract(event.name)
+                _compile(contract)
+            except SchemaError as error:
+                problem = str(error).partition(": ")[2]
+                self._refuse(event, "UNUSABLE_SCHEMA", problem, "correct the schema of the payload")
+                continue
+            if self._agree(event, contract, properties):
+                lowered.append(self._lower(event, contract.parameters, properties))
+        return tuple(lowered)
 
     def _reserve(self, event: EventSource) -> str:
         """Choose the stem of an event's class names, and take them."""
@@ -75,37 +92,33 @@ class EventLowerer:
     def _refuse(self, event: EventSource, rule: str, message: str, fix: str) -> None:
         self._report.add(event.file, event.path, rule, message, fix)
 
-    def _event(self, event: EventSource) -> ir.Event | None:
+    def _payload(self, event: EventSource) -> dict[str, Property] | None:
         stem = self._classes[event.name]
         properties = self._annotator.payload(self._library.node(event.file, event.path), Hint(stem, stem))
         if properties is None:
             message = f"the payload of event {event.name!r} is not an object"
             fix = 'describe one: {"type": "object", "properties": {...}}'
             self._refuse(event, "PAYLOAD_NOT_OBJECT", message, fix)
-            return None
-        try:
-            contract = self._document.contract(event.name)
-            _compile(contract)
-        except SchemaError as error:
-            self._refuse(event, "UNUSABLE_SCHEMA", str(error), "correct the schema of the payload")
-            return None
-        parameters = contract.parameters
-        missed = [wire for wire in properties if wire not in {parameter.wire for parameter in parameters}]
+        return properties
+
+    def _agree(self, event: EventSource, contract: EventContract, properties: Mapping[str, Property]) -> bool:
+        """Check that the run time knows every property that the schema was found to declare."""
+        known = {parameter.wire for parameter in contract.parameters}
+        missed = ", ".join(repr(wire) for wire in properties if wire not in known)
         if missed:
-            message = f"only a branch of the payload of event {event.name!r} declares {', '.join(missed)}"
+            message = f"the payload of event {event.name!r} does not declare {missed} for all its branches"
             self._refuse(
                 event, "UNDECLARED_PARAMETER", message, "declare it in `properties` beside the branches"
             )
-            return None
-        return self._lower(event, stem, parameters, properties)
+        return not missed
 
     def _lower(
         self,
         event: EventSource,
-        stem: str,
         parameters: Sequence[ParameterContract],
         properties: Mapping[str, Property],
     ) -> ir.Event:
+        stem = self._classes[event.name]
         full_name = f"{self._api.name}.{event.name}"
         declared = {parameter.wire: properties[parameter.wire].type for parameter in parameters}
         renamed = self._rename(parameters, list(declared.values()))
@@ -138,9 +151,9 @@ class EventLowerer:
 
     def _rename(self, parameters: Sequence[ParameterContract], spelled: Sequence[Type]) -> dict[str, str]:
         """Find the names that a payload class spells and has a field of; they get an underscore there."""
-        used = {Name(name.name, name.module) for type_ in spelled for name in types.names(type_)}
+        used = {Name(name.name, name.module) for type_ in spelled for name in pytypes.names(type_)}
         if any(_may_be_unset(parameter, type_) for parameter, type_ in zip(parameters, spelled, strict=True)):
-            used |= {_UNSET, types.UNSET_TYPE}
+            used |= {_UNSET, pytypes.UNSET_TYPE}
         self.used |= used
         fields = {parameter.name for parameter in parameters}
         renamed = {name for name in used if name.name in fields}
@@ -153,7 +166,7 @@ _UNSET = Name("UNSET", "lightbus")
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:
     """Write a parameter for each place it stands in."""
-    name, outside, inside = parameter.name, types.spell(type_), types.spell(type_, renamed)
+    name, outside, inside = parameter.name, pytypes.spell(type_), pytypes.spell(type_, renamed)
     unset = f"{renamed.get('UnsetType', 'UnsetType')} = {renamed.get('UNSET', 'UNSET')}"
     if parameter.required:
         attribute, argument = f"{name}: {inside}", f"{name}: {outside}"
@@ -191,9 +204,9 @@ def _is_writable(default: object, type_: Type) -> bool:
     for member in members:
         if isinstance(member, Literals) and (kind, default) in member.values:
             return True
-        if member == types.ANY or member == Name(kind) or (kind == "int" and member == types.FLOAT):
+        if member == pytypes.ANY or member == Name(kind) or (kind == "int" and member == pytypes.FLOAT):
             return True
-    return default is None and types.NONE in members
+    return default is None and pytypes.NONE in members
 
 
 def _section(title: str, described: Iterable[tuple[str, str]]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from lightbus.schema.metaschema import DIALECTS
 from lightbus_gen.positions import Path as JsonPath
-from lightbus_gen.positions import line_and_column, locate, pointer, repeated_keys
+from lightbus_gen.positions import line_and_column, locate, offset_of_token, pointer, repeated_keys
 from lightbus_gen.problems import InputError, Problem
 
 LATEST = "https://json-schema.org/draft/2020-12/schema"
@@ -92,8 +93,15 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
     except RecursionError:
         report.add_file(shown, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
         return None
-    except ValueError as error:
-        report.add_file(shown, "INVALID_JSON", f"is not valid JSON: {error}", "correct the JSON")
+    except _NotANumber as error:
+        line, column = line_and_column(text, offset_of_token(text, str(error)))
+        message = f"is not valid JSON: {error} is no JSON number"
+        report.problems.append(
+            Problem(shown, line, column, "INVALID_JSON", message, "write a number, a string or null")
+        )
+        return None
+    except ValueError as error:  # an integer of more digits than Python reads
+        report.add_file(shown, "INVALID_JSON", f"cannot be read: {error}", "write a shorter number")
         return None
     file = SchemaFile(path, name, shown, text, value)
     if isinstance(value, _Repeats):
@@ -107,6 +115,10 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
         report.add(file, deep, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
         return None
     return file
+
+
+class _NotANumber(Exception):
+    """NaN or Infinity, which Python would read as numbers."""
 
 
 class _Repeats:
@@ -123,7 +135,7 @@ def _parse(text: str) -> Any:
         return made
 
     def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON number")
+        raise _NotANumber(constant)
 
     value = json.loads(text, object_pairs_hook=to_dict, parse_constant=refuse)
     return _Repeats() if repeats else value
@@ -133,15 +145,14 @@ def _too_deep(value: Any) -> JsonPath | None:
     """Find a place that nests deeper than the limit."""
     level: list[tuple[JsonPath, Any]] = [((), value)]
     for _ in range(MAX_DEPTH):
-        level = [
-            ((*path, key), child)
-            for path, parent in level
-            for key, child in (parent.items() if isinstance(parent, dict) else enumerate(parent))
-            if isinstance(child, (dict, list))
-        ]
+        level = [((*path, key), child) for path, parent in level for key, child in _children(parent)]
         if not level:
             return None
     return level[0][0]
+
+
+def _children(value: Any) -> Iterable[tuple[str | int, Any]]:
+    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
 
 
 def known_dialect(given: object) -> str | None:

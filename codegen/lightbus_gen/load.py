@@ -245,7 +245,9 @@ def _check_foreign(file: SchemaFile, report: Report) -> None:
     """Check a plain JSON Schema file."""
     if not isinstance(file.value, (dict, bool)):
         kind = "array" if isinstance(file.value, list) else "value"
-        report.add(file, (), "NOT_A_SCHEMA", f"a JSON {kind} is no schema", "remove the file, or share it")
+        report.add(
+            file, (), "NOT_A_SCHEMA", f"a JSON {kind} is no schema", "move the file out of the schemas folder"
+        )
         return
     given = file.value.get("$schema") if isinstance(file.value, dict) else None
     if given is not None and known_dialect(given) is None:

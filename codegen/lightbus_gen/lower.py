@@ -10,9 +10,9 @@ from lightbus_gen.bundle import document_text
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, Sources
+from lightbus_gen.pytypes import Name
 from lightbus_gen.references import Library, check_references
 from lightbus_gen.text import plain
-from lightbus_gen.types import Name
 
 _OF_EVENTS = (
     *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar", "Unpack")),

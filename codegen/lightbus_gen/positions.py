@@ -60,10 +60,19 @@ def locate(text: str, path: Sequence[str | int]) -> tuple[int, int]:
 def repeated_keys(text: str) -> Iterator[tuple[Path, int, int]]:
     """Yield (path, line, column) of each key that its object already has."""
     seen: set[Path] = set()
+    repeated: set[Path] = set()
     for path, offset in places(text):
+        if any(path[:length] in repeated for length in range(len(path))):
+            continue  # below a repeated key, everything looks repeated
         if path in seen:
+            repeated.add(path)
             yield (path, *line_and_column(text, offset))
         seen.add(path)
+
+
+def offset_of_token(text: str, token: str) -> int:
+    """Return where a bare word such as `NaN` first stands outside of strings."""
+    return next(found.start() for found in _TOKEN.finditer(text) if found.group() == token)
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:

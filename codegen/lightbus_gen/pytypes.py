@@ -63,12 +63,10 @@ def dict_of(value: Type) -> Name:
     return Name("dict", arguments=(STR, value))
 
 
-def union(types: Iterable[Type], *, keep_any: bool = False) -> Type:
-    """Join types into the simplest type that has all their values, in order, None last.
+def union(types: Iterable[Type]) -> Type:
+    """Join types into the simplest type that has all their values, in order, Any and None last.
 
-    Args:
-        types: the types.
-        keep_any: spell out the others beside Any, which leaves checkers and editors something to go by.
+    Beside Any the others stay: that accepts everything, and still tells people and editors what to expect.
     """
     members: dict[Type, None] = {}
     values: list[str | int | bool] = []
@@ -80,8 +78,6 @@ def union(types: Iterable[Type], *, keep_any: bool = False) -> Type:
                 values += [value for _, value in member.values]
             elif member != NEVER:
                 members[member] = None
-    if ANY in members and not keep_any:
-        return ANY
     if FLOAT in members:  # a float parameter takes ints, by PEP 484
         members.pop(INT, None)
     absorbed = {name.name for name in (STR, INT, BOOL) if name in members}

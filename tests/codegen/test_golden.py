@@ -1,0 +1,37 @@
+"""The generator's output and its reports, word for word."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.codegen.cases import CASES, ERRORS, HERE, expected, generated, reported
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_output_is_as_expected(case: str) -> None:
+    assert generated(case) == expected(case)
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_report_is_as_expected(case: str) -> None:
+    report = reported(case)
+    assert report == (HERE / "errors" / case / "expected.txt").read_bytes().decode()
+    assert report, "the schemas of an error case must be refused"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_modules_hold_what_the_templates_print_and_nothing_else(case: str) -> None:
+    printed = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.ClassDef)
+    for name, text in generated(case).items():
+        if not name.endswith(".py"):
+            continue
+        for statement in ast.parse(text).body:
+            if isinstance(statement, ast.If):
+                assert ast.unparse(statement.test) == "TYPE_CHECKING"
+            elif isinstance(statement, ast.Expr):
+                call = ast.unparse(statement.value)
+                assert isinstance(statement.value, ast.Constant) or call == "lightbus.require_format(1)"
+            else:
+                assert isinstance(statement, printed), ast.unparse(statement)
