@@ -21,7 +21,7 @@
     |   |-- ProvisionError         a stream or durable is not as the bus needs it
     |   |-- PublishFailed          the event was not stored
     |   |   `-- EventTooLarge
-    |   |-- PublishUnknown         the event may have been stored; fire the same id again
+    |   |-- PublishUnknown         the event may have been stored
     |   `-- ConsumerLost
     `-- ListenerFailed             a listener with OnError.SHUTDOWN met an error
 
@@ -288,18 +288,17 @@ class EventTooLarge(PublishFailed):
 class PublishUnknown(TransportError):
     """The server did not confirm in time: the event may have been stored, or may be stored later.
 
-    Firing again with the same id is safe within the stream's duplicate window.
-
     Attributes:
         event: the event's full name.
-        event_id: its id, to fire again with `event_id=`.
+        event_id: its id, by which a listener or the stream's content can tell.
+        timeout: the seconds waited.
     """
 
     def __init__(self, event: str, event_id: str, timeout: float, reason: str) -> None:
         self.event, self.event_id, self.timeout, self.reason = event, event_id, timeout, reason
         super().__init__(
             f"{event} (id {event_id}): the server did not confirm it within {timeout:g} s ({reason})."
-            " It may have been stored; a retry with the same id is stored at most once."
+            " It may have been stored. If it is fired again, listeners may get it twice."
         )
 
 

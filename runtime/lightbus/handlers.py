@@ -116,9 +116,10 @@ def _mismatches(given: Sequence[inspect.Parameter], known: dict[str, ParameterCo
     for parameter in given:
         if parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
             problems.append(f"{parameter.name!r} is positional-only, events arrive as keyword arguments")
-        elif parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            continue
-        elif parameter.default is not parameter.empty:
+        elif (
+            parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            or parameter.default is not parameter.empty
+        ):
             continue
         elif parameter.name not in known:
             guess = did_you_mean(parameter.name, missing)

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from lightbus import envelope
 from lightbus.envelope import EventMessage
@@ -81,19 +80,16 @@ class Session:
                     self._transport = transport
         return self._transport
 
-    async def fire(
-        self, contract: EventContract, arguments: Mapping[str, object], event_id: str | None = None
-    ) -> EventMessage:
+    async def fire(self, contract: EventContract, arguments: Mapping[str, object]) -> EventMessage:
         """Validate an event, store it, and return it once the server has confirmed.
 
         Args:
             contract: the event's contract.
             arguments: values by wire name; UNSET counts as absent.
-            event_id: id of an earlier attempt whose outcome is unknown; None makes a new one.
         """
         data = contract.encode(arguments)
         message = EventMessage(
-            id=event_id or str(uuid.uuid4()),
+            id=str(uuid.uuid4()),
             api_name=contract.api,
             event_name=contract.event,
             kwargs={contract.python_name(wire): arguments.get(wire, value) for wire, value in data.items()},

@@ -162,6 +162,11 @@ class Worker:
             return Unreadable(error), None
         try:
             await self._call(message)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # the drain's cancellation, not the handler's own
+                raise
+            return Failed(error), message
         except Exception as error:
             return Failed(error), message
         return Handled(), message
@@ -178,7 +183,7 @@ class Worker:
             await result
 
     async def _carry_out(self, delivery: Delivery, decision: Decision) -> None:
-        """Tell the server. This is the one settle point."""
+        """Tell the server. This is the one settle point; an event it cannot reach returns after `ack_wait`."""
         try:
             match decision:
                 case Ack():
@@ -186,17 +191,20 @@ class Worker:
                 case Retry(after):
                     await delivery.retry(after)
                 case DeadLetter(reason, error):
-                    await delivery.dead_letter(reason, error)
+                    await self._bury(delivery, reason, error)
                 case Shutdown():
                     await delivery.retry(0)
-        except TransportError as error:
-            if isinstance(decision, DeadLetter):
-                log.error("%s: event stays pending, its dead letter failed: %s", self.durable, error)
-                await delivery.retry(_RETRY_AFTER_TROUBLE)
-            else:
-                log.warning("%s: not settled, will be delivered again: %s", self.durable, error)
+        except TransportError as trouble:
+            log.warning("%s: not settled, will be delivered again: %s", self.durable, trouble)
         finally:
             self._in_flight.discard(delivery)
+
+    async def _bury(self, delivery: Delivery, reason: str, error: str) -> None:
+        try:
+            await delivery.dead_letter(reason, error)
+        except TransportError as trouble:
+            log.error("%s: an event stays pending, its dead letter failed: %s", self.durable, trouble)
+            await delivery.retry(_RETRY_AFTER_TROUBLE)
 
     def _report(
         self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery

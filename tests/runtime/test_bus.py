@@ -548,3 +548,24 @@ def test_a_bus_in_memory_needs_no_server(memory_url: str, seen: Seen) -> None:
         bus.auth.user_deleted.listen(seen_username(seen), listener_name="note")
         bus.auth.user_deleted.fire(username="ada")
         assert seen.take(1) == ["ada"]
+
+
+async def test_a_handler_that_cancels_itself_has_failed_like_any_other(bus: DynamicBus, seen: Seen) -> None:
+    async def handler(event: EventMessage, username: str) -> None:
+        seen(event.attempt)
+        if event.attempt == 1:
+            raise asyncio.CancelledError
+
+    await bus.auth.user_deleted.listen_async(handler, listener_name="note", backoff=AT_ONCE)
+    await bus.auth.user_deleted.fire_async(username="ada")
+    assert await seen.take_async(2) == [1, 2]
+
+
+async def test_a_listener_whose_durable_is_deleted_fails_loudly(
+    bus: DynamicBus, nats_server: NatsServer, prefix: str
+) -> None:
+    await bus.auth.user_deleted.listen_async(lambda username: None, listener_name="note")
+    async with look_into(nats_server.url) as server:
+        await server.api(f"CONSUMER.DELETE.{naming.stream(prefix, 'auth')}.svc-note")
+    with pytest.raises(ListenerFailed, match="was removed on the server"):
+        await asyncio.wait_for(bus.wait_async(), BOUND)

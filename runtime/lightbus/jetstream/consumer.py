@@ -18,8 +18,8 @@ from nats.aio.msg import Msg
 
 from lightbus import deadletter, naming
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
-from lightbus.jetstream.connection import Connection
-from lightbus.jetstream.provision import ensure_stream
+from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.provision import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, ensure_stream
 from lightbus.jetstream.publisher import NoStream, Publisher
 
 log = logging.getLogger("lightbus")
@@ -27,6 +27,7 @@ log = logging.getLogger("lightbus")
 _EXPIRES = 30.0  # seconds a pull request stays on the server
 _HEARTBEAT = 5.0  # seconds between signs of life while a pull waits
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
+_LEADERLESS = 0.5  # seconds until a pull that nobody answered is made again
 _DEAD_LETTER_TIMEOUT = 10.0  # seconds for the copy to be confirmed
 _NANOSECONDS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -159,6 +160,19 @@ class PullSubscription:
                 log.warning("%s: no heartbeat for %.0f s, pulling again", self.durable, silent)
                 self._renew()
 
+    async def _find_out(self) -> None:
+        """Nobody answered a pull: the durable is gone, or its leader is for a moment (ADR-22)."""
+        try:
+            await self._connection.api(f"CONSUMER.INFO.{self.stream}.{self.durable}")
+        except ApiError as error:
+            if error.err_code in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
+                self._fail(ConsumerLost(f"durable {self.durable!r} of stream {self.stream!r} does not exist"))
+                return
+        except TransportError as error:
+            log.debug("%s: %s", self.durable, error)
+        await asyncio.sleep(_LEADERLESS)
+        self._renew()
+
     def _renew(self) -> None:
         """Forget what was asked for, and ask again."""
         self._pulls += 1
@@ -185,7 +199,8 @@ class PullSubscription:
                 )
             )
         elif status == "503":
-            self._fail(ConsumerLost(f"durable {self.durable!r} of stream {self.stream!r} does not exist"))
+            self._broke()
+            self._tasks.append(asyncio.create_task(self._find_out(), name=f"{self.durable}/check"))
         elif status in ("400", "423"):
             self._fail(TransportError(f"the server refuses to deliver to {self.durable!r}: {status} {text}"))
         else:  # 408 expired, 409 leadership change or a limit met: ask for the rest again

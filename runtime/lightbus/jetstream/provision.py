@@ -15,7 +15,7 @@ log = logging.getLogger("lightbus")
 
 _NANOSECONDS = 1_000_000_000
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
-_STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND = 10059, 10014
+STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
 _STREAM_NAME_IN_USE, _CONSUMER_EXISTS = 10058, 10148
 
 
@@ -28,7 +28,7 @@ async def ensure_stream(connection: Connection, name: str, subjects: str, descri
     try:
         found = await connection.api(f"STREAM.INFO.{name}")
     except ApiError as error:
-        if error.err_code != _STREAM_NOT_FOUND:
+        if error.err_code != STREAM_NOT_FOUND:
             raise
     else:
         if subjects not in found["config"].get("subjects", []):
@@ -65,7 +65,7 @@ async def ensure_consumer(connection: Connection, prefix: str, consumer: Consume
     try:
         found = await connection.api(f"CONSUMER.INFO.{stream}.{consumer.durable}")
     except ApiError as error:
-        if error.err_code not in (_CONSUMER_NOT_FOUND, _STREAM_NOT_FOUND):
+        if error.err_code not in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
             raise
         found = await _create_consumer(connection, stream, subject, consumer)
     config: dict[str, Any] = found["config"]
