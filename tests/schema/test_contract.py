@@ -300,7 +300,7 @@ class TestNames:
         return written({"type": "object", "properties": properties, "required": list(self.WIRES)})
 
     def test_handlers_get_python_names(self) -> None:
-        data = dict(zip(self.WIRES, range(6), strict=True))
+        data: dict[str, object] = dict(zip(self.WIRES, range(6), strict=True))
         assert self.contract().encode(data) == data
         assert self.contract().decode(data) == {
             "class_": 0,

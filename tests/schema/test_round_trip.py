@@ -98,7 +98,7 @@ TYPES: list[tuple[Any, st.SearchStrategy[Any], bool]] = [
 ]
 CASES = [pytest.param(*case, id=str(case[0])) for case in TYPES]
 
-quick = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=25, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 
 
 @pytest.mark.parametrize(("declared_type", "values", "_"), CASES)

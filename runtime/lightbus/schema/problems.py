@@ -167,10 +167,10 @@ class _Explainer:
 
     def _expected(self, error: jsonschema_rs.ValidationError) -> str:
         """Name the Python types a `type` error asks for, a format's type instead of `str`."""
-        types = error.kind.as_dict()["types"]
+        types: list[str] = error.kind.as_dict()["types"]
         found = format_type(self._holder(error))
-        string = found.name if found else "str"
-        return " or ".join(string if kind == "string" else _PYTHON_NAMES.get(kind, kind) for kind in types)
+        names = {**_PYTHON_NAMES, "string": found.name} if found else _PYTHON_NAMES
+        return " or ".join(names.get(kind, kind) for kind in types)
 
     def _message(self, error: jsonschema_rs.ValidationError, keyword: str, details: dict[str, Any]) -> str:
         value = short(error.instance)
