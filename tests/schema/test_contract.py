@@ -164,9 +164,15 @@ class TestEncode:
     def test_long_values_and_many_problems_stay_short(self, build: Build) -> None:
         contract = build(Parameter("name", int), Parameter("many", list[int]))
         with pytest.raises(InvalidEventArguments) as caught:
-            contract.encode({"name": "x" * 10**6, "many": ["y" * 10**4] * 10**4})
-        assert len(str(caught.value)) < 3000
+            contract.encode({"name": "x" * 10**6, "many": ["y" * 10**4] * 10**4, "z" * 10**6: 1})
+        assert len(str(caught.value)) < 5000
         assert caught.value.problems[-1].message == "there are more problems than these"
+
+    def test_values_that_contain_themselves(self, build: Build) -> None:
+        endless: list[object] = []
+        endless.append(endless)
+        (problem,) = refused(build(Parameter("value", Any)), value=endless)
+        assert problem.startswith("value: [[[[...]]]] cannot be written as JSON: ")
 
     def test_unset_arguments_are_absent(self, build: Build) -> None:
         contract = build(Parameter("a", int), Parameter("b", int, default=7))
@@ -221,6 +227,19 @@ class TestDecode:
         (problem,) = caught.value.problems
         assert problem.path.startswith(where)
         assert problem.kind == "conversion"
+
+    def test_nesting_beyond_what_python_can_walk(self) -> None:
+        node = {
+            "type": "object",
+            "properties": {"in": {"$ref": "#/$defs/Node"}, "at": {"type": "string", "format": "date"}},
+        }
+        contract = written(
+            {"type": "object", "properties": {"node": {"$ref": "#/$defs/Node"}}}, **{"$defs": {"Node": node}}
+        )
+        data: dict[str, Any] = {}
+        for _ in range(10_000):
+            data = {"in": data}
+        assert undelivered(contract, {"node": data}) == ["the payload is nested too deeply"]
 
     def test_what_from_bus_refuses_is_located(self) -> None:
         contract = declared(Parameter("prices", list[Money]))

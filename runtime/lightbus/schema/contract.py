@@ -164,14 +164,17 @@ class EventContract:
         """
         if not isinstance(data, dict):
             raise self._invalid([Problem("", f"the payload is not an object but {short(data)}", "type")])
-        if not self._written.is_valid(data):
-            data = self._declared(data)
-        values = {name: data[wire] for wire, name in self._names.items() if wire in data}
-        for wire, default in self._defaults:
-            if wire not in data:
-                values[self._names[wire]] = _fresh(default)
-        if self._converters:
-            self._convert(values)
+        try:
+            if not self._written.is_valid(data):
+                data = self._declared(data)
+            values = {name: data[wire] for wire, name in self._names.items() if wire in data}
+            for wire, default in self._defaults:
+                if wire not in data:
+                    values[self._names[wire]] = _fresh(default)
+            if self._converters:
+                self._convert(values)
+        except RecursionError:
+            raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
 
     @cached_property
@@ -186,15 +189,14 @@ class EventContract:
         for wire in wires:
             try:
                 data[wire] = plain(data[wire])
+                problems += [
+                    Problem(path_text(path, self._names), reason, "type")
+                    for path, reason in not_json(data[wire], (wire,))
+                ]
             except Exception as error:  # whatever a __to_bus__ raises
                 reason = f"{short(data[wire])} cannot be written as JSON: {error}"
                 problems.append(Problem(self.python_name(wire), reason, "type"))
                 data[wire] = None
-                continue
-            problems += [
-                Problem(path_text(path, self._names), reason, "type")
-                for path, reason in not_json(data[wire], (wire,))
-            ]
         return problems
 
     def _undeclared(self, data: Mapping[str, object]) -> list[Problem]:

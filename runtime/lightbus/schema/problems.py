@@ -16,6 +16,7 @@ from lightbus.schema.formats import format_type
 from lightbus.schema.reference import Document
 
 _LIMIT = 20
+_MAX_KEY = 60
 _NOTHING: Mapping[str, str] = {}
 _PYTHON_NAMES = {
     "string": "str",
@@ -38,7 +39,7 @@ _EXAMPLES = {
 _TIME = re.compile(r"(?:\d{4}-\d\d-\d\d[Tt ])?\d\d:\d\d(?::\d\d(?:\.\d+)?)?", re.ASCII)
 
 _short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 60
+_short.maxstring = _short.maxother = _short.maxlong = _MAX_KEY
 _short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = 4
 _short.maxlevel = 3
 
@@ -58,11 +59,11 @@ def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None)
     text = ""
     for step in path:
         if not text and isinstance(step, str):
-            text = (names or {}).get(step, step)
-        elif isinstance(step, str) and step.isidentifier():
+            text = (names or {}).get(step, step)[:_MAX_KEY]
+        elif isinstance(step, str) and step.isidentifier() and len(step) <= _MAX_KEY:
             text += f".{step}"
         else:
-            text += f"[{step!r}]"
+            text += f"[{short(step)}]"
     return text
 
 
@@ -84,12 +85,12 @@ def explain(
         A `Problem` for each, at most 20 and one that says there are more.
     """
     explainer = _Explainer(document, names, hints)
-    looked_at = itertools.islice(errors, 10 * _LIMIT)
-    found = itertools.chain.from_iterable(explainer.problems(error) for error in looked_at)
-    problems = list(dict.fromkeys(found))
-    if len(problems) > _LIMIT:
-        problems[_LIMIT:] = [Problem("", "there are more problems than these", "more")]
-    return problems
+    problems: dict[Problem, None] = {}
+    for problem in itertools.chain.from_iterable(map(explainer.problems, errors)):
+        if len(problems) == _LIMIT and problem not in problems:
+            return [*problems, Problem("", "there are more problems than these", "more")]
+        problems[problem] = None
+    return list(problems)
 
 
 class _Explainer:
