@@ -164,7 +164,7 @@ class Annotator:
         except Unnameable as error:
             return self._refuse(error)
         self.used.add(Name("TypeAlias", "typing"))
-        self._define(ir.Alias(itself.name, _description(node), self._spell(found)))
+        self._define(ir.Alias(itself.name, _description(node), self._spell_alias(found)))
         return itself
 
     def _converts(self, node: Node) -> bool:
@@ -346,6 +346,17 @@ class Annotator:
         written = pytypes.spell(type_)
         ahead = any(not name.module and name.name not in self._defined for name in used)
         return literal(written) if ahead else written
+
+    def _spell_alias(self, type_: Type) -> str:
+        """Write the right side of an alias so that it can be used in unions at run time, too."""
+        inner = type_.members if isinstance(type_, Union) else getattr(type_, "arguments", ())
+        spelled = [self._spell(member) for member in inner]
+        if not any(text[0] in "\"'" for text in spelled):
+            return self._spell(type_)
+        if isinstance(type_, Name):
+            return f"{type_.name}[{', '.join(spelled)}]"
+        self.used.add(Name("Union", "typing"))
+        return f"Union[{', '.join(spelled)}]"
 
     def _refuse(self, error: Unnameable) -> Type:
         self._report.add(

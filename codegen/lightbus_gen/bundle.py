@@ -60,7 +60,7 @@ def _bundle(library: Library, event: EventSource) -> Any:
     if event.path:  # the definitions of the API document come along
         inner |= _copy(library, library.node(event.file, ())).get("$defs", {})
     for path in sorted(files):
-        inner[path] = _resource(library, files[path])
+        inner[path] = _resource(library, files[path], id_keyword(event.file))
     head: dict[str, Any] = {"$schema": event.file.dialect}
     if files:
         head[id_keyword(event.file)] = library.canonical_uri(event.file)
@@ -68,12 +68,13 @@ def _bundle(library: Library, event: EventSource) -> Any:
     return schema | {definitions: inner} if inner else schema
 
 
-def _resource(library: Library, file: SchemaFile) -> Any:
-    """Return a whole file as a schema resource that can stand inside another."""
+def _resource(library: Library, file: SchemaFile, outer_id: str) -> Any:
+    """Return a whole file as a schema resource that can stand inside a schema of another draft."""
     copy = _copy(library, library.node(file, ()))
     if not isinstance(copy, dict):
         return copy
-    head = {"$schema": file.dialect, id_keyword(file): library.canonical_uri(file)}
+    uri = library.canonical_uri(file)
+    head = {"$schema": file.dialect, id_keyword(file): uri, outer_id: uri}
     return head | {key: value for key, value in copy.items() if key not in head}
 
 

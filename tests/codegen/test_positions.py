@@ -67,7 +67,9 @@ def test_every_value_has_its_place(value: Any, indent: int | None, ascii_only: b
 
 
 def _paths(value: Any, path: tuple[str | int, ...]) -> list[tuple[str | int, ...]]:
-    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    children = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     return [path, *(inner for key, child in children for inner in _paths(child, (*path, key)))]
 
 

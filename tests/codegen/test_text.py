@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from lightbus_gen.text import docstring, literal, plain
 
-hostile = st.text(st.sampled_from(['"', "'", "\\", "\n", "\r", "\t", " ", "#", "{", "}", "%", "a", "\u2028", "\x00"]))
+hostile = st.text(
+    st.sampled_from(['"', "'", "\\", "\n", "\r", "\t", " ", "#", "{", "}", "%", "a", "\u2028", "\x00"])
+)
 
 
 @given(st.text() | hostile)
@@ -30,7 +32,7 @@ def test_plain_values_are_literals(value: bool | float | None) -> None:
 @example('\\"""', 4)
 @example('quote"', 0)
 @example("backslash\\", 0)
-@example('x' * 200 + ' """', 8)
+@example("x" * 200 + ' """', 8)
 def test_a_docstring_is_one_string_and_nothing_else(text: str, indent: int) -> None:
     margin = " " * indent
     source = "".join(f"{' ' * depth}if True:\n" for depth in range(indent)) + margin + docstring(text, indent)

@@ -1,0 +1,73 @@
+"""A project in a folder of its own, and `lightbus-gen` run in it as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PYPROJECT = """
+[tool.lightbus-gen]
+apis = ["shop_bus"]
+package = "acme_bus"
+"""
+API = '''
+from lightbus import Api, Event, Parameter
+
+class ShopApi(Api):
+    """Everything that is sold."""
+
+    sold = Event(parameters=(Parameter("item", str), Parameter("count", int, default=1)))
+
+    class Meta:
+        name = "shop"
+'''
+
+
+class Project:
+    """A project folder.
+
+    Args:
+        folder: an empty folder.
+        files: its first files, by path.
+    """
+
+    def __init__(self, folder: Path, files: dict[str, str]) -> None:
+        self.folder = folder
+        for name, text in files.items():
+            self.write(name, text)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def texts(self, *folders: str) -> dict[str, str]:
+        """Read all files of some folders."""
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_text()
+            for folder in folders
+            for path in sorted((self.folder / folder).rglob("*"))
+            if path.is_file()
+        }
+
+    def run(
+        self, *arguments: str, cwd: str = ".", env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `lightbus-gen` in the project."""
+        return subprocess.run(
+            [sys.executable, "-m", "lightbus_gen", *arguments],
+            cwd=self.folder / cwd,
+            env=os.environ | {"COLUMNS": "200"} | (env or {}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+def shop(folder: Path) -> Project:
+    """Make a project with one API."""
+    return Project(folder, {"pyproject.toml": PYPROJECT, "shop_bus.py": API})
