@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import sys
 import threading
 
 from lightbus.errors import FormatMismatch, SchemaError
@@ -28,7 +29,7 @@ def require_format(number: int) -> None:
     )
     raise FormatMismatch(
         f"it is in format {number}, {age} than format {FORMAT} which this lightbus reads: {fixes}",
-        source="this generated package",
+        source=f"the generated package {sys._getframe(1).f_globals.get('__package__')}",
     )
 
 

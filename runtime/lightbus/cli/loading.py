@@ -78,5 +78,6 @@ def _others(modules: list[str]) -> str:
 
 def _as_module(name: str) -> str:
     """Suggest the module name a path stands for."""
-    dotted = ".".join(Path(name).with_suffix("").parts)
-    return f"; write: --bus {dotted}" if name.endswith(".py") or "/" in name else ""
+    if not name.endswith(".py") and "/" not in name:
+        return ""
+    return f"; write: --bus {'.'.join(Path(name.removesuffix('.py')).parts)}"

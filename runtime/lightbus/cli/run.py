@@ -20,7 +20,6 @@ from lightbus.cli.loading import find_bus, load_module
 from lightbus.cli.signals import first_signal
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
 from lightbus.factory import override_service_name
-from lightbus.jetstream.address import resolve
 from lightbus.session import Settings
 
 log = logging.getLogger("lightbus")
@@ -57,6 +56,8 @@ def _introduce(settings: Settings) -> str:
     service = f"service {settings.service_name}" if settings.service_name else "no service name"
     if settings.url and settings.url.startswith("memory://"):
         return f"{service}, {settings.url}"
+    from lightbus.jetstream.address import resolve  # nats-py takes time to import, and memory does without
+
     address = resolve(settings.url)
     return f"{service}, server {address.display} ({address.origin})"
 

@@ -1,0 +1,190 @@
+"""What the command line's tests need: commands as a user starts them, and a look at the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightbus import naming
+from tests.conformance.kits import Found, look_into, stored_messages
+
+BOUND = 30.0  # seconds any awaited outcome may take on a slow machine
+
+SERVICE = """\
+import os
+import lightbus
+from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter
+
+class AuthApi(Api):
+    user_created = Event(parameters=(Parameter("username", str), Parameter("email", str)))
+    user_deleted = Event(parameters=("username",))
+
+    class Meta:
+        name = "auth"
+
+def say(*words):
+    print(*words, flush=True)
+
+"""
+
+
+class Command:
+    """A running command; its output, both streams in one, is read line by line as it comes.
+
+    Args:
+        arguments: what follows `python -m`.
+        folder: where it runs.
+        environment: all of its environment.
+        python: the interpreter.
+    """
+
+    def __init__(
+        self, *arguments: str, folder: Path, environment: Mapping[str, str], python: str = sys.executable
+    ) -> None:
+        self._process = subprocess.Popen(
+            [python, "-m", *arguments],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # as a terminal's foreground job, so that Ctrl-C can reach all of it
+        )
+        self.pid = self._process.pid
+        self._lines: list[str] = []
+        self._seen = 0
+        self._news = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._news:
+                self._lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+
+    @property
+    def output(self) -> str:
+        """All lines so far."""
+        with self._news:
+            return "\n".join(self._lines)
+
+    def wait_for(self, text: str) -> str:
+        """Return the next line that holds a text, of those not passed over yet."""
+        with self._news:
+            found = self._news.wait_for(lambda: self._find(text) is not None or self._ended, BOUND)
+            at = self._find(text)
+            assert found and at is not None, f"never printed {text!r}, but:\n" + "\n".join(self._lines)
+            self._seen = at + 1
+            return self._lines[at]
+
+    def _find(self, text: str) -> int | None:
+        return next((at for at in range(self._seen, len(self._lines)) if text in self._lines[at]), None)
+
+    def ready(self) -> int:
+        """Wait until a service takes events, and return the id of its process."""
+        match = re.search(r"ready \(process (\d+)\)", self.wait_for("ready (process"))
+        assert match is not None
+        return int(match[1])
+
+    def release(self) -> None:
+        """Let one handler go on that waits in `os.read(0, 1)`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the command's process a signal."""
+        self._process.send_signal(number)
+
+    def ctrl_c(self) -> None:
+        """Send SIGINT as a terminal does: to the command and those of its children that share its group."""
+        os.killpg(self.pid, signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait until the command has ended and return its exit code."""
+        code = self._process.wait(BOUND)
+        self._reader.join(BOUND)
+        return code
+
+    def clean_up(self) -> None:
+        """Leave nothing behind, whatever the test did."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)  # lets `lightbus dev` stop its children
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(BOUND / 2)
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._reader.join(BOUND)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def service_code(prefix: str, body: str, **options: object) -> str:
+    """Write a bus module: the API, `bus` with the given options of `create()`, and a body."""
+    settings = "".join(f", {name}={value!r}" for name, value in options.items())
+    create = f'bus = lightbus.create(service_name="mailer", prefix={prefix!r}{settings})\n'
+    return SERVICE + create + textwrap.dedent(body)
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def durable(url: str, prefix: str, name: str) -> dict[str, Any]:
+    """Return what the server tells about a durable of the `auth` API."""
+
+    async def ask() -> dict[str, Any]:
+        async with look_into(url) as server:
+            return await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'auth')}.{name}")
+
+    return asyncio.run(ask())
+
+
+def dead_letters(url: str, prefix: str) -> list[Found]:
+    """Return the dead letters of a prefix."""
+
+    async def ask() -> list[Found]:
+        async with look_into(url) as server:
+            return await stored_messages(server, naming.dead_letter_stream(prefix))
+
+    return asyncio.run(ask())

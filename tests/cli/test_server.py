@@ -1,0 +1,76 @@
+"""`lightbus server`: a real server in the foreground, and its store."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lightbus import DynamicBus
+from lightbus.server import NatsServer, ServerError
+from tests.cli.conftest import Start, Write
+from tests.cli.kit import free_port, is_listening
+
+READY = "Server is ready"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_events_outlive_the_server(
+    start: Start, write: Write, producer: Callable[[str], DynamicBus], number: signal.Signals
+) -> None:
+    port = free_port()
+    url = f"nats://127.0.0.1:{port}"
+    first = start("server", "--port", str(port))
+    assert first.wait_for("nats-server with JetStream").endswith(
+        f"nats-server with JetStream on {url}, events in .lightbus/nats/, Ctrl-C stops"
+    )
+    first.wait_for(READY)
+    producer(url).auth.user_deleted.fire(username="ada")
+    first.signal(number)
+    assert first.end() == 0
+    assert not is_listening(port)
+
+    start("server", "--port", str(port)).wait_for(READY)
+    write('bus.auth.user_deleted.listen(lambda username: say("gone", username), "gone")')
+    start("run", NATS_URL=url).wait_for("gone ada")
+
+
+def test_a_taken_port_is_said(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = start("server", "--port", str(port))
+        assert command.end() == 1
+    assert command.output == (
+        f"error: port {port} of 127.0.0.1 is taken, perhaps by a NATS server that runs already.\n"
+        "Stop that one, or choose another port: --port PORT"
+    )
+
+
+def test_two_servers_never_share_a_store(start: Start, folder: Path) -> None:
+    first = start("server", "--port", str(free_port()))
+    first.wait_for(READY)
+    second = start("server", "--port", str(free_port()))
+    assert second.end() == 1
+    assert second.output == (
+        "error: another nats-server keeps its events in .lightbus/nats already, and two cannot share a folder.\n"
+        "Use that server, stop it, or start this one in another folder."
+    )
+    with pytest.raises(ServerError, match="another nats-server keeps its events"):
+        NatsServer(folder / ".lightbus" / "nats").start()
+    first.signal(signal.SIGKILL)  # a crash leaves no stale claim behind
+    first.end()
+    with NatsServer(folder / ".lightbus" / "nats") as server:
+        assert is_listening(int(server.url.rpartition(":")[2]))
+
+
+def test_a_store_that_cannot_be_written_is_said(start: Start, folder: Path) -> None:
+    (folder / ".lightbus").write_text("a file where the folder should be")
+    command = start("server", "--port", str(free_port()))
+    assert command.end() == 1
+    assert command.output == (
+        "error: the events cannot be kept in .lightbus/nats: Not a directory.\n"
+        "Make the folder writable, or start the server in another folder."
+    )
