@@ -1,7 +1,6 @@
 """Schema documents: made from `Api` classes or read from files, and what events are checked against."""
 
 from lightbus.schema.contract import EventContract
-from lightbus.schema.conversion import accepts
 from lightbus.schema.definition import FORMAT, api_document
 from lightbus.schema.document import SchemaDocument
 from lightbus.schema.formats import FormatType, format_type
@@ -14,7 +13,6 @@ __all__ = [
     "FormatType",
     "ParameterContract",
     "SchemaDocument",
-    "accepts",
     "api_document",
     "format_type",
     "open_schema",
