@@ -153,7 +153,7 @@ class Package:
         modules: one for each API, by name.
         namespaces: each after the ones it needs.
         children: attributes of the `Bus`.
-        clients: every client; imported for annotations only.
+        clients: the clients that annotations of the package itself name.
         documents: text of the schema document of each API, by file name in `schemas/`.
     """
 

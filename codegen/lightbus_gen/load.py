@@ -118,7 +118,15 @@ def load(
         for path in sorted(texts)
         if (file := read_file(path, f"{root}/{path}", str(folder / path), texts[path], report))
     ]
-    return Sources(root, tuple(files), tuple(_apis(files, tuple(shared), report)))
+    apis = tuple(_apis(files, tuple(shared), report))
+    if files and not apis and not report.problems:
+        report.add_file(
+            str(folder),
+            "NO_SCHEMAS",
+            "holds types only, and no event",
+            "add a schema of an event: <api>/<event>.json",
+        )
+    return Sources(root, tuple(files), apis)
 
 
 # -- files to APIs -------------------------------------------------------------------------------

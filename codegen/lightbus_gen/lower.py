@@ -42,7 +42,8 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
     texts = {api.name: document_text(api, library) for api in sources.apis}
     modules = tuple(_module(api, names, texts[api.name], library, report) for api in sources.apis)
     report.check()
-    children = tree.children("", names)
+    children, namespaces = tree.children("", names), tree.namespaces(names)
+    within = (*children, *(child for namespace in namespaces for child in namespace.children))
     descriptions = {api.name: api.description for api in sources.apis}
     listed = [_line(child.name, descriptions.get(child.name, child.doc)) for child in children]
     return ir.Package(
@@ -52,9 +53,9 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
         doc="Typed bus, for `lightbus.create(Bus)`.",
         bus_doc="\n".join(["Typed bus.", "", "Attributes:", *listed]),
         modules=modules,
-        namespaces=tree.namespaces(names),
+        namespaces=namespaces,
         children=children,
-        clients=tuple(tree.client(name) for name in names),
+        clients=tuple(sorted((child for child in within if child.module), key=lambda child: child.module)),
         documents=tuple((f"{name}.json", text) for name, text in texts.items()),
     )
 

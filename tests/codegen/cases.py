@@ -39,8 +39,16 @@ def reported(case: str) -> str:
     return ""
 
 
+def shared_of(case: str) -> tuple[str, ...]:
+    """Return the shared globs of a golden case."""
+    return _shared(HERE / "golden" / case)
+
+
 def _generate(folder: Path) -> dict[str, str]:
-    options = folder / "options.json"
     with contextlib.chdir(folder):
-        shared = json.loads(options.read_text())["shared"] if options.exists() else []
-        return generate(Path("schemas"), PACKAGE, shared=shared)
+        return generate(Path("schemas"), PACKAGE, shared=_shared(folder))
+
+
+def _shared(folder: Path) -> tuple[str, ...]:
+    options = folder / "options.json"
+    return tuple(json.loads(options.read_text())["shared"]) if options.exists() else ()

@@ -13,7 +13,6 @@ import lightbus
 
 if TYPE_CHECKING:
     from .shop import ShopClient
-    from .shop_orders import ShopOrdersClient
     from .ware_house_stock import WareHouseStockClient
 
 lightbus.require_format(1)
