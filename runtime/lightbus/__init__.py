@@ -6,15 +6,9 @@ Producers define events on `Api` classes; `lightbus-gen` makes typed clients; `c
 from msgspec import UNSET, UnsetType
 
 from lightbus.api import Api, Event, Parameter
-from lightbus.bus import (
-    ApiClient,
-    Bus,
-    EventEndpoint,
-    Listener,
-    ListenOptions,
-    Namespace,
-)
+from lightbus.bus import Bus, Listener
 from lightbus.dynamic import DynamicBus
+from lightbus.endpoint import ApiClient, EventEndpoint, ListenOptions, Namespace
 from lightbus.envelope import EventMessage
 from lightbus.errors import (
     ConnectionFailed,

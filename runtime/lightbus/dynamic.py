@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Protocol, Unpack
 
 from lightbus.api import Api, registry
-from lightbus.bus import Bus, EventEndpoint, Listener, ListenOptions
+from lightbus.bus import Bus, Listener
+from lightbus.endpoint import EventEndpoint, ListenOptions
 from lightbus.envelope import EventMessage
 from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
 from lightbus.schema import EventContract, SchemaDocument

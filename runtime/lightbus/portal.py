@@ -53,3 +53,12 @@ class Portal:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self._thread = None
+
+
+def loop_is_running() -> bool:
+    """Whether this thread runs an event loop, so that it must not block."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
+
 from lightbus import naming
 from lightbus.errors import PublishFailed
 from lightbus.jetstream.address import resolve
-from lightbus.jetstream.connection import Connection, client_name
+from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
 from lightbus.jetstream.provision import ensure_consumer, ensure_stream
 from lightbus.jetstream.publisher import NoStream, Publisher
@@ -25,7 +28,8 @@ class JetStreamTransport:
 
     def __init__(self, url: str | None, *, service_name: str, prefix: str) -> None:
         self._prefix = prefix
-        self._connection = Connection(resolve(url), client_name(service_name))
+        name = f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
+        self._connection = Connection(resolve(url), name)
         self._publisher = Publisher(self._connection)
 
     async def connect(self) -> None:

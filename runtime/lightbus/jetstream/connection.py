@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import socket
 import ssl
@@ -24,6 +23,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from lightbus.errors import ConnectionFailed, JetStreamUnavailable, LightbusError, TransportError
+from lightbus.jetstream import diagnosis
 from lightbus.jetstream.address import Address
 
 log = logging.getLogger("lightbus")
@@ -120,14 +120,20 @@ class Connection:
             self._up.set()
             self._limit_unacknowledged_time()
             return
-        reason = self._reason(attempt)
+        reason = diagnosis.reason(self._first_error(attempt), _CONNECT_TIMEOUT)
         attempt.cancel()
         await asyncio.wait({attempt}, timeout=1.0)
         if attempt.done() and not attempt.cancelled():
             attempt.exception()
         with contextlib.suppress(Exception):
             await self._client.close()
-        raise ConnectionFailed(self.address.display, reason, self._advice(reason))
+        raise ConnectionFailed(self.address.display, reason, diagnosis.advice(reason, self.address.origin))
+
+    def _first_error(self, attempt: asyncio.Task[None]) -> BaseException | None:
+        """Return the last thing that went wrong while connecting, if anything did."""
+        if self._first_errors:
+            return self._first_errors[-1]
+        return attempt.exception() if attempt.done() and not attempt.cancelled() else None
 
     def _options(self) -> dict[str, Any]:
         tls = None
@@ -151,29 +157,6 @@ class Connection:
             **({"tls": tls} if tls else {}),
             **self.address.options,
         }
-
-    def _reason(self, attempt: asyncio.Task[None]) -> str:
-        error: BaseException | None = self._first_errors[-1] if self._first_errors else None
-        if error is None and attempt.done() and not attempt.cancelled():
-            error = attempt.exception()
-        if error is None:
-            return f"no answer within {_CONNECT_TIMEOUT:g} s"
-        if isinstance(error, ConnectionRefusedError):
-            return "connection refused"
-        if isinstance(error, socket.gaierror):
-            return "the host name cannot be resolved"
-        return str(error).removeprefix("nats: ").strip("'") or type(error).__name__
-
-    def _advice(self, reason: str) -> str:
-        if "uthorization" in reason or "uthentication" in reason:
-            return f"Check the user, password, token or credentials in {self.address.origin}."
-        if "certificate" in reason.lower() or "tls" in reason.lower() or "ssl" in reason.lower():
-            return f"Check the TLS settings in {self.address.origin} and the server's certificate."
-        return (
-            f"Is a server running there? The address comes from {self.address.origin}.\n"
-            "Start one for development with: lightbus server   (or: nats-server -js)\n"
-            "Point elsewhere with NATS_URL or lightbus.create(url=...)."
-        )
 
     async def close(self) -> None:
         """Disconnect for good."""
@@ -310,7 +293,7 @@ class Connection:
     async def _error(self, error: Exception) -> None:
         if self._connecting:
             self._first_errors.append(error)
-            if _is_final(error) or len(self._first_errors) >= len(self.address.servers):
+            if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers):
                 self._gave_up.set()
             return
         log.debug("nats: %s", error)
@@ -379,17 +362,6 @@ class Connection:
         if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
             with contextlib.suppress(OSError):
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PING_INTERVAL * 2 * 1000)
-
-
-def client_name(service_name: str) -> str:
-    """Name a connection for the server's monitoring: service and process."""
-    return f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
-
-
-def _is_final(error: Exception) -> bool:
-    """Whether trying again cannot help."""
-    text = str(error).lower()
-    return isinstance(error, ssl.SSLError) or "authorization" in text or "authentication" in text
 
 
 async def _bounded(work: Any, seconds: float) -> None:

@@ -1,0 +1,47 @@
+"""Why a first connection failed, in words for people. Pure."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether trying again cannot help: wrong credentials, or a certificate that is not trusted."""
+    text = str(error).lower()
+    return isinstance(error, ssl.SSLError) or "authorization" in text or "authentication" in text
+
+
+def reason(error: BaseException | None, timeout: float) -> str:
+    """Say in a few words what went wrong.
+
+    Args:
+        error: the last error, None when nothing answered.
+        timeout: the seconds that were waited.
+    """
+    if error is None:
+        return f"no answer within {timeout:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, socket.gaierror):
+        return "the host name cannot be resolved"
+    return str(error).removeprefix("nats: ").strip("'") or type(error).__name__
+
+
+def advice(reason: str, origin: str) -> str:
+    """Say what to do about it.
+
+    Args:
+        reason: what `reason()` returned.
+        origin: where the address came from, such as `NATS_URL`.
+    """
+    text = reason.lower()
+    if "authorization" in text or "authentication" in text:
+        return f"Check the user, password, token or credentials in {origin}."
+    if "certificate" in text or "tls" in text or "ssl" in text:
+        return f"Check the TLS settings in {origin} and the server's certificate."
+    return (
+        f"Is a server running there? The address comes from {origin}.\n"
+        "Start one for development with: lightbus server   (or: nats-server -js)\n"
+        "Point elsewhere with NATS_URL or lightbus.create(url=...)."
+    )
