@@ -52,7 +52,7 @@ class TestFacts:
     def test_of_a_document(self) -> None:
         contract = exported("what")
         assert contract.source == "schemas/shop.json#/events/sold"
-        assert contract.uri == "schemas/shop.json#/events/sold"
+        assert contract.uri == "lightbus:shop#/events/sold"
         assert [parameter.name for parameter in contract.parameters] == ["what"]
 
     @pytest.mark.parametrize(

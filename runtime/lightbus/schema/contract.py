@@ -101,8 +101,8 @@ class EventContract:
 
     @property
     def uri(self) -> str:
-        """URI reference of the schema, the CloudEvents `dataschema`."""
-        return f"schemas/{self.api}.json#/events/{self.event}"
+        """URI of the schema, the CloudEvents `dataschema`."""
+        return f"lightbus:{self.api}#/events/{self.event}"
 
     @property
     def signature(self) -> str:
