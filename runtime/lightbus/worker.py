@@ -167,7 +167,7 @@ class Worker:
             if task is not None and task.cancelling():  # the drain's cancellation, not the handler's own
                 raise
             return Failed(error), message
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Failed(error), message
         return Handled(), message
 

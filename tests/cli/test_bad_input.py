@@ -278,16 +278,23 @@ def connect():
 """
 
 
-@pytest.mark.parametrize("kind", ["def", "async def"])
-def test_a_hook_that_raises(start: Start, write: Write, kind: str) -> None:
-    write(HOOK.format(kind=kind, error='OSError("the database is away")'))
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("def", 'OSError("the database is away")'),
+        ("async def", 'OSError("the database is away")'),
+        ("def", 'SystemExit("the database is away")'),
+    ],
+)
+def test_a_hook_that_raises(start: Start, write: Write, kind: str, error: str) -> None:
+    write(HOOK.format(kind=kind, error=error))
     call = "asyncio.run(m.before_server_start())" if "async" in kind else "m.before_server_start()"
     names = "asyncio, bus as m" if "async" in kind else "bus as m"
     assert screen(start("run")) == text(
         f"""
-        error: bus.before_server_start() raised OSError: the database is away
+        error: bus.before_server_start() raised {error.partition("(")[0]}: the database is away
           bus.py:21 in before_server_start: connect()
-          bus.py:18 in connect: raise OSError("the database is away")
+          bus.py:18 in connect: raise {error}
         Whole traceback: python -c "import {names}; {call}"
         """
     )

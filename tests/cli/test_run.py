@@ -308,6 +308,35 @@ def test_shutdown_is_one_clear_message_and_keeps_the_event(
     next_run.wait_for("handling ada attempt 2")
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+@pytest.mark.parametrize("error", ["SystemExit(3)", "asyncio.CancelledError()"])
+def test_whatever_a_handler_raises_is_a_failure_of_that_event(
+    start: Start, write: Write, on_server: str, fire: Fire, kind: str, error: str
+) -> None:
+    write(
+        f"""
+        import asyncio
+
+        {kind} welcome(event: EventMessage, username, **_):
+            say("handling", username, "attempt", event.attempt)
+            if event.attempt == 1:
+                raise {error}
+
+        def before_server_start():
+            bus.auth.user_created.listen(welcome, "welcome", backoff=Backoff(first=0))
+        """
+    )
+    service = start("run")
+    service.ready()
+    fire("ada")
+    service.wait_for("handling ada attempt 1")
+    service.wait_for("failed on attempt 1, next try in 0.0 s")
+    assert "bus.py" in service.wait_for("File ")  # a traceback that begins in the user's code
+    service.wait_for("handling ada attempt 2")
+    service.signal(signal.SIGTERM)
+    assert service.end() == 0
+
+
 def test_a_killed_workers_event_goes_to_another(
     start: Start, write: Write, on_server: str, prefix: str, fire: Fire
 ) -> None:

@@ -56,6 +56,14 @@ def places(error: BaseException) -> list[str]:
     return found
 
 
+def users_traceback(error: BaseException) -> str:
+    """Write out a traceback that begins where the user's code does, as `traceback` would."""
+    trace = error.__traceback__
+    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__)).rstrip()
+
+
 def _users(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
     """Leave out this library, and the libraries below the user's code; a service may be installed, too."""
     foreign = [frame for frame in frames if not _is_ours(frame.filename)]

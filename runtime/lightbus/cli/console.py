@@ -9,6 +9,7 @@ import logging
 
 import typer
 
+from lightbus.cli.blame import users_traceback
 from lightbus.errors import LightbusError, ListenerFailed
 
 log = logging.getLogger("lightbus")
@@ -32,8 +33,8 @@ class ConsoleHandler(logging.Handler):
         text = record.getMessage()
         if record.levelno > logging.INFO:
             text = typer.style(f"{record.levelname.lower()}: ", fg=_COLOURS.get(record.levelno)) + text
-        if record.exc_info:
-            text += f"\n{_TIME.formatException(record.exc_info)}"
+        if record.exc_info and record.exc_info[1]:
+            text += f"\n{users_traceback(record.exc_info[1])}"
         return f"{time} {text}"
 
 

@@ -40,7 +40,10 @@ async def call_hook(module: ModuleType, name: str) -> None:
             thread.shutdown()
         if inspect.isawaitable(result):
             await result
-    except Exception as error:
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # a signal came
         call = f"{module.__name__}.{name}()"
         reproduce = (
             f"import asyncio, {module.__name__} as m; asyncio.run(m.{name}())"
