@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from lightbus.schema import format_type
-from lightbus_gen import ir, pytypes
-from lightbus_gen.files import Report
-from lightbus_gen.names import Hint, Names, Unnameable, branch_name, definition_name, name_of, pascal
-from lightbus_gen.pytypes import Literals, Name, Type, Union, union
+from lightbus_gen import pytypes
+from lightbus_gen.definitions import Definitions, description
+from lightbus_gen.names import Hint, Unnameable, branch_name, definition_name, name_of, pascal
+from lightbus_gen.pytypes import Name, Type, Union, union
 from lightbus_gen.references import Library, Node
 from lightbus_gen.shapes import (
+    MOST_ALTERNATIVES,
     Part,
     Parts,
     Shapes,
@@ -30,7 +32,6 @@ from lightbus_gen.shapes import (
     required_names,
     says_type,
 )
-from lightbus_gen.text import literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +44,17 @@ class Property:
 
 
 class Annotator:
-    """Finds the types of one generated module, and collects the definitions they need.
+    """Finds the types of one generated module.
 
     Args:
         library: resolves `$ref`s.
-        names: the names taken in the module.
+        definitions: takes the TypedDicts and aliases that the types need.
         homes: class names of the events that have a file to themselves, by path of the file.
-        report: takes the problems found.
-
-    Attributes:
-        definitions: TypedDicts and aliases, each after the ones it needs where they are not recursive.
-        used: every class and alias that the definitions are spelled with.
     """
 
-    def __init__(self, library: Library, names: Names, homes: Mapping[str, str], report: Report) -> None:
-        self.definitions: list[ir.TypedDict | ir.Alias] = []
-        self.used: set[Name] = set()
+    def __init__(self, library: Library, definitions: Definitions, homes: Mapping[str, str]) -> None:
         self._shapes = Shapes(library)
-        self._names, self._homes, self._report = names, homes, report
-        self._defined: set[str] = set()
+        self._definitions, self._homes = definitions, homes
         self._objects: dict[tuple[object, ...], Name] = {}
         self._titled: dict[tuple[str, str], Name] = {}
         self._referred: dict[object, Type] = {}
@@ -96,17 +89,20 @@ class Annotator:
             return self._reference(parts[0], plain)
         return self._inline(parts, hint, plain)
 
-    def _inline(self, parts: Parts, hint: Hint, plain: bool) -> Type:
-        taken = self._shapes.union(parts)
+    def _inline(self, parts: Parts, hint: Hint, plain: bool, *, has_objects: bool = True) -> Type:
+        """Return the type of values that satisfy all parts; `has_objects` tells whether to count objects in."""
+        taken = self._shapes.union(parts) if has_objects else None
         if taken is not None:
             return self._union(*taken, hint, plain)
         listed = [values for part in parts if (values := part.values()) is not None]
         kinds = kinds_of(parts)
         if listed:
             common = [value for value in listed[0] if all(_holds(other, value) for other in listed[1:])]
-            return union(_type_of(value) for value in common if kind_of(value) in kinds)
+            return union(pytypes.of_value(value) for value in common if kind_of(value) in kinds)
+        if not has_objects:
+            kinds -= {"object"}
         if not says_type(parts):
-            found = [self._object([parts], hint)] if describes_object(parts) else []
+            found = [self._object([parts], hint)] if describes_object(parts) and has_objects else []
             found += [self._array(parts, hint)] if describes_array(parts) else []
             return union([*found, pytypes.ANY])
         return union(self._of_kind(kind, parts, hint, plain) for kind in _in_order(parts, kinds))
@@ -118,7 +114,7 @@ class Annotator:
             return self._array(parts, hint)
         if kind == "string" and not plain:
             return self._formats(parts) or pytypes.STR
-        return _SCALARS[kind]
+        return pytypes.SCALARS[kind]
 
     def _formats(self, parts: Parts) -> Type | None:
         """Return the type that strings become when they are received."""
@@ -140,7 +136,7 @@ class Annotator:
         try:
             name = definition_name(node, self._homes.get(node.file.path, ""))
         except Unnameable as error:
-            return self._refuse(error)
+            return self._definitions.refuse(error)
         parts = self._shapes.flatten(Part(node))
         is_object = parts is not None and kinds_of(parts) == {"object"} and not self._shapes.union(parts)
         self._open[key] = name
@@ -154,17 +150,16 @@ class Annotator:
         """Give a definition's type its name, where it is one to give."""
         itself = Name(name, "")
         if found == itself:
-            return found if name in self._defined else pytypes.ANY
+            return found if name in self._definitions else pytypes.ANY
         if isinstance(found, Union):
             found = union(member for member in found.members if member != itself)
         if not is_recursive and isinstance(found, Name):
             return found
         try:
-            itself = Name(self._names.claim(name, node), "")
+            itself = Name(self._definitions.claim(name, node), "")
         except Unnameable as error:
-            return self._refuse(error)
-        self.used.add(Name("TypeAlias", "typing"))
-        self._define(ir.Alias(itself.name, _description(node), self._spell_alias(found)))
+            return self._definitions.refuse(error)
+        self._definitions.add_alias(itself.name, node, found)
         return itself
 
     def _converts(self, node: Node) -> bool:
@@ -176,13 +171,28 @@ class Annotator:
     # -- unions --------------------------------------------------------------------------------
 
     def _union(self, rest: Parts, branches: Sequence[Node], hint: Hint, plain: bool) -> Type:
-        whole = [(node, self._shapes.flatten(*rest, Part(node))) for node in branches]
-        possible = [(node, parts) for node, parts in whole if parts is not None]
-        strings = sum(self._shapes.accepts_string(parts) for _, parts in possible)
+        possible = [
+            parts for node in branches if (parts := self._shapes.flatten(*rest, Part(node))) is not None
+        ]
+        strings = sum(self._shapes.accepts_string(parts) for parts in possible)
         is_mixed = strings > 1 and self._formats(rest) is None
-        base = describes_object(rest)
-        named = [(self._branch_name(node, hint, base), parts) for node, parts in possible]
+        named = list(islice(self._branches(rest, branches, hint), MOST_ALTERNATIVES + 1))
+        if len(named) > MOST_ALTERNATIVES:
+            return self._annotate(rest, hint, plain=True)
         return self._alternatives(named, hint, plain=plain or is_mixed)
+
+    def _branches(self, rest: Parts, nodes: Sequence[Node], hint: Hint) -> Iterator[tuple[str | None, Parts]]:
+        """Yield each branch with its name, and in place of a nameless union its own branches."""
+        for node in nodes:
+            parts = self._shapes.flatten(*rest, Part(node))
+            if parts is None:
+                continue
+            name = self._branch_name(node, hint, describes_object(rest))
+            inner = self._shapes.union(parts) if name == "" else None
+            if inner is None:
+                yield name, parts
+            else:
+                yield from self._branches(*inner, hint)
 
     def _branch_name(self, node: Node, hint: Hint, extends: bool) -> str | None:
         """Return what to call a branch that is an object; None when it has a name already."""
@@ -194,7 +204,7 @@ class Annotator:
                 own = definition_name(parts[0].node, self._homes.get(parts[0].node.file.path, ""))
                 return hint.path + own if extends else None
         except Unnameable as error:
-            self._refuse(error)
+            self._definitions.refuse(error)
         required = required_names(parts)
         for part in parts:  # {"kind": {"const": "card"}}: the branch goes by its tag
             for name in part.get("properties") or ():
@@ -214,8 +224,7 @@ class Annotator:
         found: list[Type] = []
         groups: dict[str, tuple[int, list[Parts]]] = {}
         for name, parts in given:
-            is_object = kinds_of(parts) == {"object"} and any(declared_names(parts))
-            if name is None or not is_object:
+            if name is None or "object" not in kinds_of(parts) or not any(declared_names(parts)):
                 inner = hint if not name else Hint(hint.scope, name, is_exact=True)
                 found.append(self._annotate(parts, inner, plain=plain))
                 continue
@@ -223,6 +232,7 @@ class Annotator:
                 groups[name] = (len(found), [])
                 found.append(pytypes.NEVER)
             groups[name][1].append(parts)
+            found.append(self._inline(parts, hint, plain, has_objects=False))
         for name, (index, members) in groups.items():
             inner = Hint(hint.scope, name, is_exact=True) if name else hint
             expanded = [one for parts in members for one in self._shapes.alternatives(parts)]
@@ -246,18 +256,13 @@ class Annotator:
             same = (name, json.dumps(node.schema) if is_shared else "")
             if is_shared and same in self._titled:
                 return self._titled[same]
-            name = self._names.claim(name, node)
+            name = self._definitions.claim(name, node)
         except Unnameable as error:
-            return self._refuse(error)
+            return self._definitions.refuse(error)
         made = self._objects[key] = self._titled[same] = Name(name, "")
-        inner = Hint(hint.scope, name)
-        self.used.add(Name("TypedDict", "typing"))
-        keys = []
-        for wire, found in self._properties(alternatives, inner).items():
-            spelled = self._spell(found.type)
-            self.used.update(() if found.required else (Name("NotRequired", "typing"),))
-            keys.append(ir.Key(literal(wire), spelled if found.required else f"NotRequired[{spelled}]"))
-        self._define(ir.TypedDict(name, _description(node), tuple(keys)))
+        properties = self._properties(alternatives, Hint(hint.scope, name))
+        kinds = {wire: (found.type, found.required) for wire, found in properties.items()}
+        self._definitions.add_object(name, node, kinds)
         return made
 
     def _properties(self, alternatives: Sequence[Parts], hint: Hint) -> dict[str, Property]:
@@ -278,7 +283,7 @@ class Annotator:
             types_ += [pytypes.ANY for nodes in places if nodes is None]
             must = all(wire in names for names in required)
             described = [node for nodes in places for node in nodes or ()]
-            made[wire] = Property(union(types_), must, next(filter(None, map(_description, described)), ""))
+            made[wire] = Property(union(types_), must, next(filter(None, map(description, described)), ""))
         return made
 
     def _places(self, parts: Parts, wire: str) -> list[Node] | None:
@@ -333,50 +338,6 @@ class Annotator:
         named = [(self._branch_name(node, hint, False), one) for node, one in flat if one is not None]
         return self._alternatives(named, hint)
 
-    # -- definitions ---------------------------------------------------------------------------
-
-    def _define(self, definition: ir.TypedDict | ir.Alias) -> None:
-        self.definitions.append(definition)
-        self._defined.add(definition.name)
-
-    def _spell(self, type_: Type) -> str:
-        """Write a type for module level, quoted where it names something that comes later."""
-        used = set(pytypes.names(type_))
-        self.used |= used
-        written = pytypes.spell(type_)
-        ahead = any(not name.module and name.name not in self._defined for name in used)
-        return literal(written) if ahead else written
-
-    def _spell_alias(self, type_: Type) -> str:
-        """Write the right side of an alias so that it can be used in unions at run time, too."""
-        inner = type_.members if isinstance(type_, Union) else getattr(type_, "arguments", ())
-        spelled = [self._spell(member) for member in inner]
-        if not any(text[0] in "\"'" for text in spelled):
-            return self._spell(type_)
-        if isinstance(type_, Name):
-            return f"{type_.name}[{', '.join(spelled)}]"
-        self.used.add(Name("Union", "typing"))
-        return f"Union[{', '.join(spelled)}]"
-
-    def _refuse(self, error: Unnameable) -> Type:
-        self._report.add(
-            error.node.file,
-            error.node.path,
-            "NAME_COLLISION" if "would be" in str(error) else "INVALID_NAME",
-            str(error),
-            'add "x-python-name": "AnotherName" to the schema',
-        )
-        return pytypes.ANY
-
-
-_SCALARS = {
-    "string": pytypes.STR,
-    "integer": pytypes.INT,
-    "number": pytypes.FLOAT,
-    "boolean": pytypes.BOOL,
-    "null": pytypes.NONE,
-}
-
 
 def _in_order(parts: Parts, kinds: frozenset[str]) -> list[str]:
     """Put JSON types in the author's order."""
@@ -388,13 +349,6 @@ def _as_list(given: object) -> list[str]:
     return given if isinstance(given, list) else [given] if isinstance(given, str) else []
 
 
-def _type_of(value: object) -> Type:
-    if isinstance(value, (str, bool, int)):
-        return Literals.of([value])
-    found: dict[type, Type] = {float: pytypes.FLOAT, list: pytypes.list_of(pytypes.ANY), dict: pytypes.OBJECT}
-    return found.get(type(value), pytypes.NONE)
-
-
 def _holds(values: Sequence[object], wanted: object) -> bool:
     return any(value == wanted and kind_of(value) == kind_of(wanted) for value in values)
 
@@ -404,8 +358,3 @@ def _matches(pattern: str, name: str) -> bool:
         return re.search(pattern, name) is not None
     except re.error:
         return False
-
-
-def _description(node: Node) -> str:
-    given = node.schema.get("description") if isinstance(node.schema, dict) else None
-    return given if isinstance(given, str) else ""

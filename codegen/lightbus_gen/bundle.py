@@ -41,14 +41,7 @@ def _reaches_out(library: Library, event: EventSource) -> bool:
 
 def _bundle(library: Library, event: EventSource) -> Any:
     root = library.node(event.file, event.path)
-    files: dict[str, SchemaFile] = {}
-    todo = [library.node(event.file, ())]
-    for whole in todo:
-        for node, keyword in references(library, whole):
-            target = library.resolve(node, node.schema[keyword]).file
-            if target is not event.file and target.path not in files:
-                files[target.path] = target
-                todo.append(library.node(target, ()))
+    files, is_referred = _reached(library, event.file)
     schema = _copy(library, root)
     if not isinstance(schema, dict):
         return schema
@@ -59,13 +52,29 @@ def _bundle(library: Library, event: EventSource) -> Any:
     inner = dict(schema.get(definitions, {}))
     if event.path:  # the definitions of the API document come along
         inner |= _copy(library, library.node(event.file, ())).get("$defs", {})
-    for path in sorted(files):
-        inner[path] = _resource(library, files[path], id_keyword(event.file))
+    for file in files:
+        inner[file.path] = _resource(library, file, id_keyword(event.file))
     head: dict[str, Any] = {"$schema": event.file.dialect}
-    if files:
+    if is_referred:
         head[id_keyword(event.file)] = library.canonical_uri(event.file)
     schema = head | {key: value for key, value in schema.items() if key not in head}
     return schema | {definitions: inner} if inner else schema
+
+
+def _reached(library: Library, start: SchemaFile) -> tuple[list[SchemaFile], bool]:
+    """Return the other files that `$ref`s lead to, by path, and whether any goes by URI."""
+    files = {start.path: start}
+    goes_by_uri = False
+    todo = [start]
+    for file in todo:
+        for node, keyword in references(library, library.node(file, ())):
+            ref = node.schema[keyword]
+            goes_by_uri |= not ref.startswith("#")
+            target = library.resolve(node, ref).file
+            if target.path not in files:
+                files[target.path] = target
+                todo.append(target)
+    return [files[path] for path in sorted(files) if path != start.path], goes_by_uri
 
 
 def _resource(library: Library, file: SchemaFile, outer_id: str) -> Any:
@@ -84,10 +93,16 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
         return [_copy(library, library.child(node, index)) for index in range(len(node.schema))]
     if not isinstance(node.schema, dict):
         return node.schema
-    copy = {}
+    copy: dict[str, Any] = {}
     for key, value in node.schema.items():
         if is_schema and key == "$ref" and isinstance(value, str):
-            copy[key] = _absolute(library, node, value)
+            target = library.resolve(node, value)
+            if not isinstance(target.schema, bool):
+                copy[key] = _absolute(library, node, value, target)
+            elif node.hides_siblings:
+                return {} if target.schema else {"not": {}}
+            elif not target.schema:  # a boolean has no $id to go by
+                copy["not"] = {}
         elif isinstance(value, (dict, list)) and not (is_schema and key in DATA):
             copy[key] = _copy(library, library.child(node, key), not (is_schema and key in MAPS_OF_SCHEMAS))
         else:
@@ -95,12 +110,12 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
     return copy
 
 
-def _absolute(library: Library, node: Node, ref: str) -> str:
+def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
     uri, fragment = urldefrag(ref)
-    if not uri:
-        return ref
-    target = library.resolve(node, ref)
     canonical = library.canonical_uri(target.file).rstrip("#")
-    if urljoin(library.canonical_uri(node.file), uri).rstrip("#") != canonical:
-        fragment = pointer(target.path)  # it went by path, or to an `$id` inside the file
+    goes_by_id = urljoin(library.canonical_uri(node.file), uri).rstrip("#") == canonical
+    if not uri or (target.file is node.file and not goes_by_id):  # perhaps to an $id inside the file
+        return ref
+    if not goes_by_id:
+        fragment = pointer(target.path)
     return f"{canonical}#{fragment}" if fragment else canonical

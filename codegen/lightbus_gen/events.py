@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -12,6 +13,7 @@ from lightbus.errors import InvalidEventArguments, SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus_gen import ir, pytypes
 from lightbus_gen.annotate import Annotator, Property
+from lightbus_gen.definitions import Definitions
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.names import Hint, Names, pascal
@@ -46,9 +48,10 @@ class EventLowerer:
         self._names.reserve(client_class(api.name))
         self._classes = {event.name: self._reserve(event) for event in api.events}
         homes = {event.file.path: self._classes[event.name] for event in api.events if not event.path}
-        self._annotator = Annotator(library, self._names, homes, report)
-        self.definitions = self._annotator.definitions
-        self.used = self._annotator.used
+        definitions = Definitions(self._names, report)
+        self._annotator = Annotator(library, definitions, homes)
+        self.definitions = definitions.listed
+        self.used = definitions.used
         self.renamed: set[Name] = set()
 
     def events(self) -> tuple[ir.Event, ...]:
@@ -58,11 +61,10 @@ class EventLowerer:
         ]
         if len(payloads) < len(self._api.events):
             return ()
-        document = SchemaDocument.parse(self._text, source=self._api.origin)
         lowered = []
         for event, properties in payloads:
             try:
-                contract = document.contract(event.name)
+                contract = self._document.contract(event.name)
                 _compile(contract)
             except SchemaError as error:
                 problem = str(error).partition(": ")[2]
@@ -71,6 +73,10 @@ class EventLowerer:
             if self._agree(event, contract, properties):
                 lowered.append(self._lower(event, contract.parameters, properties))
         return tuple(lowered)
+
+    @functools.cached_property
+    def _document(self) -> SchemaDocument:
+        return SchemaDocument.parse(self._text, source=self._api.origin)
 
     def _reserve(self, event: EventSource) -> str:
         """Choose the stem of an event's class names, and take them."""

@@ -59,10 +59,15 @@ class Hint:
 
 
 class Unnameable(Exception):
-    """A schema's name cannot be used; the text says why."""
+    """A schema's name cannot be used; the text says why.
 
-    def __init__(self, node: Node, message: str) -> None:
-        self.node = node
+    Attributes:
+        node: the schema.
+        is_taken: whether the name is fine but for something else that has it.
+    """
+
+    def __init__(self, node: Node, message: str, *, is_taken: bool = False) -> None:
+        self.node, self.is_taken = node, is_taken
         super().__init__(message)
 
 
@@ -92,7 +97,7 @@ class Names:
         if name in self._owners:
             owner = self._owners[name]
             other = "an event's own class" if owner is None else f"the schema at {place(owner)}"
-            raise Unnameable(node, f"would be class {name!r}, as is {other}")
+            raise Unnameable(node, f"would be class {name!r}, as is {other}", is_taken=True)
         self._owners[name] = node
         return name
 

@@ -51,6 +51,8 @@ NONE = Name("None")
 STR, INT, FLOAT, BOOL = Name("str"), Name("int"), Name("float"), Name("bool")
 UNSET_TYPE = Name("UnsetType", "lightbus")
 OBJECT = Name("dict", arguments=(STR, ANY))
+SCALARS: dict[str, Type] = {"string": STR, "integer": INT, "number": FLOAT, "boolean": BOOL, "null": NONE}
+"""The types of the JSON types that hold nothing else."""
 
 
 def list_of(item: Type) -> Name:
@@ -61,6 +63,14 @@ def list_of(item: Type) -> Name:
 def dict_of(value: Type) -> Name:
     """Return `dict[str, value]`."""
     return Name("dict", arguments=(STR, value))
+
+
+def of_value(value: object) -> Type:
+    """Return the narrowest type that a JSON value has."""
+    if isinstance(value, (str, bool, int)):
+        return Literals.of([value])
+    found: dict[type, Type] = {float: FLOAT, list: list_of(ANY), dict: OBJECT}
+    return found.get(type(value), NONE)
 
 
 def union(types: Iterable[Type]) -> Type:

@@ -97,9 +97,9 @@ class Library:
                 continue
             if not isinstance(found.contents, dict):  # booleans have no place of their own
                 return Node(found.contents, node.file, (*node.path, "$ref"))
-            file, path = self._place(found.contents)
+            file, path = self._places[id(found.contents)]
             self._check_unambiguous(file)
-            return Node(found.contents, file, path, found.resolver)
+            return self.node(file, path)
         raise Unresolvable(f"{ref!r} is in none of the loaded files (nothing is ever fetched)")
 
     def canonical_uri(self, file: SchemaFile) -> str:
@@ -112,7 +112,7 @@ class Library:
         for part in unquote(fragment).split("/")[1:]:
             name = part.replace("~1", "/").replace("~0", "~")
             try:
-                step = int(name) if isinstance(schema, list) else name
+                step: Any = int(name) if isinstance(schema, list) else name
                 schema = schema[step]
             except (ValueError, LookupError, TypeError):
                 raise Unresolvable(f"'#{fragment}' is not in this file") from None
@@ -135,9 +135,6 @@ class Library:
                 self._places |= ((id(value), (file, path)) for path, value in _dicts(file.value))
                 self._ids.setdefault(self.canonical_uri(file).rstrip("#"), []).append(file)
         return Registry().with_resources(resources).crawl()
-
-    def _place(self, schema: dict[str, Any]) -> tuple[SchemaFile, JsonPath]:
-        return self._places[id(schema)]
 
     def _check_unambiguous(self, file: SchemaFile) -> None:
         uri = self.canonical_uri(file).rstrip("#")
@@ -168,7 +165,7 @@ def _enter(resolver: Resolver[Any], file: SchemaFile, schema: Any) -> Resolver[A
 
 def _dicts(value: Any) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
     """Yield every object in a JSON value, with its path."""
-    todo: list[tuple[JsonPath, Any]] = [((), value)]
+    todo: list[tuple[JsonPath, Any]] = [((), value)] if isinstance(value, dict) else []
     while todo:
         path, parent = todo.pop()
         if isinstance(parent, dict):

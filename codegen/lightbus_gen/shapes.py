@@ -18,7 +18,8 @@ _ARRAY = ("items", "prefixItems", "additionalItems")
 _TELLING = frozenset(
     {"type", "enum", "const", "format", "contentEncoding", "anyOf", "oneOf", *_OBJECT, *_ARRAY}
 )
-_MOST_ALTERNATIVES = 64
+MOST_ALTERNATIVES = 64
+"""How far unions inside unions are multiplied out before the type gets wider instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Shapes:
                 done.append(here)
                 continue
             rest, branches = taken
-            if len(todo) + len(done) + len(branches) > _MOST_ALTERNATIVES:
+            if len(todo) + len(done) + len(branches) > MOST_ALTERNATIVES:
                 todo.insert(0, rest)
                 continue
             inner = [self.flatten(*rest, Part(branch)) for branch in branches]

@@ -30,7 +30,7 @@ def misfits(value: object, annotation: Any, module: str, path: str = "") -> list
     if is_typeddict(annotation):
         return _misfits_of_object(value, annotation, path)
     if origin is Literal:
-        fits = any(value == member and type(value) is type(member) for member in arguments)
+        fits = any(value == member and _plain(value) is type(member) for member in arguments)
     elif origin is list and isinstance(value, list):
         return [
             misfit
@@ -48,10 +48,15 @@ def misfits(value: object, annotation: Any, module: str, path: str = "") -> list
     elif annotation is None or annotation is type(None):
         fits = value is None
     elif annotation in (int, datetime.date):
-        fits = type(value) is annotation  # not bool, not datetime
+        fits = _plain(value) is annotation  # not bool, not datetime
     else:
         fits = isinstance(annotation, type) and isinstance(value, annotation)
     return [] if fits else [f"{path}: {value!r} is not {annotation}"]
+
+
+def _plain(value: object) -> type:
+    """The type of a value; to JSON Schema, 1.0 is an integer."""
+    return int if isinstance(value, float) and value.is_integer() else type(value)
 
 
 def _misfits_of_object(value: object, annotation: Any, path: str) -> list[str]:

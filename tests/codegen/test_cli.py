@@ -24,10 +24,16 @@ def project(tmp_path: Path) -> Project:
     return shop(tmp_path)
 
 
-@pytest.fixture
-def current(project: Project) -> Project:
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = shop(tmp_path_factory.mktemp("generated"))
     assert project.run("--quiet").returncode == 0
     return project
+
+
+@pytest.fixture
+def current(generated: Project, tmp_path: Path) -> Project:
+    return Project(tmp_path, generated.texts("."))
 
 
 def test_a_bare_run_exports_and_generates(project: Project) -> None:

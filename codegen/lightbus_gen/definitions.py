@@ -1,0 +1,104 @@
+"""The TypedDicts and aliases of a generated module, collected as annotations turn out to need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lightbus_gen import ir, pytypes
+from lightbus_gen.files import Report
+from lightbus_gen.names import Names, Unnameable
+from lightbus_gen.pytypes import Name, Type, Union
+from lightbus_gen.references import Node
+from lightbus_gen.text import literal
+
+
+class Definitions:
+    """The definitions of one module.
+
+    Args:
+        names: the names taken in the module.
+        report: takes the problems found.
+
+    Attributes:
+        listed: TypedDicts and aliases, each after the ones it needs where they are not recursive.
+        used: every class and alias that they are spelled with.
+    """
+
+    def __init__(self, names: Names, report: Report) -> None:
+        self.listed: list[ir.TypedDict | ir.Alias] = []
+        self.used: set[Name] = set()
+        self._names, self._report = names, report
+        self._defined: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._defined
+
+    def claim(self, name: str, node: Node) -> str:
+        """Take a name for a schema; raises Unnameable when something else has it."""
+        return self._names.claim(name, node)
+
+    def add_object(self, name: str, node: Node, properties: Mapping[str, tuple[Type, bool]]) -> None:
+        """Define a TypedDict.
+
+        Args:
+            name: its name, claimed before.
+            node: the schema that describes it.
+            properties: type of each, and whether it must be there.
+        """
+        keys = []
+        for wire, (type_, is_required) in properties.items():
+            spelled = self._spell(type_)
+            keys.append(ir.Key(literal(wire), spelled if is_required else f"NotRequired[{spelled}]"))
+        self._use(
+            "TypedDict", *(() if all(required for _, required in properties.values()) else ("NotRequired",))
+        )
+        self._add(ir.TypedDict(name, description(node), tuple(keys)))
+
+    def add_alias(self, name: str, node: Node, type_: Type) -> None:
+        """Define an alias under a name claimed before; one that can be used in unions at run time, too."""
+        inner = type_.members if isinstance(type_, Union) else getattr(type_, "arguments", ())
+        spelled = [self._spell(member) for member in inner]
+        is_recursive = any(text[0] in "\"'" for text in spelled)
+        self._use("TypeAlias")
+        if is_recursive and isinstance(type_, Name):
+            written = f"{type_.name}[{', '.join(spelled)}]"
+        elif is_recursive:
+            self._use("Union")
+            written = f"Union[{', '.join(spelled)}]"
+        elif isinstance(type_, Union) and sum(map(len, spelled)) > 80:
+            written = "(\n    " + "\n    | ".join(spelled) + "\n)"
+        else:
+            written = self._spell(type_)
+        self._add(ir.Alias(name, description(node), written))
+
+    def refuse(self, error: Unnameable) -> Type:
+        """Report a name that cannot be used, and go on with a type that needs none."""
+        self._report.add(
+            error.node.file,
+            error.node.path,
+            "NAME_COLLISION" if error.is_taken else "INVALID_NAME",
+            str(error),
+            'add "x-python-name": "AnotherName" to the schema',
+        )
+        return pytypes.ANY
+
+    def _add(self, definition: ir.TypedDict | ir.Alias) -> None:
+        self.listed.append(definition)
+        self._defined.add(definition.name)
+
+    def _use(self, *names: str) -> None:
+        self.used.update(Name(name, "typing") for name in names)
+
+    def _spell(self, type_: Type) -> str:
+        """Write a type for module level, quoted where it names something that comes later."""
+        used = set(pytypes.names(type_))
+        self.used |= used
+        written = pytypes.spell(type_)
+        is_ahead = any(not name.module and name.name not in self._defined for name in used)
+        return literal(written) if is_ahead else written
+
+
+def description(node: Node) -> str:
+    """Return what the author says about a schema, "" for nothing."""
+    given = node.schema.get("description") if isinstance(node.schema, dict) else None
+    return given if isinstance(given, str) else ""
