@@ -150,7 +150,10 @@ def main() -> None:
     """Run the command."""
     try:
         app(prog_name="lightbus-gen")
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in ("jinja2", "referencing"):
+            print(f"lightbus-gen needs {error.name}: pip install 'lightbus-nats[gen]'", file=sys.stderr)
+            sys.exit(2)
         print(
             "lightbus-gen has met a bug of its own; nothing is wrong with what you did.\n"
             "Please report it with the lines below and, if you can, the schema that led to it.\n",

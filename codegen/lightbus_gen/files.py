@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from lightbus.schema.metaschema import DIALECTS
 from lightbus_gen.positions import Path as JsonPath
@@ -39,7 +40,7 @@ class SchemaFile:
     @property
     def uri(self) -> str:
         """The base URI of `$ref`s in it, unless it has an `$id`."""
-        return f"file:///{self.path}"
+        return f"file:///{quote(self.path)}"
 
     @functools.cached_property
     def dialect(self) -> str:

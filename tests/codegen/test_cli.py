@@ -270,6 +270,15 @@ def test_a_bug_asks_for_a_report(project: Project) -> None:
     assert "TypeError: 'NoneType' object is not callable" in ran.stderr
 
 
+def test_a_missing_extra_is_named(project: Project) -> None:
+    project.write("sitecustomize.py", "import sys\nsys.modules['jinja2'] = None\n")
+    ran = project.run(env={"PYTHONPATH": str(project.folder)})
+    assert (ran.returncode, ran.stderr) == (
+        2,
+        "lightbus-gen needs jinja2: pip install 'lightbus-nats[gen]'\n",
+    )
+
+
 def test_output_that_is_piped_is_plain(faulty: Project) -> None:
     ran = faulty.run(env={"TERM": "xterm-256color"})
     assert "\x1b" not in ran.stdout + ran.stderr

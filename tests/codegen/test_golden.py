@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
+from dataclasses import asdict
 
 import pytest
 
+from lightbus_gen.files import Report
+from lightbus_gen.load import load
+from lightbus_gen.lower import lower
 from tests.codegen.cases import CASES, ERRORS, HERE, expected, generated, reported
 
 
@@ -19,6 +24,18 @@ def test_report_is_as_expected(case: str) -> None:
     report = reported(case)
     assert report == (HERE / "errors" / case / "expected.txt").read_bytes().decode()
     assert report, "the schemas of an error case must be refused"
+
+
+def test_the_decisions_can_be_dumped_as_json() -> None:
+    report = Report()
+    package = lower(load(HERE / "golden/per_api/schemas", report), "acme_bus", report)
+    dumped = json.loads(json.dumps(asdict(package)))
+    [module] = dumped["modules"]
+    assert [event["class_name"] for event in module["events"]] == [
+        "UserCreated",
+        "UserDeleted",
+        "AllSignedOut",
+    ]
 
 
 @pytest.mark.parametrize("case", CASES)
