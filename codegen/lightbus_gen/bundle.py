@@ -20,7 +20,7 @@ from lightbus_gen.references import DATA, MAPS_OF_SCHEMAS, Library, Node, id_key
 
 def document_text(api: ApiSource, library: Library) -> str:
     """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
-    if api.document is not None and not any(_reaches_out(library, event) for event in api.events):
+    if api.document is not None and not _reached(library, api.document)[0]:
         return api.document.text
     document: dict[str, Any] = {"$schema": LATEST, "lightbus": FORMAT, "api": api.name}
     document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
@@ -30,13 +30,6 @@ def document_text(api: ApiSource, library: Library) -> str:
         for event in api.events
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def _reaches_out(library: Library, event: EventSource) -> bool:
-    return any(
-        library.resolve(node, node.schema[keyword]).file is not event.file
-        for node, keyword in references(library, library.node(event.file, ()))
-    )
 
 
 def _bundle(library: Library, event: EventSource) -> Any:
