@@ -25,6 +25,7 @@ from lightbus.errors import (
 from lightbus.portal import Portal, loop_is_running
 from lightbus.schema import EventContract
 from lightbus.session import Session, Settings
+from lightbus.worker import Listening
 
 log = logging.getLogger("lightbus")
 
@@ -58,6 +59,7 @@ class Bus:
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
         self._portal: Portal | None = None
         self._listeners: dict[tuple[str, str], Listener] = {}
+        self._held: list[Listening] | None = None
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._pid = os.getpid()
 
@@ -114,6 +116,28 @@ class Bus:
         if other is not listener:
             raise DuplicateListenerName(contract.api, listener_name, other.event)
         return listener
+
+    def _hold_listeners(self) -> None:
+        """Have `listen()` outside an event loop only note the listener, until `_adopt()` names the loop.
+
+        For `lightbus run`: while a module is imported its service is not ready for events, and the loop its
+        handlers will share does not run yet.
+        """
+        self._held = []
+
+    def _hold(self, listening: Listening) -> bool:
+        """Note a listener for later, if that is how things are."""
+        with self._lock:
+            if self._held is None or self._portal is not None:
+                return False
+            self._held.append(listening)
+            return True
+
+    async def _start_held(self) -> None:
+        """Start what was held, on the running event loop."""
+        held, self._held = self._held or [], None
+        for listening in held:
+            await self._session().listen(listening)
 
     def _release(self, listener: Listener) -> None:
         with self._lock:

@@ -113,6 +113,8 @@ class EventEndpoint:
         self, handler: Callable[..., Any], listener_name: str, **options: Unpack[ListenOptions]
     ) -> Listener:
         listener, listening = self._prepare(handler, listener_name, options)
+        if self._bus._hold(listening):
+            return listener
         if loop_is_running():  # as in an `async def before_server_start()`: start on this loop
             self._bus._session().listen_soon(listening)
             return listener

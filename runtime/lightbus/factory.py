@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, overload
 
@@ -79,28 +80,42 @@ def create(
         raise UsageError(problem)
     if timeout <= 0 or grace < 0:
         raise UsageError(f"timeout={timeout!r} must be above 0 s and grace={grace!r} at least 0 s")
-    settings = Settings(url, service_name, prefix, timeout, grace)
-    if bus is None:
-        return DynamicBus(settings, apis=apis, schemas=schemas)
-    if apis is not None or schemas is not None:
+    if bus is not None and (apis is not None or schemas is not None):
         raise UsageError("apis= and schemas= belong to a dynamic bus; a generated Bus class knows its APIs")
-    return bus(settings)
+    settings = Settings(url, service_name, prefix, timeout, grace)
+    made = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
+    if _host is not None:
+        made._hold_listeners()
+        _host.buses.append(made)
+    return made
 
 
-_override: str | None = None
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What `lightbus run` wants of the buses a module creates, in place before the import.
 
+    Listeners set up during the import are held until the service is ready for events.
 
-def override_service_name(service_name: str | None) -> None:
-    """Give every bus created from here on this service name, whatever the code says; None ends that.
-
-    For `lightbus run --service-name`, which must be known before the module sets up its listeners.
+    Attributes:
+        service_name: replaces the one in the code, unless None.
+        buses: those created so far.
     """
-    global _override
-    _override = service_name
+
+    service_name: str | None = None
+    buses: list[Bus] = field(default_factory=list)
+
+
+_host: Host | None = None
+
+
+def host_buses(host: Host | None) -> None:
+    """Have every bus that is created from here on hosted; None ends that."""
+    global _host
+    _host = host
 
 
 def _service_name(given: str | None) -> str:
     """Choose between what overrides the code, what the code says, and the environment."""
-    if _override is not None:
-        return _override
+    if _host is not None and _host.service_name is not None:
+        return _host.service_name
     return given if given is not None else os.environ.get("LIGHTBUS_SERVICE_NAME", "")

@@ -39,7 +39,6 @@ def text(expected: str) -> str:
 # -- the server --------------------------------------------------------------------------------------
 
 CALLS = {
-    "module level": LISTEN,
     "hook": f"def before_server_start():\n    {LISTEN}",
     "async hook": f"async def before_server_start():\n    await {LISTEN.replace('.listen(', '.listen_async(')}",
 }
@@ -159,14 +158,6 @@ RAISES = {
         error: importing 'bus' raised ModuleNotFoundError: No module named 'nowhere_to_be_found'
           bus.py:2: import nowhere_to_be_found
         Is it installed for this Python? {sys.executable}
-        Whole traceback: python -c "import bus"
-        """,
-    ),
-    "a name that is not there": (
-        {"bus.py": "from lightbus import Appi\n"},
-        f"""
-        error: importing 'bus' raised ImportError: cannot import name 'Appi' from 'lightbus' ({Path(sys.modules["lightbus"].__file__ or "")})
-          bus.py:1: from lightbus import Appi
         Whole traceback: python -c "import bus"
         """,
     ),
@@ -392,13 +383,6 @@ LISTENERS = {
           bus.py:17 in before_server_start: bus.auth.user_created.fire(username='ada', pasword='x')
         """,
     ),
-    "option": (
-        WELCOME + LISTEN.replace(")", ", concurrency=0)"),
-        """
-        error: concurrency=0 must be at least 1, retries=8 at least 0 and ack_wait=30 s above 0
-          bus.py:17: bus.auth.user_created.listen(welcome, listener_name="welcome", concurrency=0)
-        """,
-    ),
 }
 
 
@@ -427,14 +411,9 @@ SCHEMAS = 'import lightbus\nbus = lightbus.create(schemas="schemas")\n'
             "schemas/auth.json#/lightbus: it is in format 99, this lightbus reads format 1: upgrade lightbus-nats,"
             " or write the document again with the lightbus-gen of this version",
         ),
-        (
-            "[]",
-            "schemas/auth.json: it is not a Lightbus schema document:"
-            ' an object with "lightbus", "api" and "events"',
-        ),
         (None, "schemas: no schema documents (*.json) are here"),
     ],
-    ids=["not JSON", "newer format", "not a document", "nothing there"],
+    ids=["not JSON", "newer format", "nothing there"],
 )
 def test_a_schema_file_that_cannot_be_used(
     start: Start, folder: Path, document: str | None, what: str

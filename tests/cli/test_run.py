@@ -142,6 +142,59 @@ def test_listeners_may_be_set_up_at_module_level(
     assert durable(on_server, prefix, "mailer-welcome")["num_ack_pending"] == 0
 
 
+def test_listeners_of_the_module_level_wait_for_the_hook_and_share_its_loop(
+    start: Start, write: Write, on_server: str, fire: Fire
+) -> None:
+    write(
+        """
+        import asyncio
+
+        async def welcome(username, **_):
+            say("hello", username, await mail_server)
+
+        bus.auth.user_created.listen(welcome, "welcome")
+
+        async def before_server_start():
+            global mail_server
+            await asyncio.to_thread(os.read, 0, 1)
+            mail_server = asyncio.get_running_loop().create_future()
+            mail_server.set_result("by mail")
+        """
+    )
+    fire("ada")
+    service = start("run")
+    service.wait_for("calling before_server_start()")
+    service.release()
+    service.wait_for("hello ada by mail")
+    assert "warning" not in service.output
+
+
+@pytest.mark.parametrize("place", ["", "def before_server_start():\n    "], ids=["module level", "hook"])
+def test_every_bus_of_the_module_runs(
+    start: Start, write: Write, on_server: str, prefix: str, fire: Fire, place: str
+) -> None:
+    write(
+        f"""
+other = lightbus.create(service_name="mirror", prefix="{prefix}-other")
+
+def copy(username, **_):
+    other.auth.user_deleted.fire(username=username)
+
+bus.auth.user_created.listen(copy, "copy")
+{place}other.auth.user_deleted.listen(lambda username: say("copied", username), "note")
+"""
+    )
+    service = start("run")
+    service.wait_for("service mailer")
+    service.wait_for("listening to auth.user_created as mailer-copy")
+    service.wait_for("listening to auth.user_deleted as mirror-note")
+    service.ready()
+    fire("ada")
+    service.wait_for("copied ada")
+    service.signal(signal.SIGTERM)
+    assert service.end() == 0
+
+
 def test_handlers_may_fire(start: Start, write: Write, on_server: str, fire: Fire) -> None:
     write(
         """
@@ -185,8 +238,11 @@ async def welcome(username, **_):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("handler", [WAIT_SYNC, WAIT_ASYNC], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("number", "handler"),
+    [(signal.SIGTERM, WAIT_SYNC), (signal.SIGINT, WAIT_SYNC), (signal.SIGTERM, WAIT_ASYNC)],
+    ids=["SIGTERM", "SIGINT", "async handler"],
+)
 def test_a_running_handler_finishes_and_is_acknowledged(
     start: Start, write: Write, on_server: str, prefix: str, fire: Fire, number: signal.Signals, handler: str
 ) -> None:
@@ -308,8 +364,9 @@ def test_shutdown_is_one_clear_message_and_keeps_the_event(
     next_run.wait_for("handling ada attempt 2")
 
 
-@pytest.mark.parametrize("kind", ["def", "async def"])
-@pytest.mark.parametrize("error", ["SystemExit(3)", "asyncio.CancelledError()"])
+@pytest.mark.parametrize(
+    ("kind", "error"), [("def", "SystemExit(3)"), ("async def", "asyncio.CancelledError()")]
+)
 def test_whatever_a_handler_raises_is_a_failure_of_that_event(
     start: Start, write: Write, on_server: str, fire: Fire, kind: str, error: str
 ) -> None:

@@ -19,7 +19,7 @@ from lightbus.cli.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.cli.loading import find_bus, load_module
 from lightbus.cli.signals import first_signal
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
-from lightbus.factory import override_service_name
+from lightbus.factory import Host, host_buses
 from lightbus.session import Settings
 
 log = logging.getLogger("lightbus")
@@ -42,14 +42,13 @@ def run_service(module_name: str, service_name: str | None) -> int:
         LightbusError: there is no service to start; the message says why.
     """
     log_to_console()
-    if service_name is not None:
-        if problem := naming.service_problem(service_name):
-            raise UsageError(problem.replace("service_name", "--service-name"))
-        override_service_name(service_name)
+    if service_name is not None and (problem := naming.service_problem(service_name)):
+        raise UsageError(problem.replace("service_name", "--service-name"))
+    host_buses(host := Host(service_name))
     module = load_module(module_name)
     bus = find_bus(module)
     log.info("lightbus %s, %s", importlib.metadata.version("lightbus-nats"), _introduce(bus._settings))
-    return asyncio.run(_serve(module, bus))
+    return asyncio.run(_serve(module, host.buses))
 
 
 def _introduce(settings: Settings) -> str:
@@ -62,21 +61,22 @@ def _introduce(settings: Settings) -> str:
     return f"{service}, server {address.display} ({address.origin})"
 
 
-async def _serve(module: ModuleType, bus: Bus) -> int:
+async def _serve(module: ModuleType, buses: list[Bus]) -> int:
     """Set the service up, let it live until it fails or a signal comes, take it down."""
     signalled = first_signal()
-    bus._adopt(asyncio.get_running_loop())
+    for bus in buses:
+        bus._adopt(asyncio.get_running_loop())
     started, code = False, OK
     try:
         started = await _unless(signalled, call_hook(module, BEFORE_START))
         if started:
-            await _unless(signalled, _live(module, bus))
+            await _unless(signalled, _live(module, buses))
     except LightbusError as error:
         print_error(_explain(error))
         code = FAILED
     if signalled.done():
         log.info("%s: finishing the events in hand", signalled.result().name)
-    await bus.close_async()
+    await asyncio.gather(*(bus.close_async() for bus in buses))
     try:
         if started:
             await call_hook(module, AFTER_STOP)
@@ -103,15 +103,18 @@ async def _unless(signalled: asyncio.Future[signal.Signals], work: Coroutine[Any
     return False
 
 
-async def _live(module: ModuleType, bus: Bus) -> None:
-    """Wait until the listeners have started, then for the end of the bus.
+async def _live(module: ModuleType, buses: list[Bus]) -> None:
+    """Wait until the listeners have started, then for the end of the buses.
 
     Raises:
         LightbusError: nothing listens, or a listener cannot start or go on.
     """
-    await bus._session().all_started()
-    bus._raise_failure()
-    listeners = bus._listeners.values()
+    for bus in buses:
+        await bus._start_held()
+        await bus._session().all_started()
+        bus._raise_failure()
+    host_buses(None)  # what handlers create is theirs
+    listeners = [listener for bus in buses for listener in bus._listeners.values()]
     if not listeners:
         raise UsageError(
             f"module {module.__name__!r} sets up no listeners, so there is nothing to run.\n"
@@ -120,7 +123,7 @@ async def _live(module: ModuleType, bus: Bus) -> None:
     for listener in listeners:
         log.info("listening to %s as %s", listener.event, listener.durable)
     log.info("ready (process %d), Ctrl-C stops", os.getpid())
-    await bus.wait_async()
+    await asyncio.gather(*(bus.wait_async() for bus in buses))
 
 
 def _explain(error: LightbusError) -> LightbusError:
