@@ -21,9 +21,9 @@ from typing import Any
 from lightbus import naming
 from lightbus.errors import did_you_mean
 from lightbus.schema import FORMAT
-from lightbus.schema.metaschema import metaschema_problems
 from lightbus_gen.files import LATEST, Report, SchemaFile, known_dialect, read_file
 from lightbus_gen.positions import Path as JsonPath
+from lightbus_gen.validity import schema_problems
 
 _DOCUMENT_KEYS = ("$schema", "lightbus", "api", "version", "description", "events", "$defs")
 _EVENT_KEYS = ("description", "parameters")
@@ -314,5 +314,5 @@ def _folder(folder: str, members: list[SchemaFile], report: Report) -> ApiSource
 
 def _check_schema(file: SchemaFile, path: JsonPath, schema: object, report: Report) -> None:
     """Check a schema, without what it refers to, against its metaschema."""
-    for place, message in metaschema_problems(schema, file.dialect):
+    for place, message in schema_problems(schema, file.dialect):
         report.add(file, path + place, "INVALID_SCHEMA", message, "correct the schema here")
