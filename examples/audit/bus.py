@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import lightbus
 from acme_bus import Bus
 from acme_bus.auth import UserCreated
-
-import lightbus
 
 bus = lightbus.create(Bus, service_name="audit")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from acme_bus import Bus
-
 import lightbus
+from acme_bus import Bus
 
 
 def main() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from acme_bus import Bus
-
 import lightbus
+from acme_bus import Bus
 
 bus = lightbus.create(Bus, service_name="mailer")
 
