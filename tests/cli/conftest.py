@@ -15,16 +15,22 @@ from lightbus.testing import NatsServer
 from tests.cli.kit import Command, service_code
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def clean_environment(home: Path) -> dict[str, str]:
     """A user's environment without settings of NATS or Lightbus."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "LIGHTBUS_"))}
     return {
-        **os.environ,
-        "HOME": str(tmp_path / "home"),
-        "XDG_CONFIG_HOME": str(tmp_path / "home"),
+        **ours,
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / ".config"),
         "COLUMNS": "100",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of the commands a test starts."""
+    return clean_environment(tmp_path)
 
 
 @pytest.fixture

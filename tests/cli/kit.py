@@ -120,16 +120,14 @@ class Command:
 
     def end(self) -> int:
         """Wait until the command has ended and return its exit code."""
-        code = self._process.wait(BOUND)
-        self._reader.join(BOUND)
-        return code
+        self._reader.join(BOUND)  # its output ends with it, and `wait()` with a bound would poll
+        return self._process.wait(BOUND)
 
     def clean_up(self) -> None:
         """Leave nothing behind, whatever the test did."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)  # lets `lightbus dev` stop its children
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(BOUND / 2)
+            self._reader.join(BOUND / 2)
             self._process.kill()
             self._process.wait()
         assert self._process.stdin is not None
