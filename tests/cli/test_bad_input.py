@@ -37,9 +37,8 @@ def commands(
 ) -> dict[str, tuple[Command, Path]]:
     """Make the mistakes of all selected tests, as many at a time as there are processors."""
 
-    def make(name: str) -> tuple[Command, Path]:
+    def make(name: str, folder: Path) -> tuple[Command, Path]:
         mistake = MISTAKES[name]
-        folder = tmp_path_factory.mktemp("mistake")
         for file, text in mistake.files.items():
             path = folder / file
             path.parent.mkdir(exist_ok=True)
@@ -57,8 +56,9 @@ def commands(
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == test_a_mistake_is_explained.__name__
     ]
+    folders = [tmp_path_factory.mktemp("mistake") for _ in selected]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(selected, pool.map(make, selected), strict=True))
+        return dict(zip(selected, pool.map(make, selected, folders), strict=True))
 
 
 @pytest.mark.parametrize("name", MISTAKES)
