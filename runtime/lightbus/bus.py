@@ -61,18 +61,31 @@ class Bus:
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._held: list[Listening] | None = None
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._closing = False
         self._pid = os.getpid()
 
     # -- where work runs ---------------------------------------------------------------------------
 
     def _session(self) -> Session:
-        """Return the session of the running event loop."""
+        """Return the session of the running event loop; while the bus closes, only one that is there."""
         loop = asyncio.get_running_loop()
         with self._lock:
             self._check_usable()
             if loop not in self._sessions:
+                self._check_open()
+                self._forget_ended_loops()
                 self._sessions[loop] = Session(self._settings, self._fail)
             return self._sessions[loop]
+
+    def _forget_ended_loops(self) -> None:
+        """Drop sessions whose loop was closed without closing the bus, as by several `asyncio.run()`."""
+        for loop in [loop for loop in self._sessions if loop.is_closed()]:
+            for listening in self._sessions.pop(loop).listening:
+                self._release(listening)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise BusClosed("this bus is closing; create a new one")
 
     def _check_usable(self) -> None:
         if self._ended.done() and self._ended.exception() is None:
@@ -96,6 +109,7 @@ class Bus:
         with self._lock:
             self._check_usable()
             if self._portal is None:
+                self._check_open()
                 self._portal = Portal()
                 _close_at_exit(self)
             portal = self._portal
@@ -112,6 +126,8 @@ class Bus:
             raise UsageError(str(error)) from None
         listener = Listener(contract.full_name, durable)
         with self._lock:
+            self._check_open()
+            self._forget_ended_loops()
             other = self._listeners.setdefault((contract.api, listener_name), listener)
         if other is not listener:
             raise DuplicateListenerName(contract.api, listener_name, other.event)
@@ -139,17 +155,19 @@ class Bus:
         for listening in held:
             await self._session().listen(listening)
 
-    def _release(self, listener: Listener) -> None:
+    def _release(self, listening: Listening) -> None:
+        """Free the name of a listener that is no more."""
+        gone = Listener(listening.contract.full_name, listening.consumer.durable)
         with self._lock:
-            self._listeners = {key: value for key, value in self._listeners.items() if value is not listener}
+            self._listeners = {key: value for key, value in self._listeners.items() if value != gone}
 
-    def _fail(self, failure: ListenerFailed) -> None:
-        """Note that a listener cannot go on; `wait()` raises it."""
-        with self._lock:
-            if self._ended.done():
-                return
-            self._ended.set_exception(failure)
+    def _fail(self, listening: Listening, failure: ListenerFailed) -> None:
+        """Note that a listener cannot go on; `wait()` raises the first such failure."""
+        self._release(listening)
         log.error("%s", failure, exc_info=failure)
+        with self._lock:
+            if not self._ended.done():
+                self._ended.set_exception(failure)
 
     def _raise_failure(self) -> None:
         """Raise what `_fail()` noted, if anything."""
@@ -179,40 +197,55 @@ class Bus:
         """
         if loop_is_running():
             raise BlockingCall("close()", "await bus.close_async()")
-        with self._lock:
-            sessions, portal = self._end()
-        for loop, session in sessions.items():
-            if loop.is_running():
-                asyncio.run_coroutine_threadsafe(session.close(), loop).result()
-        if portal is not None:
-            portal.stop()
+        try:
+            for loop, session in self._begin_close():
+                if loop.is_running():
+                    asyncio.run_coroutine_threadsafe(session.close(), loop).result()
+        finally:
+            if (portal := self._finish_close()) is not None:
+                portal.stop()
 
     async def close_async(self) -> None:
         """Close the bus from a running event loop; see `close()`."""
         here = asyncio.get_running_loop()
-        with self._lock:
-            sessions, portal = self._end()
-        for loop, session in sessions.items():
-            if loop is here:
-                await session.close()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
-        if portal is not None:
-            await asyncio.to_thread(portal.stop)
+        try:
+            for loop, session in self._begin_close():
+                if loop is here:
+                    await session.close()
+                elif loop.is_running():
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
+        finally:
+            if (portal := self._finish_close()) is not None:
+                await asyncio.to_thread(portal.stop)
 
-    def _end(self) -> tuple[dict[asyncio.AbstractEventLoop, Session], Portal | None]:
-        """Mark the bus closed and hand over what is to be taken down."""
-        if not self._ended.done():
+    def _begin_close(self) -> list[tuple[asyncio.AbstractEventLoop, Session]]:
+        """Refuse new listeners and sessions from now on; handlers that run may still fire.
+
+        Raises:
+            UsageError: a handler of this bus calls, for whose end the close would wait.
+        """
+        with self._lock:
+            if os.getpid() != self._pid:  # the parent's connection and thread are not ours to close
+                self._sessions, self._portal = {}, None
+            if any(session.in_handler() for session in self._sessions.values()):
+                raise UsageError(
+                    "a handler cannot close its own bus, which waits for the handler. Let the listener have"
+                    " on_error=OnError.SHUTDOWN and raise, or close the bus from outside."
+                )
+            self._closing = True
+            return list(self._sessions.items())
+
+    def _finish_close(self) -> Portal | None:
+        """Mark the bus closed, unless it is not closing after all, and hand over the portal to stop."""
+        with self._lock:
+            if not self._closing:
+                return None
+            if self._ended.done():
+                self._ended = concurrent.futures.Future()
             self._ended.set_result(None)
-        elif self._ended.exception() is not None:
-            self._ended = concurrent.futures.Future()
-            self._ended.set_result(None)
-        sessions, self._sessions = self._sessions, {}
-        portal, self._portal = self._portal, None
-        self._listeners = {}
-        if os.getpid() != self._pid:  # the parent's connection and thread are not ours to close
-            return {}, None
-        return sessions, portal
+            self._sessions, self._listeners = {}, {}
+            portal, self._portal = self._portal, None
+            return portal
 
     def __enter__(self: B) -> B:
         return self

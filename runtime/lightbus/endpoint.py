@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypedDict, TypeVar, Unpack
+from datetime import datetime
+from typing import Any, Protocol, TypedDict, Unpack
 
 from lightbus.bus import Bus, Listener
 from lightbus.envelope import EventMessage
-from lightbus.errors import UsageError
+from lightbus.errors import UsageError, did_you_mean
 from lightbus.handlers import handler_for
 from lightbus.portal import loop_is_running
 from lightbus.schema import EventContract
@@ -19,15 +20,13 @@ from lightbus.worker import Listening
 
 _DEFAULT = Policy()
 
-R = TypeVar("R")
-
 
 class ListenOptions(TypedDict, total=False):
     """The optional arguments of `listen()` and `listen_async()`.
 
     Attributes:
         on_error: what to do when the handler raises; default `OnError.DEAD_LETTER`.
-        concurrency: events handled at a time; default 1, which keeps their order.
+        concurrency: events handled at a time; default 1, which keeps their order until one has to be retried.
         since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime.
         retries: tries after the first before an event becomes a dead letter; default 8.
         backoff: the waits between tries; default 1 s, doubling, at most 60 s.
@@ -121,7 +120,7 @@ class EventEndpoint:
         try:
             self._bus._blocking(lambda: self._start(listening), "listen()", "await listen_async(...)")
         except BaseException:
-            self._bus._release(listener)
+            self._bus._release(listening)
             raise
         return listener
 
@@ -132,7 +131,7 @@ class EventEndpoint:
         try:
             await self._start(listening)
         except BaseException:
-            self._bus._release(listener)
+            self._bus._release(listening)
             raise
         return listener
 
@@ -143,39 +142,64 @@ class EventEndpoint:
         self, handler: Callable[..., Any], listener_name: str, options: ListenOptions
     ) -> tuple[Listener, Listening]:
         contract = self._contract
-        known = ListenOptions.__annotations__
-        for name in options:
-            if name not in known:
-                raise UsageError(f"listen() has no option {name!r}; it takes {', '.join(known)}")
-        concurrency = options.get("concurrency", 1)
-        retries = options.get("retries", _DEFAULT.retries)
-        ack_wait = options.get("ack_wait", DEFAULT_ACK_WAIT)
-        if concurrency < 1 or retries < 0 or ack_wait <= 0:
-            raise UsageError(
-                f"concurrency={concurrency} must be at least 1, retries={retries} at least 0"
-                f" and ack_wait={ack_wait:g} s above 0"
-            )
+        _check(options)
+        policy = Policy(
+            options.get("on_error", _DEFAULT.on_error),
+            options.get("retries", _DEFAULT.retries),
+            options.get("backoff", _DEFAULT.backoff),
+        )
         adapted = handler_for(handler, contract, self._payload)
         listener = self._bus._reserve(contract, listener_name)
         return listener, Listening(
             contract=contract,
             consumer=Consumer(
-                *(contract.api, contract.event, listener.durable), options.get("since", "beginning"), ack_wait
+                *(contract.api, contract.event, listener.durable),
+                options.get("since", "beginning"),
+                options.get("ack_wait", DEFAULT_ACK_WAIT),
             ),
             handler=adapted,
-            policy=Policy(
-                options.get("on_error", _DEFAULT.on_error),
-                retries,
-                options.get("backoff", _DEFAULT.backoff),
-            ),
-            concurrency=concurrency,
+            policy=policy,
+            concurrency=options.get("concurrency", 1),
         )
 
     def __repr__(self) -> str:
         return f"<event {self._contract.full_name}>"
 
 
-def _explained(method: Callable[..., R]) -> Callable[..., R]:
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "on_error": (lambda value: isinstance(value, OnError), "an OnError, such as OnError.SHUTDOWN"),
+    "concurrency": (lambda value: _is_count(value) and value >= 1, "a whole number from 1"),
+    "since": (
+        lambda value: value in ("beginning", "now") or isinstance(value, datetime),
+        '"beginning", "now" or a datetime',
+    ),
+    "retries": (lambda value: _is_count(value) and value >= 0, "a whole number from 0"),
+    "backoff": (lambda value: isinstance(value, Backoff), "a Backoff, such as Backoff(first=0.5)"),
+    "ack_wait": (lambda value: isinstance(value, (int, float)) and value > 0, "seconds above 0"),
+}
+
+
+def _check(options: Mapping[str, object]) -> None:
+    """Refuse options that cannot be used, as untyped code may pass them.
+
+    Raises:
+        UsageError: names the option, the value and what it takes.
+    """
+    for name, value in options.items():
+        if name not in _VALID:
+            raise UsageError(
+                f"listen() has no option {name!r}{did_you_mean(name, _VALID)}; it takes {', '.join(_VALID)}"
+            )
+        is_valid, wanted = _VALID[name]
+        if not is_valid(value):
+            raise UsageError(f"listen(): {name}={value!r} is not {wanted}")
+
+
+def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     """Have a generated `fire` say what is wrong with its arguments as the dynamic one does.
 
     Python's own TypeError names one unexpected argument and stops; `InvalidEventArguments` names them all.
@@ -184,10 +208,22 @@ def _explained(method: Callable[..., R]) -> Callable[..., R]:
     accepted = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
     required = accepted - set(method.__kwdefaults__ or ())
 
-    @functools.wraps(method)
-    def call(self: EventEndpoint, *args: object, **kwargs: object) -> R:
+    def check(endpoint: EventEndpoint, kwargs: Mapping[str, object]) -> None:
         if not (required <= kwargs.keys() <= accepted):
-            self._contract.encode(self._by_wire_name(kwargs))  # raises
+            endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
+
+    if inspect.iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def call_async(self: EventEndpoint, *args: object, **kwargs: object) -> object:
+            check(self, kwargs)
+            return await method(self, *args, **kwargs)
+
+        return call_async
+
+    @functools.wraps(method)
+    def call(self: EventEndpoint, *args: object, **kwargs: object) -> object:
+        check(self, kwargs)
         return method(self, *args, **kwargs)
 
     return call

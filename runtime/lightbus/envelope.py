@@ -18,6 +18,7 @@ from lightbus.errors import UnreadableEvent
 
 CONTENT_TYPE = "application/cloudevents+json"
 MESSAGE_ID = "Nats-Msg-Id"  # the server drops a second message with the same value
+HEADROOM = 2048  # bytes of `max_payload` that events leave free, so that their dead letters fit as well
 
 
 @dataclass(frozen=True, slots=True)

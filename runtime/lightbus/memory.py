@@ -10,12 +10,12 @@ import asyncio
 import bisect
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lightbus import deadletter, naming
-from lightbus.envelope import MESSAGE_ID, message_size
+from lightbus.envelope import HEADROOM, MESSAGE_ID, message_size
 from lightbus.errors import ConnectionFailed, ConsumerLost, EventTooLarge, ProvisionError
 from lightbus.transport import Consumer, Outgoing, PubAck
 
@@ -253,9 +253,9 @@ class MemoryTransport:
         """Store an event at once."""
         if not self._connected:
             raise ConnectionFailed("memory://", "the transport is closed", "Create a new bus.")
-        size = message_size(event.body, event.headers)
-        if size > MAX_PAYLOAD:
-            raise EventTooLarge(f"{event.api}.{event.event}", event.id, size, MAX_PAYLOAD)
+        size, limit = message_size(event.body, event.headers), MAX_PAYLOAD - HEADROOM
+        if size > limit:
+            raise EventTooLarge(f"{event.api}.{event.event}", event.id, size, limit)
         stream = naming.stream(self._prefix, event.api)
         subject = naming.subject(self._prefix, event.api, event.event)
         return self._broker.store(stream, subject, event.body, event.headers)
@@ -287,6 +287,11 @@ class MemorySubscription:
     def ack_wait(self) -> float:
         """Seconds until an unsettled event is delivered again."""
         return self._durable.ack_wait
+
+    @property
+    def buffered(self) -> Collection[MemoryDelivery]:
+        """Nothing is fetched ahead here."""
+        return ()
 
     async def take(self) -> MemoryDelivery | None:
         """Wait for the next event that is due."""

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from lightbus.errors import BusClosed
+
 T = TypeVar("T")
 
 
@@ -33,16 +35,27 @@ class Portal:
         try:
             loop.run_forever()
         finally:
+            for task in (left := asyncio.all_tasks(loop)):
+                task.cancel()  # or the threads that wait for them would wait for ever
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and wait for its result; never call it from the loop's own thread."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        """Run a coroutine on the loop and wait for its result; never call it from the loop's own thread.
+
+        Raises:
+            BusClosed: the loop ended before the result was there.
+        """
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise BusClosed("this bus was closed; create a new one") from None
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise
+            raise BusClosed("the bus was closed during the call, whose outcome is not known") from None
         except BaseException:
             future.cancel()  # Ctrl-C in the caller must not leave the work behind
             raise

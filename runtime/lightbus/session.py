@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec import UNSET
+
 from lightbus import envelope
 from lightbus.envelope import EventMessage
-from lightbus.errors import ListenerFailed
+from lightbus.errors import BusClosed, ListenerFailed, TransportError
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Transport
 from lightbus.worker import Listening, Worker
@@ -62,23 +64,53 @@ class Session:
         on_failure: called when a listener cannot go on.
     """
 
-    def __init__(self, settings: Settings, on_failure: Callable[[ListenerFailed], None]) -> None:
+    def __init__(self, settings: Settings, on_failure: Callable[[Listening, ListenerFailed], None]) -> None:
         self._settings = settings
         self._on_failure = on_failure
         self._transport: Transport | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[Transport] | None = None
+        self._closed = False
         self._workers: list[Worker] = []
         self._starting: set[asyncio.Task[None]] = set()
 
+    @property
+    def listening(self) -> list[Listening]:
+        """What the session's workers listen to."""
+        return [worker.listening for worker in self._workers]
+
+    def in_handler(self) -> bool:
+        """Whether the caller is a handler of this session."""
+        return any(worker.in_handler() for worker in self._workers)
+
     async def connected(self) -> Transport:
-        """Return the session's transport, connecting it first when needed."""
-        if self._transport is None:
-            async with self._connecting:
-                if self._transport is None:
-                    transport = make_transport(self._settings)
-                    await transport.connect()
-                    self._transport = transport
-        return self._transport
+        """Return the session's transport; whoever comes first connects it for all.
+
+        Raises:
+            ConnectionFailed, JetStreamUnavailable: it cannot connect. TransportError: it did not in time.
+            BusClosed: the session was closed.
+        """
+        if self._closed:
+            raise BusClosed("this bus was closed; create a new one")
+        if self._transport is not None:
+            return self._transport
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+        connecting = self._connecting
+        await asyncio.wait({connecting}, timeout=self._settings.timeout)
+        if not connecting.done():
+            raise TransportError(f"there was no connection within {self._settings.timeout:g} s")
+        if connecting.cancelled():
+            raise BusClosed("the bus was closed while it connected")
+        return connecting.result()
+
+    async def _connect(self) -> Transport:
+        try:
+            transport = make_transport(self._settings)
+            await transport.connect()
+            self._transport = transport
+            return transport
+        finally:
+            self._connecting = None
 
     async def fire(self, contract: EventContract, arguments: Mapping[str, object]) -> EventMessage:
         """Validate an event, store it, and return it once the server has confirmed.
@@ -92,7 +124,7 @@ class Session:
             id=str(uuid.uuid4()),
             api_name=contract.api,
             event_name=contract.event,
-            kwargs={contract.python_name(wire): arguments.get(wire, value) for wire, value in data.items()},
+            kwargs={contract.python_name(wire): _given(arguments, wire, data) for wire in data},
             time=datetime.now(UTC),
             source=self._settings.source,
         )
@@ -114,9 +146,11 @@ class Session:
         def started(task: asyncio.Task[None]) -> None:
             self._starting.discard(task)
             if not task.cancelled() and (error := task.exception()) is not None:
-                self._on_failure(ListenerFailed(listening.consumer.durable, str(error)))
+                failure = ListenerFailed(listening.consumer.durable, str(error))
+                failure.__cause__ = error
+                self._on_failure(listening, failure)
 
-        task = asyncio.get_running_loop().create_task(self.listen(listening))
+        task = asyncio.create_task(self.listen(listening))
         self._starting.add(task)
         task.add_done_callback(started)
 
@@ -126,11 +160,20 @@ class Session:
             await asyncio.wait(tuple(self._starting))
 
     async def close(self) -> None:
-        """Stop the listeners, letting running handlers finish, then disconnect."""
+        """Stop the listeners, letting running handlers finish (and fire), then disconnect."""
         await self.all_started()
-        workers, self._workers = self._workers, []
-        await asyncio.gather(*(worker.stop(self._settings.grace) for worker in workers))
-        async with self._connecting:
-            transport, self._transport = self._transport, None
-        if transport is not None:
-            await transport.close()
+        await asyncio.gather(*(worker.stop(self._settings.grace) for worker in self._workers))
+        self._closed = True
+        self._workers = []
+        if (connecting := self._connecting) is not None:
+            connecting.cancel()
+            await asyncio.wait({connecting})
+        if self._transport is not None:
+            await self._transport.close()
+            self._transport = None
+
+
+def _given(arguments: Mapping[str, object], wire: str, data: Mapping[str, object]) -> object:
+    """Return the Python value of a property as the caller gave it, or else the default that was filled in."""
+    value = arguments.get(wire, UNSET)
+    return data[wire] if value is UNSET else value

@@ -11,7 +11,7 @@
     Crashed          any          SHUTDOWN                 (never an outcome)
 
 A delivery counts as Crashed, before its handler would run, when all its attempts are used up and
-none of them reported back: the worker died each time. See `exhausted`.
+none of them reported a result: the worker died each time, or could not say. See `exhausted`.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """Every attempt was used up by workers that died."""
+    """Every attempt was used up without a result, as by workers that died."""
 
 
 Outcome = Handled | Failed | Unreadable | Crashed
@@ -169,20 +169,28 @@ def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
         case Handled():
             return Ack()
         case Unreadable(error):
-            return DeadLetter(one_line(str(error)), type(error).__name__)
+            return DeadLetter(one_line(text_of(error)), type(error).__name__)
         case Crashed():
-            return DeadLetter(f"its worker died on each of {attempt - 1} attempts")
+            return DeadLetter(f"delivered {attempt - 1} times without a result, as when its worker dies")
         case Failed(error):
             if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
                 return Ack()
             if policy.on_error is OnError.SHUTDOWN:
                 return Shutdown(error)
             if attempt > policy.retries:
-                return DeadLetter(one_line(f"{type(error).__name__}: {error}"), type(error).__name__)
+                return DeadLetter(one_line(f"{type(error).__name__}: {text_of(error)}"), type(error).__name__)
             return Retry(policy.backoff.delay(attempt, chance))
 
 
+def text_of(error: BaseException) -> str:
+    """Return an exception's text, whatever a user's class does in `__str__`."""
+    try:
+        return str(error)
+    except Exception:
+        return f"(its text cannot be had: {type(error).__name__}.__str__ raises)"
+
+
 def one_line(text: str, limit: int = 500) -> str:
-    """Fold a text to one line of at most `limit` characters, as a header value must be."""
-    folded = " ".join(text.split())
+    """Fold a text to one line of at most `limit` characters of valid Unicode, as a header value must be."""
+    folded = " ".join(text.encode("utf-8", "replace").decode().split())
     return folded if len(folded) <= limit else f"{folded[: limit - 1]}…"

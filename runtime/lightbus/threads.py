@@ -48,6 +48,12 @@ class DaemonThreads(Executor):
                 continue
             try:
                 future.set_result(call())
+            except StopIteration as error:  # a future cannot hold one, so it would never end
+                wrapped = RuntimeError(
+                    "StopIteration out of a blocking function, as of next() without default"
+                )
+                wrapped.__cause__ = error
+                future.set_exception(wrapped)
             except BaseException as error:
                 future.set_exception(error)
             del item, future, call  # an idle thread keeps nothing alive

@@ -6,7 +6,7 @@ the same suite against both. All calls of one transport happen on one event loop
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -127,6 +127,11 @@ class Subscription(Protocol):
     @property
     def ack_wait(self) -> float:
         """Seconds after which the server delivers an unsettled event again; may differ from what was asked."""
+        ...
+
+    @property
+    def buffered(self) -> Collection[Delivery]:
+        """Events that have arrived and were not taken yet; their `ack_wait` runs already."""
         ...
 
     async def take(self) -> Delivery | None:

@@ -31,11 +31,16 @@ from lightbus.settle import (
     Unreadable,
     exhausted,
     settle,
+    text_of,
 )
 from lightbus.threads import DaemonThreads
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
 
 log = logging.getLogger("lightbus")
+
+_handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.ContextVar(
+    "handling", default=None
+)
 
 _RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
 
@@ -69,22 +74,37 @@ class Worker:
     """
 
     def __init__(
-        self, listening: Listening, transport: Transport, on_failure: Callable[[ListenerFailed], None]
+        self,
+        listening: Listening,
+        transport: Transport,
+        on_failure: Callable[[Listening, ListenerFailed], None],
     ) -> None:
-        self._listening = listening
+        self.listening = listening
         self._transport = transport
         self._on_failure = on_failure
         self._subscription: Subscription | None = None
         self._slots: list[asyncio.Task[None]] = []
+        self._slots_left = listening.concurrency
         self._keeper: asyncio.Task[None] | None = None
         self._in_flight: set[Delivery] = set()
+        self._unburied: dict[int, Outcome] = {}  # by sequence, of events whose dead letter failed
         self._threads: DaemonThreads | None = None
         self._failed = False
 
     @property
     def durable(self) -> str:
         """Name of the durable this worker serves."""
-        return self._listening.consumer.durable
+        return self.listening.consumer.durable
+
+    def in_handler(self) -> bool:
+        """Whether the caller is a handler of this worker: its task, or the thread that runs it."""
+        slot = _handling.get()
+        if slot not in self._slots:
+            return False
+        try:
+            return asyncio.current_task() is slot
+        except RuntimeError:  # no event loop in this thread
+            return True
 
     async def start(self) -> None:
         """Join the durable and begin to take events.
@@ -92,7 +112,7 @@ class Worker:
         Raises:
             ProvisionError, TransportError: the durable cannot be joined.
         """
-        listening = self._listening
+        listening = self.listening
         self._subscription = await self._transport.subscribe(listening.consumer)
         if not listening.handler.is_async:
             self._threads = DaemonThreads(listening.concurrency, self.durable)
@@ -128,36 +148,38 @@ class Worker:
 
     async def _slot(self, subscription: Subscription) -> None:
         """Handle one event after another; each slot is one unit of concurrency."""
+        _handling.set(asyncio.current_task())
         try:
             while delivery := await subscription.take():
-                await self._work(delivery)
+                await self._work(delivery, subscription)
         except LightbusError as error:
-            self._fail(ListenerFailed(self.durable, str(error)))
+            await self._fail(error, ListenerFailed(self.durable, str(error)))
         except Exception as error:
             log.exception("%s: a defect in the listener's loop", self.durable)
-            self._fail(ListenerFailed(self.durable, f"{type(error).__name__}: {error}"))
+            await self._fail(error, ListenerFailed(self.durable, f"{type(error).__name__}: {text_of(error)}"))
+        finally:
+            self._slots_left -= 1
+            if not self._slots_left and self._keeper is not None:
+                self._keeper.cancel()
 
-    async def _work(self, delivery: Delivery) -> None:
+    async def _work(self, delivery: Delivery, subscription: Subscription) -> None:
         self._in_flight.add(delivery)
         outcome, message = await self._handle(delivery)
-        decision = settle(outcome, delivery.attempt, self._listening.policy, random.random())
+        decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
         self._report(outcome, decision, message, delivery)
-        if isinstance(decision, Shutdown) and self._subscription is not None:
-            await self._subscription.close()  # or the event that is given back would come here again
-        await self._carry_out(delivery, decision)
+        if isinstance(decision, Shutdown):
+            await subscription.close()  # or the event that is given back would come here again
+        await self._carry_out(delivery, decision, outcome)
         if isinstance(decision, Shutdown):
             error = decision.error
-            failure = ListenerFailed(
-                self.durable, f"{type(error).__name__}: {error}", message.id if message else None
-            )
-            failure.__cause__ = error
-            self._fail(failure)
+            reason = f"{type(error).__name__}: {text_of(error)}"
+            await self._fail(error, ListenerFailed(self.durable, reason, message.id if message else None))
 
     async def _handle(self, delivery: Delivery) -> tuple[Outcome, EventMessage | None]:
-        if exhausted(delivery.attempt, self._listening.policy):
-            return Crashed(), None
+        if exhausted(delivery.attempt, self.listening.policy):
+            return self._unburied.pop(delivery.sequence, Crashed()), None
         try:
-            message = read(delivery, self._listening.contract)
+            message = read(delivery, self.listening.contract)
         except (UnreadableEvent, InvalidEvent) as error:
             return Unreadable(error), None
         try:
@@ -172,7 +194,7 @@ class Worker:
         return Handled(), message
 
     async def _call(self, message: EventMessage) -> None:
-        handler = self._listening.handler
+        handler = self.listening.handler
         if self._threads is None:
             await handler(message)
             return
@@ -182,7 +204,9 @@ class Worker:
         if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
             await result
 
-    async def _carry_out(self, delivery: Delivery, decision: Decision) -> None:
+    async def _carry_out(
+        self, delivery: Delivery, decision: Decision, outcome: Outcome | None = None
+    ) -> None:
         """Tell the server. This is the one settle point; an event it cannot reach returns after `ack_wait`."""
         try:
             match decision:
@@ -191,7 +215,7 @@ class Worker:
                 case Retry(after):
                     await delivery.retry(after)
                 case DeadLetter(reason, error):
-                    await self._bury(delivery, reason, error)
+                    await self._bury(delivery, reason, error, outcome)
                 case Shutdown():
                     await delivery.retry(0)
         except TransportError as trouble:
@@ -199,11 +223,13 @@ class Worker:
         finally:
             self._in_flight.discard(delivery)
 
-    async def _bury(self, delivery: Delivery, reason: str, error: str) -> None:
+    async def _bury(self, delivery: Delivery, reason: str, error: str, outcome: Outcome | None) -> None:
         try:
             await delivery.dead_letter(reason, error)
         except TransportError as trouble:
             log.error("%s: an event stays pending, its dead letter failed: %s", self.durable, trouble)
+            if outcome is not None:
+                self._unburied[delivery.sequence] = outcome  # so that the true reason is kept next time
             await delivery.retry(_RETRY_AFTER_TROUBLE)
 
     def _report(
@@ -213,7 +239,7 @@ class Worker:
             return  # a shutdown is reported by the bus, with the failure
         event = message.id if message else f"at sequence {delivery.sequence}"
         trace = outcome.error if isinstance(outcome, Failed) else None
-        what = outcome.error if isinstance(outcome, (Failed, Unreadable)) else "its worker died each time"
+        what = outcome.error if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
         match decision:
             case Retry(after):
                 log.warning(
@@ -232,16 +258,21 @@ class Worker:
         """Tell the server every third of `ack_wait` that the events in hand are being worked on."""
         while True:
             await asyncio.sleep(subscription.ack_wait / 3)
-            for delivery in tuple(self._in_flight):
+            for delivery in (*self._in_flight, *subscription.buffered):
                 try:
                     await delivery.in_progress()
                 except TransportError as error:
-                    log.warning("%s: could not extend an event's time: %s", self.durable, error)
+                    log.debug("%s: could not extend an event's time: %s", self.durable, error)
 
-    def _fail(self, failure: ListenerFailed) -> None:
-        if not self._failed:
-            self._failed = True
-            self._on_failure(failure)
+    async def _fail(self, cause: BaseException, failure: ListenerFailed) -> None:
+        """Take no more events, and say so; what other slots have in hand is finished."""
+        if self._failed:
+            return
+        self._failed = True
+        if self._subscription is not None:
+            await self._subscription.close()
+        failure.__cause__ = cause
+        self._on_failure(self.listening, failure)
 
 
 def read(delivery: Delivery, contract: EventContract) -> EventMessage:

@@ -35,26 +35,28 @@ def test_a_context_can_be_named_in_the_environment(tmp_path: Path) -> None:
 
 
 def test_a_context_brings_its_credentials(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
     environment = write_context(
         tmp_path,
         "prod",
         url="nats://a:4222, nats://b:4222",
         user="svc",
         password="secret",
-        creds="~/prod.creds",
-        ca="/etc/ca.pem",
+        ca="~/ca.pem",
         inbox_prefix="_INBOX_svc",
     )
     address = resolve(None, environment)
     assert address.servers == ("nats://a:4222", "nats://b:4222")
-    assert address.options == {
-        "user": "svc",
-        "password": "secret",
-        "inbox_prefix": "_INBOX_svc",
-        "user_credentials": str(tmp_path / "prod.creds"),
-    }
-    assert address.tls_files == {"ca": "/etc/ca.pem"}
+    assert address.options == {"user": "svc", "password": "secret", "inbox_prefix": "_INBOX_svc"}
+    assert address.tls_files == {"ca": str(tmp_path / "ca.pem")}
+    assert address.wants_tls
     assert address.origin == "NATS context 'prod'"
+
+
+@pytest.mark.parametrize("key", ["creds", "ca", "cert", "key"])
+def test_a_file_that_is_missing_is_named(tmp_path: Path, key: str) -> None:
+    with pytest.raises(UsageError, match=f"sets '{key}' to .*gone, which cannot be read"):
+        resolve(None, write_context(tmp_path, "prod", **{key: "~/gone"}))
 
 
 def test_a_host_alone_is_enough() -> None:

@@ -6,6 +6,9 @@ import asyncio
 import gc
 import os
 import queue
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -83,6 +86,10 @@ def auth_api() -> type[Api]:
 
 
 Make = Callable[..., DynamicBus]
+
+
+def repr_type(value: object) -> str:
+    return type(value).__name__
 
 
 @pytest.fixture
@@ -301,6 +308,49 @@ async def test_a_failing_event_is_retried_then_kept_as_a_dead_letter(
     assert info["num_ack_pending"] == 0
 
 
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [StopIteration(), ValueError("\udcff"), Mute(), SystemExit(3), asyncio.CancelledError()],
+    ids=repr_type,
+)
+async def test_whatever_a_handler_raises_its_event_is_kept_and_the_listener_goes_on(
+    bus: DynamicBus, seen: Seen, nats_server: NatsServer, prefix: str, error: BaseException
+) -> None:
+    def handler(username: str) -> None:
+        if username == "poison":
+            raise error
+        seen(username)
+
+    await bus.auth.user_deleted.listen_async(handler, listener_name="note", retries=0)
+    for username in ("poison", "good"):
+        await bus.auth.user_deleted.fire_async(username=username)
+    assert await seen.take_async(1) == ["good"]
+    async with look_into(nats_server.url) as server:
+        assert len(await stored_messages(server, naming.dead_letter_stream(prefix))) == 1
+
+
+async def test_a_stream_made_again_keeps_its_dead_letters_apart(
+    nats_server: NatsServer, prefix: str, seen: Seen
+) -> None:
+    def handler(username: str) -> None:
+        seen(username)
+        raise ValueError("never")
+
+    async with look_into(nats_server.url) as server:
+        for username in ("first", "second"):
+            async with lightbus.create(url=nats_server.url, prefix=prefix) as bus:
+                await bus.auth.user_deleted.listen_async(handler, listener_name="note", retries=0)
+                await bus.auth.user_deleted.fire_async(username=username)
+                assert await seen.take_async(1) == [username]
+            await server.api(f"STREAM.DELETE.{naming.stream(prefix, 'auth')}")
+        assert len(await stored_messages(server, naming.dead_letter_stream(prefix))) == 2
+
+
 async def test_acknowledge_and_log_drops_and_goes_on(
     bus: DynamicBus, seen: Seen, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -426,8 +476,14 @@ def test_create_refuses_what_it_cannot_use(options: dict[str, Any], words: str) 
     ("options", "words"),
     [
         ({"listener_name": "has-dash"}, "not a valid listener_name"),
-        ({"concurrency": 0}, "must be at least 1"),
-        ({"retrys": 3}, "no option 'retrys'"),
+        ({"concurrency": 0}, "concurrency=0 is not a whole number from 1"),
+        ({"concurrency": "2"}, "concurrency='2' is not a whole number"),
+        ({"retrys": 3}, r"no option 'retrys' \(did you mean 'retries'"),
+        ({"retries": -1}, "retries=-1 is not a whole number from 0"),
+        ({"on_error": "shutdown"}, r"is not an OnError, such as OnError\.SHUTDOWN"),
+        ({"since": "start"}, "since='start' is not"),
+        ({"backoff": 5}, "backoff=5 is not a Backoff"),
+        ({"ack_wait": 0}, "ack_wait=0 is not seconds above 0"),
         ({"listener_name": "x" * 128}, "at most 128"),
     ],
 )
@@ -472,24 +528,121 @@ def test_with_leaves_nothing_behind(make: Make, seen: Seen) -> None:
     gc.collect()
 
 
-async def test_close_lets_running_handlers_finish(bus: DynamicBus, make: Make, seen: Seen) -> None:
+async def test_close_lets_running_handlers_finish_and_fire(
+    bus: DynamicBus, seen: Seen, nats_server: NatsServer, prefix: str
+) -> None:
     started, go_on = asyncio.Event(), asyncio.Event()
 
     async def handler(username: str) -> None:
         started.set()
         await go_on.wait()
-        await bus.auth.user_created.fire_async(username=username, email="while draining")
-        seen("finished")
+        seen(await bus.auth.user_created.fire_async(username=username, email="while draining"))
 
     await bus.auth.user_deleted.listen_async(handler, listener_name="slow")
     await bus.auth.user_deleted.fire_async(username="ada")
     await asyncio.wait_for(started.wait(), BOUND)
-    session = bus._session()
-    closing = asyncio.create_task(session.close())
+    closing = asyncio.create_task(bus.close_async())
     await asyncio.sleep(0)
+    with pytest.raises(BusClosed, match="closing"):
+        await bus.auth.user_created.listen_async(lambda **_: None, listener_name="too_late")
     go_on.set()
     await asyncio.wait_for(closing, BOUND)
-    assert await seen.take_async(1) == ["finished"]
+    (event,) = await seen.take_async(1)
+    assert event.kwargs["email"] == "while draining"
+    async with look_into(nats_server.url) as server:
+        info = await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'auth')}.svc-slow")
+    assert (info["num_ack_pending"], info["num_pending"]) == (0, 0)
+
+
+def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen) -> None:
+    with NatsServer() as server:
+        bus = lightbus.create(url=server.url, prefix=prefix, timeout=600)
+        bus.auth.user_deleted.fire(username="before")
+        server.signal(signal.SIGSTOP)
+
+        def fire() -> None:
+            try:
+                bus.auth.user_deleted.fire(username="never confirmed")
+            except lightbus.LightbusError as error:
+                seen(error)
+
+        thread = threading.Thread(target=fire)
+        thread.start()
+        while not any(session._transport._publisher._waiting for session in bus._sessions.values()):  # type: ignore[union-attr]
+            thread.join(0.01)
+        bus.close()
+        (error,) = seen.take(1)
+        server.signal(signal.SIGCONT)
+    assert isinstance(error, (BusClosed, lightbus.PublishUnknown))
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_handler_cannot_close_its_own_bus(bus: DynamicBus, seen: Seen, kind: str) -> None:
+    def close(username: str) -> None:
+        try:
+            bus.close()
+        except UsageError as error:
+            seen(str(error))
+
+    async def close_async(username: str) -> None:
+        try:
+            await bus.close_async()
+        except UsageError as error:
+            seen(str(error))
+
+    handler = close if kind == "sync" else close_async
+    await bus.auth.user_deleted.listen_async(handler, listener_name="note")
+    await bus.auth.user_deleted.fire_async(username="ada")
+    (words,) = await seen.take_async(1)
+    assert "a handler cannot close its own bus" in words
+    assert (await bus.auth.user_deleted.fire_async(username="still open")).id
+
+
+async def test_a_handler_may_use_and_close_another_bus(bus: DynamicBus, memory_url: str, seen: Seen) -> None:
+    def handler(username: str) -> None:
+        with lightbus.create(url=memory_url) as other:
+            seen(other.auth.user_deleted.fire(username=username).id)
+
+    await bus.auth.user_deleted.listen_async(handler, listener_name="note")
+    await bus.auth.user_deleted.fire_async(username="ada")
+    assert await seen.take_async(1)
+
+
+RUN_TWICE = """
+import asyncio, sys, lightbus
+from lightbus import Api, Event
+
+class AuthApi(Api):
+    user_deleted = Event(parameters="username")
+    class Meta:
+        name = "auth"
+
+bus = lightbus.create(url=sys.argv[1], prefix=sys.argv[2])
+
+async def listen_and_fire(username):
+    seen = asyncio.Queue()
+    await bus.auth.user_deleted.listen_async(seen.put, listener_name="note", ack_wait=1.0)
+    await bus.auth.user_deleted.fire_async(username=username)
+    while (await seen.get()).kwargs["username"] != username:
+        pass
+
+asyncio.run(listen_and_fire("first"))
+asyncio.run(listen_and_fire("second"))
+print("sessions:", len(bus._sessions))
+bus.close()
+"""
+
+
+def test_one_bus_serves_one_asyncio_run_after_another(nats_server: NatsServer, prefix: str) -> None:
+    """In a process of its own, as loops that end without closing the bus leave their sockets to the collector."""
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN_TWICE, nats_server.url, prefix],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=BOUND * 2,
+        check=True,
+    )
+    assert ran.stdout == "sessions: 1\n"
 
 
 def test_wait_returns_when_the_bus_is_closed(make: Make) -> None:

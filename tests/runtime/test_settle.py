@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lightbus.settle import (
@@ -78,7 +78,7 @@ def test_a_delivery_past_its_attempts_never_reaches_the_handler(
 
 def test_a_crash_loop_says_how_often_it_was_tried() -> None:
     decision = settle(Crashed(), 5, Policy(), 0.5)
-    assert decision == DeadLetter("its worker died on each of 4 attempts")
+    assert decision == DeadLetter("delivered 4 times without a result, as when its worker dies")
 
 
 @given(
@@ -104,9 +104,11 @@ def test_a_backoff_that_makes_no_sense_is_refused(settings: dict[str, float]) ->
         Backoff(**settings)
 
 
-@given(st.text())
+@given(st.text(st.characters()))
+@example("\udcff")
 def test_reasons_fit_a_header(text: str) -> None:
     line = one_line(text)
+    line.encode()
     assert len(line) <= 500
     assert "\n" not in line and "\r" not in line
 
@@ -115,3 +117,12 @@ def test_reasons_fit_a_header(text: str) -> None:
 def test_every_outcome_has_a_decision(outcome: Outcome) -> None:
     for policy in OnError:
         assert settle(outcome, 3, Policy(policy), 0.0) is not None
+
+
+def test_an_exception_that_cannot_say_what_it_is_does_no_harm() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    decision = settle(Failed(Mute()), 1, Policy(retries=0), 0.5)
+    assert isinstance(decision, DeadLetter) and decision.error == "Mute"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -47,6 +48,17 @@ async def test_each_form_of_handler_gets_the_event(bus: Bus) -> None:
         UserCreated(username="ada", email="a@b", plan="free"),
     ):
         assert expected in arrived
+
+
+def test_fire_async_is_a_coroutine_function_as_others_may_ask() -> None:
+    with lightbus.create(Bus, url="memory://asked") as bus:
+        assert inspect.iscoroutinefunction(bus.auth.user_created.fire_async)
+        assert not inspect.iscoroutinefunction(bus.auth.user_created.fire)
+        assert inspect.signature(bus.auth.user_created.fire).parameters.keys() == {
+            "username",
+            "email",
+            "plan",
+        }
 
 
 async def test_wrong_arguments_of_untyped_code_are_all_named(bus: Bus) -> None:

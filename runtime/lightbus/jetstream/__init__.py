@@ -6,15 +6,14 @@ import os
 import socket
 
 from lightbus import naming
-from lightbus.errors import PublishFailed
+from lightbus.envelope import HEADROOM, message_size
+from lightbus.errors import EventTooLarge
 from lightbus.jetstream.address import resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
 from lightbus.jetstream.provision import ensure_consumer, ensure_stream
-from lightbus.jetstream.publisher import NoStream, Publisher
+from lightbus.jetstream.publisher import Publisher
 from lightbus.transport import Consumer, Outgoing, PubAck
-
-_AFTER_PROVISIONING = 4  # attempts; a fresh stream may still elect its leader
 
 
 class JetStreamTransport:
@@ -34,33 +33,33 @@ class JetStreamTransport:
 
     async def connect(self) -> None:
         """Connect and check that JetStream answers."""
-        await self._connection.connect()
-        await self._publisher.start()
+        try:
+            await self._connection.connect()
+            await self._publisher.start()
+        except BaseException:  # also a cancellation must not leave half a connection behind
+            await self._connection.close()
+            raise
 
     async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
         """Store an event; its stream is made when no stream answers."""
         subject = naming.subject(self._prefix, event.api, event.event)
         what = f"{event.api}.{event.event}"
 
-        async def attempt(patience: int) -> PubAck:
-            return await self._publisher.publish(
-                *(subject, event.body, event.headers),
-                what=what,
-                event_id=event.id,
-                timeout=timeout,
-                patience=patience,
+        size, limit = message_size(event.body, event.headers), self._connection.max_payload - HEADROOM
+        if size > limit:
+            raise EventTooLarge(what, event.id, size, limit)
+
+        async def make_stream() -> None:
+            await ensure_stream(
+                self._connection,
+                naming.stream(self._prefix, event.api),
+                naming.stream_subjects(self._prefix, event.api),
+                f"Events of the {event.api} API",
             )
 
-        try:
-            return await attempt(patience=1)
-        except NoStream:
-            stream = naming.stream(self._prefix, event.api)
-            subjects = naming.stream_subjects(self._prefix, event.api)
-            await ensure_stream(self._connection, stream, subjects, f"Events of the {event.api} API")
-        try:
-            return await attempt(patience=_AFTER_PROVISIONING)
-        except NoStream:
-            raise PublishFailed(what, event.id, f"no stream captures {subject!r}") from None
+        return await self._publisher.publish(
+            *(subject, event.body, event.headers), what=what, make_stream=make_stream, timeout=timeout
+        )
 
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
         """Join a durable, made when missing."""

@@ -5,6 +5,7 @@ Contexts follow ADR-21 of nats-io/nats-architecture-and-design: JSON files writt
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Mapping
@@ -35,6 +36,11 @@ class Address:
     origin: str
     options: Mapping[str, Any] = field(default_factory=dict)
     tls_files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def wants_tls(self) -> bool:
+        """Whether the connection must be encrypted."""
+        return bool(self.tls_files) or any(urlsplit(server).scheme == "tls" for server in self.servers)
 
     @property
     def display(self) -> str:
@@ -88,11 +94,18 @@ def _from_context(name: str, path: Path, home: Path) -> Address:
         options["inbox_prefix"] = context["inbox_prefix"]
     if context.get("tls_first"):
         options["tls_handshake_first"] = True
-    if file("creds"):
-        options["user_credentials"] = file("creds")
-    tls_files = {key: file(key) for key in ("ca", "cert", "key") if file(key)}
+    files = {key: file(key) for key in ("creds", "ca", "cert", "key") if file(key)}
+    for key, value in files.items():
+        if not os.access(value, os.R_OK):
+            raise UsageError(f"NATS context {name!r} sets {key!r} to {value}, which cannot be read ({path})")
+    if "creds" in files:
+        if importlib.util.find_spec("nkeys") is None:
+            raise UsageError(
+                f"NATS context {name!r} uses a credentials file, which needs: pip install 'nats-py[nkeys]'"
+            )
+        options["user_credentials"] = files.pop("creds")
     servers = _servers(context.get("url") or DEFAULT_URL, f"NATS context {name!r}")
-    return Address(servers, f"NATS context {name!r}", options, tls_files)
+    return Address(servers, f"NATS context {name!r}", options, files)
 
 
 def _servers(text: str, origin: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import re
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
@@ -22,7 +23,12 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from lightbus.errors import ConnectionFailed, JetStreamUnavailable, LightbusError, TransportError
+from lightbus.errors import (
+    ConnectionFailed,
+    JetStreamUnavailable,
+    PermissionDenied,
+    TransportError,
+)
 from lightbus.jetstream import diagnosis
 from lightbus.jetstream.address import Address
 
@@ -31,9 +37,18 @@ log = logging.getLogger("lightbus")
 _CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
 _PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
+_FLUSH_TIMEOUT = 2.0  # seconds a full send buffer may take to empty; nats-py would wait without limit
+_DRAIN_TIMEOUT = 2.0  # seconds for the messages on their way when a subscription ends
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request
 _NO_RESPONDERS_RETRIES = 2  # a leader election answers 503 for a moment (ADR-22)
 _NO_RESPONDERS_WAIT = 0.25  # seconds between them
+
+
+_DENIED = re.compile(
+    r'permissions violation for (?P<action>publish|subscription) to "(?P<subject>[^"]+)"', re.IGNORECASE
+)
+
+Denied = Callable[[str, str], None]
 
 
 class ApiError(TransportError):
@@ -50,6 +65,21 @@ class ApiError(TransportError):
 
 class NoResponders(TransportError):
     """Nobody listens on the subject of a request."""
+
+
+class _Client(Client):
+    """nats-py's client, which never sends credentials in clear text where TLS was asked for.
+
+    nats-py uses TLS only if the server demands it: `tls://` to a server without TLS connects in clear text.
+    """
+
+    wants_tls = False
+
+    def _connect_command(self) -> bytes:
+        writer = getattr(self._transport, "_io_writer", None)
+        if self.wants_tls and (writer is None or writer.get_extra_info("ssl_object") is None):
+            raise ssl.SSLError("TLS was asked for, and the server does not offer it")
+        return super()._connect_command()
 
 
 @dataclass(slots=True, eq=False)
@@ -72,18 +102,23 @@ class Connection:
     def __init__(self, address: Address, name: str) -> None:
         self.address = address
         self._name = name
-        self._client = Client()
+        self._client = self._new_client()
         self._up = asyncio.Event()
         self._connecting = True
-        self._closing = False
+        self._ended = asyncio.Event()
         self._first_errors: list[Exception] = []
         self._gave_up = asyncio.Event()
         self._on_down: list[Callable[[], None]] = []
         self._on_up: list[Callable[[], None]] = []
-        self._on_error: list[Callable[[Exception], None]] = []
+        self._on_denied: list[Denied] = []
         self._rebuilding: asyncio.Task[None] | None = None
         self._delay = _FIRST_DELAY
         self._subscribed: list[_Subscribed] = []
+
+    def _new_client(self) -> Client:
+        client = _Client()
+        client.wants_tls = self.address.wants_tls
+        return client
 
     # -- lifetime ----------------------------------------------------------------------------------
 
@@ -97,10 +132,8 @@ class Connection:
         try:
             await self.api("INFO")
         except NoResponders:
-            await self.close()
             raise JetStreamUnavailable(self.address.display) from None
         except ApiError as error:
-            await self.close()
             if error.err_code in (10039, 10076):  # not enabled for the account, not enabled
                 raise JetStreamUnavailable(self.address.display) from None
             raise
@@ -112,22 +145,30 @@ class Connection:
         self._gave_up.clear()
         attempt = asyncio.create_task(self._client.connect(**self._options()))
         hopeless = asyncio.create_task(self._gave_up.wait())
-        # nats-py may swallow a cancellation, so the bound comes from outside
-        await asyncio.wait({attempt, hopeless}, timeout=_CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-        hopeless.cancel()
-        if attempt.done() and attempt.exception() is None and self._client.is_connected:
-            self._connecting = False
-            self._up.set()
-            self._limit_unacknowledged_time()
-            return
-        reason = diagnosis.reason(self._first_error(attempt), _CONNECT_TIMEOUT)
+        try:
+            # nats-py may swallow a cancellation, so the bound comes from outside
+            await asyncio.wait(
+                {attempt, hopeless}, timeout=_CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
+            )
+            if attempt.done() and attempt.exception() is None and self._client.is_connected:
+                self._connecting = False
+                self._up.set()
+                self._limit_unacknowledged_time()
+                return
+            reason = diagnosis.reason(self._first_error(attempt), _CONNECT_TIMEOUT)
+        finally:
+            hopeless.cancel()
+            if self._connecting:
+                await self._abandon(attempt)
+        raise ConnectionFailed(self.address.display, reason, diagnosis.advice(reason, self.address.origin))
+
+    async def _abandon(self, attempt: asyncio.Task[None]) -> None:
+        """Leave nothing of a connect that failed or was cancelled."""
         attempt.cancel()
         await asyncio.wait({attempt}, timeout=1.0)
         if attempt.done() and not attempt.cancelled():
-            attempt.exception()
-        with contextlib.suppress(Exception):
-            await self._client.close()
-        raise ConnectionFailed(self.address.display, reason, diagnosis.advice(reason, self.address.origin))
+            attempt.exception()  # it is in the reason; asyncio would report it as never looked at
+        await _bounded(self._client.close(), 1.0)
 
     def _first_error(self, attempt: asyncio.Task[None]) -> BaseException | None:
         """Return the last thing that went wrong while connecting, if anything did."""
@@ -149,6 +190,7 @@ class Connection:
             "ping_interval": _PING_INTERVAL,
             "max_outstanding_pings": 2,
             "connect_timeout": _CONNECT_TIMEOUT,
+            "flush_timeout": _FLUSH_TIMEOUT,
             "reconnect_to_server_handler": self._choose_server,
             "error_cb": self._error,
             "disconnected_cb": self._disconnected,
@@ -158,9 +200,16 @@ class Connection:
             **self.address.options,
         }
 
+    @property
+    def closing(self) -> bool:
+        """Whether `close()` was called."""
+        return self._ended.is_set()
+
     async def close(self) -> None:
-        """Disconnect for good."""
-        self._closing = True
+        """Disconnect for good; whoever waits for this connection is told at once."""
+        self._ended.set()
+        self._up.clear()
+        self._tell(self._on_down)
         if self._rebuilding is not None:
             self._rebuilding.cancel()
             await asyncio.wait({self._rebuilding})
@@ -174,14 +223,16 @@ class Connection:
         return self._client.max_payload
 
     async def ready(self, timeout: float) -> bool:
-        """Wait until the connection is up; False when it is not within `timeout` seconds."""
-        if self._up.is_set():
-            return True
+        """Wait until the connection is up; False when it is not within `timeout` seconds, or was closed."""
+        if self._up.is_set() or self.closing:
+            return not self.closing
+        waits = {asyncio.create_task(self._up.wait()), asyncio.create_task(self._ended.wait())}
         try:
-            await asyncio.wait_for(self._up.wait(), timeout)
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        return self._up.is_set() and not self.closing
 
     def when_down(self, callback: Callable[[], None]) -> None:
         """Call a function at each disconnect; whatever was in flight may be lost."""
@@ -191,15 +242,19 @@ class Connection:
         """Call a function after each reconnect; subscriptions are back by then."""
         self._on_up.append(callback)
 
-    def when_error(self, callback: Callable[[Exception], None]) -> None:
-        """Call a function for each error the server reports, such as a denied subject."""
-        self._on_error.append(callback)
+    def when_denied(self, callback: Denied) -> None:
+        """Call a function when the server denies this user a subject.
+
+        It gets "publish" or "subscription" and the subject in lower case, as nats-py hands it on. The server says
+        so beside the request it refuses, which gets no answer.
+        """
+        self._on_denied.append(callback)
 
     def forget(self, *callbacks: object) -> None:
         """Stop calling functions given to the `when_` methods."""
         self._on_down = [callback for callback in self._on_down if callback not in callbacks]
         self._on_up = [callback for callback in self._on_up if callback not in callbacks]
-        self._on_error = [callback for callback in self._on_error if callback not in callbacks]
+        self._on_denied = [callback for callback in self._on_denied if callback not in callbacks]
 
     def new_inbox(self) -> str:
         """Return a fresh reply subject within this connection's permissions."""
@@ -209,7 +264,7 @@ class Connection:
         """Receive a subject's messages; survives reconnects.
 
         Returns:
-            A coroutine function that ends the subscription.
+            A coroutine function that ends the subscription; messages already on their way are still received.
         """
 
         async def receive(message: Msg) -> None:
@@ -224,15 +279,20 @@ class Connection:
 
         async def end() -> None:
             self._subscribed.remove(subscribed)
-            with contextlib.suppress(nats.errors.Error):
-                await subscribed.handle.unsubscribe()
+            if not self._up.is_set():
+                return
+            if not await _bounded(subscribed.handle.drain(), _DRAIN_TIMEOUT) and not self.closing:
+                await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
 
         return end
 
     async def _attach(self, subscribed: _Subscribed) -> None:
-        subscribed.handle = await self._client.subscribe(
-            subscribed.subject, cb=subscribed.receive, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
+        try:
+            subscribed.handle = await self._client.subscribe(
+                subscribed.subject, cb=subscribed.receive, pending_msgs_limit=-1, pending_bytes_limit=-1
+            )
+        except (nats.errors.Error, OSError) as error:
+            raise TransportError(f"cannot subscribe to {subscribed.subject}: {error}") from error
 
     async def publish(
         self, subject: str, body: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
@@ -252,19 +312,36 @@ class Connection:
     async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
         """Send a request and return the answer's body.
 
+        A connection that is down for the moment is waited for.
+
         Raises:
-            NoResponders: nobody listens there. TransportError: no answer in time, or the connection is down.
+            NoResponders: nobody listens there. PermissionDenied: this user may not ask.
+            TransportError: no answer in time, or no connection.
         """
-        if not self._up.is_set():
+        if not await self.ready(timeout):
             raise TransportError("the connection is down")
+        denied = asyncio.get_running_loop().create_future()
+
+        def refused(action: str, refused_subject: str) -> None:
+            if (action, refused_subject) == ("publish", subject.lower()) and not denied.done():
+                denied.set_exception(PermissionDenied(subject, "publishing to"))
+
+        self.when_denied(refused)
+        asking = asyncio.ensure_future(self._client.request(subject, body, timeout=timeout))
         try:
-            answer = await self._client.request(subject, body, timeout=timeout)
+            await asyncio.wait({asking, denied}, return_when=asyncio.FIRST_COMPLETED)
+            if denied.done():
+                asking.cancel()
+                denied.result()
+            answer = asking.result()
         except nats.errors.NoRespondersError as error:
             raise NoResponders(f"nobody answers on {subject}") from error
         except TimeoutError as error:
             raise TransportError(f"no answer on {subject} within {timeout:g} s") from error
         except (nats.errors.Error, OSError) as error:
             raise TransportError(f"request on {subject}: {error}") from error
+        finally:
+            self.forget(refused)
         return answer.data
 
     async def api(self, operation: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -297,13 +374,14 @@ class Connection:
                 self._gave_up.set()
             return
         log.debug("nats: %s", error)
-        self._tell(self._on_error, error)
+        if denied := _DENIED.search(str(error)):
+            self._tell(self._on_denied, denied["action"].lower(), denied["subject"].lower())
 
     async def _disconnected(self) -> None:
         if self._connecting or not self._up.is_set():
             return
         self._up.clear()
-        if not self._closing:
+        if not self.closing:
             log.warning("disconnected from %s, reconnecting", self.address.display)
         self._tell(self._on_down)
 
@@ -316,7 +394,7 @@ class Connection:
 
     async def _closed(self) -> None:
         """nats-py gave up for good, as it does after a protocol error: start over with a new client."""
-        if self._connecting or self._closing:
+        if self._connecting or self.closing:
             return
         self._up.clear()
         self._tell(self._on_down)
@@ -324,14 +402,16 @@ class Connection:
             self._rebuilding = asyncio.create_task(self._rebuild())
 
     async def _rebuild(self) -> None:
-        while not self._closing:
-            self._client = Client()
+        while not self.closing:
+            self._client = self._new_client()
             try:
                 await self._open()
                 for subscribed in self._subscribed:
                     await self._attach(subscribed)
-            except ConnectionFailed as failure:
-                log.warning("%s", failure.reason)
+            except Exception as error:  # whatever it is, giving up would leave the listeners deaf
+                self._up.clear()
+                log.warning("not connected yet: %s", getattr(error, "reason", error))
+                await _bounded(self._client.close(), 1.0)
                 await asyncio.sleep(self._next_delay())
                 continue
             self._delay = _FIRST_DELAY
@@ -364,15 +444,16 @@ class Connection:
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PING_INTERVAL * 2 * 1000)
 
 
-async def _bounded(work: Any, seconds: float) -> None:
-    """Wait for nats-py for a limited time; cancelling it is not a bound, it may swallow that."""
-    task = asyncio.ensure_future(work)
+async def _bounded(work: Coroutine[Any, Any, object], seconds: float) -> bool:
+    """Wait for nats-py for a limited time, and say whether it finished.
+
+    Cancelling nats-py is no bound, as it may swallow the cancellation.
+    """
+    task = asyncio.create_task(work)
     await asyncio.wait({task}, timeout=seconds)
     if not task.done():
         task.cancel()
-    elif (
-        not task.cancelled()
-        and (error := task.exception()) is not None
-        and not isinstance(error, LightbusError)
-    ):
-        log.debug("while closing: %s", error)
+        return False
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.debug("nats: %s", error)
+    return True

@@ -7,9 +7,10 @@ nats-py's `fetch` sleeps through a server restart, hides a deleted consumer and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,14 +21,14 @@ from lightbus import deadletter, naming
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.provision import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, ensure_stream
-from lightbus.jetstream.publisher import NoStream, Publisher
+from lightbus.jetstream.publisher import Publisher
 
 log = logging.getLogger("lightbus")
 
 _EXPIRES = 30.0  # seconds a pull request stays on the server
 _HEARTBEAT = 5.0  # seconds between signs of life while a pull waits
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
-_LEADERLESS = 0.5  # seconds until a pull that nobody answered is made again
+_PAUSE = 0.5  # seconds until a pull that was refused is made again
 _DEAD_LETTER_TIMEOUT = 10.0  # seconds for the copy to be confirmed
 _NANOSECONDS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,8 +38,8 @@ _GONE = ("consumer deleted", "consumer is push based", "stream not found", "cons
 class PullSubscription:
     """A worker's share of a durable; see `lightbus.transport.Subscription`.
 
-    Asks the server for exactly as many events as there are `take()`s waiting, so that no event waits here
-    while another worker is idle.
+    Asks the server for as many events as there are `take()`s waiting, so that no event waits here while another
+    worker is idle. After a break it may get some twice over; those wait in the buffer.
 
     Args:
         connection: a connected connection.
@@ -67,24 +68,29 @@ class PullSubscription:
         self._waiting: deque[asyncio.Future[PullDelivery | None]] = deque()
         self._buffer: deque[PullDelivery] = deque()
         self._asked = 0  # events the server still owes us
-        self._pulls = 0  # number of the current pull; answers to older ones are not counted
+        self._pull_number = 0  # of the pulls that count; news of older ones is ignored
         self._heard = 0.0  # loop time of the last sign of life
         self._error: TransportError | None = None
         self._closed = False
         self._demand = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._end: Any = None
 
     async def start(self) -> None:
         """Subscribe the inbox and begin to pull."""
         self._end = await self._connection.subscribe(f"{self._inbox}.*", self._received)
-        self._connection.when_down(self._broke)
+        self._connection.when_down(self._start_over)
         self._connection.when_up(self._demand.set)
-        self._connection.when_error(self._refused)
-        self._tasks = [
+        self._connection.when_denied(self._denied)
+        self._tasks = {
             asyncio.create_task(self._pull(), name=f"{self.durable}/pull"),
             asyncio.create_task(self._watch(), name=f"{self.durable}/watch"),
-        ]
+        }
+
+    @property
+    def buffered(self) -> Collection[PullDelivery]:
+        """Events that have arrived and were not taken yet."""
+        return self._buffer
 
     async def take(self) -> PullDelivery | None:
         """Wait for the next event; see `Subscription.take`."""
@@ -100,6 +106,8 @@ class PullSubscription:
         try:
             return await future
         except asyncio.CancelledError:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(future)
             if future.done() and not future.cancelled() and (delivery := future.result()) is not None:
                 self._buffer.appendleft(delivery)
             raise
@@ -109,17 +117,17 @@ class PullSubscription:
         if self._closed:
             return
         self._closed = True
-        self._connection.forget(self._broke, self._demand.set, self._refused)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if self._end is not None:
-            await self._end()
+        self._connection.forget(self._start_over, self._demand.set, self._denied)
+        if tasks := tuple(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
         self._waiting.clear()
+        if self._end is not None:
+            await self._end()  # what is on its way arrives in the buffer
         while self._buffer:
             delivery = self._buffer.popleft()
             try:
@@ -145,10 +153,13 @@ class PullSubscription:
             self._asked += missing
             self._heard = asyncio.get_running_loop().time()
             try:
-                reply = f"{self._inbox}.{self._pulls}"
+                reply = f"{self._inbox}.{self._pull_number}"
                 await self._connection.publish(self._next, msgspec.json.encode(request), reply=reply)
-            except TransportError:
-                self._broke()  # comes back through when_up
+            except TransportError as error:
+                log.debug("%s: %s", self.durable, error)
+                self._start_over()
+                await asyncio.sleep(_PAUSE)
+                self._demand.set()
 
     async def _watch(self) -> None:
         """Pull again when the server has fallen silent on a waiting pull."""
@@ -158,10 +169,12 @@ class PullSubscription:
             silent = loop.time() - self._heard
             if self._asked and silent > _HEARTBEAT * _MISSED and await self._connection.ready(0):
                 log.warning("%s: no heartbeat for %.0f s, pulling again", self.durable, silent)
-                self._renew()
+                self._start_over()
+                self._demand.set()
 
-    async def _find_out(self) -> None:
-        """Nobody answered a pull: the durable is gone, or its leader is for a moment (ADR-22)."""
+    async def _look_into(self, trouble: str) -> None:
+        """A pull was refused: the durable is gone, or it cannot be served for a moment (ADR-22)."""
+        log.debug("%s: %s", self.durable, trouble)
         try:
             await self._connection.api(f"CONSUMER.INFO.{self.stream}.{self.durable}")
         except ApiError as error:
@@ -170,17 +183,12 @@ class PullSubscription:
                 return
         except TransportError as error:
             log.debug("%s: %s", self.durable, error)
-        await asyncio.sleep(_LEADERLESS)
-        self._renew()
-
-    def _renew(self) -> None:
-        """Forget what was asked for, and ask again."""
-        self._pulls += 1
-        self._asked = 0
+        await asyncio.sleep(_PAUSE)
         self._demand.set()
 
-    def _broke(self) -> None:
-        self._pulls += 1
+    def _start_over(self) -> None:
+        """Forget what was asked for; what still comes of it is kept in the buffer."""
+        self._pull_number += 1
         self._asked = 0
 
     def _received(self, message: Msg) -> None:
@@ -188,23 +196,23 @@ class PullSubscription:
         if message.reply.startswith("$JS.ACK."):
             self._arrived(PullDelivery(message, self))
             return
-        status = (message.headers or {}).get("Status", "")
-        if status == "100" or message.subject != f"{self._inbox}.{self._pulls}":
+        headers = message.headers or {}
+        status, text = headers.get("Status", ""), headers.get("Description", "")
+        if status == "100" or message.subject != f"{self._inbox}.{self._pull_number}":
             return  # a heartbeat, or news of a pull that was given up
-        text = (message.headers or {}).get("Description", "")
-        if status == "409" and text.lower() in _GONE:
-            self._fail(
-                ConsumerLost(
-                    f"durable {self.durable!r} of stream {self.stream!r} was removed on the server ({text})"
-                )
-            )
-        elif status == "503":
-            self._broke()
-            self._tasks.append(asyncio.create_task(self._find_out(), name=f"{self.durable}/check"))
-        elif status in ("400", "423"):
+        if status == "408" and "Nats-Pending-Messages" in headers:  # expired; these will not come
+            self._asked = max(0, self._asked - int(headers["Nats-Pending-Messages"]))
+            self._demand.set()
+        elif status == "409" and text.lower() in _GONE:
+            where = f"durable {self.durable!r} of stream {self.stream!r}"
+            self._fail(ConsumerLost(f"{where} was removed on the server ({text})"))
+        elif status in ("400", "423") or text.lower().startswith("exceeded maxrequest"):
             self._fail(TransportError(f"the server refuses to deliver to {self.durable!r}: {status} {text}"))
-        else:  # 408 expired, 409 leadership change or a limit met: ask for the rest again
-            self._renew()
+        else:  # 503 nobody there, 409 leadership change, server shutdown or too many waiting pulls
+            self._start_over()
+            task = asyncio.create_task(self._look_into(f"{status} {text}"), name=f"{self.durable}/check")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _arrived(self, delivery: PullDelivery) -> None:
         self._asked = max(0, self._asked - 1)
@@ -215,10 +223,11 @@ class PullSubscription:
                 return
         self._buffer.append(delivery)
 
-    def _refused(self, error: Exception) -> None:
-        text = str(error).lower()
-        if "permissions violation" in text and f'"{self._next.lower()}"' in text:
+    def _denied(self, action: str, subject: str) -> None:
+        if (action, subject) == ("publish", self._next.lower()):
             self._fail(PermissionDenied(self._next, "publishing to"))
+        elif (action, subject) == ("subscription", f"{self._inbox}.*".lower()):
+            self._fail(PermissionDenied(f"{self._inbox}.*", "subscribing to"))
 
     def _fail(self, error: TransportError) -> None:
         self._error = error
@@ -237,29 +246,20 @@ class PullSubscription:
         """Copy an event to the dead letters, wait for the confirmation, then end it on the stream."""
         subject = naming.dead_letter_subject(self._prefix, self.stream, self.durable, delivery.sequence)
         headers = deadletter.headers(delivery, self.stream, self.durable, reason, error)
-        what = f"the dead letter of sequence {delivery.sequence}"
 
-        async def copy(patience: int) -> None:
-            await self._publisher.publish(
-                *(subject, delivery.body, headers),
-                what=what,
-                event_id=headers["Nats-Msg-Id"],
-                timeout=_DEAD_LETTER_TIMEOUT,
-                patience=patience,
-            )
-
-        try:
-            await copy(1)
-        except NoStream:
+        async def make_stream() -> None:
             name, subjects = (
                 naming.dead_letter_stream(self._prefix),
                 naming.dead_letter_subjects(self._prefix),
             )
             await ensure_stream(self._connection, name, subjects, "Events their listeners could not handle")
-            try:
-                await copy(4)
-            except NoStream:
-                raise TransportError(f"no stream takes {subject!r}") from None
+
+        await self._publisher.publish(
+            *(subject, delivery.body, headers),
+            what=f"the dead letter of sequence {delivery.sequence}",
+            make_stream=make_stream,
+            timeout=_DEAD_LETTER_TIMEOUT,
+        )
         await self._connection.request(delivery.reply, f"+TERM {reason}".encode(), _DEAD_LETTER_TIMEOUT)
 
 

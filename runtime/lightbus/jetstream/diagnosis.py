@@ -25,7 +25,7 @@ def reason(error: BaseException | None, timeout: float) -> str:
         return "connection refused"
     if isinstance(error, socket.gaierror):
         return "the host name cannot be resolved"
-    return str(error).removeprefix("nats: ").strip("'") or type(error).__name__
+    return str(error).removeprefix("nats: ").strip("'\"") or type(error).__name__
 
 
 def advice(reason: str, origin: str) -> str:

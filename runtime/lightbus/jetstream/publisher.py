@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from nats.aio.msg import Msg
 
-from lightbus.envelope import message_size
-from lightbus.errors import EventTooLarge, PermissionDenied, PublishFailed, PublishUnknown, TransportError
+from lightbus.envelope import MESSAGE_ID, message_size
+from lightbus.errors import (
+    EventTooLarge,
+    PermissionDenied,
+    ProvisionError,
+    PublishFailed,
+    PublishUnknown,
+    TransportError,
+)
 from lightbus.jetstream.connection import Connection
 from lightbus.transport import PubAck
 
 _ATTEMPT = 5.0  # seconds one attempt waits for its acknowledgement
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts, doubling, with jitter
+_PATIENCE = 4  # attempts nobody answers after the stream was seen to; an election looks like that (ADR-22)
 _TRANSIENT = {10008, 10009, 10023, 10158, 10167}  # unavailable, no leader, resources, id in process, too many
+_FULL = 10077  # a limit of the stream is reached, and it refuses new messages
 _MAX_SUBJECT = 1024  # characters; the server closes the connection over 4,096
+
+
+class _Refusal(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
 
 
 class _Answer(msgspec.Struct):
@@ -31,41 +46,29 @@ class _Answer(msgspec.Struct):
     error: _Refusal | None = None
 
 
-class _Refusal(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
 _answers = msgspec.json.Decoder(_Answer)
-
-
-class NoStream(Exception):
-    """No stream captures the subject."""
-
-
-class _Lost(Exception):
-    """The connection broke while the acknowledgement was awaited."""
 
 
 class Publisher:
     """Publishes on one connection.
 
     Args:
-        connection: a connected connection.
+        connection: a connection.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._inbox = connection.new_inbox()
+        self._inbox = ""
         self._waiting: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
         self._token = 0
+        self._deaf: PermissionDenied | None = None  # acknowledgements cannot reach this user
 
     async def start(self) -> None:
-        """Begin to receive acknowledgements."""
+        """Begin to receive acknowledgements; the connection is connected by now."""
+        self._inbox = self._connection.new_inbox()
         await self._connection.subscribe(f"{self._inbox}.*", self._received)
         self._connection.when_down(self._lost)
-        self._connection.when_error(self._refused)
+        self._connection.when_denied(self._denied)
 
     async def publish(
         self,
@@ -74,26 +77,27 @@ class Publisher:
         headers: Mapping[str, str],
         *,
         what: str,
-        event_id: str,
+        make_stream: Callable[[], Awaitable[None]],
         timeout: float,
-        patience: int = 1,
     ) -> PubAck:
         """Store a message and return the server's acknowledgement.
 
         Args:
             subject: a literal subject.
             body, headers: the message; headers carry its `Nats-Msg-Id`.
-            what: the event's name, for messages.
-            event_id: its id, for messages.
-            timeout: seconds for all attempts together.
-            patience: attempts without a stream until `NoStream`; an election looks the same (ADR-22).
+            what: what is published, for messages.
+            make_stream: called once, when nobody answers on the subject.
+            timeout: seconds for everything together.
 
         Raises:
-            NoStream: no stream captures the subject.
             PublishFailed: the server refused it, or it was never sent. EventTooLarge: before sending.
             PublishUnknown: it was sent and not confirmed in time.
             PermissionDenied: the user may not publish there.
+            ProvisionError: its stream cannot be made.
         """
+        if self._deaf is not None:
+            raise self._deaf
+        event_id = headers[MESSAGE_ID]
         size = message_size(body, headers)
         if size > self._connection.max_payload:
             raise EventTooLarge(what, event_id, size, self._connection.max_payload)
@@ -101,35 +105,53 @@ class Publisher:
             raise PublishFailed(what, event_id, f"its subject is longer than {_MAX_SUBJECT} characters")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        pause, sent, no_stream, reason = _FIRST_PAUSE, False, 0, "the connection is down"
-        while (left := deadline - loop.time()) > 0:
-            if not await self._connection.ready(left):
-                break
+        pause, sent, unanswered, reason = _FIRST_PAUSE, False, 0, "the connection is down"
+        while (left := deadline - loop.time()) > 0 and await self._connection.ready(left):
             try:
-                sent = True  # from here on the bytes may reach the server
                 answer = await self._attempt(subject, body, headers, min(_ATTEMPT, deadline - loop.time()))
-            except (TimeoutError, _Lost, TransportError) as error:
-                if isinstance(error, PermissionDenied):
-                    raise
-                reason = "the connection broke" if isinstance(error, _Lost) else "no acknowledgement came"
-                continue
-            if answer is None:
-                no_stream += 1
-                if no_stream >= patience:
-                    raise NoStream
-            elif answer.error is None:
-                return PubAck(answer.stream, answer.seq, answer.duplicate)
-            elif answer.error.err_code not in _TRANSIENT and answer.error.code not in (429, 503):
-                raise PublishFailed(what, event_id, f"{answer.error.description} ({answer.error.err_code})")
-            elif answer.error.err_code == 10077:
-                raise PublishFailed(what, event_id, f"the stream is full: {answer.error.description}")
+                sent = True
+            except PermissionDenied:
+                raise
+            except _Sent as error:
+                sent, answer, reason = True, None, str(error)
+            except TransportError as error:
+                answer, reason = None, str(error)
             else:
-                reason = answer.error.description
+                if answer is None:
+                    unanswered += 1
+                    if unanswered == 1:
+                        await self._see_to_stream(make_stream, what, event_id, deadline - loop.time())
+                        continue
+                    if unanswered > _PATIENCE:
+                        raise PublishFailed(what, event_id, f"no stream captures {subject!r}")
+                elif answer.error is None:
+                    return PubAck(answer.stream, answer.seq, answer.duplicate)
+                else:
+                    reason = _transient(answer.error, what, event_id)
             await asyncio.sleep(min(pause * random.uniform(0.5, 1.0), max(0.0, deadline - loop.time())))
             pause = min(pause * 2, _LONGEST_PAUSE)
+        if self._connection.closing:
+            reason = "the bus was closed"
         if not sent:
-            raise PublishFailed(what, event_id, f"there was no connection for {timeout:g} s")
+            raise PublishFailed(what, event_id, f"it could not be sent within {timeout:g} s: {reason}")
         raise PublishUnknown(what, event_id, timeout, reason)
+
+    async def _see_to_stream(
+        self, make_stream: Callable[[], Awaitable[None]], what: str, event_id: str, left: float
+    ) -> None:
+        making = asyncio.ensure_future(make_stream())
+        await asyncio.wait({making}, timeout=max(0.0, left))
+        if not making.done():
+            making.cancel()
+            raise PublishFailed(what, event_id, "no stream takes it, and the server did not say why in time")
+        try:
+            making.result()
+        except ProvisionError:
+            raise
+        except TransportError as error:
+            raise PublishFailed(
+                what, event_id, f"no stream takes it, and this user could not make one: {error}"
+            ) from error
 
     async def _attempt(
         self, subject: str, body: bytes, headers: Mapping[str, str], timeout: float
@@ -142,6 +164,8 @@ class Publisher:
         try:
             await self._connection.publish(subject, body, reply=token, headers=dict(headers))
             message = await asyncio.wait_for(future, timeout)
+        except TimeoutError as error:
+            raise _Sent("no acknowledgement came") from error
         finally:
             del self._waiting[token]
         if message.headers and message.headers.get("Status") == "503":
@@ -149,7 +173,7 @@ class Publisher:
         try:
             return _answers.decode(message.data)
         except msgspec.MsgspecError as error:
-            raise TransportError(f"the acknowledgement cannot be read: {error}") from error
+            raise _Sent(f"the acknowledgement cannot be read: {error}") from error
 
     def _received(self, message: Msg) -> None:
         _, future = self._waiting.get(message.subject, (None, None))
@@ -159,13 +183,32 @@ class Publisher:
     def _lost(self) -> None:
         for _, future in self._waiting.values():
             if not future.done():
-                future.set_exception(_Lost())
+                future.set_exception(_Sent("the connection broke"))
 
-    def _refused(self, error: Exception) -> None:
-        """Fail fast on a denied subject; the server says so beside the reply, which never comes."""
-        text = str(error).lower()
-        if "permissions violation for publish" not in text:
-            return
-        for subject, future in self._waiting.values():
-            if f'"{subject.lower()}"' in text and not future.done():
-                future.set_exception(PermissionDenied(subject, "publishing to"))
+    def _denied(self, action: str, subject: str) -> None:
+        """Fail at once what the server denies."""
+        if action == "subscription" and subject == f"{self._inbox}.*".lower():
+            self._deaf = PermissionDenied(f"{self._inbox}.*", "subscribing to")
+        for target, future in self._waiting.values():
+            if not future.done():
+                if self._deaf is not None:
+                    future.set_exception(self._deaf)
+                elif action == "publish" and subject == target.lower():
+                    future.set_exception(PermissionDenied(target, "publishing to"))
+
+
+class _Sent(TransportError):
+    """An attempt whose bytes may have reached the server ended without an answer."""
+
+
+def _transient(refusal: _Refusal, what: str, event_id: str) -> str:
+    """Return why the server refuses for now.
+
+    Raises:
+        PublishFailed: it refuses for good.
+    """
+    if refusal.err_code == _FULL:
+        raise PublishFailed(what, event_id, f"the stream is full: {refusal.description}")
+    if refusal.err_code in _TRANSIENT or refusal.code in (429, 503):
+        return refusal.description
+    raise PublishFailed(what, event_id, f"{refusal.description} (error {refusal.err_code})")
