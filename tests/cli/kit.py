@@ -34,7 +34,7 @@ class AuthApi(Api):
         name = "auth"
 
 def say(*words):
-    os.write(1, (" ".join(map(str, words)) + "\n").encode())  # whole lines, whatever else is written
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # whole lines, whatever else is written
 
 """
 
