@@ -11,12 +11,11 @@ from lightbus.errors import UsageError
 from lightbus.jetstream.address import resolve
 
 
-def write_context(home: Path, name: str, *, selected: bool = True, **settings: str) -> dict[str, str]:
+def write_context(home: Path, name: str, **settings: str) -> dict[str, str]:
     folder = home / ".config" / "nats"
     (folder / "context").mkdir(parents=True)
     (folder / "context" / f"{name}.json").write_text(json.dumps(settings))
-    if selected:
-        (folder / "context.txt").write_text(f"{name}\n")
+    (folder / "context.txt").write_text(f"{name}\n")
     return {"HOME": str(home)}
 
 
@@ -30,7 +29,8 @@ def test_the_argument_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_context_can_be_named_in_the_environment(tmp_path: Path) -> None:
-    environment = write_context(tmp_path, "staging", selected=False, url="nats://staging")
+    environment = write_context(tmp_path, "staging", url="nats://staging")
+    (tmp_path / ".config/nats/context.txt").write_text("another")
     assert resolve(None, {**environment, "NATS_CONTEXT": "staging"}).servers == ("nats://staging",)
 
 
