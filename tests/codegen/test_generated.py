@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,15 +23,25 @@ from tests.codegen.cdevents import generate_cdevents
 from tests.codegen.conforms import misfits
 
 
+def _forget(package: str) -> dict[str, ModuleType]:
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == package}
+
+
 @pytest.fixture
 def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose packages can be imported, and are forgotten afterwards."""
+    """A folder whose packages can be imported, and are forgotten afterwards.
+
+    The example's own client has the name of the golden packages; it steps aside meanwhile.
+    """
     monkeypatch.syspath_prepend(tmp_path)
+    examples = _forget(PACKAGE)
     before = set(sys.modules)
     yield tmp_path
+    _forget(PACKAGE)
     for name in set(sys.modules) - before:
         if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
             del sys.modules[name]
+    sys.modules.update(examples)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -39,22 +50,18 @@ def test_every_module_imports_and_every_event_has_its_contract(
 ) -> None:
     monkeypatch.syspath_prepend(HERE / "golden" / case / "expected")
     package = importlib.import_module(PACKAGE)
-    try:
-        with lightbus.create(package.Bus, url="memory://") as bus:
-            for path in (HERE / "golden" / case / "expected" / PACKAGE / "schemas").glob("*.json"):
-                document = SchemaDocument.load(path)
-                client: Any = bus
-                for part in document.api.split("."):
-                    client = getattr(client, part)
-                for event in document.events:
-                    endpoint = getattr(client, event)
-                    contract = endpoint._contract
-                    assert contract.full_name == f"{document.api}.{event}"
-                    names = [parameter.name for parameter in contract.parameters]
-                    assert [field.name for field in fields(endpoint._payload)] == names
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
-            del sys.modules[name]
+    with lightbus.create(package.Bus, url="memory://") as bus:
+        for path in (HERE / "golden" / case / "expected" / PACKAGE / "schemas").glob("*.json"):
+            document = SchemaDocument.load(path)
+            client: Any = bus
+            for part in document.api.split("."):
+                client = getattr(client, part)
+            for event in document.events:
+                endpoint = getattr(client, event)
+                contract = endpoint._contract
+                assert contract.full_name == f"{document.api}.{event}"
+                names = [parameter.name for parameter in contract.parameters]
+                assert [field.name for field in fields(endpoint._payload)] == names
 
 
 def test_apis_are_imported_when_they_are_used(tmp_path: Path) -> None:
