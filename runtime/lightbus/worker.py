@@ -239,7 +239,9 @@ class Worker:
             return  # a shutdown is reported by the bus, with the failure
         event = message.id if message else f"at sequence {delivery.sequence}"
         trace = outcome.error if isinstance(outcome, Failed) else None
-        what = outcome.error if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
+        what = (
+            text_of(outcome.error) if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
+        )
         match decision:
             case Retry(after):
                 log.warning(

@@ -25,7 +25,10 @@ class ConsoleHandler(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         if logging.getLogger().handlers or isinstance(error, ListenerFailed):
             return
-        typer.echo(self.format(record), err=True)
+        try:
+            typer.echo(self.format(record), err=True)
+        except Exception:  # a record that cannot be shown must not stop who logs it
+            self.handleError(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write `12:00:00 ready`, with the level when it is more than information."""
