@@ -1,12 +1,13 @@
-"""One schema file: its bytes read, its JSON parsed strictly, and a place for every problem in it."""
+"""One schema file: its bytes read, its JSON or YAML parsed strictly, and a place for every problem in it."""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from lightbus_gen.problems import InputError, Problem
 
 LATEST = "https://json-schema.org/draft/2020-12/schema"
 MAX_DEPTH = 100
+YAML_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +29,9 @@ class SchemaFile:
         path: its place below the schemas folder, with `/`.
         name: what generated code calls it, `schemas/auth.json`.
         shown: what messages call it.
-        text: its text, line ends as `\\n`.
+        text: its JSON text, line ends as `\\n`.
         value: its JSON value.
+        places: (line, column) by path, where `text` is not what the file holds, as for YAML.
     """
 
     path: str
@@ -36,6 +39,20 @@ class SchemaFile:
     shown: str
     text: str
     value: Any
+    places: Mapping[JsonPath, tuple[int, int]] | None = None
+
+    def locate(self, path: JsonPath) -> tuple[int, int]:
+        """Return (line, column) of a path, or of its nearest ancestor that is in the file."""
+        if self.places is None:
+            return locate(self.text, path)
+        while path not in self.places:
+            path = path[:-1]
+        return self.places[path]
+
+    @property
+    def stem(self) -> str:
+        """Its name without folder, suffix and `.schema`: the event's name, where it holds one."""
+        return PurePosixPath(self.path).stem.removesuffix(".schema")
 
     @property
     def uri(self) -> str:
@@ -57,7 +74,7 @@ class Report:
 
     def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Note a problem at a path of a file."""
-        line, column = locate(file.text, path)
+        line, column = file.locate(path)
         self.problems.append(Problem(file.shown, line, column, rule, message, fix, pointer(path)))
 
     def add_file(self, shown: str, rule: str, message: str, fix: str) -> None:
@@ -85,6 +102,9 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
             Problem(shown, 1, 1, "NOT_UTF8", "begins with a byte order mark", "save it as UTF-8 without BOM")
         )
         return None
+    if path.endswith(YAML_SUFFIXES):
+        file = _read_yaml(path, name, shown, text, report)
+        return file and _unless_too_deep(file, report)
     try:
         value = _parse(text)
     except json.JSONDecodeError as error:
@@ -112,7 +132,29 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
                 Problem(shown, line, column, "DUPLICATE_KEY", message, "keep one of them", pointer(place))
             )
         return None
-    if deep := _too_deep(value):
+    return _unless_too_deep(file, report)
+
+
+def _read_yaml(path: str, name: str, shown: str, text: str, report: Report) -> SchemaFile | None:
+    from lightbus_gen.yamltext import (  # PyYAML takes time to import, and most schemas are JSON
+        YamlError,
+        read_yaml,
+    )
+
+    try:
+        value, places = read_yaml(text)
+    except YamlError as error:
+        report.problems.append(Problem(shown, error.line, error.column, error.rule, error.message, error.fix))
+        return None
+    except RecursionError:
+        report.add_file(shown, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
+        return None
+    json_text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return SchemaFile(path, name, shown, json_text, value, places)
+
+
+def _unless_too_deep(file: SchemaFile, report: Report) -> SchemaFile | None:
+    if deep := _too_deep(file.value):
         report.add(file, deep, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
         return None
     return file

@@ -2,7 +2,7 @@
 
 What a file is follows from where it stands and what it holds (design section 3):
 
-    auth.json                  holds "lightbus": 1     -> a document of one whole API
+    auth.json (or .yaml)       holds "lightbus": 1     -> a document of one whole API
     shop/orders/placed.json    any other JSON Schema   -> event `placed` of API `shop.orders`
     _types.json, _common/...   or matched by a shared glob -> types to refer to, no event
 
@@ -21,7 +21,7 @@ from typing import Any
 from lightbus import naming
 from lightbus.errors import did_you_mean
 from lightbus.schema import FORMAT
-from lightbus_gen.files import LATEST, Report, SchemaFile, known_dialect, read_file
+from lightbus_gen.files import LATEST, YAML_SUFFIXES, Report, SchemaFile, known_dialect, read_file
 from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.validity import schema_problems
 
@@ -102,9 +102,7 @@ def load(
         relative = path.relative_to(folder).as_posix()
         if relative in texts or not path.is_file() or re.search(r"(^|/)\.", relative):
             continue
-        if path.suffix in (".yaml", ".yml"):
-            report.add_file(str(path), "YAML", "YAML schemas are not read", "convert it to JSON")
-        elif path.suffix == ".json":
+        if path.suffix in (".json", *YAML_SUFFIXES):
             texts[relative] = path.read_bytes()
     if not texts and not report.problems:
         report.add_file(
@@ -293,7 +291,7 @@ def _folder(folder: str, members: list[SchemaFile], report: Report) -> ApiSource
         return None
     events: dict[str, EventSource] = {}
     for file in members:
-        stem = file.path.rpartition("/")[2].removesuffix(".json").removesuffix(".schema")
+        stem = file.stem
         event = re.sub(r"[^A-Za-z0-9_]", "_", stem)
         if problem := naming.event_problem(event):
             report.add(file, (), "INVALID_NAME", f"its name makes an event, but {problem}", "rename the file")

@@ -151,7 +151,7 @@ def _file_name(node: Node) -> str:
     title = whole.get("title") if isinstance(whole, dict) else None
     if isinstance(title, str) and _TITLE.fullmatch(title):
         return pascal(title)
-    return pascal(node.file.path.rpartition("/")[2].removesuffix(".json").removesuffix(".schema"))
+    return pascal(node.file.stem)
 
 
 def _given(node: Node) -> str:
