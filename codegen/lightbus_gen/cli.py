@@ -106,6 +106,11 @@ def _plan(settings: Settings, only: list[str]) -> Plan:
     from lightbus_gen.generate import generate as generate_files
 
     package = settings.checked_package()
+    if (settings.out / package).resolve().is_relative_to(settings.schemas.resolve()):
+        message = (
+            f"the package would be in the schemas folder, {settings.schemas}, and its files read as schemas"
+        )
+        raise input_error("INVALID_CONFIG", message, "choose another out folder")
     documents = export_apis(settings.apis, settings.root) if settings.apis else {}
     files = generate_files(settings.schemas, package, shared=settings.shared, overlay=documents)
     if only:

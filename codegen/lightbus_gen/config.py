@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import os
+import sys
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -43,6 +44,8 @@ class Settings:
             raise input_error("NO_PACKAGE", "the package to generate has no name", fix)
         if not self.package.isidentifier() or keyword.iskeyword(self.package):
             raise input_error("NO_PACKAGE", f"{self.package!r} is no package name", "use an identifier")
+        if self.package in {"lightbus", "lightbus_gen", *sys.stdlib_module_names}:
+            raise input_error("NO_PACKAGE", f"{self.package!r} is another module's name", "choose another")
         return self.package
 
 
@@ -66,11 +69,15 @@ def read_settings(start: Path) -> Settings:
         return Settings(root=start)
     shown = os.path.relpath(file, start)
     try:
-        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("lightbus-gen", {})
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise input_error(
             "INVALID_CONFIG", f"is not valid TOML: {error}", "correct it", path=shown
         ) from error
+    tool = tool.get("lightbus-gen", {}) if isinstance(tool, dict) else tool
+    if not isinstance(tool, dict):
+        message = f"[tool.lightbus-gen] is not a table but {tool!r}"
+        raise input_error("INVALID_CONFIG", message, "write [tool.lightbus-gen]", path=shown)
     problems = [problem for key, value in tool.items() if (problem := _problem(shown, key, value))]
     if problems:
         raise InputError(problems)

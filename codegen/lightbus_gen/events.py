@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import keyword
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -16,7 +17,7 @@ from lightbus_gen.annotate import Annotator, Property
 from lightbus_gen.definitions import Definitions
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, EventSource
-from lightbus_gen.names import Hint, Names, pascal
+from lightbus_gen.names import RESERVED, Hint, Names, pascal
 from lightbus_gen.positions import pointer
 from lightbus_gen.pytypes import Literals, Name, Type, Union
 from lightbus_gen.references import Library
@@ -83,6 +84,8 @@ class EventLowerer:
         schema = self._library.node(event.file, event.path).schema
         given = schema.get("x-python-name") if isinstance(schema, dict) else None
         stem = given if isinstance(given, str) and given.isidentifier() else pascal(event.name)
+        if stem in RESERVED or keyword.iskeyword(stem):
+            stem += "_"  # it would hide what the module imports, or be no name at all
         taken = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._names]
         if taken:
             self._refuse(

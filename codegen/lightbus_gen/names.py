@@ -85,7 +85,7 @@ class Names:
         return name in self._owners
 
     def claim(self, name: str, node: Node) -> str:
-        """Take a name for a schema.
+        """Take a name for a schema; `Order` becomes `OrderObject` beside an event `order`.
 
         Raises:
             Unnameable: something else has it.
@@ -94,6 +94,8 @@ class Names:
             raise Unnameable(node, "its name has no letter that a Python class name could be made of")
         if name in RESERVED:
             name += "_"
+        if name in self._owners and self._owners[name] is None:
+            name += "Object"
         if name in self._owners:
             owner = self._owners[name]
             other = "an event's own class" if owner is None else f"the schema at {place(owner)}"

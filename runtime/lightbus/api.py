@@ -167,14 +167,16 @@ class Api:
             raise DefinitionError(
                 f"class Meta has no setting {unknown[0]!r}; it takes {', '.join(_META_KEYS)}", api=name
             )
+        events = {
+            key: value.bind(name, key)
+            for base in reversed(cls.__mro__)
+            for key, value in vars(base).items()
+            if isinstance(value, Event)
+        }
         cls.api_name = name
         cls.api_version = str(getattr(meta, "version", ""))
         cls.api_description = inspect.cleandoc(getattr(meta, "description", None) or cls.__doc__ or "")
-        cls.api_events = {}
-        for base in reversed(cls.__mro__):
-            for key, value in vars(base).items():
-                if isinstance(value, Event):
-                    cls.api_events[key] = value.bind(name, key)
+        cls.api_events = events
         registry.add(cls)
 
 

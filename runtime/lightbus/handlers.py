@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,26 +66,43 @@ def handler_for(
         raise InvalidListener(
             contract.full_name, name, ["it is not callable"], expected=expected_signature(contract)
         )
-    is_async = _is_async(function)
+    if _is(function, inspect.isgeneratorfunction) or _is(function, inspect.isasyncgenfunction):
+        problem = "it is a generator, so calling it would not run it; return instead of yield"
+        raise InvalidListener(contract.full_name, name, [problem], expected=expected_signature(contract))
+    is_async = _is(function, inspect.iscoroutinefunction)
     try:
         given = list(_signature(function).parameters.values())
     except (TypeError, ValueError):  # a builtin without signature: trust it
         return Handler(function, name, "keyword", payload, is_async)
     known = {parameter.name: parameter for parameter in contract.parameters}
-    leading = given[0] if given and given[0].kind in _POSITIONAL and given[0].name not in known else None
-    if leading is None:
-        problems, form = _mismatches(given, known), "keyword"
-    elif _takes_payload(given):
-        return Handler(function, name, "payload", payload if not _wants_message(leading) else None, is_async)
-    else:
-        problems, form = _mismatches(given[1:], known), "message"
-        if problems and leading.default is leading.empty and not _wants_message(leading):
-            guess = did_you_mean(leading.name, known)
-            if guess:
-                problems = [f"it takes {leading.name!r}, which the event does not have{guess}", *problems]
+    form = _form(given, known, payload)
+    if form == "payload":
+        takes_message = _is_annotated(given[0], EventMessage)
+        return Handler(function, name, "payload", None if takes_message else payload, is_async)
+    problems = _mismatches(given[1:] if form == "message" else given, known)
+    may_be_misspelt = problems and form == "message" and not _is_annotated(given[0], EventMessage)
+    if may_be_misspelt and (guess := did_you_mean(given[0].name, known)):
+        problems = [f"it takes {given[0].name!r}, which the event does not have{guess}", *problems]
     if problems:
         raise InvalidListener(contract.full_name, name, problems, expected=expected_signature(contract))
-    return Handler(function, name, "message" if form == "message" else "keyword", payload, is_async)
+    return Handler(function, name, form, payload, is_async)
+
+
+def _form(
+    given: Sequence[inspect.Parameter],
+    known: Collection[str],
+    payload: Callable[..., Any] | None,
+) -> Form:
+    """Tell the form by the first parameter: its annotation, else whether the event has its name."""
+    if not given or given[0].kind not in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL):
+        return "keyword"
+    first, rest = given[0], given[1:]
+    wants_payload = payload is not None and _is_annotated(first, payload)
+    if first.name in known and not wants_payload and not _is_annotated(first, EventMessage):
+        return "keyword"
+    alone = all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in rest)
+    takes_more = any(p.kind is p.VAR_KEYWORD for p in rest)
+    return "payload" if alone and (wants_payload or not takes_more) else "message"
 
 
 def expected_signature(contract: EventContract) -> str:
@@ -100,11 +117,6 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 def _declaration(parameter: ParameterContract) -> str:
     default = "" if parameter.always_present else " = ..."
     return f"{parameter.name}: {parameter.annotation}{default}"
-
-
-def _takes_payload(given: Sequence[inspect.Parameter]) -> bool:
-    """Whether the first parameter is the only one that must be given."""
-    return all(parameter.default is not parameter.empty for parameter in given[1:])
 
 
 def _mismatches(given: Sequence[inspect.Parameter], known: dict[str, ParameterContract]) -> list[str]:
@@ -131,11 +143,11 @@ def _mismatches(given: Sequence[inspect.Parameter], known: dict[str, ParameterCo
     return problems
 
 
-def _wants_message(parameter: inspect.Parameter) -> bool:
+def _is_annotated(parameter: inspect.Parameter, wanted: Callable[..., Any]) -> bool:
+    """Whether a parameter is annotated with a class, perhaps as a text that could not be evaluated."""
     annotation = parameter.annotation
-    return annotation is EventMessage or (
-        isinstance(annotation, str) and annotation.rpartition(".")[2] == EventMessage.__name__
-    )
+    name = getattr(wanted, "__name__", "")
+    return annotation is wanted or (isinstance(annotation, str) and annotation.rpartition(".")[2] == name)
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
@@ -145,12 +157,11 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(function)
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
+def _is(function: Callable[..., Any], kind: Callable[[object], bool]) -> bool:
+    """Whether a function, or what a partial or callable object calls, is of a kind."""
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the method itself is wanted
-    )
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004 - the method itself
 
 
 def _name(function: object) -> str:

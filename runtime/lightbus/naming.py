@@ -16,6 +16,7 @@ DEFAULT_PREFIX = "lightbus"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MAX_DURABLE = 128  # part of every acknowledgement subject, so kept short
+_RESERVED_EVENTS = {"api_name", "api_version", "api_description", "api_events"}
 _RESERVED_APIS = {"close", "close_async", "wait", "wait_async"}
 
 
@@ -28,6 +29,8 @@ def api_problem(name: str) -> str | None:
             return f"the part {part!r} of API name {name!r} begins with an underscore"
         if keyword.iskeyword(part):
             return f"the part {part!r} of API name {name!r} is a Python keyword"
+        if part == "cached_property":
+            return f"the part {part!r} of API name {name!r} is a name that generated packages need"
     if name.split(".")[0] in _RESERVED_APIS:
         return f"an API cannot be named {name!r}: bus.{name.split('.')[0]} is a method of the bus"
     if name == "dead.letters":
@@ -41,6 +44,8 @@ def event_problem(name: str) -> str | None:
         return f"{name!r} is not a valid event name; use an identifier, such as 'user_created'"
     if name.startswith("_"):
         return f"event name {name!r} begins with an underscore"
+    if name in _RESERVED_EVENTS:
+        return f"an event cannot be named {name!r}, which is an attribute of every Api class"
     return None
 
 

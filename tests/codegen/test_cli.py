@@ -134,6 +134,13 @@ def test_export_writes_documents_only(project: Project) -> None:
 PROBLEMS: dict[str, tuple[dict[str, str], list[str], str]] = {
     "unknown option": ({}, ["--pakcage", "x"], "--pakcage"),
     "no package": ({"pyproject.toml": ""}, [], "NO_PACKAGE the package to generate has no name"),
+    "shadowing package": ({}, ["--package", "lightbus"], "NO_PACKAGE 'lightbus' is another module's name"),
+    "package among the schemas": ({}, ["--out", "schemas"], "would be in the schemas folder, schemas"),
+    "no table": (
+        {"pyproject.toml": "[tool]\nlightbus-gen = 3"},
+        [],
+        "[tool.lightbus-gen] is not a table but 3",
+    ),
     "bad package": ({}, ["--package", "a-b"], "NO_PACKAGE 'a-b' is no package name"),
     "unknown setting": (
         {"pyproject.toml": "[tool.lightbus-gen]\nschema = 'x'"},

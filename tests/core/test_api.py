@@ -134,7 +134,7 @@ class TestMistakes:
         assert (caught.value.api, caught.value.event) == ("auth", "sold")
         assert registry.all() == {}
 
-    @pytest.mark.parametrize("name", ["_sold", "größe"])
+    @pytest.mark.parametrize("name", ["_sold", "größe", "api_name", "api_events"])
     def test_of_event_names(self, name: str) -> None:
         with pytest.raises(DefinitionError, match=f"event auth.{name}: "):
             define(**{name: Event()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +72,14 @@ def payload_object(event: Payload) -> object:
     return event
 
 
+def payload_and_more(event: Payload, **_: object) -> object:
+    return event.email
+
+
+def payload_named_like_a_parameter(username: Payload) -> object:
+    return username.email
+
+
 def message_alone(event: EventMessage) -> object:
     return event.id
 
@@ -84,6 +92,10 @@ def message_alone(event: EventMessage) -> object:
         (message_first, ("1", "ada")),
         (untyped_message_first, ("1", "ada", ["email", "plan"])),
         (payload_object, Payload(username="ada", email="a@b")),
+        (payload_and_more, "a@b"),
+        (payload_named_like_a_parameter, "a@b"),
+        (lambda *args: args, (Payload(username="ada", email="a@b"),)),
+        (lambda event, *_: event.email, "a@b"),
         (message_alone, "1"),
         (lambda username, **_: username, "ada"),
         (lambda event: event.email, "a@b"),
@@ -121,6 +133,14 @@ async def test_async_handlers_are_recognised(contract: EventContract) -> None:
     assert not handler_for(keyword, contract).is_async
 
 
+def a_generator(username: str, **_: object) -> Iterator[str]:
+    yield username
+
+
+async def an_async_generator(username: str, **_: object) -> AsyncIterator[str]:
+    yield username
+
+
 @pytest.mark.parametrize(
     ("handler", "problems"),
     [
@@ -138,6 +158,8 @@ async def test_async_handlers_are_recognised(contract: EventContract) -> None:
         (lambda: None, ["it does not take 'username'", "it does not take 'email'"]),
         (functools.partial(keyword, "ada", "x"), ["it does not take 'username'", "it does not take 'email'"]),
         ("not a function", ["it is not callable"]),
+        (a_generator, ["it is a generator, so calling it would not run it"]),
+        (an_async_generator, ["it is a generator"]),
     ],
 )
 def test_what_cannot_be_called_is_refused_with_the_signature_to_write(
