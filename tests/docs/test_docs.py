@@ -1,6 +1,6 @@
 """The documentation does what it says.
 
-In a document's order, blocks are carried out in one fresh folder: a python or toml block that begins with
+In a document's order, blocks are carried out in one fresh folder: a block that begins with
 `# path/name.ext` becomes that file, any other python block is run (a py block is a fragment to look at), and a console block's `$ commands` are run,
 their output compared with the lines below them. `lightbus run` and `lightbus server` go on in the background.
 """
@@ -37,7 +37,7 @@ class Block:
 
     @property
     def path(self) -> str | None:
-        match = re.match(r"# ([\w./-]+\.(?:py|toml))\n", self.text)
+        match = re.match(r"# ([\w./-]+\.(?:py|toml|yaml))\n", self.text)
         return match[1] if match else None
 
 
@@ -145,6 +145,12 @@ def test_definitions(reader: Reader) -> None:
         reader.follow(block)
     reader.run("lightbus-gen export shop.bus:OrdersApi")
     assert (reader.folder / "schemas" / "shop.orders.json").is_file()
+
+
+def test_the_generator(reader: Reader) -> None:
+    reader.environment["PYTHONPATH"] = reader.environment["MYPYPATH"] = str(reader.folder / "generated")
+    for block in blocks(ROOT / "docs" / "generator.md"):
+        reader.follow(block)
 
 
 def test_the_protocol_shows_what_is_read(nats_server: NatsServer, prefix: str, tmp_path: Path) -> None:
