@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urldefrag, urljoin
 
 from lightbus.schema import FORMAT
-from lightbus_gen.files import LATEST, SchemaFile
+from lightbus.schema.definition import DIALECT
+from lightbus_gen.files import SchemaFile
 from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.positions import pointer
 from lightbus_gen.references import DATA, MAPS_OF_SCHEMAS, Library, Node, id_keyword, references
@@ -22,7 +23,7 @@ def document_text(api: ApiSource, library: Library) -> str:
     """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
     if api.document is not None and not _reached(library, api.document)[0]:
         return api.document.text
-    document: dict[str, Any] = {"$schema": LATEST, "lightbus": FORMAT, "api": api.name}
+    document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.name}
     document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
     document["events"] = {
         event.name: ({"description": event.description} if event.description else {})

@@ -21,6 +21,9 @@ from lightbus_gen.write import Plan, apply, plan
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
 
+CheckOption = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit 1 with a diff if anything would change.")
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write the outcome.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print problems and drift only.")]
 SchemasOption = Annotated[
@@ -51,9 +54,7 @@ def generate(
         list[str] | None,
         typer.Option("--only", metavar="API", help="Leave the files of other APIs alone. Repeatable."),
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 with a diff if anything would change.")
-    ] = False,
+    check: CheckOption = False,
     format_: FormatOption = Format.TEXT,
     quiet: QuietOption = False,
 ) -> None:
@@ -83,9 +84,7 @@ def generate(
 def export(
     modules: Annotated[list[str], typer.Argument(metavar="MODULE[:CLASS]...", help="What to export.")],
     schemas: SchemasOption = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 with a diff if anything would change.")
-    ] = False,
+    check: CheckOption = False,
     format_: FormatOption = Format.TEXT,
     quiet: QuietOption = False,
 ) -> None:

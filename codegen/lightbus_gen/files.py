@@ -11,12 +11,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import DIALECTS
 from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.positions import line_and_column, locate, offset_of_token, pointer, repeated_keys
 from lightbus_gen.problems import InputError, Problem
 
-LATEST = "https://json-schema.org/draft/2020-12/schema"
 MAX_DEPTH = 100
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -63,7 +63,7 @@ class SchemaFile:
     def dialect(self) -> str:
         """The `$schema` it is written in, a key of `DIALECTS`; the newest where it names none."""
         given = self.value.get("$schema") if isinstance(self.value, dict) else None
-        return known_dialect(given) or LATEST
+        return known_dialect(given) or DIALECT
 
 
 class Report:

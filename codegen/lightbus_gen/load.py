@@ -21,7 +21,8 @@ from typing import Any
 from lightbus import naming
 from lightbus.errors import did_you_mean
 from lightbus.schema import FORMAT
-from lightbus_gen.files import LATEST, YAML_SUFFIXES, Report, SchemaFile, known_dialect, read_file
+from lightbus.schema.definition import DIALECT
+from lightbus_gen.files import YAML_SUFFIXES, Report, SchemaFile, known_dialect, read_file
 from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.validity import schema_problems
 
@@ -197,8 +198,8 @@ def _document(file: SchemaFile, report: Report) -> ApiSource | None:
         if key not in _DOCUMENT_KEYS and not key.startswith("x-"):
             hint = did_you_mean(key, _DOCUMENT_KEYS)
             refuse((key,), f"a document has no key {key!r}{hint}", "remove it, or begin it with x-")
-    if "$schema" in value and known_dialect(value["$schema"]) != LATEST:
-        refuse(("$schema",), "a document is written in draft 2020-12", f"write {LATEST}", "UNKNOWN_DIALECT")
+    if "$schema" in value and known_dialect(value["$schema"]) != DIALECT:
+        refuse(("$schema",), "a document is written in draft 2020-12", f"write {DIALECT}", "UNKNOWN_DIALECT")
     name = value.get("api")
     if not isinstance(name, str):
         refuse(("api",), "the API has no name", 'add "api": "name"')
@@ -262,7 +263,7 @@ def _check_foreign(file: SchemaFile, report: Report) -> None:
             ("$schema",),
             "UNKNOWN_DIALECT",
             f"the $schema {given!r} is not one of the drafts 4, 6, 7, 2019-09 and 2020-12",
-            f"name the draft the file is written in, such as {LATEST}",
+            f"name the draft the file is written in, such as {DIALECT}",
         )
         return
     _check_schema(file, (), file.value, report)

@@ -204,6 +204,10 @@ class Registry:
             )
         self._apis[api.api_name] = api
 
+    def get(self, name: str) -> type[Api] | None:
+        """Return the class registered for an API name, if there is one."""
+        return self._apis.get(name)
+
     def all(self) -> dict[str, type[Api]]:
         """Return the registered classes by API name."""
         return dict(self._apis)

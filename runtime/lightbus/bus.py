@@ -102,10 +102,8 @@ class Bus:
             if self._portal is None:
                 self._portal = Portal(loop)
 
-    def _blocking(self, work: Callable[[], Coroutine[Any, Any, R]], call: str, instead: str) -> R:
-        """Run `work()` on the bus's own loop and wait for it."""
-        if loop_is_running():
-            raise BlockingCall(call, instead)
+    def _blocking(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        """Run `work()` on the bus's own loop and wait for it; this thread runs no event loop."""
         with self._lock:
             self._check_usable()
             if self._portal is None:

@@ -85,7 +85,7 @@ class DynamicBus(Bus):
     def _source(self, name: str) -> Source | None:
         if self._sources is not None:
             return self._sources.get(name)
-        api = registry.all().get(name)
+        api = registry.get(name)
         if api is None:
             return None
         if (found := self._registered.get(api)) is None:
@@ -94,6 +94,10 @@ class DynamicBus(Bus):
 
     def _known(self) -> Iterable[str]:
         return self._sources if self._sources is not None else registry.all()
+
+    def _leads_to(self, name: str) -> bool:
+        """Whether a name is an API, or the first parts of one."""
+        return any(f"{api}.".startswith(f"{name}.") for api in self._known())
 
     def __getattr__(self, name: str) -> DynamicApi:
         if name.startswith("_"):
@@ -114,10 +118,9 @@ class DynamicApi:
     def __init__(self, bus: DynamicBus, name: str) -> None:
         self._bus, self._name = bus, name
         self._api = bus._source(name)
-        known = bus._known()
-        if self._api is None and not any(api.startswith(f"{name}.") for api in known):
+        if self._api is None and not bus._leads_to(name):
             hint = _LIGHTBUS_1_HINT if name == "client" else ""
-            raise UnknownApi(name, known, hint=hint)
+            raise UnknownApi(name, bus._known(), hint=hint)
 
     def __getattr__(self, name: str) -> Any:
         """Return the event of that name, else the API one level down."""
@@ -126,9 +129,7 @@ class DynamicApi:
         if self._api is not None and name in self._api.events:
             return DynamicEndpoint(self._bus, self._api, name)
         deeper = f"{self._name}.{name}"
-        if self._api is None or any(
-            api == deeper or api.startswith(f"{deeper}.") for api in self._bus._known()
-        ):
+        if self._api is None or self._bus._leads_to(deeper):
             return DynamicApi(self._bus, deeper)
         raise UnknownEvent(self._name, name, self._api.events)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 
 from lightbus.bus import Bus, Listener
 from lightbus.envelope import EventMessage
-from lightbus.errors import UsageError, did_you_mean
+from lightbus.errors import BlockingCall, UsageError, did_you_mean
 from lightbus.handlers import handler_for
 from lightbus.portal import loop_is_running
 from lightbus.schema import EventContract
@@ -90,20 +90,18 @@ class EventEndpoint:
         self._event = event
         self._payload = payload
 
-    @property
+    @functools.cached_property
     def _contract(self) -> EventContract:
         return self._source.contract(self._event)
 
     def _by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        wire = {parameter.name: parameter.wire for parameter in self._contract.parameters}
-        return {wire.get(name, name): value for name, value in arguments.items()}
+        return {self._contract.wire_name(name): value for name, value in arguments.items()}
 
     def _fire(self, arguments: Mapping[str, object]) -> EventMessage:
-        return self._bus._blocking(
-            lambda: self._fire_async(arguments),
-            f"{self._contract.full_name}.fire()",
-            f"await bus.{self._contract.full_name}.fire_async(...)",
-        )
+        if loop_is_running():
+            name = self._contract.full_name
+            raise BlockingCall(f"{name}.fire()", f"await bus.{name}.fire_async(...)")
+        return self._bus._blocking(lambda: self._fire_async(arguments))
 
     async def _fire_async(self, arguments: Mapping[str, object]) -> EventMessage:
         return await self._bus._session().fire(self._contract, arguments)
@@ -118,7 +116,7 @@ class EventEndpoint:
             self._bus._session().listen_soon(listening)
             return listener
         try:
-            self._bus._blocking(lambda: self._start(listening), "listen()", "await listen_async(...)")
+            self._bus._blocking(lambda: self._start(listening))
         except BaseException:
             self._bus._release(listening)
             raise

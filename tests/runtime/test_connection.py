@@ -9,19 +9,13 @@ from pathlib import Path
 import pytest
 
 import lightbus
-from lightbus import Api, Event, PermissionDenied
+from lightbus import PermissionDenied
 from lightbus.testing import NatsServer
 
 BOUND = 20.0
 
 
-@pytest.fixture(autouse=True)
-def job_api() -> None:
-    class JobApi(Api):
-        wanted = Event(parameters="name")
-
-        class Meta:
-            name = "job"
+pytestmark = pytest.mark.usefixtures("job_api")
 
 
 async def test_credentials_are_never_sent_in_clear_text_when_tls_was_asked_for() -> None:

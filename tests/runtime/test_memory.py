@@ -8,19 +8,13 @@ import queue
 import pytest
 
 import lightbus
-from lightbus import Api, Backoff, Event, EventMessage
+from lightbus import Backoff, EventMessage
 from lightbus.testing import ManualClock, MemoryBroker, broker
 
 BOUND = 20.0
 
 
-@pytest.fixture(autouse=True)
-def job_api() -> None:
-    class JobApi(Api):
-        wanted = Event(parameters="name")
-
-        class Meta:
-            name = "job"
+pytestmark = pytest.mark.usefixtures("job_api")
 
 
 def test_time_stands_still_until_it_is_turned(memory_url: str) -> None:

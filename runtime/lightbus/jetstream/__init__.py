@@ -11,7 +11,7 @@ from lightbus.errors import EventTooLarge
 from lightbus.jetstream.address import resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
-from lightbus.jetstream.provision import ensure_consumer, ensure_stream
+from lightbus.jetstream.provision import ensure_api_stream, ensure_consumer
 from lightbus.jetstream.publisher import Publisher
 from lightbus.transport import Consumer, Outgoing, PubAck
 
@@ -49,28 +49,23 @@ class JetStreamTransport:
         if size > limit:
             raise EventTooLarge(what, event.id, size, limit)
 
-        async def make_stream() -> None:
-            await ensure_stream(
-                self._connection,
-                naming.stream(self._prefix, event.api),
-                naming.stream_subjects(self._prefix, event.api),
-                f"Events of the {event.api} API",
-            )
-
         return await self._publisher.publish(
-            *(subject, event.body, event.headers), what=what, make_stream=make_stream, timeout=timeout
+            *(subject, event.body, event.headers),
+            what=what,
+            make_stream=lambda: ensure_api_stream(self._connection, self._prefix, event.api),
+            timeout=timeout,
         )
 
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
         """Join a durable, made when missing."""
-        config = await ensure_consumer(self._connection, self._prefix, consumer)
+        ack_wait = await ensure_consumer(self._connection, self._prefix, consumer)
         subscription = PullSubscription(
             self._connection,
             self._publisher,
             prefix=self._prefix,
             stream=naming.stream(self._prefix, consumer.api),
             durable=consumer.durable,
-            ack_wait=config["ack_wait"] / 1_000_000_000,
+            ack_wait=ack_wait,
         )
         await subscription.start()
         return subscription

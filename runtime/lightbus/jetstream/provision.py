@@ -54,8 +54,14 @@ async def ensure_stream(connection: Connection, name: str, subjects: str, descri
             raise ProvisionError(f"stream {name!r} could not be made: {error.description}") from error
 
 
-async def ensure_consumer(connection: Connection, prefix: str, consumer: Consumer) -> dict[str, Any]:
-    """Make a durable when it is missing, and return its configuration on the server.
+async def ensure_api_stream(connection: Connection, prefix: str, api: str) -> None:
+    """Make the stream of an API's events when it is missing; raises as `ensure_stream` does."""
+    subjects = naming.stream_subjects(prefix, api)
+    await ensure_stream(connection, naming.stream(prefix, api), subjects, f"Events of the {api} API")
+
+
+async def ensure_consumer(connection: Connection, prefix: str, consumer: Consumer) -> float:
+    """Make a durable when it is missing, and return its ack_wait on the server, in seconds.
 
     Raises:
         ProvisionError: the durable exists for another event or is not a pull consumer with explicit acks.
@@ -67,12 +73,14 @@ async def ensure_consumer(connection: Connection, prefix: str, consumer: Consume
     except ApiError as error:
         if error.err_code not in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
             raise
+        await ensure_api_stream(connection, prefix, consumer.api)
         found = await _create_consumer(connection, stream, subject, consumer)
     config: dict[str, Any] = found["config"]
-    if config.get("ack_wait") != int(consumer.ack_wait * _NANOSECONDS):
+    ack_wait: float = config["ack_wait"] / _NANOSECONDS
+    if ack_wait != consumer.ack_wait:
         log.warning(
             "durable %s keeps its ack_wait of %g s; the code asks for %g s",
-            *(consumer.durable, config["ack_wait"] / _NANOSECONDS, consumer.ack_wait),
+            *(consumer.durable, ack_wait, consumer.ack_wait),
         )
     if config.get("filter_subject") != subject:
         raise ProvisionError(
@@ -85,18 +93,12 @@ async def ensure_consumer(connection: Connection, prefix: str, consumer: Consume
             f"durable {consumer.durable!r} of stream {stream!r} is not a pull consumer with explicit"
             " acknowledgement, so something else made it. Choose another listener_name or delete it."
         )
-    return config
+    return ack_wait
 
 
 async def _create_consumer(
     connection: Connection, stream: str, subject: str, consumer: Consumer
 ) -> dict[str, Any]:
-    await ensure_stream(
-        connection,
-        stream,
-        subject.rpartition(".")[0] + ".*",
-        f"Events of the {consumer.api} API",
-    )
     config: dict[str, Any] = {
         "durable_name": consumer.durable,
         "filter_subject": subject,

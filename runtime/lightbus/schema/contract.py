@@ -71,6 +71,7 @@ class EventContract:
         self._names = {parameter.wire: parameter.name for parameter in self.parameters}
         # the schema says nothing of undeclared properties, neither good nor bad: fire() refuses them
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
+        self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
         if converters is None:
             converters = {wire: conversion(nodes) for wire, nodes in self._payload.properties.items()}
@@ -109,6 +110,10 @@ class EventContract:
         """What `fire()` takes, as text: `fire(*, username: str, referrer: str = ...)`."""
         parameters = [f"{p.name}: {p.annotation}{'' if p.required else ' = ...'}" for p in self.parameters]
         return f"fire({', '.join(['*', *parameters] if parameters else [])})"
+
+    def wire_name(self, name: str) -> str:
+        """Return the property a Python name stands for; an undeclared one keeps its own."""
+        return self._wires.get(name, name)
 
     def python_name(self, wire: str) -> str:
         """Return the Python name of a property; an undeclared one keeps its own."""

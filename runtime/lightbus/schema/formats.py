@@ -28,6 +28,18 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 
 
+PYTHON_NAMES = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "null": "None",
+    "array": "list",
+    "object": "dict",
+}
+"""What messages call the types of JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class FormatType:
     """The Python type of a string format.

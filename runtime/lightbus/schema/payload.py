@@ -8,19 +8,10 @@ from dataclasses import dataclass
 
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
-from lightbus.schema.formats import format_type
+from lightbus.schema.formats import PYTHON_NAMES, format_type
 from lightbus.schema.reference import Node
 
 _MAX_LITERALS = 6
-_PYTHON_NAMES = {
-    "string": "str",
-    "integer": "int",
-    "number": "float",
-    "boolean": "bool",
-    "null": "None",
-    "array": "list",
-    "object": "dict",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +157,7 @@ def _of_type(node: Node, kind: str, depth: int) -> str:
         )
     if kind == "object" and not node.has("properties"):
         return f"dict[str, {_annotation(node.get('additionalProperties'), depth + 1)}]"
-    return _PYTHON_NAMES.get(kind, "Any")
+    return PYTHON_NAMES.get(kind, "Any")
 
 
 def _union(names: Iterable[str]) -> str:

@@ -12,21 +12,12 @@ from typing import Any
 import jsonschema_rs
 
 from lightbus.errors import Problem, did_you_mean
-from lightbus.schema.formats import format_type
+from lightbus.schema.formats import PYTHON_NAMES, format_type
 from lightbus.schema.reference import Document
 
 _LIMIT = 20
 _MAX_KEY = 60
 _NOTHING: Mapping[str, str] = {}
-_PYTHON_NAMES = {
-    "string": "str",
-    "integer": "int",
-    "number": "float",
-    "boolean": "bool",
-    "null": "None",
-    "array": "list",
-    "object": "dict",
-}
 _EXAMPLES = {
     "date-time": "an RFC 3339 date and time, such as '2026-01-31T12:00:00Z'",
     "date": "a date, such as '2026-01-31'",
@@ -170,7 +161,7 @@ class _Explainer:
         """Name the Python types a `type` error asks for, a format's type instead of `str`."""
         types: list[str] = error.kind.as_dict()["types"]
         found = format_type(self._holder(error))
-        names = {**_PYTHON_NAMES, "string": found.name} if found else _PYTHON_NAMES
+        names = {**PYTHON_NAMES, "string": found.name} if found else PYTHON_NAMES
         return " or ".join(names.get(kind, kind) for kind in types)
 
     def _message(self, error: jsonschema_rs.ValidationError, keyword: str, details: dict[str, Any]) -> str:
