@@ -584,6 +584,18 @@ def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen)
     assert isinstance(error, (BusClosed, lightbus.PublishUnknown))
 
 
+async def test_what_is_stuck_in_the_send_buffer_has_an_unknown_outcome(prefix: str) -> None:
+    """More bytes than sockets and buffers hold: nats-py gives up flushing, and sends them later all the same."""
+    with NatsServer() as server:
+        async with lightbus.create(url=server.url, prefix=prefix, timeout=4) as bus:
+            await bus.auth.user_deleted.fire_async(username="before")
+            server.signal(signal.SIGSTOP)
+            fires = (bus.auth.user_deleted.fire_async(username="x" * 1_000_000) for _ in range(20))
+            results = await asyncio.gather(*fires, return_exceptions=True)
+            server.signal(signal.SIGCONT)
+    assert {type(result) for result in results} == {lightbus.PublishUnknown}
+
+
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_handler_cannot_close_its_own_bus(bus: DynamicBus, seen: Seen, kind: str) -> None:
     def close(username: str) -> None:
