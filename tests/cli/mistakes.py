@@ -432,8 +432,12 @@ SCHEMAS = {
 
 COMMAND_LINE = {
     "a port that is no number": Mistake({}, "'--port'", ("server", "--port", "many"), code=2),
-    "a port out of range": Mistake({}, "greater than or equal to 1", ("server", "--port", "0"), code=2),
-    "an unknown option": Mistake({}, "No such option: --buss", ("run", "--buss", "x"), code=2),
+    "a port out of range": Mistake(
+        {}, "0 is not in the range 1<=x<=65535", ("server", "--port", "0"), code=2
+    ),
+    "an unknown option": Mistake(
+        {}, "No such option '--buss'. Did you mean '--bus'?", ("run", "--buss", "x"), code=2
+    ),
     "an unknown command": Mistake({}, "Did you mean 'run'?", ("rnu",), code=2),
     "an invalid service name": Mistake(
         {},

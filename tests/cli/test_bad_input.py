@@ -66,7 +66,7 @@ def test_a_mistake_is_explained(name: str, commands: dict[str, tuple[Command, Pa
     command, folder = commands[name]
     mistake = MISTAKES[name]
     shown = screen(command, code=mistake.code)
-    if mistake.code == 2:  # typer's own words and frame
+    if mistake.code == 2:  # click's own words
         assert mistake.says in shown
         return
     expected = (

@@ -3,59 +3,77 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Any
 
-import typer
+import click
 
 from lightbus.cli.console import print_error
 from lightbus.errors import LightbusError
 
-app = typer.Typer(
-    help="Run services on the bus.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+
+def _bus_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which service to run."""
+    bus = click.option(
+        "--bus",
+        metavar="MODULE",
+        envvar="LIGHTBUS_MODULE",
+        default="bus",
+        show_default=True,
+        show_envvar=True,
+        help="Module that holds the bus.",
+    )
+    name = click.option("--service-name", metavar="NAME", help="Override the service name the module gives.")
+    return bus(name(command))
+
+
+_port = click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(1, 65535),
+    default=4222,
+    show_default=True,
+    help="TCP port on 127.0.0.1.",
 )
 
-BusModule = Annotated[
-    str,
-    typer.Option("--bus", metavar="MODULE", envvar="LIGHTBUS_MODULE", help="Module that holds the bus."),
-]
-ServiceName = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Override the service name the module gives.")
-]
-Port = Annotated[int, typer.Option(metavar="PORT", help="TCP port on 127.0.0.1.", min=1, max=65535)]
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def app() -> None:
+    """Run services on the bus."""
 
 
 @app.command()
-def run(bus: BusModule = "bus", service_name: ServiceName = None) -> None:
+@_bus_options
+def run(bus: str, service_name: str | None) -> None:
     """Run the listeners of a bus module until SIGTERM or Ctrl-C."""
     from lightbus.cli.run import run_service
 
-    raise typer.Exit(run_service(bus, service_name))
+    sys.exit(run_service(bus, service_name))
 
 
 @app.command()
-def dev(bus: BusModule = "bus", service_name: ServiceName = None, port: Port = 4222) -> None:
+@_bus_options
+@_port
+def dev(bus: str, service_name: str | None, port: int) -> None:
     """Run a bus module with an embedded server, and again whenever the code changes."""
     from lightbus.cli.dev import develop
 
-    raise typer.Exit(develop(bus, service_name, port))
+    sys.exit(develop(bus, service_name, port))
 
 
 @app.command()
-def server(port: Port = 4222) -> None:
+@_port
+def server(port: int) -> None:
     """Run the embedded nats-server with JetStream; events are kept in .lightbus/nats."""
     from lightbus.cli.server import serve
 
-    raise typer.Exit(serve(port))
+    sys.exit(serve(port))
 
 
 def main() -> None:
     """Run the command line; a mistake of the user ends in one message and exit code 1, never a traceback."""
     try:
-        app()
+        app(prog_name="lightbus")
     except LightbusError as error:
         print_error(error)
         sys.exit(1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-import typer
+import click
 
 from lightbus.cli.blame import users_traceback
 from lightbus.errors import LightbusError, ListenerFailed
@@ -26,16 +26,16 @@ class ConsoleHandler(logging.Handler):
         if logging.getLogger().handlers or isinstance(error, ListenerFailed):
             return
         try:
-            typer.echo(self.format(record), err=True)
+            click.echo(self.format(record), err=True)
         except Exception:  # a record that cannot be shown must not stop who logs it
             self.handleError(record)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write `12:00:00 ready`, with the level when it is more than information."""
-        time = typer.style(_TIME.formatTime(record, "%H:%M:%S"), dim=True)
+        time = click.style(_TIME.formatTime(record, "%H:%M:%S"), dim=True)
         text = record.getMessage()
         if record.levelno > logging.INFO:
-            text = typer.style(f"{record.levelname.lower()}: ", fg=_COLOURS.get(record.levelno)) + text
+            text = click.style(f"{record.levelname.lower()}: ", fg=_COLOURS.get(record.levelno)) + text
         if record.exc_info and record.exc_info[1]:
             text += f"\n{users_traceback(record.exc_info[1])}"
         return f"{time} {text}"
@@ -52,4 +52,4 @@ def log_to_console() -> None:
 
 def print_error(error: LightbusError) -> None:
     """Say what went wrong, as the answer to the command."""
-    typer.echo(typer.style("error: ", fg="red", bold=True) + str(error), err=True)
+    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
