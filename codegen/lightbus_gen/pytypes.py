@@ -78,6 +78,9 @@ def union(types: Iterable[Type]) -> Type:
 
     Beside Any the others stay: that accepts everything, and still tells people and editors what to expect.
     """
+    types = tuple(types)
+    if len(types) == 1 and isinstance(types[0], Name):
+        return types[0]
     members: dict[Type, None] = {}
     values: list[str | int | bool] = []
     for type_ in types:

@@ -35,7 +35,10 @@ def docstring(text: str, indent: int) -> str:
 
 def _escape(line: str) -> str:
     """Write one line so that it can stand in a docstring, and end it."""
-    line = "".join(char.replace("\\", "\\\\") if char.isprintable() else literal(char)[1:-1] for char in line)
+    if not line.isprintable() or "\\" in line:
+        line = "".join(
+            char.replace("\\", "\\\\") if char.isprintable() else literal(char)[1:-1] for char in line
+        )
     return line.replace('"', '\\"') if '"""' in line or line.endswith('"') else line
 
 

@@ -73,9 +73,7 @@ class EventContract:
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
-        if converters is None:
-            converters = {wire: conversion(nodes) for wire, nodes in self._payload.properties.items()}
-        self._converters = [(wire, self._names[wire], make) for wire, make in converters.items() if make]
+        self._given_converters = converters
 
     @classmethod
     def of_event(cls, api: type[Api], event: Event) -> EventContract:
@@ -187,6 +185,14 @@ class EventContract:
         """The schema with undeclared properties allowed, compiled when a newer producer sends the first."""
         document = Document(open_schema(self._node.document.schema), self._node.document.source)
         return document.validator(document.at(self._node.pointer))
+
+    @cached_property
+    def _converters(self) -> list[tuple[str, str, Converter]]:
+        """What makes Python values of JSON ones, compiled when the first event arrives."""
+        made = self._given_converters
+        if made is None:
+            made = {wire: conversion(nodes) for wire, nodes in self._payload.properties.items()}
+        return [(wire, self._names[wire], convert) for wire, convert in made.items() if convert]
 
     def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
         """Put JSON values in the place of some Python values; say where there is none."""

@@ -48,7 +48,9 @@ class Document:
 
     def at(self, pointer: str) -> Node:
         """Return the place a JSON Pointer leads to, which must exist."""
-        node = self.lookup(self.root.base, f"#{quote(pointer)}")
+        node: Node | None = self.root
+        for token in pointer.split("/")[1:]:
+            node = node and node.get(token.replace("~1", "/").replace("~0", "~"))
         assert node is not None, pointer
         return node
 
