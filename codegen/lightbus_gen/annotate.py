@@ -8,12 +8,11 @@ unions become aliases.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from lightbus.schema import format_type
+from lightbus.schema import format_type, pattern_matches
 from lightbus_gen import pytypes
 from lightbus_gen.definitions import Definitions, description
 from lightbus_gen.names import Hint, Unnameable, branch_name, definition_name, name_of, pascal
@@ -294,7 +293,7 @@ class Annotator:
             if wire in (part.get("properties") or ()):
                 found.append(self._shapes.child(part, "properties", wire))
                 continue
-            patterns = [name for name in part.get("patternProperties") or () if _matches(name, wire)]
+            patterns = [name for name in part.get("patternProperties") or () if pattern_matches(name, wire)]
             found += [self._shapes.child(part, "patternProperties", pattern) for pattern in patterns]
             if not patterns and isinstance(part.get("additionalProperties"), dict):
                 found.append(self._shapes.child(part, "additionalProperties"))
@@ -351,10 +350,3 @@ def _as_list(given: object) -> list[str]:
 
 def _holds(values: Sequence[object], wanted: object) -> bool:
     return any(value == wanted and kind_of(value) == kind_of(wanted) for value in values)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:
-        return False

@@ -14,14 +14,14 @@ from urllib.parse import urldefrag, urljoin
 from lightbus.schema import FORMAT
 from lightbus.schema.definition import DIALECT
 from lightbus_gen.files import SchemaFile
-from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.positions import pointer
 from lightbus_gen.references import DATA, MAPS_OF_SCHEMAS, Library, Node, id_keyword, references
+from lightbus_gen.sources import ApiSource, EventSource
 
 
 def document_text(api: ApiSource, library: Library) -> str:
     """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
-    if api.document is not None and not _reached(library, api.document)[0]:
+    if api.document is not None and not reached(library, api.document)[0]:
         return api.document.text
     document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.name}
     document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
@@ -35,7 +35,7 @@ def document_text(api: ApiSource, library: Library) -> str:
 
 def _bundle(library: Library, event: EventSource) -> Any:
     root = library.node(event.file, event.path)
-    files, is_referred = _reached(library, event.file)
+    files, is_referred = reached(library, event.file)
     schema = _copy(library, root)
     if not isinstance(schema, dict):
         return schema
@@ -55,8 +55,12 @@ def _bundle(library: Library, event: EventSource) -> Any:
     return schema | {definitions: inner} if inner else schema
 
 
-def _reached(library: Library, start: SchemaFile) -> tuple[list[SchemaFile], bool]:
-    """Return the other files that `$ref`s lead to, by path, and whether any goes by URI."""
+def reached(library: Library, start: SchemaFile) -> tuple[list[SchemaFile], bool]:
+    """Return the other files that `$ref`s lead to, by path, and whether any goes by URI.
+
+    Raises:
+        Unresolvable: one leads nowhere.
+    """
     files = {start.path: start}
     goes_by_uri = False
     todo = [start]

@@ -15,6 +15,8 @@ from typing import Annotated
 import typer
 
 from lightbus_gen.config import Settings, read_settings
+from lightbus_gen.dialects import parse_dialects
+from lightbus_gen.files import Report
 from lightbus_gen.problems import InputError, Problem, input_error
 from lightbus_gen.report import Format, Outcome, show
 from lightbus_gen.write import Plan, apply, plan
@@ -50,6 +52,15 @@ def generate(
         list[str] | None,
         typer.Option("--shared", metavar="GLOB", help="Schema files that make no event. Repeatable."),
     ] = None,
+    dialects: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dialect",
+            metavar="[URI]=DRAFT",
+            help="Read files with this $schema (or none) by a draft: draft-04, draft-06, draft-07, 2019-09, 2020-12."
+            " Repeatable.",
+        ),
+    ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="API", help="Leave the files of other APIs alone. Repeatable."),
@@ -60,12 +71,13 @@ def generate(
 ) -> None:
     """Export Api classes to schemas, and generate the typed client package from them.
 
-    Each setting can stand in pyproject.toml under \\[tool.lightbus-gen]: apis, schemas, out, package, shared.
+    Each setting can stand in pyproject.toml under \\[tool.lightbus-gen]: apis, schemas, out, package,
+    shared, dialects.
     """
     if context.invoked_subcommand is not None:
         return
 
-    def work() -> Plan:
+    def work(report: Report) -> Plan:
         settings = read_settings(Path.cwd())
         settings = Settings(
             apis=tuple(apis or settings.apis),
@@ -73,9 +85,10 @@ def generate(
             out=out or settings.out,
             package=settings.package if package is None else package,
             shared=tuple(shared or settings.shared),
+            dialects=tuple(dialects or settings.dialects),
             root=settings.root,
         )
-        return _plan(settings, only or [])
+        return _plan(settings, only or [], report)
 
     _run(work, check, format_, quiet)
 
@@ -90,7 +103,7 @@ def export(
 ) -> None:
     """Write the schema document of Api classes to schemas/<api>.json."""
 
-    def work() -> Plan:
+    def work(_: Report) -> Plan:
         from lightbus_gen.export import export as export_apis
 
         settings = read_settings(Path.cwd())
@@ -99,7 +112,7 @@ def export(
     _run(work, check, format_, quiet)
 
 
-def _plan(settings: Settings, only: list[str]) -> Plan:
+def _plan(settings: Settings, only: list[str], report: Report) -> Plan:
     """Work out everything a bare `lightbus-gen` would change."""
     from lightbus_gen.export import export as export_apis
     from lightbus_gen.generate import generate as generate_files
@@ -111,7 +124,14 @@ def _plan(settings: Settings, only: list[str]) -> Plan:
         )
         raise input_error("INVALID_CONFIG", message, "choose another out folder")
     documents = export_apis(settings.apis, settings.root) if settings.apis else {}
-    files = generate_files(settings.schemas, package, shared=settings.shared, overlay=documents)
+    files = generate_files(
+        settings.schemas,
+        package,
+        shared=settings.shared,
+        dialects=parse_dialects(settings.dialects),
+        overlay=documents,
+        report=report,
+    )
     if only:
         documents = {name: text for name, text in documents.items() if name.removesuffix(".json") in only}
         files = _restrict(files, package, only)
@@ -135,17 +155,17 @@ def _restrict(files: dict[str, str], package: str, only: list[str]) -> dict[str,
     return {name: text for name, text in files.items() if name in kept}
 
 
-def _run(work: Callable[[], Plan], check: bool, format_: Format, quiet: bool) -> None:
+def _run(work: Callable[[Report], Plan], check: bool, format_: Format, quiet: bool) -> None:
     """Do the work of a command, print what came of it, and exit."""
     began = time.perf_counter()
-    planned, problems = Plan(), tuple[Problem, ...]()
+    planned, problems, report = Plan(), tuple[Problem, ...](), Report()
     try:
-        planned = work()
+        planned = work(report)
         if not check:
             apply(planned)
     except InputError as error:
         planned, problems = Plan(), error.problems
-    outcome = Outcome(problems, planned, check, time.perf_counter() - began)
+    outcome = Outcome(problems, report.notices, planned, check, time.perf_counter() - began)
     show(outcome, format_, quiet=quiet)
     raise typer.Exit(outcome.exit_code)
 

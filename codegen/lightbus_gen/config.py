@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from lightbus.errors import did_you_mean
+from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.problems import InputError, Problem, input_error
 
 
@@ -23,6 +24,7 @@ class Settings:
         out: the folder of the generated package.
         package: import name of the generated package, "" for none.
         shared: globs of schema files that make no event.
+        dialects: drafts to read schema files by, `URI=DRAFT`, where their `$schema` is none.
         root: the project's folder, which `apis` are imported from.
     """
 
@@ -31,6 +33,7 @@ class Settings:
     out: Path = Path("generated")
     package: str = ""
     shared: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
     root: Path = Path()
 
     def checked_package(self) -> str:
@@ -81,6 +84,7 @@ def read_settings(start: Path) -> Settings:
     problems = [problem for key, value in tool.items() if (problem := _problem(shown, key, value))]
     if problems:
         raise InputError(problems)
+    parse_dialects(tool.get("dialects", ()), shown)
     folder = Path(os.path.relpath(file.parent, start))
     return Settings(
         apis=tuple(tool.get("apis", ())),
@@ -88,6 +92,7 @@ def read_settings(start: Path) -> Settings:
         out=folder / tool.get("out", "generated"),
         package=tool.get("package", ""),
         shared=tuple(tool.get("shared", ())),
+        dialects=tuple(tool.get("dialects", ())),
         root=file.parent,
     )
 
@@ -96,7 +101,7 @@ def _problem(path: str, key: str, value: object) -> Problem | None:
     if key not in _KEYS:
         message = f"[tool.lightbus-gen] has no key {key!r}{did_you_mean(key, _KEYS)}"
         return Problem(path, 0, 0, "INVALID_CONFIG", message, f"use {', '.join(_KEYS)}")
-    if key in ("apis", "shared"):
+    if key in ("apis", "shared", "dialects"):
         is_valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
         kind = "a list of strings"
     else:

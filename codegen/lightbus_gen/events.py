@@ -16,11 +16,11 @@ from lightbus_gen import ir, pytypes
 from lightbus_gen.annotate import Annotator, Property
 from lightbus_gen.definitions import Definitions
 from lightbus_gen.files import Report
-from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.names import RESERVED, Hint, Names, pascal
 from lightbus_gen.positions import pointer
 from lightbus_gen.pytypes import Literals, Name, Type, Union
 from lightbus_gen.references import Library
+from lightbus_gen.sources import ApiSource, EventSource
 from lightbus_gen.text import literal, plain
 from lightbus_gen.tree import client_class
 
@@ -71,6 +71,9 @@ class EventLowerer:
                 problem = str(error).partition(": ")[2]
                 self._refuse(event, "UNUSABLE_SCHEMA", problem, "correct the schema of the payload")
                 continue
+            except RecursionError:
+                self._refuse_deep(event)
+                continue
             if self._agree(event, contract, properties):
                 lowered.append(self._lower(event, contract.parameters, properties))
         return tuple(lowered)
@@ -83,7 +86,10 @@ class EventLowerer:
         """Choose the stem of an event's class names, and take them."""
         schema = self._library.node(event.file, event.path).schema
         given = schema.get("x-python-name") if isinstance(schema, dict) else None
-        stem = given if isinstance(given, str) and given.isidentifier() else pascal(event.name)
+        if isinstance(given, str) and given.isidentifier() and given != event.name:
+            stem = given
+        else:
+            stem = pascal(event.name)
         if stem in RESERVED or keyword.iskeyword(stem):
             stem += "_"  # it would hide what the module imports, or be no name at all
         taken = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._names]
@@ -101,9 +107,17 @@ class EventLowerer:
     def _refuse(self, event: EventSource, rule: str, message: str, fix: str) -> None:
         self._report.add(event.file, event.path, rule, message, fix)
 
+    def _refuse_deep(self, event: EventSource) -> None:
+        message = f"the types of event {event.name!r} are too deep in one another"
+        self._refuse(event, "TOO_DEEP", message, "shorten the chain of $refs between them")
+
     def _payload(self, event: EventSource) -> dict[str, Property] | None:
         stem = self._classes[event.name]
-        properties = self._annotator.payload(self._library.node(event.file, event.path), Hint(stem, stem))
+        try:
+            properties = self._annotator.payload(self._library.node(event.file, event.path), Hint(stem, stem))
+        except RecursionError:
+            self._refuse_deep(event)
+            return None
         if properties is None:
             message = f"the payload of event {event.name!r} is not an object"
             fix = 'describe one: {"type": "object", "properties": {...}}'

@@ -1,10 +1,8 @@
-"""One schema file: its bytes read, its JSON or YAML parsed strictly, and a place for every problem in it."""
+"""The schema files of a run, and the problems found in them."""
 
 from __future__ import annotations
 
 import functools
-import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,12 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from lightbus.schema.definition import DIALECT
-from lightbus.schema.metaschema import DIALECTS
 from lightbus_gen.positions import Path as JsonPath
-from lightbus_gen.positions import line_and_column, locate, offset_of_token, pointer, repeated_keys
-from lightbus_gen.problems import InputError, Problem
+from lightbus_gen.positions import index, pointer
+from lightbus_gen.problems import Fault, InputError, Problem
 
-MAX_DEPTH = 100
 YAML_SUFFIXES = (".yaml", ".yml")
 
 
@@ -32,6 +28,8 @@ class SchemaFile:
         text: its JSON text, line ends as `\\n`.
         value: its JSON value.
         places: (line, column) by path, where `text` is not what the file holds, as for YAML.
+        dialect: the `$schema` it is read by, a key of `DIALECTS`.
+        base: where the value stands in the file, for one that is part of it.
     """
 
     path: str
@@ -40,14 +38,19 @@ class SchemaFile:
     text: str
     value: Any
     places: Mapping[JsonPath, tuple[int, int]] | None = None
+    dialect: str = DIALECT
+    base: JsonPath = ()
 
     def locate(self, path: JsonPath) -> tuple[int, int]:
         """Return (line, column) of a path, or of its nearest ancestor that is in the file."""
-        if self.places is None:
-            return locate(self.text, path)
-        while path not in self.places:
+        while path not in self.places_by_path:
             path = path[:-1]
-        return self.places[path]
+        return self.places_by_path[path]
+
+    @functools.cached_property
+    def places_by_path(self) -> Mapping[JsonPath, tuple[int, int]]:
+        """(line, column) of every value in the file, by path."""
+        return index(self.text) if self.places is None else self.places
 
     @property
     def stem(self) -> str:
@@ -59,147 +62,49 @@ class SchemaFile:
         """The base URI of `$ref`s in it, unless it has an `$id`."""
         return f"file:///{quote(self.path)}"
 
-    @functools.cached_property
-    def dialect(self) -> str:
-        """The `$schema` it is written in, a key of `DIALECTS`; the newest where it names none."""
-        given = self.value.get("$schema") if isinstance(self.value, dict) else None
-        return known_dialect(given) or DIALECT
-
 
 class Report:
-    """Collects problems, and finds the line and column of each."""
+    """Collects problems and notices, and finds the line and column of each.
+
+    Attributes:
+        problems: what is wrong.
+        notices: what was left out, and is fine.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.notices: list[Problem] = []
+        self._unreadable: dict[str, bytes] = {}
 
     def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Note a problem at a path of a file."""
         line, column = file.locate(path)
-        self.problems.append(Problem(file.shown, line, column, rule, message, fix, pointer(path)))
+        self.problems.append(
+            Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
+        )
 
     def add_file(self, shown: str, rule: str, message: str, fix: str) -> None:
         """Note a problem with a file or folder as a whole."""
         self.problems.append(Problem(shown, 0, 0, rule, message, fix))
 
+    def add_unreadable(self, path: str, shown: str, data: bytes, faults: Iterable[Fault]) -> None:
+        """Note why a file, by its path below the schemas folder, cannot be read."""
+        self._unreadable[path] = data
+        self.problems += [fault.of(shown) for fault in faults]
+
+    def add_notice(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
+        """Note something that was left out."""
+        line, column = file.locate(path)
+        self.notices.append(
+            Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
+        )
+
+    def may_hold(self, uri: str) -> bool:
+        """Whether a URI may be that of a file that could not be read, so that it is no mistake to refer to it."""
+        names = {f"file:///{quote(path, errors='replace')}" for path in self._unreadable}
+        return uri in names or any(uri.encode() in data for data in self._unreadable.values())
+
     def check(self) -> None:
         """Raise InputError if anything was noted."""
         if self.problems:
             raise InputError(self.problems)
-
-
-def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:
-    data = data.replace(b"\r\n", b"\n")
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line, column = line_and_column(data[: error.start].decode(), error.start)
-        report.problems.append(
-            Problem(shown, line, column, "NOT_UTF8", "is not UTF-8 text", "save it as UTF-8")
-        )
-        return None
-    if text.startswith("\ufeff"):
-        report.problems.append(
-            Problem(shown, 1, 1, "NOT_UTF8", "begins with a byte order mark", "save it as UTF-8 without BOM")
-        )
-        return None
-    if path.endswith(YAML_SUFFIXES):
-        file = _read_yaml(path, name, shown, text, report)
-        return file and _unless_too_deep(file, report)
-    try:
-        value = _parse(text)
-    except json.JSONDecodeError as error:
-        message, fix = f"is not valid JSON: {error.msg}", "correct the JSON here"
-        report.problems.append(Problem(shown, error.lineno, error.colno, "INVALID_JSON", message, fix))
-        return None
-    except RecursionError:
-        report.add_file(shown, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
-        return None
-    except _NotANumber as error:
-        line, column = line_and_column(text, offset_of_token(text, str(error)))
-        message = f"is not valid JSON: {error} is no JSON number"
-        report.problems.append(
-            Problem(shown, line, column, "INVALID_JSON", message, "write a number, a string or null")
-        )
-        return None
-    except ValueError as error:  # an integer of more digits than Python reads
-        report.add_file(shown, "INVALID_JSON", f"cannot be read: {error}", "write a shorter number")
-        return None
-    file = SchemaFile(path, name, shown, text, value)
-    if isinstance(value, _Repeats):
-        for place, line, column in repeated_keys(text):
-            message = f"the key {place[-1]!r} is given twice in this object"
-            report.problems.append(
-                Problem(shown, line, column, "DUPLICATE_KEY", message, "keep one of them", pointer(place))
-            )
-        return None
-    return _unless_too_deep(file, report)
-
-
-def _read_yaml(path: str, name: str, shown: str, text: str, report: Report) -> SchemaFile | None:
-    from lightbus_gen.yamltext import (  # PyYAML takes time to import, and most schemas are JSON
-        YamlError,
-        read_yaml,
-    )
-
-    try:
-        value, places = read_yaml(text)
-    except YamlError as error:
-        report.problems.append(Problem(shown, error.line, error.column, error.rule, error.message, error.fix))
-        return None
-    except RecursionError:
-        report.add_file(shown, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
-        return None
-    json_text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    return SchemaFile(path, name, shown, json_text, value, places)
-
-
-def _unless_too_deep(file: SchemaFile, report: Report) -> SchemaFile | None:
-    if deep := _too_deep(file.value):
-        report.add(file, deep, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
-        return None
-    return file
-
-
-class _NotANumber(Exception):
-    """NaN or Infinity, which Python would read as numbers."""
-
-
-class _Repeats:
-    """Stands for the value of a text in which some object has a key twice."""
-
-
-def _parse(text: str) -> Any:
-    repeats = False
-
-    def to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal repeats
-        made = dict(pairs)
-        repeats = repeats or len(made) < len(pairs)
-        return made
-
-    def refuse(constant: str) -> Any:
-        raise _NotANumber(constant)
-
-    value = json.loads(text, object_pairs_hook=to_dict, parse_constant=refuse)
-    return _Repeats() if repeats else value
-
-
-def _too_deep(value: Any) -> JsonPath | None:
-    """Find a place that nests deeper than the limit."""
-    level: list[tuple[JsonPath, Any]] = [((), value)]
-    for _ in range(MAX_DEPTH):
-        level = [((*path, key), child) for path, parent in level for key, child in _children(parent)]
-        if not level:
-            return None
-    return level[0][0]
-
-
-def _children(value: Any) -> Iterable[tuple[str | int, Any]]:
-    return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-
-
-def known_dialect(given: object) -> str | None:
-    if not isinstance(given, str):
-        return None
-    bare = re.sub(r"^https?://|#$", "", given)
-    return next((known for known in DIALECTS if re.sub(r"^https?://|#$", "", known) == bare), None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lightbus_gen.files import Report
@@ -16,7 +18,9 @@ def generate(
     package: str,
     *,
     shared: Iterable[str] = (),
+    dialects: Mapping[str, str] | None = None,
     overlay: Mapping[str, str] | None = None,
+    report: Report | None = None,
 ) -> dict[str, str]:
     """Generate a package from a schemas folder. Nothing is written.
 
@@ -24,7 +28,9 @@ def generate(
         folder: the schemas folder.
         package: import name of the package.
         shared: globs of files and folders, relative to `folder`, that make no event.
+        dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
         overlay: texts that stand in for (or join) files of the folder, by path below it.
+        report: takes notices of what is left out, beside the problems.
 
     Returns:
         The text of each generated file, by path below the output folder, with `/`.
@@ -32,6 +38,18 @@ def generate(
     Raises:
         InputError: the schemas cannot be used; holds every problem of every file.
     """
-    report = Report()
-    sources = load(folder, report, shared=shared, overlay=overlay)
-    return render(lower(sources, package, report))
+    report = report or Report()
+    with _deep_recursion():
+        sources = load(folder, report, shared=shared, dialects=dialects, overlay=overlay)
+        return render(lower(sources, package, report))
+
+
+@contextlib.contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Let types be some hundred `$ref`s deep in one another: each takes about eight calls."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 5_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)

@@ -3,6 +3,7 @@
 What a file is follows from where it stands and what it holds (design section 3):
 
     auth.json (or .yaml)       holds "lightbus": 1     -> a document of one whole API
+    dump.json                  holds APIs by name      -> a dump of the original Lightbus
     shop/orders/placed.json    any other JSON Schema   -> event `placed` of API `shop.orders`
     _types.json, _common/...   or matched by a shared glob -> types to refer to, no event
 
@@ -14,72 +15,21 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lightbus import naming
-from lightbus.errors import did_you_mean
-from lightbus.schema import FORMAT
-from lightbus.schema.definition import DIALECT
-from lightbus_gen.files import YAML_SUFFIXES, Report, SchemaFile, known_dialect, read_file
+from lightbus_gen.dialects import Dialects
+from lightbus_gen.document import read_document
+from lightbus_gen.dump import is_dump, read_dump
+from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.positions import Path as JsonPath
-from lightbus_gen.validity import schema_problems
+from lightbus_gen.reading import read_file
+from lightbus_gen.sources import ApiSource, EventSource, Sources
+from lightbus_gen.validity import check_schema
+from lightbus_gen.walk import check_paths, read_folder
 
-_DOCUMENT_KEYS = ("$schema", "lightbus", "api", "version", "description", "events", "$defs")
-_EVENT_KEYS = ("description", "parameters")
-
-
-@dataclass(frozen=True)
-class EventSource:
-    """One event.
-
-    Attributes:
-        name: its name on the bus.
-        description: text for people, may be "".
-        file: the file that holds its schema.
-        path: where in the file the schema of its payload stands.
-    """
-
-    name: str
-    description: str
-    file: SchemaFile
-    path: JsonPath
-
-
-@dataclass(frozen=True)
-class ApiSource:
-    """One API.
-
-    Attributes:
-        name: its name on the bus, `shop.orders`.
-        description, version: text for people, may be "".
-        origin: where it comes from, a file or folder as generated code names it.
-        document: its file, or None when it is a folder of plain schemas.
-        events: its events, in order.
-    """
-
-    name: str
-    description: str
-    version: str
-    origin: str
-    document: SchemaFile | None
-    events: tuple[EventSource, ...]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Everything below a schemas folder.
-
-    Attributes:
-        root: the folder's own name.
-        files: all schema files.
-        apis: the APIs they make, by name.
-    """
-
-    root: str
-    files: tuple[SchemaFile, ...]
-    apis: tuple[ApiSource, ...]
+_KINDS = {list: "an array", str: "a string", type(None): "nothing"}
 
 
 def load(
@@ -87,6 +37,7 @@ def load(
     report: Report,
     *,
     shared: Iterable[str] = (),
+    dialects: Mapping[str, str] | None = None,
     overlay: Mapping[str, str] | None = None,
 ) -> Sources:
     """Read a schemas folder.
@@ -95,16 +46,12 @@ def load(
         folder: the folder.
         report: takes the problems found.
         shared: globs of files and folders, relative to `folder`, that make no event.
+        dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
         overlay: texts that stand in for (or join) files of the folder, by path below it.
     """
     root = folder.resolve().name or "schemas"
-    texts: dict[str, bytes] = {path: text.encode() for path, text in (overlay or {}).items()}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder).as_posix()
-        if relative in texts or not path.is_file() or re.search(r"(^|/)\.", relative):
-            continue
-        if path.suffix in (".json", *YAML_SUFFIXES):
-            texts[relative] = path.read_bytes()
+    texts = read_folder(folder, report)
+    texts |= {path: text.encode() for path, text in (overlay or {}).items()}
     if not texts and not report.problems:
         report.add_file(
             str(folder),
@@ -112,206 +59,144 @@ def load(
             "holds no schema" if folder.is_dir() else "is not a folder",
             "export your Api classes with `lightbus-gen export MODULE`, or name the folder with --schemas",
         )
+    check_paths(folder, sorted(texts), report)
     files = [
         file
         for path in sorted(texts)
         if (file := read_file(path, f"{root}/{path}", str(folder / path), texts[path], report))
     ]
-    apis = tuple(_apis(files, tuple(shared), report))
+    loader = _Loader(files, tuple(shared), Dialects(dialects or {}), report)
+    apis = loader.apis()
     if files and not apis and not report.problems:
         report.add_file(
-            str(folder),
-            "NO_SCHEMAS",
-            "holds types only, and no event",
-            "add a schema of an event: <api>/<event>.json",
+            str(folder), "NO_SCHEMAS", "holds no event", "add a schema of an event: <api>/<event>.json"
         )
-    return Sources(root, tuple(files), apis)
+    return Sources(root, tuple(loader.files), apis)
 
 
-# -- files to APIs -------------------------------------------------------------------------------
+class _Loader:
+    """Finds the APIs that files make.
 
+    Args:
+        read: the files, as they were read.
+        shared: globs of files that make no event.
+        dialects: finds the drafts of files.
+        report: takes the problems found.
 
-def _apis(files: list[SchemaFile], shared: tuple[str, ...], report: Report) -> Iterable[ApiSource]:
-    found: dict[str, ApiSource] = {}
-    folders: dict[str, list[SchemaFile]] = {}
-    for file in files:
-        if isinstance(file.value, dict) and "lightbus" in file.value:
-            source = _document(file, report)
-            if source is None:
-                continue
-            if other := found.get(source.name):
-                assert other.document is not None
-                report.add(
-                    file,
-                    ("api",),
-                    "API_TWICE",
-                    f"API {source.name!r} is described by {other.document.shown} already",
-                    "merge the two documents, or rename one API",
-                )
-                continue
-            found[source.name] = source
-            continue
-        _check_foreign(file, report)
-        if not _is_shared(file.path, shared):
-            folders.setdefault(file.path.rpartition("/")[0], []).append(file)
-    for folder, members in folders.items():
-        source = _folder(folder, members, report)
-        if source is None:
-            continue
-        if other := found.get(source.name):
-            report.add_file(
-                members[0].shown,
-                "API_TWICE",
-                f"API {source.name!r} is described by {other.origin} already",
-                "move the file's schema into that document, or the file to another folder",
-            )
-            continue
-        found[source.name] = source
-    return (found[name] for name in sorted(found))
+    Attributes:
+        files: the files, each with its draft, and each event of a dump as a file.
+    """
 
+    def __init__(
+        self, read: Iterable[SchemaFile], shared: tuple[str, ...], dialects: Dialects, report: Report
+    ) -> None:
+        self.files: list[SchemaFile] = []
+        self._read, self._shared, self._dialects, self._report = tuple(read), shared, dialects, report
+        self._apis: dict[str, ApiSource] = {}
 
-def _is_shared(path: str, globs: tuple[str, ...]) -> bool:
-    parts = path.split("/")
-    if any(part.startswith("_") for part in parts):
-        return True
-    ancestors = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-    return any(fnmatch.fnmatchcase(place, glob.rstrip("/")) for place in ancestors for glob in globs)
+    def apis(self) -> tuple[ApiSource, ...]:
+        """Return the APIs, by name."""
+        for file in self._read:
+            self._dialects.learn(file.value)
+        folders: dict[str, list[SchemaFile]] = {}
+        for file in self._read:
+            if isinstance(file.value, dict) and "lightbus" in file.value:
+                self.files.append(file)
+                if source := read_document(file, self._report):
+                    self._add(source, file, ("api",), "merge the two, or rename one API")
+            elif is_dump(file.value):
+                for source in read_dump(file, self._dialects, self._report):
+                    self.files += (event.file for event in source.events)
+                    self._add(source, file, (source.name,), "remove one of the two, or rename one API")
+            else:
+                plain = self._plain(file)
+                self.files.append(plain)
+                if not self._is_shared(file.path):
+                    folders.setdefault(file.path.rpartition("/")[0], []).append(plain)
+        for folder, members in folders.items():
+            if source := self._folder(folder, members):
+                fix = "move the file's schema there, or the file to another folder"
+                self._add(source, members[0], (), fix)
+        return tuple(self._apis[name] for name in sorted(self._apis))
 
+    def _add(self, source: ApiSource, file: SchemaFile, path: JsonPath, fix: str) -> None:
+        other = self._apis.setdefault(source.name, source)
+        if other is not source:
+            message = f"API {source.name!r} is described by {other.origin} already"
+            self._report.add(file, path, "API_TWICE", message, fix)
 
-def _document(file: SchemaFile, report: Report) -> ApiSource | None:
-    """Read a document of one whole API."""
-    value = file.value
-    before = len(report.problems)
-
-    def refuse(path: JsonPath, message: str, fix: str, rule: str = "INVALID_DOCUMENT") -> None:
-        report.add(file, path, rule, message, fix)
-
-    if value["lightbus"] != FORMAT or isinstance(value["lightbus"], bool):
-        refuse(
-            ("lightbus",),
-            f"is in format {value['lightbus']!r}, this lightbus-gen reads format {FORMAT}",
-            "upgrade lightbus-nats, or export the document again with this version",
-            "UNKNOWN_FORMAT",
+    def _is_shared(self, path: str) -> bool:
+        parts = path.split("/")
+        if any(part.startswith("_") for part in parts):
+            return True
+        ancestors = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+        return any(
+            fnmatch.fnmatchcase(place, glob.rstrip("/")) for place in ancestors for glob in self._shared
         )
-        return None
-    for key in value:
-        if key not in _DOCUMENT_KEYS and not key.startswith("x-"):
-            hint = did_you_mean(key, _DOCUMENT_KEYS)
-            refuse((key,), f"a document has no key {key!r}{hint}", "remove it, or begin it with x-")
-    if "$schema" in value and known_dialect(value["$schema"]) != DIALECT:
-        refuse(("$schema",), "a document is written in draft 2020-12", f"write {DIALECT}", "UNKNOWN_DIALECT")
-    name = value.get("api")
-    if not isinstance(name, str):
-        refuse(("api",), "the API has no name", 'add "api": "name"')
-    elif problem := naming.api_problem(name):
-        refuse(("api",), problem, "rename the API", "INVALID_NAME")
-    for key in ("description", "version"):
-        if not isinstance(value.get(key, ""), str):
-            refuse((key,), f"{key} is not a string", "write a string")
-    definitions = value.get("$defs", {})
-    if not isinstance(definitions, dict):
-        refuse(("$defs",), "$defs is not an object", "write an object of schemas")
-    else:
-        _check_schema(file, (), {"$defs": definitions}, report)
-    events = value.get("events")
-    if not isinstance(events, dict):
-        refuse(("events",), "there is no object of events", 'add "events": {...}')
-        events = {}
-    sources = [
-        source for key, event in events.items() if (source := _event(file, key, event, refuse, report))
-    ]
-    if len(report.problems) > before:
-        return None
-    assert isinstance(name, str)
-    return ApiSource(
-        name, value.get("description", ""), value.get("version", ""), file.name, file, tuple(sources)
-    )
 
+    def _plain(self, file: SchemaFile) -> SchemaFile:
+        """Check a plain JSON Schema file, and find its draft."""
+        if not isinstance(file.value, (dict, bool)):
+            kind = _KINDS.get(type(file.value), "a number")
+            fix = "write a schema, or move the file out of the schemas folder"
+            self._report.add(file, (), "NOT_A_SCHEMA", f"holds {kind}, which is no schema", fix)
+            return file
+        dialect = self._dialects.of(file.value)
+        if dialect is None:
+            self._report.add(file, ("$schema",), "UNKNOWN_DIALECT", *self._dialects.advice(file.value))
+            return file
+        file = replace(file, dialect=dialect)
+        check_schema(file, (), file.value, self._report)
+        return file
 
-def _event(file: SchemaFile, name: str, event: object, refuse: Any, report: Report) -> EventSource | None:
-    here: JsonPath = ("events", name)
-    if problem := naming.event_problem(name):
-        refuse(here, problem, "rename the event", "INVALID_NAME")
-    if not isinstance(event, dict):
-        refuse(here, "an event is an object with parameters", 'write {"parameters": {...}}')
-        return None
-    for key in event:
-        if key not in _EVENT_KEYS and not key.startswith("x-"):
-            hint = did_you_mean(key, _EVENT_KEYS)
-            refuse((*here, key), f"an event has no key {key!r}{hint}", "remove it, or begin it with x-")
-    if not isinstance(event.get("description", ""), str):
-        refuse((*here, "description"), "description is not a string", "write a string")
-    if "parameters" not in event:
-        refuse(here, "the event has no parameters", 'add "parameters": {"type": "object", ...}')
-        return None
-    _check_schema(file, (*here, "parameters"), event["parameters"], report)
-    return EventSource(name, event.get("description", ""), file, (*here, "parameters"))
-
-
-def _check_foreign(file: SchemaFile, report: Report) -> None:
-    """Check a plain JSON Schema file."""
-    if not isinstance(file.value, (dict, bool)):
-        kind = "array" if isinstance(file.value, list) else "value"
-        report.add(
-            file, (), "NOT_A_SCHEMA", f"a JSON {kind} is no schema", "move the file out of the schemas folder"
-        )
-        return
-    given = file.value.get("$schema") if isinstance(file.value, dict) else None
-    if given is not None and known_dialect(given) is None:
-        report.add(
-            file,
-            ("$schema",),
-            "UNKNOWN_DIALECT",
-            f"the $schema {given!r} is not one of the drafts 4, 6, 7, 2019-09 and 2020-12",
-            f"name the draft the file is written in, such as {DIALECT}",
-        )
-        return
-    _check_schema(file, (), file.value, report)
-
-
-def _folder(folder: str, members: list[SchemaFile], report: Report) -> ApiSource | None:
-    """Make an API of a folder of plain schemas."""
-    name = folder.replace("/", ".")
-    if not folder:
+    def _folder(self, folder: str, members: list[SchemaFile]) -> ApiSource | None:
+        """Make an API of a folder of plain schemas."""
+        name = re.sub(r"[^A-Za-z0-9_.]", "_", folder.replace("/", "."))
+        if not folder:
+            for file in members:
+                message = "is neither an API document nor in a folder that names its API"
+                fix = f'move it to <api>/{file.path}, or begin its name with "_" if it only holds types'
+                self._report.add(file, (), "NO_API", message, fix)
+            return None
+        if problem := naming.api_problem(name):
+            message = f"its folder names an API, but {problem}"
+            fix = 'rename the folder, or begin its name with "_" if it only holds types'
+            self._report.add_file(members[0].shown, "INVALID_NAME", message, fix)
+            return None
+        events: dict[str, EventSource] = {}
         for file in members:
-            report.add(
-                file,
-                (),
-                "NO_API",
-                "is neither an API document nor in a folder that names its API",
-                f'move it to <api>/{file.path}, or begin its name with "_" if it only holds types',
-            )
-        return None
-    if problem := naming.api_problem(name):
-        report.add_file(
-            members[0].shown,
-            "INVALID_NAME",
-            f"its folder names an API, but {problem}",
-            'rename the folder, or begin its name with "_" if it only holds types',
-        )
-        return None
-    events: dict[str, EventSource] = {}
-    for file in members:
-        stem = file.stem
-        event = re.sub(r"[^A-Za-z0-9_]", "_", stem)
-        if problem := naming.event_problem(event):
-            report.add(file, (), "INVALID_NAME", f"its name makes an event, but {problem}", "rename the file")
-        elif other := events.get(event):
-            report.add(
-                file,
-                (),
-                "NAME_COLLISION",
-                f"makes event {event!r}, and so does {other.file.shown}",
-                "rename one of the files",
-            )
+            event = self._event_name(file)
+            if other := events.get(event):
+                message = f"makes event {event!r}, and so does {other.file.shown}"
+                self._report.add(file, (), "NAME_COLLISION", message, "rename one of the files")
+            elif event:
+                description = file.value.get("description", "") if isinstance(file.value, dict) else ""
+                events[event] = EventSource(event, description, file, ())
+        origin = members[0].name.rpartition("/")[0]
+        return ApiSource(name, "", "", origin, None, tuple(events[event] for event in sorted(events)))
+
+    def _event_name(self, file: SchemaFile) -> str:
+        """Return the name of the event that a file describes, "" where it cannot have one."""
+        name = re.sub(r"[^A-Za-z0-9_]", "_", file.stem)
+        problem = naming.event_problem(name)
+        given = file.value.get("x-python-name") if isinstance(file.value, dict) else None
+        if problem is None:
+            return name
+        if isinstance(given, str) and naming.event_problem(given) is None:
+            return given
+        if given is not None:
+            message = f"the x-python-name {given!r} is not a valid event name"
+            fix = f"write an identifier, such as {_identifier(name)!r}"
+            self._report.add(file, ("x-python-name",), "INVALID_NAME", message, fix)
         else:
-            description = file.value.get("description", "") if isinstance(file.value, dict) else ""
-            events[event] = EventSource(event, description, file, ())
-    origin = members[0].name.rpartition("/")[0]
-    return ApiSource(name, "", "", origin, None, tuple(events[event] for event in sorted(events)))
+            message = f"its name makes an event, but {problem}"
+            fix = f'add "x-python-name": "{_identifier(name)}" to the schema, or rename the file'
+            self._report.add(file, (), "INVALID_NAME", message, fix)
+        return ""
 
 
-def _check_schema(file: SchemaFile, path: JsonPath, schema: object, report: Report) -> None:
-    """Check a schema, without what it refers to, against its metaschema."""
-    for place, message in schema_problems(schema, file.dialect):
-        report.add(file, path + place, "INVALID_SCHEMA", message, "correct the schema here")
+def _identifier(name: str) -> str:
+    """Suggest an event name in the place of one that cannot be used."""
+    bare = name.strip("_")
+    suggestions = (bare, f"{bare}_", f"event_{bare}")
+    return next((name for name in suggestions if naming.event_problem(name) is None), "event")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from lightbus_gen import ir, tree
-from lightbus_gen.bundle import document_text
+from lightbus_gen.bundle import document_text, reached
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
-from lightbus_gen.load import ApiSource, Sources
 from lightbus_gen.pytypes import Name
-from lightbus_gen.references import Library, check_references
+from lightbus_gen.references import Library, Unresolvable, check_references
+from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.text import plain
 
 _OF_EVENTS = (
@@ -37,10 +38,10 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
     for file in sources.files:
         check_references(library, file, report)
     _check_names(sources, report)
-    report.check()
-    names = [api.name for api in sources.apis]
-    texts = {api.name: document_text(api, library) for api in sources.apis}
-    modules = tuple(_module(api, names, texts[api.name], library, report) for api in sources.apis)
+    apis = sources.apis if not report.problems else [_sound(api, library, report) for api in sources.apis]
+    names = [api.name for api in apis]
+    texts = {api.name: document_text(api, library) for api in apis}
+    modules = tuple(_module(api, names, texts[api.name], library, report) for api in apis)
     report.check()
     children, namespaces = tree.children("", names), tree.namespaces(names)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
@@ -58,6 +59,21 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
         clients=tuple(sorted((child for child in within if child.module), key=lambda child: child.module)),
         documents=tuple((f"{name}.json", text) for name, text in texts.items()),
     )
+
+
+def _sound(api: ApiSource, library: Library, report: Report) -> ApiSource:
+    """Leave out the events whose schemas have problems already, so that those of the others are found, too."""
+    faulty = {problem.path for problem in report.problems}
+
+    def is_sound(event: EventSource) -> bool:
+        try:
+            files = reached(library, event.file)[0]
+        except Unresolvable:
+            return False
+        return not any(file.shown in faulty for file in (event.file, *files))
+
+    events = tuple(event for event in api.events if is_sound(event))
+    return replace(api, events=events, document=api.document if len(events) == len(api.events) else None)
 
 
 def _module(api: ApiSource, apis: list[str], text: str, library: Library, report: Report) -> ir.Module:
@@ -127,7 +143,7 @@ def _check_names(sources: Sources, report: Report) -> None:
     names = [api.name for api in sources.apis]
     for api in sources.apis:
         module, class_ = tree.module_name(api.name), tree.client_class(api.name)
-        other = modules.setdefault(module, api.name)
+        other = modules.setdefault(module.casefold(), api.name)  # files on some systems know no case
         if other == api.name:
             other = classes.setdefault(class_, api.name)
         if other != api.name:

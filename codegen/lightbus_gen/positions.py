@@ -11,6 +11,11 @@ Path = tuple[str | int, ...]
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
+def tokens(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (offset, token) of each bracket, comma, colon, string and word of a JSON text."""
+    return ((token.start(), token.group()) for token in _TOKEN.finditer(text))
+
+
 def places(text: str) -> Iterator[tuple[Path, int]]:
     """Yield (path, offset) of each value: of its key in an object, of the value itself elsewhere.
 
@@ -20,11 +25,10 @@ def places(text: str) -> Iterator[tuple[Path, int]]:
     path: list[str | int] = []
     is_object: list[bool] = []
     expects_key = False
-    for token in _TOKEN.finditer(text):
-        symbol = token.group()
+    for offset, symbol in tokens(text):
         if symbol in "{[":
             if is_object and not is_object[-1]:
-                yield tuple(path), token.start()
+                yield tuple(path), offset
             is_object.append(symbol == "{")
             path.append("" if is_object[-1] else 0)
             expects_key = is_object[-1]
@@ -41,20 +45,20 @@ def places(text: str) -> Iterator[tuple[Path, int]]:
             expects_key = False
         elif expects_key:
             path[-1] = json.loads(symbol)
-            yield tuple(path), token.start()
+            yield tuple(path), offset
         elif is_object and not is_object[-1]:
-            yield tuple(path), token.start()
+            yield tuple(path), offset
 
 
-def locate(text: str, path: Sequence[str | int]) -> tuple[int, int]:
-    """Return (line, column) of a path, or of its nearest ancestor that is in the text."""
-    wanted, best, depth = tuple(path), 0, -1
-    for found, offset in places(text):
-        if len(found) > depth and wanted[: len(found)] == found:
-            best, depth = offset, len(found)
-            if found == wanted:
-                break
-    return line_and_column(text, best)
+def index(text: str) -> dict[Path, tuple[int, int]]:
+    """Return (line, column) of each place in a JSON text."""
+    found: dict[Path, tuple[int, int]] = {}
+    line, start = 1, 0
+    for path, offset in places(text):
+        line += text.count("\n", start, offset)
+        start = offset
+        found.setdefault(path, (line, offset - text.rfind("\n", 0, offset)))
+    return found
 
 
 def repeated_keys(text: str) -> Iterator[tuple[Path, int, int]]:
@@ -68,11 +72,6 @@ def repeated_keys(text: str) -> Iterator[tuple[Path, int, int]]:
             repeated.add(path)
             yield (path, *line_and_column(text, offset))
         seen.add(path)
-
-
-def offset_of_token(text: str, token: str) -> int:
-    """Return where a bare word such as `NaN` first stands outside of strings."""
-    return next(found.start() for found in _TOKEN.finditer(text) if found.group() == token)
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:

@@ -37,6 +37,34 @@ class Problem:
         return f"{where}{self.rule} {self.message}\n  fix: {self.fix}"
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a text: a `Problem` that does not know its file yet."""
+
+    line: int
+    column: int
+    rule: str
+    message: str
+    fix: str
+    pointer: str = ""
+
+    def of(self, path: str) -> Problem:
+        """Return the problem it is in a file."""
+        return Problem(path, self.line, self.column, self.rule, self.message, self.fix, self.pointer)
+
+
+class Unreadable(Exception):
+    """A text cannot be read as the JSON value it should stand for.
+
+    Attributes:
+        faults: why not.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(fault.message for fault in self.faults))
+
+
 class InputError(Exception):
     """The input cannot be used.
 

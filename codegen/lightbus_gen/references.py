@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote, urldefrag, urljoin
 
 from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.positions import Path as JsonPath
@@ -180,6 +180,9 @@ def check_references(library: Library, file: SchemaFile, report: Report) -> None
         try:
             target = library.resolve(node, node.schema[keyword])
         except Unresolvable as error:
+            bases = (file.uri, library.canonical_uri(file))
+            if any(report.may_hold(urldefrag(urljoin(base, node.schema[keyword]))[0]) for base in bases):
+                continue
             report.add(
                 file,
                 (*node.path, keyword),

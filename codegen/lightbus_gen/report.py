@@ -31,12 +31,14 @@ class Outcome:
 
     Attributes:
         problems: what is wrong with the input; nothing was written if there is any.
+        notices: what was left out of it, and is fine.
         plan: the changes.
         is_check: whether the changes were only looked for.
         seconds: how long the run took.
     """
 
     problems: Sequence[Problem]
+    notices: Sequence[Problem]
     plan: Plan
     is_check: bool
     seconds: float
@@ -50,7 +52,10 @@ class Outcome:
 
 
 def show(outcome: Outcome, format_: Format, *, quiet: bool) -> None:
-    """Print an outcome: problems in the text format to standard error, everything else to standard output."""
+    """Print an outcome.
+
+    In the text format, problems and notices go to standard error, everything else to standard output.
+    """
     if format_ is Format.JSON:
         print(json.dumps(_facts(outcome), indent=2))
     elif format_ is Format.GITHUB:
@@ -70,6 +75,9 @@ def _print(outcome: Outcome, quiet: bool) -> None:
     from rich.console import Console
 
     out, err = Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
+    if not quiet:
+        for notice in sorted(outcome.notices):
+            err.print(f"[bold]{_escape(notice.location)}[/]: {notice.rule} {_escape(notice.message)}")
     for problem in outcome.problems:
         where = f"[bold]{_escape(problem.location)}[/]: " if problem.path else ""
         err.print(
@@ -124,35 +132,37 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "exit_code": outcome.exit_code,
         "problems": [asdict(problem) for problem in outcome.problems],
+        "notices": [asdict(notice) for notice in sorted(outcome.notices)],
     }
     facts |= {"drift": drift} if outcome.is_check else by_kind
     return facts | {"unchanged": outcome.plan.unchanged, "seconds": round(outcome.seconds, 3)}
 
 
 def _annotations(outcome: Outcome) -> Iterator[str]:
-    for problem in outcome.problems:
-        place: dict[str, str | int] = {
-            "file": problem.path,
-            "line": problem.line,
-            "col": problem.column,
-            "title": problem.rule,
-        }
-        yield _annotation(place, f"{problem.message}\nfix: {problem.fix}")
+    for level, found in (("error", outcome.problems), ("notice", sorted(outcome.notices))):
+        for problem in found:
+            place: dict[str, str | int] = {
+                "file": problem.path,
+                "line": problem.line,
+                "col": problem.column,
+                "title": problem.rule,
+            }
+            yield _annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
     for change in outcome.plan.changes:
         path = shown(change.path)
         if outcome.is_check:
             message = f"{path} is {_DRIFT[change.kind]}; to update: lightbus-gen\n{change.diff()}"
-            yield _annotation({"file": path, "title": "DRIFT"}, message)
+            yield _annotation("error", {"file": path, "title": "DRIFT"}, message)
         else:
             yield f"{change.kind} {path}"
 
 
-def _annotation(place: dict[str, str | int], message: str) -> str:
+def _annotation(level: str, place: dict[str, str | int], message: str) -> str:
     def escaped(value: object, more: str = "") -> str:
         return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))
 
     listed = ",".join(f"{key}={escaped(value, ':,')}" for key, value in place.items() if value)
-    return f"::error {listed}::{escaped(message)}"
+    return f"::{level} {listed}::{escaped(message)}"
 
 
 def shown(path: Path) -> str:

@@ -10,8 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lightbus.schema import is_pattern
 from lightbus.schema.metaschema import metaschema_problems
+from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.positions import Path
+from lightbus_gen.references import DATA, MAPS_OF_SCHEMAS
+
+
+def check_schema(file: SchemaFile, path: Path, schema: object, report: Report) -> None:
+    """Check a schema at a path of a file, without what it refers to, against its metaschema."""
+    for place, message in schema_problems(schema, file.dialect):
+        report.add(file, path + place, "INVALID_SCHEMA", message, "correct the schema here")
 
 
 def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
@@ -25,14 +34,35 @@ def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
         (path in the schema, sentence without full stop) for each problem; [] for a valid schema.
     """
     found = dict(metaschema_problems(schema, dialect))
+    found |= {
+        path: f"{pattern!r} is not a regular expression of ECMA 262, or too large a one"
+        for path, pattern in _patterns(schema)
+        if path not in found and path[:-1] not in found and not is_pattern(pattern)
+    }
     if not found:
         return []
     precise = dict(_precise(schema, dialect))
-    vague = {
-        place for place in found for deeper in precise if deeper != place and deeper[: len(place)] == place
-    }
+    vague = {deeper[:length] for deeper in precise for length in range(len(deeper))}
     merged = precise | {place: sentence for place, sentence in found.items() if place not in vague}
     return sorted(merged.items(), key=lambda item: [str(step) for step in item[0]])
+
+
+def _patterns(schema: object) -> Iterator[tuple[Path, str]]:
+    """Yield what stands for a regular expression in a schema, and where."""
+    todo: list[tuple[Path, object, bool]] = [((), schema, True)]
+    while todo:
+        path, here, is_schema = todo.pop()
+        if isinstance(here, list):
+            todo += [((*path, index), item, True) for index, item in enumerate(here)]
+        if not isinstance(here, dict):
+            continue
+        if is_schema and isinstance(pattern := here.get("pattern"), str):
+            yield (*path, "pattern"), pattern
+        if is_schema and isinstance(patterns := here.get("patternProperties"), dict):
+            yield from (((*path, "patternProperties", pattern), pattern) for pattern in patterns)
+        for key, item in here.items():
+            if isinstance(item, (dict, list)) and not (is_schema and (key in DATA or key.startswith("x-"))):
+                todo.append(((*path, key), item, not (is_schema and key in MAPS_OF_SCHEMAS)))
 
 
 def _precise(schema: Any, dialect: str) -> Iterator[tuple[Path, str]]:

@@ -13,10 +13,9 @@ from typing import Any
 
 import yaml
 
-from lightbus_gen.positions import Path
-
-MAX_VALUES = 100_000
-"""The most values a text may hold once its aliases are written out; a few lines of YAML can stand for billions."""
+from lightbus_gen.limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
+from lightbus_gen.positions import Path, line_and_column, pointer
+from lightbus_gen.problems import Fault, Unreadable
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS = {
@@ -28,23 +27,19 @@ _WORDS = {
 _NO_NUMBER = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 
 
-class YamlError(Exception):
-    """A text that stands for no JSON value.
-
-    Attributes:
-        line, column: where, from 1.
-        rule: id of the problem's kind.
-        message, fix: what is wrong, and what to do.
-    """
-
-    def __init__(self, mark: yaml.Mark, rule: str, message: str, fix: str) -> None:
-        super().__init__(message)
-        self.line, self.column = mark.line + 1, mark.column + 1
-        self.rule, self.message, self.fix = rule, message, fix
-
-
 class _Loader(yaml.SafeLoader):
-    """Knows the plain words of the core schema only."""
+    """Knows the plain words of the core schema only, and how deep it is."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node, unless it is inside too many others."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _too_deep(self.get_mark())
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -62,37 +57,56 @@ def read_yaml(text: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
         Its JSON value, and (line, column) of each value in it: of its key in an object.
 
     Raises:
-        YamlError: it is not valid YAML, or holds what JSON cannot.
-        RecursionError: it nests too deep to be read.
+        Unreadable: it is not valid YAML, passes a limit, has a key twice in an object, or holds what JSON cannot.
     """
     try:
         node = yaml.compose(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         assert mark is not None
-        raise YamlError(
-            mark, "INVALID_YAML", f"is not valid YAML: {error.problem}", "correct the YAML here"
-        ) from error
+        message = f"is not valid YAML: {error.problem}"
+        raise _unreadable(mark, "INVALID_YAML", message, "correct the YAML here") from None
     except yaml.reader.ReaderError as error:
-        mark = yaml.Mark("", error.position, text.count("\n", 0, error.position), 0, None, 0)
         message = f"is not valid YAML: the character U+{error.character:04X} may not stand in it"
-        raise YamlError(mark, "INVALID_YAML", message, "remove the character") from error
+        fault = Fault(*line_and_column(text, error.position), "INVALID_YAML", message, "remove the character")
+        raise Unreadable([fault]) from None
     places: dict[Path, tuple[int, int]] = {(): (1, 1)}
-    return (None if node is None else _Reader(places).value(node, (), ())), places
+    if node is None:
+        return None, places
+    reader = _Reader(places)
+    value = reader.value(node, (), ())
+    if reader.repeats:
+        raise Unreadable(reader.repeats)
+    return value, places
+
+
+def _unreadable(mark: yaml.Mark, rule: str, message: str, fix: str) -> Unreadable:
+    return Unreadable([Fault(mark.line + 1, mark.column + 1, rule, message, fix)])
+
+
+def _too_deep(mark: yaml.Mark) -> Unreadable:
+    return _unreadable(mark, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
 
 
 class _Reader:
     def __init__(self, places: dict[Path, tuple[int, int]]) -> None:
+        self.repeats: list[Fault] = []
         self._places = places
+        self._characters = 0
 
     def value(self, node: yaml.Node, path: Path, within: tuple[yaml.Node, ...]) -> Any:
         """Return the JSON value of a node, noting the places of what it holds."""
         if any(node is outer for outer in within):
-            raise YamlError(
-                node.start_mark, "INVALID_YAML", "holds itself by an alias", "use $ref for recursion"
-            )
+            message = "holds itself by an alias"
+            raise _unreadable(node.start_mark, "INVALID_YAML", message, "use $ref for recursion")
+        if len(path) >= MAX_DEPTH:
+            raise _too_deep(node.start_mark)
         if isinstance(node, yaml.ScalarNode):
+            self._count(node)
             return _scalar(node)
+        if node.tag not in (f"{_TAG}seq", f"{_TAG}map"):
+            message = f"has the tag {node.tag.replace(_TAG, '!!')}, which JSON has no value for"
+            raise _unreadable(node.start_mark, "INVALID_YAML", message, "write it without tag")
         within = (*within, node)
         if isinstance(node, yaml.SequenceNode):
             return [
@@ -103,27 +117,42 @@ class _Reader:
         for key, child in self._pairs(node):
             if key.value in found:
                 message = f"the key {key.value!r} is given twice in this object"
-                raise YamlError(key.start_mark, "DUPLICATE_KEY", message, "keep one of them")
+                line, column = key.start_mark.line + 1, key.start_mark.column + 1
+                place = pointer((*path, key.value))
+                self.repeats.append(Fault(line, column, "DUPLICATE_KEY", message, "keep one of them", place))
+                continue
             found[key.value] = self.value(child, self._place((*path, key.value), key), within)
         return found
 
     def _pairs(self, node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         for key, child in node.value:
+            mark = key.start_mark
             if not isinstance(key, yaml.ScalarNode):
-                raise YamlError(
-                    key.start_mark, "INVALID_YAML", "has a key that is no text", "write a plain key"
-                )
+                raise _unreadable(mark, "INVALID_YAML", "has a key that is no text", "write a plain key")
             if key.value == "<<" and key.style is None:
                 message = "merges keys with '<<', which YAML 1.2 no longer knows"
-                raise YamlError(key.start_mark, "INVALID_YAML", message, "use $ref, or allOf with $ref")
+                raise _unreadable(mark, "INVALID_YAML", message, "use $ref, or allOf with $ref")
+            if len(key.value) > MAX_KEY:
+                message = f"a key has {len(key.value):,} characters; at most {MAX_KEY:,} are read"
+                raise _unreadable(mark, "TOO_LARGE", message, "shorten it")
+            self._count(key)
             yield key, child
 
     def _place(self, path: Path, node: yaml.Node) -> Path:
         if len(self._places) > MAX_VALUES:
             message = f"holds more than {MAX_VALUES:,} values once its aliases are written out"
-            raise YamlError(node.start_mark, "TOO_LARGE", message, "use $ref instead of aliases")
+            raise _unreadable(node.start_mark, "TOO_LARGE", message, "use $ref instead of aliases")
         self._places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
         return path
+
+    def _count(self, node: yaml.ScalarNode) -> None:
+        self._characters += len(node.value)
+        if self._characters > MAX_BYTES:
+            message = f"holds more than {MAX_BYTES:,} characters once its aliases are written out"
+            raise _unreadable(node.start_mark, "TOO_LARGE", message, "use $ref instead of aliases")
+        if any("\ud800" <= char <= "\udfff" for char in node.value):
+            message = "holds half of a surrogate pair, which is no character by itself"
+            raise _unreadable(node.start_mark, "INVALID_YAML", message, "write the character itself")
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:
@@ -135,9 +164,14 @@ def _scalar(node: yaml.ScalarNode) -> Any:
             return None
         case "bool":
             return text.lower() == "true"
+        case "int" | "float" if len(text) > MAX_DIGITS:
+            message = f"a number has {len(text):,} digits; at most {MAX_DIGITS:,} are read"
+            raise _unreadable(node.start_mark, "TOO_LARGE", message, "write a shorter number")
         case "int" if _WORDS["int"].match(text):
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         case "float" if _WORDS["float"].match(text) and math.isfinite(float(text)):
             return float(text)
     message = f"has {text!r}, which is no JSON value" + (f" ({node.tag})" if node.tag.startswith("!") else "")
-    raise YamlError(node.start_mark, "INVALID_YAML", message, "write a number, a string, true, false or null")
+    raise _unreadable(
+        node.start_mark, "INVALID_YAML", message, "write a number, a string, true, false or null"
+    )

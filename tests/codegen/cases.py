@@ -6,6 +6,7 @@ import contextlib
 import json
 from pathlib import Path
 
+from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.generate import generate
 from lightbus_gen.problems import InputError
 
@@ -41,14 +42,16 @@ def reported(case: str) -> str:
 
 def shared_of(case: str) -> tuple[str, ...]:
     """Return the shared globs of a golden case."""
-    return _shared(HERE / "golden" / case)
+    return tuple(_options(HERE / "golden" / case).get("shared", ()))
 
 
 def _generate(folder: Path) -> dict[str, str]:
+    options = _options(folder)
+    dialects = parse_dialects(options.get("dialects", ()))
     with contextlib.chdir(folder):
-        return generate(Path("schemas"), PACKAGE, shared=_shared(folder))
+        return generate(Path("schemas"), PACKAGE, shared=tuple(options.get("shared", ())), dialects=dialects)
 
 
-def _shared(folder: Path) -> tuple[str, ...]:
+def _options(folder: Path) -> dict[str, list[str]]:
     options = folder / "options.json"
-    return tuple(json.loads(options.read_text())["shared"]) if options.exists() else ()
+    return json.loads(options.read_text()) if options.exists() else {}

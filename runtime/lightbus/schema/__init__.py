@@ -6,6 +6,7 @@ from lightbus.schema.document import SchemaDocument
 from lightbus.schema.formats import FormatType, format_type
 from lightbus.schema.openness import open_schema
 from lightbus.schema.payload import ParameterContract
+from lightbus.schema.validation import is_pattern, pattern_matches
 
 __all__ = [
     "FORMAT",
@@ -15,5 +16,7 @@ __all__ = [
     "SchemaDocument",
     "api_document",
     "format_type",
+    "is_pattern",
     "open_schema",
+    "pattern_matches",
 ]

@@ -51,5 +51,5 @@ def _sentence(error: jsonschema_rs.ValidationError) -> str:
             " object and string"
         )
     if error.message.endswith('is not a "regex"'):
-        return error.message.replace('a "regex"', "a regular expression")
+        return error.message.replace('a "regex"', "a regular expression of ECMA 262")
     return "" if error.kind.name == "format" else error.message

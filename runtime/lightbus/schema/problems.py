@@ -14,6 +14,7 @@ import jsonschema_rs
 from lightbus.errors import Problem, did_you_mean
 from lightbus.schema.formats import PYTHON_NAMES, format_type
 from lightbus.schema.reference import Document
+from lightbus.schema.validation import TOO_SLOW
 
 _LIMIT = 20
 _MAX_KEY = 60
@@ -167,6 +168,8 @@ class _Explainer:
     def _message(self, error: jsonschema_rs.ValidationError, keyword: str, details: dict[str, Any]) -> str:
         value = short(error.instance)
         match keyword:
+            case "pattern" if error.message.startswith(TOO_SLOW):
+                return f"{value} takes the pattern {short(details['pattern'])} too long to match"
             case "type":
                 return f"expected {self._expected(error)}, got {_got(error.instance)}"
             case "format":

@@ -6,11 +6,19 @@ all of ISO 8601, `decimal` is a format, and base64 content must be base64.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jsonschema_rs
 
 from lightbus.schema.formats import is_base64, is_decimal, is_duration
+
+_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=1_000_000)
+"""Patterns have ECMA 262's meaning. Most are matched in linear time; one with a look-around or a backreference may
+try this many ways, about 60 ms, and then the value is refused: a hostile pattern or value stops no service."""
+
+TOO_SLOW = "Error executing regex"
+"""How the message of a value begins that was refused because its pattern tried too many ways."""
 
 
 class _ContentEncoding:
@@ -42,6 +50,26 @@ def validator(
         formats={"duration": is_duration, "decimal": is_decimal},
         validate_formats=True,
         keywords={"contentEncoding": _ContentEncoding},
+        pattern_options=_PATTERNS,
         registry=registry,
         offline=True,
     )
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text is a regular expression that can be used: one of ECMA 262, and not too large."""
+    try:
+        _pattern(text)
+    except (jsonschema_rs.ValidationError, ValueError):
+        return False
+    return True
+
+
+def pattern_matches(pattern: str, text: str) -> bool:
+    """Whether a pattern is found in a text, in bounded time; the pattern must be one."""
+    return _pattern(pattern).is_valid(text)
+
+
+@functools.lru_cache
+def _pattern(pattern: str) -> jsonschema_rs.Validator:
+    return validator({"pattern": pattern})

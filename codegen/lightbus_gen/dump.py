@@ -1,0 +1,141 @@
+"""Dumps of the original Lightbus, as its `lightbus dumpschema` writes them: one JSON object of APIs by name.
+
+    {"auth": {"events": {"user_created": {"parameters": {...}}}, "rpcs": {...}}}
+
+What its schemas say in their own way is said here in JSON Schema's: a default that stands in every branch of
+an `anyOf` belongs to the whole, the pattern it writes for `Decimal` is that format, and `prefixItems` in draft 7
+are the `items` of a tuple.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightbus import naming
+from lightbus_gen.dialects import Dialects
+from lightbus_gen.files import Report, SchemaFile
+from lightbus_gen.positions import Path as JsonPath
+from lightbus_gen.positions import pointer
+from lightbus_gen.sources import ApiSource, EventSource
+from lightbus_gen.validity import check_schema
+
+_KINDS = ("events", "rpcs")
+_DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
+_NO_API_NAMES = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
+
+
+def is_dump(value: object) -> bool:
+    """Whether a JSON value is a dump of the original Lightbus."""
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and not any(name in value for name in _NO_API_NAMES)
+        and all(isinstance(api, dict) and api and set(api) <= set(_KINDS) for api in value.values())
+        and all(isinstance(kind, dict) for api in value.values() for kind in api.values())
+    )
+
+
+def read_dump(file: SchemaFile, dialects: Dialects, report: Report) -> Iterator[ApiSource]:
+    """Read the APIs of a dump.
+
+    Args:
+        file: the file, of which `is_dump` holds.
+        dialects: finds the drafts of its schemas.
+        report: takes what is wrong with it, and notices of what is left out.
+
+    Yields:
+        Each API that has events and nothing wrong; each event is a schema file of its own.
+    """
+    places = _by_event(file)
+    for name, api in file.value.items():
+        if name.startswith("internal."):
+            message = f"API {name!r} is left out: it is the original Lightbus's own"
+            report.add_notice(file, (name,), "INTERNAL_API", message, "nothing is to be done")
+            continue
+        if rpcs := api.get("rpcs"):
+            message = f"the RPCs of API {name!r} are left out: {', '.join(rpcs)}"
+            fix = "nothing is to be done, unless a service still calls them; this bus carries events"
+            report.add_notice(file, (name, "rpcs"), "RPC_LEFT_OUT", message, fix)
+        if problem := naming.api_problem(name):
+            report.add(file, (name,), "INVALID_NAME", problem, "rename the API")
+            continue
+        before = len(report.problems)
+        events = [
+            event
+            for key in sorted(api.get("events", {}))
+            if (event := _event(file, name, key, places, dialects, report))
+        ]
+        if events and len(report.problems) == before:
+            yield ApiSource(name, "", "", file.name, None, tuple(events))
+
+
+def _event(
+    file: SchemaFile,
+    api: str,
+    name: str,
+    places: Mapping[JsonPath, Mapping[JsonPath, tuple[int, int]]],
+    dialects: Dialects,
+    report: Report,
+) -> EventSource | None:
+    here: JsonPath = (api, "events", name)
+    event = file.value[api]["events"][name]
+    if problem := naming.event_problem(name):
+        report.add(file, here, "INVALID_NAME", problem, "rename the event")
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("parameters"), dict):
+        message = "the event has no parameters"
+        report.add(file, here, "INVALID_DOCUMENT", message, 'add "parameters": {"type": "object", ...}')
+        return None
+    schema = _in_standard_words(event["parameters"])
+    dialect = dialects.of(schema)
+    if dialect is None:
+        place = (*here, "parameters", "$schema")
+        report.add(file, place, "UNKNOWN_DIALECT", *dialects.advice(schema))
+        return None
+    base = (*here, "parameters")
+    text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    path = f"{file.path}#{pointer(base)}"
+    part = SchemaFile(path, file.name, file.shown, text, schema, places[base], dialect, base)
+    check_schema(part, (), schema, report)
+    return EventSource(name, "", part, ())
+
+
+def _by_event(file: SchemaFile) -> dict[JsonPath, dict[JsonPath, tuple[int, int]]]:
+    """Return the places in each event's schema, by the path of the schema and the path in it."""
+    found: dict[JsonPath, dict[JsonPath, tuple[int, int]]] = {}
+    for path, place in file.places_by_path.items():
+        if path[3:4] == ("parameters",):
+            found.setdefault(path[:4], {})[path[4:]] = place
+    return found
+
+
+def _in_standard_words(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_in_standard_words(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {
+        key: {name: _in_standard_words(item) for name, item in value.items()}
+        if key == "properties" and isinstance(value, dict)
+        else _in_standard_words(value)
+        if key in ("items", "prefixItems", "additionalProperties", "anyOf")
+        else value
+        for key, value in schema.items()
+    }
+    branches = made.get("anyOf")
+    if (
+        "default" not in made
+        and isinstance(branches, list)
+        and all("default" in branch for branch in branches)
+    ):
+        made["default"] = branches[0]["default"]
+        made["anyOf"] = [
+            {key: value for key, value in branch.items() if key != "default"} for branch in branches
+        ]
+    if "prefixItems" in made and "items" not in made:
+        made["items"] = made.pop("prefixItems")
+    if made.items() >= _DECIMAL.items():
+        made["format"] = "decimal"
+    return made

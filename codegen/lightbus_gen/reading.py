@@ -1,0 +1,81 @@
+"""The bytes of a schema file -> its JSON value, or what is wrong with it."""
+
+from __future__ import annotations
+
+import codecs
+import json
+
+from lightbus_gen.files import YAML_SUFFIXES, Report, SchemaFile
+from lightbus_gen.jsontext import read_json
+from lightbus_gen.limits import MAX_BYTES, MAX_YAML_BYTES
+from lightbus_gen.positions import line_and_column
+from lightbus_gen.problems import Fault, Unreadable
+
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:
+    """Read a schema file.
+
+    Args:
+        path: its place below the schemas folder, with `/`.
+        name: what generated code calls it.
+        shown: what messages call it.
+        data: its bytes.
+        report: takes what is wrong with it.
+
+    Returns:
+        The file, or None where it cannot be read.
+    """
+    data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    is_yaml = path.endswith(YAML_SUFFIXES)
+    try:
+        _check_size(data, is_yaml)
+        text = _decode(data)
+        if not is_yaml:
+            return SchemaFile(path, name, shown, text, read_json(text))
+        from lightbus_gen.yamltext import read_yaml  # PyYAML is slow to import, and most schemas are JSON
+
+        value, places = read_yaml(text)
+        json_text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        return SchemaFile(path, name, shown, json_text, value, places)
+    except Unreadable as error:
+        report.add_unreadable(path, shown, data, error.faults)
+        return None
+
+
+def _check_size(data: bytes, is_yaml: bool) -> None:
+    limit = MAX_YAML_BYTES if is_yaml else MAX_BYTES
+    if len(data) > limit:
+        advice = ", or write it in JSON" if is_yaml else ""
+        message = f"has more than {limit:,} bytes, the most that are read"
+        raise Unreadable([Fault(0, 0, "TOO_LARGE", message, f"split it into several files{advice}")])
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith(codecs.BOM_UTF8):
+        raise _not_utf8("begins with a byte order mark", "save it as UTF-8 without BOM")
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
+    if not encoding and 0 in data[:2]:  # no JSON begins with NUL, and no other encoding has it second
+        encoding = "UTF-16"
+    if encoding:
+        raise _not_utf8(f"is {encoding} text, not UTF-8", "save it as UTF-8")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        byte = data[error.start]
+        read = bytes([byte]).decode("cp1252", errors="ignore")
+        encoding = "Latin-1" if byte >= 0xA0 else "Windows-1252"
+        guess = f", which is {read!r} in {encoding}" if read else ""
+        message = f"is not UTF-8 text: there is the byte 0x{byte:02X}{guess}"
+        raise _not_utf8(message, "save it as UTF-8", *line_and_column(before, len(before))) from None
+
+
+def _not_utf8(message: str, fix: str, line: int = 1, column: int = 1) -> Unreadable:
+    return Unreadable([Fault(line, column, "NOT_UTF8", message, fix)])

@@ -1,0 +1,60 @@
+"""What was loaded: the APIs and events that schema files describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightbus_gen.files import SchemaFile
+from lightbus_gen.positions import Path as JsonPath
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """One event.
+
+    Attributes:
+        name: its name on the bus.
+        description: text for people, may be "".
+        file: the file that holds its schema.
+        path: where in the file the schema of its payload stands.
+    """
+
+    name: str
+    description: str
+    file: SchemaFile
+    path: JsonPath
+
+
+@dataclass(frozen=True)
+class ApiSource:
+    """One API.
+
+    Attributes:
+        name: its name on the bus, `shop.orders`.
+        description, version: text for people, may be "".
+        origin: where it comes from, a file or folder as generated code names it.
+        document: its file, or None when it is a folder of plain schemas, or part of a dump.
+        events: its events, in order.
+    """
+
+    name: str
+    description: str
+    version: str
+    origin: str
+    document: SchemaFile | None
+    events: tuple[EventSource, ...]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everything below a schemas folder.
+
+    Attributes:
+        root: the folder's own name.
+        files: all schema files; each event of a dump counts as one.
+        apis: the APIs they make, by name.
+    """
+
+    root: str
+    files: tuple[SchemaFile, ...]
+    apis: tuple[ApiSource, ...]

@@ -1,0 +1,120 @@
+"""The schema files below a folder. Links are followed, and nothing but regular files is opened."""
+
+from __future__ import annotations
+
+import errno
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lightbus_gen.files import YAML_SUFFIXES, Report
+from lightbus_gen.limits import MAX_BYTES, MAX_FILES
+from lightbus_gen.problems import Fault
+
+SUFFIXES = (".json", *YAML_SUFFIXES)
+
+
+def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
+    """Read the schema files of a folder and the folders in it; hidden ones are left out.
+
+    Args:
+        folder: the folder.
+        report: takes what cannot be read.
+
+    Returns:
+        The bytes of each file, by path below the folder, with `/`; at most one more than `MAX_BYTES` of each.
+    """
+    texts: dict[str, bytes] = {}
+    for path in _files(folder, "", (), report):
+        if len(texts) == MAX_FILES:
+            message = f"holds more than {MAX_FILES:,} schema files, links followed"
+            report.add_file(str(folder), "TOO_LARGE", message, "name a smaller folder with --schemas")
+            break
+        try:
+            with (folder / path).open("rb") as file:
+                texts[path] = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            _refuse(folder, path, error, report)
+    return texts
+
+
+def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:
+    """Report paths that are one and the same on some file systems: by case, or by the form of their letters."""
+    known: dict[str, str] = {}
+    reported: set[str] = set()
+    for path in paths:
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            place = "/".join(parts[:count])
+            other = known.setdefault(unicodedata.normalize("NFKC", place).casefold(), place)
+            if other != place and place not in reported:
+                reported.add(place)
+                message = f"{place!a} and {other!a} are the same file on systems that do not tell such letters apart"
+                report.add_file(str(folder / path), "NAME_COLLISION", message, "rename one of them")
+                break
+
+
+def _files(folder: Path, below: str, within: tuple[tuple[int, int], ...], report: Report) -> Iterator[str]:
+    """Yield the schema files of a folder and the folders in it, in order.
+
+    Args:
+        folder: the schemas folder.
+        below: the folder to list, below it, ending with `/`.
+        within: device and inode of each folder this one is in.
+        report: takes what cannot be read.
+    """
+    try:
+        entries = sorted(entry.name for entry in (folder / below).iterdir())
+        here = (folder / below).stat()
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        if below or not isinstance(error, FileNotFoundError):
+            _refuse(folder, below.rstrip("/"), error, report)
+        return
+    within = (*within, (here.st_dev, here.st_ino))
+    for entry in entries:
+        path = below + entry
+        if entry.startswith("."):
+            continue
+        is_schema = entry.endswith(SUFFIXES)
+        try:
+            found = (folder / path).stat()
+        except OSError as error:
+            if is_schema or "." not in entry:  # what else a link that leads nowhere meant is not our concern
+                _refuse(folder, path, error, report)
+            continue
+        if stat.S_ISDIR(found.st_mode):
+            if (found.st_dev, found.st_ino) in within:
+                message = "is a link to a folder it is in itself"
+                _add(report, folder, path, "LINK_LOOP", message, "remove the link")
+            else:
+                yield from _files(folder, f"{path}/", within, report)
+        elif is_schema and not _is_text(path):
+            message = "its name is not UTF-8 text"
+            _add(report, folder, path, "NOT_UTF8", message, "rename the file")
+        elif is_schema and stat.S_ISREG(found.st_mode):
+            yield path
+        elif is_schema:
+            message = "is not a regular file but a pipe, socket or device"
+            _add(report, folder, path, "NOT_READABLE", message, "remove it")
+
+
+def _is_text(path: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in path)
+
+
+def _refuse(folder: Path, path: str, error: OSError, report: Report) -> None:
+    if error.errno == errno.ELOOP:
+        rule, message, fix = "LINK_LOOP", "is a link that leads back to itself", "remove the link"
+    elif isinstance(error, FileNotFoundError):
+        rule, message, fix = "NOT_READABLE", "is a link that leads nowhere", "correct or remove the link"
+    else:
+        rule, message, fix = "NOT_READABLE", f"cannot be read: {error.strerror}", "grant read access"
+    _add(report, folder, path, rule, message, fix)
+
+
+def _add(report: Report, folder: Path, path: str, rule: str, message: str, fix: str) -> None:
+    shown = str(folder / path).encode(errors="backslashreplace").decode()
+    report.add_unreadable(path, shown, b"", [Fault(0, 0, rule, message, fix)])
