@@ -13,6 +13,7 @@ from urllib.parse import urldefrag, urljoin
 
 from lightbus.schema import FORMAT
 from lightbus.schema.definition import DIALECT
+from lightbus_gen.dialects import known_dialect
 from lightbus_gen.files import SchemaFile
 from lightbus_gen.positions import pointer
 from lightbus_gen.references import DATA, MAPS_OF_SCHEMAS, Library, Node, id_keyword, references
@@ -101,6 +102,8 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
                 return {} if target.schema else {"not": {}}
             elif not target.schema:  # a boolean has no $id to go by
                 copy["not"] = {}
+        elif is_schema and key == "$schema" and known_dialect(value) is None:
+            continue  # a vendor's, which no other reader of the document knows
         elif isinstance(value, (dict, list)) and not (is_schema and key in DATA):
             copy[key] = _copy(library, library.child(node, key), not (is_schema and key in MAPS_OF_SCHEMAS))
         else:

@@ -108,3 +108,13 @@ class Report:
         """Raise InputError if anything was noted."""
         if self.problems:
             raise InputError(self.problems)
+
+
+def _problem(file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> Problem:
+    line, column = file.locate(path)
+    return Problem(file.shown, line, column, rule, _brief(message), _brief(fix), pointer((*file.base, *path)))
+
+
+def _brief(text: str) -> str:
+    """Leave out the middle of a text that quotes a large value."""
+    return text if len(text) <= 500 else f"{text[:300]} ... {text[-100:]}"

@@ -27,7 +27,7 @@ from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.reading import read_file
 from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.validity import check_schema
-from lightbus_gen.walk import check_paths, read_folder
+from lightbus_gen.walk import check_paths, read_folder, shown
 
 _KINDS = {list: "an array", str: "a string", type(None): "nothing"}
 
@@ -63,7 +63,7 @@ def load(
     files = [
         file
         for path in sorted(texts)
-        if (file := read_file(path, f"{root}/{path}", str(folder / path), texts[path], report))
+        if (file := read_file(path, f"{root}/{path}", shown(folder, path), texts[path], report))
     ]
     loader = _Loader(files, tuple(shared), Dialects(dialects or {}), report)
     apis = loader.apis()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lightbus_gen.files import YAML_SUFFIXES, Report
 from lightbus_gen.limits import MAX_BYTES, MAX_FILES
-from lightbus_gen.problems import Fault
+from lightbus_gen.problems import Fault, input_error
 
 SUFFIXES = (".json", *YAML_SUFFIXES)
 
@@ -24,13 +24,16 @@ def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
 
     Returns:
         The bytes of each file, by path below the folder, with `/`; at most one more than `MAX_BYTES` of each.
+
+    Raises:
+        InputError: there are too many files.
     """
     texts: dict[str, bytes] = {}
     for path in _files(folder, "", (), report):
         if len(texts) == MAX_FILES:
             message = f"holds more than {MAX_FILES:,} schema files, links followed"
-            report.add_file(str(folder), "TOO_LARGE", message, "name a smaller folder with --schemas")
-            break
+            fix = "remove links, or name a smaller folder with --schemas"
+            raise input_error("TOO_LARGE", message, fix, path=str(folder))
         try:
             with (folder / path).open("rb") as file:
                 texts[path] = file.read(MAX_BYTES + 1)
@@ -51,7 +54,7 @@ def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:
             if other != place and place not in reported:
                 reported.add(place)
                 message = f"{place!a} and {other!a} are the same file on systems that do not tell such letters apart"
-                report.add_file(str(folder / path), "NAME_COLLISION", message, "rename one of them")
+                report.add_file(shown(folder, path), "NAME_COLLISION", message, "rename one of them")
                 break
 
 
@@ -116,5 +119,10 @@ def _refuse(folder: Path, path: str, error: OSError, report: Report) -> None:
 
 
 def _add(report: Report, folder: Path, path: str, rule: str, message: str, fix: str) -> None:
-    shown = str(folder / path).encode(errors="backslashreplace").decode()
-    report.add_unreadable(path, shown, b"", [Fault(0, 0, rule, message, fix)])
+    report.add_unreadable(path, shown(folder, path), b"", [Fault(0, 0, rule, message, fix)])
+
+
+def shown(folder: Path, path: str) -> str:
+    """Return what messages call a path below a folder: one line of text, whatever the names are."""
+    text = str(folder / path)
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

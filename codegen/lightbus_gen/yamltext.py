@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
         """Compose a node, unless it is inside too many others."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise _too_deep(self.get_mark())
+            raise _too_deep(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -84,7 +84,7 @@ def _unreadable(mark: yaml.Mark, rule: str, message: str, fix: str) -> Unreadabl
     return Unreadable([Fault(mark.line + 1, mark.column + 1, rule, message, fix)])
 
 
-def _too_deep(mark: yaml.Mark) -> Unreadable:
+def _too_deep(mark: Any) -> Unreadable:
     return _unreadable(mark, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.generate import generate
-from lightbus_gen.problems import InputError
+from lightbus_gen.problems import InputError, Problem
 
 HERE = Path(__file__).parent
 CASES = sorted(path.name for path in (HERE / "golden").iterdir() if (path / "schemas").is_dir())
@@ -33,11 +33,16 @@ def expected(case: str) -> dict[str, str]:
 
 def reported(case: str) -> str:
     """Return the problems found in an error case, as they are printed."""
+    return "".join(f"{problem}\n" for problem in problems_in(HERE / "errors" / case))
+
+
+def problems_in(folder: Path) -> tuple[Problem, ...]:
+    """Return the problems found in the schemas of a case."""
     try:
-        _generate(HERE / "errors" / case)
+        _generate(folder)
     except InputError as error:
-        return f"{error}\n"
-    return ""
+        return error.problems
+    return ()
 
 
 def shared_of(case: str) -> tuple[str, ...]:
