@@ -74,7 +74,7 @@ class Report:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.notices: list[Problem] = []
-        self._unreadable: dict[str, bytes] = {}
+        self._unusable: dict[str, bytes] = {}
 
     def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Note a problem at a path of a file."""
@@ -89,7 +89,7 @@ class Report:
 
     def add_unreadable(self, path: str, shown: str, data: bytes, faults: Iterable[Fault]) -> None:
         """Note why a file, by its path below the schemas folder, cannot be read."""
-        self._unreadable[path] = data
+        self._unusable[path] = data
         self.problems += [fault.of(shown) for fault in faults]
 
     def add_notice(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
@@ -99,10 +99,14 @@ class Report:
             Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
         )
 
+    def set_aside(self, file: SchemaFile) -> None:
+        """Leave out a file that has problems, and that nothing more can be found in."""
+        self._unusable[file.path] = file.text.encode()
+
     def may_hold(self, uri: str) -> bool:
-        """Whether a URI may be that of a file that could not be read, so that it is no mistake to refer to it."""
-        names = {f"file:///{quote(path, errors='replace')}" for path in self._unreadable}
-        return uri in names or any(uri.encode() in data for data in self._unreadable.values())
+        """Whether a URI may be that of a file that is left out, so that it is no mistake to refer to it."""
+        names = {f"file:///{quote(path, errors='replace')}" for path in self._unusable}
+        return uri in names or any(uri.encode() in data for data in self._unusable.values())
 
     def check(self) -> None:
         """Raise InputError if anything was noted."""

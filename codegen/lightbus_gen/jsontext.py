@@ -41,7 +41,7 @@ def read_json(text: str) -> Any:
             fix = "remove the character, or write it as an escape in a string"
         raise Unreadable([Fault(error.lineno, error.colno, "INVALID_JSON", message, fix)]) from None
     except _BadNumber as error:
-        offset = next(start for start, token in tokens(text) if token == error.token)
+        offset = next(start for start, token in tokens(text) if token.startswith(error.token))
         raise _unreadable(text, offset, error.rule, error.message, error.fix) from None
     except RecursionError:
         raise _past_limit(text) from None

@@ -9,9 +9,9 @@ from dataclasses import replace
 from lightbus_gen import ir, tree
 from lightbus_gen.bundle import document_text, reached
 from lightbus_gen.events import EventLowerer
-from lightbus_gen.files import Report
+from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.pytypes import Name
-from lightbus_gen.references import Library, Unresolvable, check_references
+from lightbus_gen.references import Library, Unresolvable, can_be_searched, check_references
 from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.text import plain
 
@@ -34,8 +34,8 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
     Raises:
         InputError: there are problems; all that were found.
     """
-    library = Library(sources.files)
-    for file in sources.files:
+    library = Library(_searchable(sources.files, report))
+    for file in library.files:
         check_references(library, file, report)
     _check_names(sources, report)
     apis = sources.apis if not report.problems else [_sound(api, library, report) for api in sources.apis]
@@ -61,19 +61,33 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
     )
 
 
+def _searchable(files: Iterable[SchemaFile], report: Report) -> list[SchemaFile]:
+    """Set aside the files whose mistakes make it impossible to follow `$ref`s in them."""
+    faulty = {problem.path for problem in report.problems}
+    searchable = []
+    for file in files:
+        if file.shown not in faulty or can_be_searched(file):
+            searchable.append(file)
+        else:
+            report.set_aside(file)
+    return searchable
+
+
 def _sound(api: ApiSource, library: Library, report: Report) -> ApiSource:
     """Leave out the events whose schemas have problems already, so that those of the others are found, too."""
     faulty = {problem.path for problem in report.problems}
 
     def is_sound(event: EventSource) -> bool:
+        if event.file.shown in faulty:
+            return False
         try:
             files = reached(library, event.file)[0]
         except Unresolvable:
             return False
-        return not any(file.shown in faulty for file in (event.file, *files))
+        return not any(file.shown in faulty for file in files)
 
     events = tuple(event for event in api.events if is_sound(event))
-    return replace(api, events=events, document=api.document if len(events) == len(api.events) else None)
+    return replace(api, events=events, document=api.document if events == api.events != () else None)
 
 
 def _module(api: ApiSource, apis: list[str], text: str, library: Library, report: Report) -> ir.Module:

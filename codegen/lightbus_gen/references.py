@@ -11,7 +11,7 @@ from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.positions import Path as JsonPath
 
 if TYPE_CHECKING:
-    from referencing import Registry
+    from referencing import Registry, Resource
     from referencing._core import Resolver
 
 OLD_DIALECTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (4, 6, 7))
@@ -53,10 +53,13 @@ class Library:
 
     Args:
         files: the files `$ref`s may lead to.
+
+    Attributes:
+        files: the same.
     """
 
     def __init__(self, files: Iterable[SchemaFile]) -> None:
-        self._files = tuple(files)
+        self.files = tuple(files)
         self._registry: Registry[Any] | None = None
         self._places: dict[int, tuple[SchemaFile, JsonPath]] = {}
         self._ids: dict[str, list[SchemaFile]] = {}
@@ -104,7 +107,7 @@ class Library:
 
     def canonical_uri(self, file: SchemaFile) -> str:
         """Return the absolute URI of a file: its `$id`, else its path as a `file:` URI."""
-        return urljoin(file.uri, root_id(file)) if root_id(file) else file.uri
+        return _join(file.uri, root_id(file))
 
     def _local(self, file: SchemaFile, fragment: str) -> Node:
         schema: Any = file.value
@@ -126,12 +129,11 @@ class Library:
 
     def _crawl(self) -> Registry[Any]:
         from referencing import Registry
-        from referencing.jsonschema import specification_with
 
         resources = []
-        for file in self._files:
+        for file in self.files:
             if isinstance(file.value, (dict, bool)):
-                resources.append((file.uri, specification_with(file.dialect).create_resource(file.value)))
+                resources.append((file.uri, _resource(file)))
                 self._places |= ((id(value), (file, path)) for path, value in _dicts(file.value))
                 self._ids.setdefault(self.canonical_uri(file).rstrip("#"), []).append(file)
         return Registry().with_resources(resources).crawl()
@@ -141,6 +143,31 @@ class Library:
         if len(self._ids[uri]) > 1:
             shown = " and ".join(other.shown for other in self._ids[uri])
             raise Unresolvable(f"{uri!r} is the $id of {shown}")
+
+
+def _resource(file: SchemaFile) -> Resource[Any]:
+    from referencing.jsonschema import specification_with
+
+    return specification_with(file.dialect).create_resource(file.value)
+
+
+def can_be_searched(file: SchemaFile) -> bool:
+    """Whether `$ref`s in a file can be followed, though its schema is invalid."""
+    from referencing import Registry
+
+    try:
+        Registry().with_resource(file.uri, _resource(file)).crawl()
+    except (AttributeError, TypeError, ValueError):  # whatever a keyword of the wrong type leads to
+        return False
+    return True
+
+
+def _join(base: str, reference: str) -> str:
+    """Make a reference absolute; one that is no URI reference leads nowhere else."""
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        return base
 
 
 def id_keyword(file: SchemaFile) -> str:
@@ -181,7 +208,7 @@ def check_references(library: Library, file: SchemaFile, report: Report) -> None
             target = library.resolve(node, node.schema[keyword])
         except Unresolvable as error:
             bases = (file.uri, library.canonical_uri(file))
-            if any(report.may_hold(urldefrag(urljoin(base, node.schema[keyword]))[0]) for base in bases):
+            if any(report.may_hold(urldefrag(_join(base, node.schema[keyword]))[0]) for base in bases):
                 continue
             report.add(
                 file,
