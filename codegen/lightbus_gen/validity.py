@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 from lightbus.schema import is_pattern
 from lightbus.schema.metaschema import metaschema_problems
@@ -34,11 +35,9 @@ def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
         (path in the schema, sentence without full stop) for each problem; [] for a valid schema.
     """
     found = dict(metaschema_problems(schema, dialect))
-    found |= {
-        path: f"{pattern!r} is not a regular expression of ECMA 262, or too large a one"
-        for path, pattern in _patterns(schema)
-        if path not in found and path[:-1] not in found and not is_pattern(pattern)
-    }
+    for path, sentence in _unusable(schema):
+        if path not in found and path[:-1] not in found:
+            found[path] = sentence
     if not found:
         return []
     precise = dict(_precise(schema, dialect))
@@ -47,8 +46,35 @@ def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
     return sorted(merged.items(), key=lambda item: [str(step) for step in item[0]])
 
 
-def _patterns(schema: object) -> Iterator[tuple[Path, str]]:
-    """Yield what stands for a regular expression in a schema, and where."""
+def _unusable(schema: object) -> Iterator[tuple[Path, str]]:
+    """Yield what metaschemas let pass and nobody can use: regular expressions and URIs that are none."""
+    for path, here in _schemas(schema):
+        patterns = here.get("patternProperties")
+        found = (
+            [((*path, "patternProperties", key), key) for key in patterns]
+            if isinstance(patterns, dict)
+            else []
+        )
+        if isinstance(pattern := here.get("pattern"), str):
+            found.append(((*path, "pattern"), pattern))
+        for place, text in found:
+            if not is_pattern(text):
+                yield place, f"{text!r} is not a regular expression of ECMA 262, or too large a one"
+        for keyword in ("$id", "id"):
+            if isinstance(uri := here.get(keyword), str) and not _is_reference(uri):
+                yield (*path, keyword), f"{uri!r} is not a URI reference"
+
+
+def _is_reference(text: str) -> bool:
+    try:
+        urljoin("file:///", text)
+    except ValueError:
+        return False
+    return True
+
+
+def _schemas(schema: object) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield a schema and all schemas inside it."""
     todo: list[tuple[Path, object, bool]] = [((), schema, True)]
     while todo:
         path, here, is_schema = todo.pop()
@@ -56,10 +82,8 @@ def _patterns(schema: object) -> Iterator[tuple[Path, str]]:
             todo += [((*path, index), item, True) for index, item in enumerate(here)]
         if not isinstance(here, dict):
             continue
-        if is_schema and isinstance(pattern := here.get("pattern"), str):
-            yield (*path, "pattern"), pattern
-        if is_schema and isinstance(patterns := here.get("patternProperties"), dict):
-            yield from (((*path, "patternProperties", pattern), pattern) for pattern in patterns)
+        if is_schema:
+            yield path, here
         for key, item in here.items():
             if isinstance(item, (dict, list)) and not (is_schema and (key in DATA or key.startswith("x-"))):
                 todo.append(((*path, key), item, not (is_schema and key in MAPS_OF_SCHEMAS)))

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lightbus_gen import walk
 from lightbus_gen.files import Report
@@ -206,6 +208,36 @@ def test_patterns_have_the_meaning_of_ecma(schemas: Path) -> None:
     text = generate(schemas, "acme_bus")["acme_bus/shop.py"]
     assert "_3: str | UnsetType" in text
     assert "\u0663" not in text or "str | UnsetType" in text
+
+
+KEYWORDS = """
+    $id id $ref $dynamicRef $anchor $schema $defs definitions type properties items required enum const default allOf
+    anyOf oneOf not if then pattern format patternProperties additionalProperties title description x-python-name
+    minimum lightbus api events a
+"""
+WORDS = """
+    object string integer null # #/$defs/a #/properties/a shop/placed.json http://[ : ( date-time a class ~ % ^a$ 😀
+    https://json-schema.org/draft/2020-12/schema http://json-schema.org/draft-04/schema#
+"""
+keywords = st.sampled_from(KEYWORDS.split())
+words = st.sampled_from(["", *WORDS.split()])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keywords, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(keywords, values, max_size=6), st.sampled_from(["shop/placed", "_types/a"]))
+def test_any_schema_is_used_or_refused(value: dict[str, Any], name: str) -> None:
+    texts = {"mail/sent.json": json.dumps(EVENT), f"{name}.json": json.dumps(value)}
+    try:
+        files = generate(Path("no_such_folder"), "acme_bus", overlay=texts)
+    except InputError as error:
+        assert all(problem.path and problem.message and problem.fix for problem in error.problems)
+    else:
+        assert "acme_bus/mail.py" in files
 
 
 # -- drafts and dumps ----------------------------------------------------------------------------
