@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.generate import generate
@@ -45,18 +47,24 @@ def problems_in(folder: Path) -> tuple[Problem, ...]:
     return ()
 
 
-def shared_of(case: str) -> tuple[str, ...]:
-    """Return the shared globs of a golden case."""
-    return tuple(_options(HERE / "golden" / case).get("shared", ()))
+class Options(TypedDict):
+    """Arguments of `generate` beside folder and package."""
+
+    shared: Sequence[str]
+    dialects: Mapping[str, str]
+
+
+def options_of(case: str) -> Options:
+    """Return the options of a golden case."""
+    return _options(HERE / "golden" / case)
 
 
 def _generate(folder: Path) -> dict[str, str]:
-    options = _options(folder)
-    dialects = parse_dialects(options.get("dialects", ()))
     with contextlib.chdir(folder):
-        return generate(Path("schemas"), PACKAGE, shared=tuple(options.get("shared", ())), dialects=dialects)
+        return generate(Path("schemas"), PACKAGE, **_options(Path()))
 
 
-def _options(folder: Path) -> dict[str, list[str]]:
-    options = folder / "options.json"
-    return json.loads(options.read_text()) if options.exists() else {}
+def _options(folder: Path) -> Options:
+    path = folder / "options.json"
+    options = json.loads(path.read_text()) if path.exists() else {}
+    return {"shared": options.get("shared", ()), "dialects": parse_dialects(options.get("dialects", ()))}

@@ -18,7 +18,7 @@ import lightbus
 from lightbus.schema import SchemaDocument
 from lightbus_gen.generate import generate
 from lightbus_gen.write import apply, plan
-from tests.codegen.cases import CASES, HERE, PACKAGE, shared_of
+from tests.codegen.cases import CASES, HERE, PACKAGE, options_of
 from tests.codegen.cdevents import generate_cdevents
 from tests.codegen.conforms import misfits
 
@@ -165,7 +165,7 @@ def test_annotations_are_true_to_what_arrives(sample: str, importable: Path) -> 
     case, _, full_name = sample.partition("/")
     api, _, event = full_name.rpartition(".")
     package = f"{case}_bus"
-    files = generate(HERE / "golden" / case / "schemas", package, shared=shared_of(case))
+    files = generate(HERE / "golden" / case / "schemas", package, **options_of(case))
     apply(plan(importable, files, within=package))
     module = importlib.import_module(f"{package}.{api.replace('.', '_')}")
     document = SchemaDocument.load(importable / package / f"schemas/{api}.json")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from lightbus_gen.generate import generate
 from lightbus_gen.write import apply, plan
-from tests.codegen.cases import CASES, HERE, shared_of
+from tests.codegen.cases import CASES, HERE, options_of
 from tests.codegen.cdevents import CORPORA, generate_cdevents
 from tests.typing.checkers import Verdict, check
 from tests.typing.snippets import ACCEPTED, PRELUDE, REJECTED, SCHEMA, SIGNATURE
@@ -22,19 +20,16 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
     folder = tmp_path_factory.mktemp("typed")
     schemas = tmp_path_factory.mktemp("schemas")
     (schemas / "auth.json").write_text(SCHEMA)
-    _write(folder, schemas, "acme_bus")
+    apply(plan(folder, generate(schemas, "acme_bus"), within="acme_bus"))
     for case in CASES:
-        _write(folder, HERE / "golden" / case / "schemas", f"{case}_bus", shared_of(case))
+        files = generate(HERE / "golden" / case / "schemas", f"{case}_bus", **options_of(case))
+        apply(plan(folder, files, within=f"{case}_bus"))
     if CORPORA.is_dir():
         list(generate_cdevents(folder))
     for kind, snippets in (("accepted", ACCEPTED), ("rejected", REJECTED)):
         for name, code in snippets.items():
             (folder / f"{kind}_{name}.py").write_text(PRELUDE.lstrip() + code)
     return check(folder)
-
-
-def _write(folder: Path, schemas: Path, package: str, shared: tuple[str, ...] = ()) -> None:
-    apply(plan(folder, generate(schemas, package, shared=shared), within=package))
 
 
 @pytest.mark.parametrize("package", ["acme", *CASES, "cdevents"])
