@@ -49,12 +49,9 @@ def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
 def _unusable(schema: object) -> Iterator[tuple[Path, str]]:
     """Yield what metaschemas let pass and nobody can use: regular expressions and URIs that are none."""
     for path, here in _schemas(schema):
-        patterns = here.get("patternProperties")
-        found = (
-            [((*path, "patternProperties", key), key) for key in patterns]
-            if isinstance(patterns, dict)
-            else []
-        )
+        found: list[tuple[Path, str]] = []
+        if isinstance(patterns := here.get("patternProperties"), dict):
+            found += [((*path, "patternProperties", key), key) for key in patterns]
         if isinstance(pattern := here.get("pattern"), str):
             found.append(((*path, "pattern"), pattern))
         for place, text in found:
