@@ -5,19 +5,20 @@ Exit codes: 0 clean, 1 not current (`--check`), 2 wrong usage or input, 3 a bug.
 
 from __future__ import annotations
 
+import functools
+import io
 import sys
-import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from lightbus_gen.config import Settings, read_settings
-from lightbus_gen.problems import InputError, Problem, input_error
+from lightbus_gen.problems import InputError
+from lightbus_gen.project import plan_project, plan_schemas, run
 from lightbus_gen.report import Format, Outcome, show
-from lightbus_gen.write import Plan, apply, plan
+from lightbus_gen.write import Plan
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
 
@@ -54,30 +55,43 @@ def generate(
         list[str] | None,
         typer.Option("--only", metavar="API", help="Leave the files of other APIs alone. Repeatable."),
     ] = None,
+    distribution: Annotated[
+        str | None,
+        typer.Option("--distribution", metavar="NAME", help="Make the output an installable distribution."),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", metavar="VERSION", help="Version of that distribution.")
+    ] = None,
     check: CheckOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and run again whenever schemas or Api classes change.")
+    ] = False,
     format_: FormatOption = Format.TEXT,
     quiet: QuietOption = False,
 ) -> None:
     """Export Api classes to schemas, and generate the typed client package from them.
 
-    Each setting can stand in pyproject.toml under \\[tool.lightbus-gen]: apis, schemas, out, package, shared.
+    Each setting can stand in pyproject.toml under \\[tool.lightbus-gen]: apis, schemas, out, package, shared,
+    distribution, version.
     """
     if context.invoked_subcommand is not None:
         return
-
-    def work() -> Plan:
-        settings = read_settings(Path.cwd())
-        settings = Settings(
-            apis=tuple(apis or settings.apis),
-            schemas=schemas or settings.schemas,
-            out=out or settings.out,
-            package=settings.package if package is None else package,
-            shared=tuple(shared or settings.shared),
-            root=settings.root,
-        )
-        return _plan(settings, only or [])
-
-    _run(work, check, format_, quiet)
+    given = {
+        "apis": tuple(apis or ()) or None,
+        "schemas": schemas,
+        "out": out,
+        "package": package,
+        "shared": tuple(shared or ()) or None,
+        "distribution": distribution,
+        "version": version,
+    }
+    flags = {name: value for name, value in given.items() if value is not None}
+    work = functools.partial(plan_project, only=tuple(only or ()))
+    if not watch:
+        _end(run(work, flags, check=check), format_, quiet)
+    if check:
+        raise typer.BadParameter("goes with writing; --check writes nothing", param_hint="--watch")
+    _watch(work, flags, format_, quiet)
 
 
 @app.command()
@@ -89,74 +103,38 @@ def export(
     quiet: QuietOption = False,
 ) -> None:
     """Write the schema document of Api classes to schemas/<api>.json."""
-
-    def work() -> Plan:
-        from lightbus_gen.export import export as export_apis
-
-        settings = read_settings(Path.cwd())
-        return plan(schemas or settings.schemas, export_apis(modules, settings.root))
-
-    _run(work, check, format_, quiet)
+    flags = {} if schemas is None else {"schemas": schemas}
+    _end(run(functools.partial(plan_schemas, modules=modules), flags, check=check), format_, quiet)
 
 
-def _plan(settings: Settings, only: list[str]) -> Plan:
-    """Work out everything a bare `lightbus-gen` would change."""
-    from lightbus_gen.export import export as export_apis
-    from lightbus_gen.generate import generate as generate_files
+def _watch(work: functools.partial[Plan], flags: Mapping[str, Any], format_: Format, quiet: bool) -> None:
+    from lightbus_gen.watch import watch
 
-    package = settings.checked_package()
-    if (settings.out / package).resolve().is_relative_to(settings.schemas.resolve()):
-        message = (
-            f"the package would be in the schemas folder, {settings.schemas}, and its files read as schemas"
-        )
-        raise input_error("INVALID_CONFIG", message, "choose another out folder")
-    documents = export_apis(settings.apis, settings.root) if settings.apis else {}
-    files = generate_files(settings.schemas, package, shared=settings.shared, overlay=documents)
-    if only:
-        documents = {name: text for name, text in documents.items() if name.removesuffix(".json") in only}
-        files = _restrict(files, package, only)
-    exported = plan(settings.schemas, documents)
-    return exported + plan(settings.out, files, within=package, remove_stale=not only)
-
-
-def _restrict(files: dict[str, str], package: str, only: list[str]) -> dict[str, str]:
-    """Keep the files of some APIs, and those of the package as a whole."""
-    from lightbus.errors import did_you_mean
-    from lightbus_gen.tree import module_name
-
-    start = f"{package}/schemas/"
-    known = [name[len(start) : -len(".json")] for name in files if name.startswith(start)]
-    for api in only:
-        if api not in known:
-            fix = f"name one of: {', '.join(known)}"
-            raise input_error("NO_API", f"there is no API {api!r}{did_you_mean(api, known)}", fix)
-    kept = {f"{package}/__init__.py", f"{package}/py.typed"}
-    kept |= {f"{package}/{module_name(api)}.py" for api in only} | {f"{start}{api}.json" for api in only}
-    return {name: text for name, text in files.items() if name in kept}
-
-
-def _run(work: Callable[[], Plan], check: bool, format_: Format, quiet: bool) -> None:
-    """Do the work of a command, print what came of it, and exit."""
-    began = time.perf_counter()
-    planned, problems = Plan(), tuple[Problem, ...]()
     try:
-        planned = work()
-        if not check:
-            apply(planned)
+        watch(work, flags, functools.partial(show, format_=format_, quiet=quiet))
     except InputError as error:
-        planned, problems = Plan(), error.problems
-    outcome = Outcome(problems, planned, check, time.perf_counter() - began)
+        _end(Outcome(error.problems, Plan(), is_check=False, seconds=0), format_, quiet)
+
+
+def _end(outcome: Outcome, format_: Format, quiet: bool) -> NoReturn:
     show(outcome, format_, quiet=quiet)
     raise typer.Exit(outcome.exit_code)
 
 
+_EXTRAS = {"jinja2": "gen", "referencing": "gen", "packaging": "gen", "watchfiles": "dev"}
+
+
 def main() -> None:
     """Run the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal still gets every word
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="lightbus-gen")
     except Exception as error:
-        if isinstance(error, ModuleNotFoundError) and error.name in ("jinja2", "referencing"):
-            print(f"lightbus-gen needs {error.name}: pip install 'lightbus-nats[gen]'", file=sys.stderr)
+        if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+            extra = _EXTRAS[error.name]
+            print(f"lightbus-gen needs {error.name}: pip install 'lightbus-nats[{extra}]'", file=sys.stderr)
             sys.exit(2)
         print(
             "lightbus-gen has met a bug of its own; nothing is wrong with what you did.\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from lightbus_gen.distribution import Distribution
 from lightbus_gen.files import Report
 from lightbus_gen.load import load
 from lightbus_gen.lower import lower
@@ -17,6 +18,7 @@ def generate(
     *,
     shared: Iterable[str] = (),
     overlay: Mapping[str, str] | None = None,
+    distribution: Distribution | None = None,
 ) -> dict[str, str]:
     """Generate a package from a schemas folder. Nothing is written.
 
@@ -25,6 +27,7 @@ def generate(
         package: import name of the package.
         shared: globs of files and folders, relative to `folder`, that make no event.
         overlay: texts that stand in for (or join) files of the folder, by path below it.
+        distribution: what others install the package as, if anything.
 
     Returns:
         The text of each generated file, by path below the output folder, with `/`.
@@ -34,4 +37,4 @@ def generate(
     """
     report = Report()
     sources = load(folder, report, shared=shared, overlay=overlay)
-    return render(lower(sources, package, report))
+    return render(lower(sources, package, report, distribution))

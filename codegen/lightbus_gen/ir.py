@@ -142,6 +142,23 @@ class Namespace:
 
 
 @dataclass(frozen=True, slots=True)
+class Distribution:
+    """The package as others install it.
+
+    Attributes:
+        name: name on a package index.
+        version: its version.
+        requirement: the run time it needs.
+        events: full name of each event, and the first sentence about it.
+    """
+
+    name: str
+    version: str
+    requirement: str
+    events: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Package:
     """A whole generated package.
 
@@ -155,6 +172,7 @@ class Package:
         children: attributes of the `Bus`.
         clients: the clients that annotations of the package itself name.
         documents: text of the schema document of each API, by file name in `schemas/`.
+        distribution: what the package is installed as, if anything.
     """
 
     name: str
@@ -167,3 +185,4 @@ class Package:
     children: tuple[Child, ...]
     clients: tuple[Child, ...]
     documents: tuple[tuple[str, str], ...]
+    distribution: Distribution | None

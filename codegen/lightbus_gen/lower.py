@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from lightbus_gen import ir, tree
 from lightbus_gen.bundle import document_text
+from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, Sources
@@ -22,13 +23,16 @@ _OF_EVENTS = (
 _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functools"))
 
 
-def lower(sources: Sources, package: str, report: Report) -> ir.Package:
+def lower(
+    sources: Sources, package: str, report: Report, distribution: Distribution | None = None
+) -> ir.Package:
     """Decide everything about a generated package.
 
     Args:
         sources: what was loaded.
         package: import name of the package.
         report: takes the problems found.
+        distribution: what the package is installed as, if anything.
 
     Raises:
         InputError: there are problems; all that were found.
@@ -57,6 +61,20 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
         children=children,
         clients=tuple(sorted((child for child in within if child.module), key=lambda child: child.module)),
         documents=tuple((f"{name}.json", text) for name, text in texts.items()),
+        distribution=None if distribution is None else _distribution(distribution, sources),
+    )
+
+
+def _distribution(distribution: Distribution, sources: Sources) -> ir.Distribution:
+    return ir.Distribution(
+        name=distribution.name,
+        version=distribution.version,
+        requirement=distribution.requirement,
+        events=tuple(
+            (f"{api.name}.{event.name}", _summary(event.description))
+            for api in sources.apis
+            for event in api.events
+        ),
     )
 
 
@@ -112,8 +130,14 @@ def _sorted(names: Iterable[Name]) -> list[Name]:
 
 def _line(name: str, description: str) -> str:
     """Write one line of a list in a docstring: the name and the first sentence about it."""
-    summary = description.strip().split("\n")[0].split(". ")[0].rstrip(".")
-    return f"    {name}: {summary}." if summary else f"    {name}"
+    summary = _summary(description)
+    return f"    {name}: {summary}" if summary else f"    {name}"
+
+
+def _summary(description: str) -> str:
+    """Return the first sentence of a description, "" where there is none."""
+    sentence = description.strip().split("\n")[0].split(". ")[0].rstrip(".")
+    return f"{sentence}." if sentence else ""
 
 
 def _sha256(text: str) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from lightbus.schema import FORMAT
 from lightbus_gen import ir
-from lightbus_gen.text import docstring, literal
+from lightbus_gen.distribution import BESIDE, mark
+from lightbus_gen.text import docstring, literal, markdown
 
 if TYPE_CHECKING:
     import jinja2
@@ -32,6 +33,11 @@ def render(package: ir.Package) -> dict[str, str]:
         files[f"{package.name}/{each.name}.py"] = module.render(module=each)
     for name, text in package.documents:
         files[f"{package.name}/schemas/{name}"] = text
+    if package.distribution is not None:
+        for name in BESIDE:
+            files[name] = environment.get_template(f"{name}.j2").render(
+                package=package, distribution=package.distribution, mark=mark(package.name)
+            )
     return files
 
 
@@ -46,7 +52,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"literal": literal, "docstring": docstring, "call": _call}
+    environment.filters |= {"literal": literal, "docstring": docstring, "markdown": markdown, "call": _call}
     environment.globals["format"] = FORMAT
     return environment
 

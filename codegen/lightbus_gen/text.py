@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 
@@ -16,6 +17,11 @@ def literal(value: str | int | float | bool | None) -> str:
 def plain(text: str) -> str:
     """Write text for a comment or message: on one line, without anything unprintable."""
     return "".join(char if char.isprintable() else literal(char)[1:-1] for char in text)
+
+
+def markdown(text: str) -> str:
+    """Write text for one line of Markdown, without anything that Markdown or HTML would act on."""
+    return re.sub(r"[\\`*_{}\[\]<>#|&~]", r"\\\g<0>", plain(text))
 
 
 def docstring(text: str, indent: int) -> str:
