@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import resource
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,17 +169,21 @@ def _rounds(process: subprocess.Popen[str], count: int) -> None:
         assert process.stdout.readline(), "the process has ended"
 
 
+def _wait_for_files_in_the_making(folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 30
+    while sum(path.suffix == SUFFIX for path in folder.iterdir()) < count:
+        assert time.monotonic() < deadline
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_run_leaves_whole_files_and_the_next_one_repairs(
     written: Path, number: signal.Signals
 ) -> None:
-    chance = random.Random(7)
     versions = [_files(1), _files(2)]
-    for _ in range(6):
+    for prepared in (1, 10, 20, 30, 40):
         with _restless(written) as process:
-            _rounds(process, 2)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(chance.uniform(0, 0.02))  # a moment within one of the next rounds
+            _rounds(process, 1)
+            _wait_for_files_in_the_making(written / "bus", prepared)
             process.send_signal(number)
             process.communicate(timeout=30)
         state = {name: text for name, (text, _) in _state(written).items()}
