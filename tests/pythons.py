@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -20,7 +19,7 @@ TESTS = ("tests/core", "tests/schema", "tests/codegen")
 
 def main(given: list[str]) -> int:
     """Run the tests under each Python that is found, and return the exit code."""
-    found = dict(sorted(reversed([*_found(given)])))  # the first of each version counts
+    found = {version: python for version in SUPPORTED if (python := _find(version, given)) is not None}
     missing = [version for version in SUPPORTED if version not in found]
     if missing:
         print(f"not found: {', '.join(f'python{version}' for version in missing)}", flush=True)
@@ -30,18 +29,14 @@ def main(given: list[str]) -> int:
     return 0 if results and all(results.values()) else 1
 
 
-def _found(given: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield (version, interpreter) of those that work, the preferred ones first."""
-    root = _output("pyenv", "root")
-    for version in SUPPORTED:
-        name = f"python{version}"
-        installed = sorted(Path(root).glob(f"versions/{version}.*/bin/{name}")) if root else []
-        for python in (*given, shutil.which(name), *map(str, reversed(installed))):
-            if (
-                python
-                and _output(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])") == version
-            ):
-                yield version, python
+def _find(version: str, given: list[str]) -> str | None:
+    """Find an interpreter of a version that works."""
+    name, pyenv = f"python{version}", _output("pyenv", "root")
+    installed = sorted(Path(pyenv).glob(f"versions/{version}.*/bin/{name}")) if pyenv else []
+    for python in (*given, shutil.which(name), *map(str, reversed(installed))):
+        if python and _output(python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])") == version:
+            return python
+    return None
 
 
 def _output(*command: str) -> str:

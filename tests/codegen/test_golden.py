@@ -11,7 +11,12 @@ import pytest
 from lightbus_gen.files import Report
 from lightbus_gen.load import load
 from lightbus_gen.lower import lower
-from tests.codegen.cases import CASES, ERRORS, HERE, expected, generated, reported
+from tests.codegen.cases import CASES, ERRORS, HERE, expected, exported, generated, reported
+
+
+def test_exported_schemas_are_as_expected() -> None:
+    for name, text in exported().items():
+        assert text == (HERE / "golden/ten_events/schemas" / name).read_bytes().decode()
 
 
 @pytest.mark.parametrize("case", CASES)
