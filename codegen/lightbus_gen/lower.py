@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lightbus_gen import ir, tree
 from lightbus_gen.bundle import document_text
@@ -13,11 +13,11 @@ from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, Sources
 from lightbus_gen.pytypes import Name
 from lightbus_gen.references import Library, check_references
-from lightbus_gen.text import plain
+from lightbus_gen.text import first_sentence, plain
 
 _OF_EVENTS = (
-    *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar", "Unpack")),
-    *(Name(name, "lightbus") for name in ("EventMessage", "ListenOptions")),
+    *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar")),
+    Name("EventMessage", "lightbus"),
     Name("dataclass", "dataclasses"),
 )
 _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functools"))
@@ -42,20 +42,17 @@ def lower(
         check_references(library, file, report)
     _check_names(sources, report)
     report.check()
-    names = [api.name for api in sources.apis]
+    about = {api.name: first_sentence(api.description) for api in sources.apis}
     texts = {api.name: document_text(api, library) for api in sources.apis}
-    modules = tuple(_module(api, names, texts[api.name], library, report) for api in sources.apis)
+    modules = tuple(_module(api, about, texts[api.name], library, report) for api in sources.apis)
     report.check()
-    children, namespaces = tree.children("", names), tree.namespaces(names)
+    children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
-    descriptions = {api.name: api.description for api in sources.apis}
-    listed = [_line(child.name, descriptions.get(child.name, child.doc)) for child in children]
     return ir.Package(
         name=package,
         origin=plain(sources.root),
         sha256=_sha256("".join(texts.values())),
-        doc="Typed bus, for `lightbus.create(Bus)`.",
-        bus_doc="\n".join(["Typed bus.", "", "Attributes:", *listed]),
+        doc="Typed bus: `lightbus.create(Bus)`.",
         modules=modules,
         namespaces=namespaces,
         children=children,
@@ -71,19 +68,20 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
         version=distribution.version,
         requirement=distribution.requirement,
         events=tuple(
-            (f"{api.name}.{event.name}", _summary(event.description))
+            (f"{api.name}.{event.name}", first_sentence(event.description))
             for api in sources.apis
             for event in api.events
         ),
     )
 
 
-def _module(api: ApiSource, apis: list[str], text: str, library: Library, report: Report) -> ir.Module:
+def _module(
+    api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
+) -> ir.Module:
     lowerer = EventLowerer(api, text, library, report)
     events = lowerer.events()
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
-    listed = [_line(event.name, event.description) for event in api.events]
     return ir.Module(
         name=tree.module_name(api.name),
         api=api.name,
@@ -100,7 +98,7 @@ def _module(api: ApiSource, apis: list[str], text: str, library: Library, report
         types=tuple(lowerer.definitions),
         events=events,
         client=tree.client_class(api.name),
-        client_doc="\n".join([f"The events of the `{api.name}` API.", "", "Attributes:", *listed]),
+        client_doc=f"The events of the `{api.name}` API.",
         children=children,
     )
 
@@ -128,18 +126,6 @@ def _sorted(names: Iterable[Name]) -> list[Name]:
     return sorted(names, key=lambda name: (name.name, name.module))
 
 
-def _line(name: str, description: str) -> str:
-    """Write one line of a list in a docstring: the name and the first sentence about it."""
-    summary = _summary(description)
-    return f"    {name}: {summary}" if summary else f"    {name}"
-
-
-def _summary(description: str) -> str:
-    """Return the first sentence of a description, "" where there is none."""
-    sentence = description.strip().split("\n")[0].split(". ")[0].rstrip(".")
-    return f"{sentence}." if sentence else ""
-
-
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -156,7 +142,7 @@ def _check_names(sources: Sources, report: Report) -> None:
             other = classes.setdefault(class_, api.name)
         if other != api.name:
             _collide(api, f"and API {other!r} would both be module {module!r}, class {class_!r}", report)
-        below = {child.name for child in tree.children(api.name, names)}
+        below = {child.name for child in tree.children(api.name, dict.fromkeys(names, ""))}
         for event in api.events:
             if event.name in below:
                 report.add(

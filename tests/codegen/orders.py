@@ -159,7 +159,11 @@ class OrdersApi(Api):
         description="A carrier has told where a parcel is.",
     )
     delivered = Event(
-        parameters=(ORDER, Parameter("delivered_at", datetime), Parameter("signed_by", str | None, default=None)),
+        parameters=(
+            ORDER,
+            Parameter("delivered_at", datetime),
+            Parameter("signed_by", str | None, default=None),
+        ),
         description="A customer has the goods.",
     )
     returned = Event(

@@ -2,7 +2,7 @@
 # Source sha256: b80d889b10cd472f63110c5d0d3dc4971ac406cfd3cb62fa7c38e2cf7446eba4. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -24,18 +24,14 @@ class ShopNamespace(lightbus.Namespace):
 
     @cached_property
     def orders(self) -> ShopOrdersClient:
-        """The API `shop.orders`."""
+        """Orders of the shop, from the basket to the door."""
         from .shop_orders import ShopOrdersClient
 
         return ShopOrdersClient(self._bus)
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        shop: The APIs below `shop`.
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def shop(self) -> ShopNamespace:

@@ -14,11 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 from uuid import UUID
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -30,6 +30,7 @@ CancelReason: TypeAlias = Literal["changed_mind", "out_of_stock", "payment_faile
 Parcel = TypedDict(
     "Parcel",
     {
+        # As the carrier prints it.
         "tracking_number": str,
         "weight_kg": float,
         "skus": list[str],
@@ -60,6 +61,7 @@ Money = TypedDict(
     "Money",
     {
         "amount": Decimal,
+        # ISO 4217, such as EUR.
         "currency": str,
     },
 )
@@ -81,6 +83,7 @@ Address = TypedDict(
     {
         "street": list[str],
         "city": str,
+        # ISO 3166-1 alpha-2.
         "country": str,
         "postcode": NotRequired[str | None],
     },
@@ -105,12 +108,10 @@ class Cancelled:
     """Payload of `shop.orders.cancelled`.
 
     An order will not be delivered. What was paid is refunded.
-
-    Attributes:
-        order_id: The order.
     """
 
     order_id: UUID
+    """The order."""
     reason: CancelReason
     note: str = ""
 
@@ -143,12 +144,16 @@ class CancelledPayloadHandler(Protocol):
 
 CancelledListener: TypeAlias = (
     CancelledHandler[Literal["def handler(order_id: UUID, reason: CancelReason, note: str, **_: object)"]]
-    | CancelledMessageHandler[Literal["def handler(event: EventMessage, order_id: UUID, reason: CancelReason, note: str, **_: object)"]]
+    | CancelledMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, order_id: UUID, reason: CancelReason, note: str, **_: object)"
+        ]
+    ]
     | CancelledPayloadHandler
 )
 
 
-class CancelledEndpoint(lightbus.EventEndpoint):
+class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener]):
     """An order will not be delivered. What was paid is refunded.
 
     Schema: schemas/shop.orders.json#/events/cancelled
@@ -166,13 +171,7 @@ class CancelledEndpoint(lightbus.EventEndpoint):
         Args:
             order_id: The order.
         """
-        return self._fire(
-            {
-                "order_id": order_id,
-                "reason": reason,
-                "note": note,
-            }
-        )
+        return self._fire({"order_id": order_id, "reason": reason, "note": note})
 
     async def fire_async(
         self,
@@ -186,33 +185,7 @@ class CancelledEndpoint(lightbus.EventEndpoint):
         Args:
             order_id: The order.
         """
-        return await self._fire_async(
-            {
-                "order_id": order_id,
-                "reason": reason,
-                "note": note,
-            }
-        )
-
-    def listen(
-        self,
-        listener: CancelledListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: CancelledListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"order_id": order_id, "reason": reason, "note": note})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,12 +193,10 @@ class Delivered:
     """Payload of `shop.orders.delivered`.
 
     A customer has the goods.
-
-    Attributes:
-        order_id: The order.
     """
 
     order_id: UUID
+    """The order."""
     delivered_at: datetime
     signed_by: str | None = None
 
@@ -257,13 +228,20 @@ class DeliveredPayloadHandler(Protocol):
 
 
 DeliveredListener: TypeAlias = (
-    DeliveredHandler[Literal["def handler(order_id: UUID, delivered_at: datetime, signed_by: str | None, **_: object)"]]
-    | DeliveredMessageHandler[Literal["def handler(event: EventMessage, order_id: UUID, delivered_at: datetime, signed_by: str | None, **_: object)"]]
+    DeliveredHandler[
+        Literal["def handler(order_id: UUID, delivered_at: datetime, signed_by: str | None, **_: object)"]
+    ]
+    | DeliveredMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, order_id: UUID, delivered_at: datetime, signed_by: str | None, "
+            "**_: object)"
+        ]
+    ]
     | DeliveredPayloadHandler
 )
 
 
-class DeliveredEndpoint(lightbus.EventEndpoint):
+class DeliveredEndpoint(lightbus.EventEndpoint[DeliveredListener]):
     """A customer has the goods.
 
     Schema: schemas/shop.orders.json#/events/delivered
@@ -281,13 +259,7 @@ class DeliveredEndpoint(lightbus.EventEndpoint):
         Args:
             order_id: The order.
         """
-        return self._fire(
-            {
-                "order_id": order_id,
-                "delivered_at": delivered_at,
-                "signed_by": signed_by,
-            }
-        )
+        return self._fire({"order_id": order_id, "delivered_at": delivered_at, "signed_by": signed_by})
 
     async def fire_async(
         self,
@@ -308,26 +280,6 @@ class DeliveredEndpoint(lightbus.EventEndpoint):
                 "signed_by": signed_by,
             }
         )
-
-    def listen(
-        self,
-        listener: DeliveredListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: DeliveredListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,13 +321,20 @@ class LocatedPayloadHandler(Protocol):
 
 
 LocatedListener: TypeAlias = (
-    LocatedHandler[Literal["def handler(tracking_number: str, position: list[float], seen_at: datetime, **_: object)"]]
-    | LocatedMessageHandler[Literal["def handler(event: EventMessage, tracking_number: str, position: list[float], seen_at: datetime, **_: object)"]]
+    LocatedHandler[
+        Literal["def handler(tracking_number: str, position: list[float], seen_at: datetime, **_: object)"]
+    ]
+    | LocatedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, tracking_number: str, position: list[float], seen_at: "
+            "datetime, **_: object)"
+        ]
+    ]
     | LocatedPayloadHandler
 )
 
 
-class LocatedEndpoint(lightbus.EventEndpoint):
+class LocatedEndpoint(lightbus.EventEndpoint[LocatedListener]):
     """A carrier has told where a parcel is.
 
     Schema: schemas/shop.orders.json#/events/located
@@ -389,13 +348,7 @@ class LocatedEndpoint(lightbus.EventEndpoint):
         seen_at: datetime,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "tracking_number": tracking_number,
-                "position": position,
-                "seen_at": seen_at,
-            }
-        )
+        return self._fire({"tracking_number": tracking_number, "position": position, "seen_at": seen_at})
 
     async def fire_async(
         self,
@@ -413,38 +366,16 @@ class LocatedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: LocatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: LocatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
     """Payload of `shop.orders.packed`.
 
     All parcels of an order are ready.
-
-    Attributes:
-        order_id: The order.
     """
 
     order_id: UUID
+    """The order."""
     parcels: list[Parcel]
     packer: str | None = None
 
@@ -476,13 +407,20 @@ class PackedPayloadHandler(Protocol):
 
 
 PackedListener: TypeAlias = (
-    PackedHandler[Literal["def handler(order_id: UUID, parcels: list[Parcel], packer: str | None, **_: object)"]]
-    | PackedMessageHandler[Literal["def handler(event: EventMessage, order_id: UUID, parcels: list[Parcel], packer: str | None, **_: object)"]]
+    PackedHandler[
+        Literal["def handler(order_id: UUID, parcels: list[Parcel], packer: str | None, **_: object)"]
+    ]
+    | PackedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, order_id: UUID, parcels: list[Parcel], packer: str | None, "
+            "**_: object)"
+        ]
+    ]
     | PackedPayloadHandler
 )
 
 
-class PackedEndpoint(lightbus.EventEndpoint):
+class PackedEndpoint(lightbus.EventEndpoint[PackedListener]):
     """All parcels of an order are ready.
 
     Schema: schemas/shop.orders.json#/events/packed
@@ -500,13 +438,7 @@ class PackedEndpoint(lightbus.EventEndpoint):
         Args:
             order_id: The order.
         """
-        return self._fire(
-            {
-                "order_id": order_id,
-                "parcels": parcels,
-                "packer": packer,
-            }
-        )
+        return self._fire({"order_id": order_id, "parcels": parcels, "packer": packer})
 
     async def fire_async(
         self,
@@ -520,33 +452,7 @@ class PackedEndpoint(lightbus.EventEndpoint):
         Args:
             order_id: The order.
         """
-        return await self._fire_async(
-            {
-                "order_id": order_id,
-                "parcels": parcels,
-                "packer": packer,
-            }
-        )
-
-    def listen(
-        self,
-        listener: PackedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: PackedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"order_id": order_id, "parcels": parcels, "packer": packer})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -554,12 +460,10 @@ class Paid:
     """Payload of `shop.orders.paid`.
 
     The money has arrived.
-
-    Attributes:
-        order_id: The order.
     """
 
     order_id: UUID
+    """The order."""
     payment: CardPayment | BankPayment
     amount: Money
     paid_at: datetime
@@ -600,13 +504,23 @@ class PaidPayloadHandler(Protocol):
 
 
 PaidListener: TypeAlias = (
-    PaidHandler[Literal["def handler(order_id: UUID, payment: CardPayment | BankPayment, amount: Money, paid_at: datetime, **_: object)"]]
-    | PaidMessageHandler[Literal["def handler(event: EventMessage, order_id: UUID, payment: CardPayment | BankPayment, amount: Money, paid_at: datetime, **_: object)"]]
+    PaidHandler[
+        Literal[
+            "def handler(order_id: UUID, payment: CardPayment | BankPayment, amount: Money, paid_at: "
+            "datetime, **_: object)"
+        ]
+    ]
+    | PaidMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, order_id: UUID, payment: CardPayment | BankPayment, amount: "
+            "Money, paid_at: datetime, **_: object)"
+        ]
+    ]
     | PaidPayloadHandler
 )
 
 
-class PaidEndpoint(lightbus.EventEndpoint):
+class PaidEndpoint(lightbus.EventEndpoint[PaidListener]):
     """The money has arrived.
 
     Schema: schemas/shop.orders.json#/events/paid
@@ -625,14 +539,7 @@ class PaidEndpoint(lightbus.EventEndpoint):
         Args:
             order_id: The order.
         """
-        return self._fire(
-            {
-                "order_id": order_id,
-                "payment": payment,
-                "amount": amount,
-                "paid_at": paid_at,
-            }
-        )
+        return self._fire({"order_id": order_id, "payment": payment, "amount": amount, "paid_at": paid_at})
 
     async def fire_async(
         self,
@@ -656,38 +563,16 @@ class PaidEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: PaidListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: PaidListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFailed:
     """Payload of `shop.orders.payment_failed`.
 
     A payment did not go through.
-
-    Attributes:
-        order_id: The order.
     """
 
     order_id: UUID
+    """The order."""
     reason: Literal["declined", "expired", "insufficient_funds"]
     attempt: int
     retry_on: date | None = None
@@ -728,13 +613,23 @@ class PaymentFailedPayloadHandler(Protocol):
 
 
 PaymentFailedListener: TypeAlias = (
-    PaymentFailedHandler[Literal['def handler(order_id: UUID, reason: Literal["declined", "expired", "insufficient_funds"], attempt: int, retry_on: date | None, **_: object)']]
-    | PaymentFailedMessageHandler[Literal['def handler(event: EventMessage, order_id: UUID, reason: Literal["declined", "expired", "insufficient_funds"], attempt: int, retry_on: date | None, **_: object)']]
+    PaymentFailedHandler[
+        Literal[
+            'def handler(order_id: UUID, reason: Literal["declined", "expired", "insufficient_funds"], '
+            "attempt: int, retry_on: date | None, **_: object)"
+        ]
+    ]
+    | PaymentFailedMessageHandler[
+        Literal[
+            'def handler(event: EventMessage, order_id: UUID, reason: Literal["declined", "expired", '
+            '"insufficient_funds"], attempt: int, retry_on: date | None, **_: object)'
+        ]
+    ]
     | PaymentFailedPayloadHandler
 )
 
 
-class PaymentFailedEndpoint(lightbus.EventEndpoint):
+class PaymentFailedEndpoint(lightbus.EventEndpoint[PaymentFailedListener]):
     """A payment did not go through.
 
     Schema: schemas/shop.orders.json#/events/payment_failed
@@ -753,14 +648,7 @@ class PaymentFailedEndpoint(lightbus.EventEndpoint):
         Args:
             order_id: The order.
         """
-        return self._fire(
-            {
-                "order_id": order_id,
-                "reason": reason,
-                "attempt": attempt,
-                "retry_on": retry_on,
-            }
-        )
+        return self._fire({"order_id": order_id, "reason": reason, "attempt": attempt, "retry_on": retry_on})
 
     async def fire_async(
         self,
@@ -784,46 +672,24 @@ class PaymentFailedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: PaymentFailedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: PaymentFailedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
     """Payload of `shop.orders.placed`.
 
     A customer has ordered. The payment is not there yet.
-
-    Attributes:
-        order_id: The order.
-        customer_id: The customer's number, not that of the account.
-        total: What the customer pays, shipping and VAT included.
-        bill_to: None for the same as `ship_to`.
     """
 
     order_id: UUID
+    """The order."""
     customer_id: int
+    """The customer's number, not that of the account."""
     lines: list[Line]
     total: Money
+    """What the customer pays, shipping and VAT included."""
     ship_to: Address
     bill_to: Address | None = None
+    """None for the same as `ship_to`."""
     channel: Channel
     contact: Contact
     coupon_codes: list[str]
@@ -877,13 +743,25 @@ class PlacedPayloadHandler(Protocol):
 
 
 PlacedListener: TypeAlias = (
-    PlacedHandler[Literal["def handler(order_id: UUID, customer_id: int, lines: list[Line], total: Money, ship_to: Address, bill_to: Address | None, channel: Channel, contact: Contact, coupon_codes: list[str], placed_at: datetime, **_: object)"]]
-    | PlacedMessageHandler[Literal["def handler(event: EventMessage, order_id: UUID, customer_id: int, lines: list[Line], total: Money, ship_to: Address, bill_to: Address | None, channel: Channel, contact: Contact, coupon_codes: list[str], placed_at: datetime, **_: object)"]]
+    PlacedHandler[
+        Literal[
+            "def handler(order_id: UUID, customer_id: int, lines: list[Line], total: Money, ship_to: "
+            "Address, bill_to: Address | None, channel: Channel, contact: Contact, coupon_codes: list[str], "
+            "placed_at: datetime, **_: object)"
+        ]
+    ]
+    | PlacedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, order_id: UUID, customer_id: int, lines: list[Line], total: "
+            "Money, ship_to: Address, bill_to: Address | None, channel: Channel, contact: Contact, "
+            "coupon_codes: list[str], placed_at: datetime, **_: object)"
+        ]
+    ]
     | PlacedPayloadHandler
 )
 
 
-class PlacedEndpoint(lightbus.EventEndpoint):
+class PlacedEndpoint(lightbus.EventEndpoint[PlacedListener]):
     """A customer has ordered. The payment is not there yet.
 
     Schema: schemas/shop.orders.json#/events/placed
@@ -963,40 +841,18 @@ class PlacedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: PlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: PlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
     """Payload of `shop.orders.returned`.
 
     A customer has sent goods back.
-
-    Attributes:
-        order_id: The order.
-        quantities: How many came back, by SKU.
     """
 
     order_id: UUID
+    """The order."""
     quantities: dict[str, int]
+    """How many came back, by SKU."""
     refund: Money | None = None
     condition: Literal["damaged", "new", "used"] = "new"
 
@@ -1036,13 +892,23 @@ class ReturnedPayloadHandler(Protocol):
 
 
 ReturnedListener: TypeAlias = (
-    ReturnedHandler[Literal['def handler(order_id: UUID, quantities: dict[str, int], refund: Money | None, condition: Literal["damaged", "new", "used"], **_: object)']]
-    | ReturnedMessageHandler[Literal['def handler(event: EventMessage, order_id: UUID, quantities: dict[str, int], refund: Money | None, condition: Literal["damaged", "new", "used"], **_: object)']]
+    ReturnedHandler[
+        Literal[
+            "def handler(order_id: UUID, quantities: dict[str, int], refund: Money | None, condition: "
+            'Literal["damaged", "new", "used"], **_: object)'
+        ]
+    ]
+    | ReturnedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, order_id: UUID, quantities: dict[str, int], refund: Money | "
+            'None, condition: Literal["damaged", "new", "used"], **_: object)'
+        ]
+    ]
     | ReturnedPayloadHandler
 )
 
 
-class ReturnedEndpoint(lightbus.EventEndpoint):
+class ReturnedEndpoint(lightbus.EventEndpoint[ReturnedListener]):
     """A customer has sent goods back.
 
     Schema: schemas/shop.orders.json#/events/returned
@@ -1094,42 +960,20 @@ class ReturnedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: ReturnedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ReturnedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipped:
     """Payload of `shop.orders.shipped`.
 
     The carrier has taken the parcels.
-
-    Attributes:
-        order_id: The order.
-        expected_on: The carrier's own estimate.
     """
 
     order_id: UUID
+    """The order."""
     carrier: str
     tracking_numbers: list[str]
     expected_on: date | None = None
+    """The carrier's own estimate."""
 
 
 class ShippedHandler(Protocol[_Sig]):
@@ -1167,13 +1011,23 @@ class ShippedPayloadHandler(Protocol):
 
 
 ShippedListener: TypeAlias = (
-    ShippedHandler[Literal["def handler(order_id: UUID, carrier: str, tracking_numbers: list[str], expected_on: date | None, **_: object)"]]
-    | ShippedMessageHandler[Literal["def handler(event: EventMessage, order_id: UUID, carrier: str, tracking_numbers: list[str], expected_on: date | None, **_: object)"]]
+    ShippedHandler[
+        Literal[
+            "def handler(order_id: UUID, carrier: str, tracking_numbers: list[str], expected_on: date | "
+            "None, **_: object)"
+        ]
+    ]
+    | ShippedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, order_id: UUID, carrier: str, tracking_numbers: list[str], "
+            "expected_on: date | None, **_: object)"
+        ]
+    ]
     | ShippedPayloadHandler
 )
 
 
-class ShippedEndpoint(lightbus.EventEndpoint):
+class ShippedEndpoint(lightbus.EventEndpoint[ShippedListener]):
     """The carrier has taken the parcels.
 
     Schema: schemas/shop.orders.json#/events/shipped
@@ -1225,26 +1079,6 @@ class ShippedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: ShippedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ShippedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockCountFinished:
@@ -1279,7 +1113,7 @@ StockCountFinishedListener: TypeAlias = (
 )
 
 
-class StockCountFinishedEndpoint(lightbus.EventEndpoint):
+class StockCountFinishedEndpoint(lightbus.EventEndpoint[StockCountFinishedListener]):
     """The yearly count is over; orders are packed again.
 
     Schema: schemas/shop.orders.json#/events/stock_count_finished
@@ -1293,51 +1127,30 @@ class StockCountFinishedEndpoint(lightbus.EventEndpoint):
         """Fire the event and wait until it is stored."""
         return await self._fire_async({})
 
-    def listen(
-        self,
-        listener: StockCountFinishedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: StockCountFinishedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class ShopOrdersClient(lightbus.ApiClient):
-    """The events of the `shop.orders` API.
-
-    Attributes:
-        cancelled: An order will not be delivered.
-        delivered: A customer has the goods.
-        located: A carrier has told where a parcel is.
-        packed: All parcels of an order are ready.
-        paid: The money has arrived.
-        payment_failed: A payment did not go through.
-        placed: A customer has ordered.
-        returned: A customer has sent goods back.
-        shipped: The carrier has taken the parcels.
-        stock_count_finished: The yearly count is over; orders are packed again.
-    """
+    """The events of the `shop.orders` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.cancelled = CancelledEndpoint(bus, _SCHEMA, "cancelled", Cancelled)
+        """An order will not be delivered."""
         self.delivered = DeliveredEndpoint(bus, _SCHEMA, "delivered", Delivered)
+        """A customer has the goods."""
         self.located = LocatedEndpoint(bus, _SCHEMA, "located", Located)
+        """A carrier has told where a parcel is."""
         self.packed = PackedEndpoint(bus, _SCHEMA, "packed", Packed)
+        """All parcels of an order are ready."""
         self.paid = PaidEndpoint(bus, _SCHEMA, "paid", Paid)
+        """The money has arrived."""
         self.payment_failed = PaymentFailedEndpoint(bus, _SCHEMA, "payment_failed", PaymentFailed)
+        """A payment did not go through."""
         self.placed = PlacedEndpoint(bus, _SCHEMA, "placed", Placed)
+        """A customer has ordered."""
         self.returned = ReturnedEndpoint(bus, _SCHEMA, "returned", Returned)
+        """A customer has sent goods back."""
         self.shipped = ShippedEndpoint(bus, _SCHEMA, "shipped", Shipped)
-        self.stock_count_finished = StockCountFinishedEndpoint(bus, _SCHEMA, "stock_count_finished", StockCountFinished)
+        """The carrier has taken the parcels."""
+        self.stock_count_finished = StockCountFinishedEndpoint(
+            bus, _SCHEMA, "stock_count_finished", StockCountFinished
+        )
+        """The yearly count is over; orders are packed again."""
