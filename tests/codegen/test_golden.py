@@ -24,6 +24,14 @@ def test_output_is_as_expected(case: str) -> None:
     assert generated(case) == expected(case)
 
 
+def test_modules_of_ordinary_schemas_have_no_long_lines() -> None:
+    for name, text in generated("ten_events").items():
+        lines = text.splitlines()
+        assert [
+            line for line in lines if len(line) > 110 and name.endswith(".py") and "sha256" not in line
+        ] == []
+
+
 @pytest.mark.parametrize("case", ERRORS)
 def test_report_is_as_expected(case: str) -> None:
     report = reported(case)
