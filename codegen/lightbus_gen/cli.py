@@ -9,102 +9,88 @@ import functools
 import io
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
-import typer
+import click
 
 from lightbus_gen.problems import InputError
 from lightbus_gen.project import plan_project, plan_schemas, run
 from lightbus_gen.report import Format, Outcome, show
 from lightbus_gen.write import Plan
 
-app = typer.Typer(add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False)
-
-CheckOption = Annotated[
-    bool, typer.Option("--check", help="Write nothing; exit 1 with a diff if anything would change.")
-]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to write the outcome.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print problems and drift only.")]
-SchemasOption = Annotated[
-    Path | None, typer.Option("--schemas", metavar="DIR", help="The schemas folder. Default: schemas")
-]
+_schemas = click.option("--schemas", metavar="DIR", type=Path, help="The schemas folder. Default: schemas")
 
 
-@app.callback(invoke_without_command=True)
-def generate(
-    context: typer.Context,
-    apis: Annotated[
-        list[str] | None,
-        typer.Option("--apis", metavar="MODULE[:CLASS]", help="Export these Api classes first. Repeatable."),
-    ] = None,
-    schemas: SchemasOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Where the package goes. Default: generated"),
-    ] = None,
-    package: Annotated[
-        str | None, typer.Option("--package", metavar="NAME", help="Import name of the package.")
-    ] = None,
-    shared: Annotated[
-        list[str] | None,
-        typer.Option("--shared", metavar="GLOB", help="Schema files that make no event. Repeatable."),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="API", help="Leave the files of other APIs alone. Repeatable."),
-    ] = None,
-    distribution: Annotated[
-        str | None,
-        typer.Option("--distribution", metavar="NAME", help="Make the output an installable distribution."),
-    ] = None,
-    version: Annotated[
-        str | None, typer.Option("--version", metavar="VERSION", help="Version of that distribution.")
-    ] = None,
-    check: CheckOption = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Go on, and run again whenever schemas or Api classes change.")
-    ] = False,
-    format_: FormatOption = Format.TEXT,
-    quiet: QuietOption = False,
+def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options on what to do with the outcome."""
+    check = click.option(
+        "--check", is_flag=True, help="Write nothing; exit 1 with a diff if anything would change."
+    )
+    format_ = click.option(
+        "--format",
+        "format_",
+        type=click.Choice([each.value for each in Format]),
+        default=Format.TEXT.value,
+        show_default=True,
+        help="How to write the outcome.",
+    )
+    quiet = click.option("--quiet", "-q", is_flag=True, help="Print problems and drift only.")
+    return check(format_(quiet(command)))
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--apis", metavar="MODULE[:CLASS]", multiple=True, help="Export these Api classes first. Repeatable."
+)
+@_schemas
+@click.option("--out", metavar="DIR", type=Path, help="Where the package goes. Default: generated")
+@click.option("--package", metavar="NAME", help="Import name of the package.")
+@click.option("--shared", metavar="GLOB", multiple=True, help="Schema files that make no event. Repeatable.")
+@click.option("--only", metavar="API", multiple=True, help="Leave the files of other APIs alone. Repeatable.")
+@click.option("--distribution", metavar="NAME", help="Make the output an installable distribution.")
+@click.option("--version", metavar="VERSION", help="Version of that distribution.")
+@click.option("--watch", is_flag=True, help="Go on, and run again whenever schemas or Api classes change.")
+@_outcome_options
+@click.pass_context
+def app(
+    context: click.Context,
+    /,
+    only: tuple[str, ...],
+    watch: bool,
+    check: bool,
+    format_: str,
+    quiet: bool,
+    **settings: Any,
 ) -> None:
     """Export Api classes to schemas, and generate the typed client package from them.
 
-    Each setting can stand in pyproject.toml under \\[tool.lightbus-gen]: apis, schemas, out, package, shared,
+    Each setting can stand in pyproject.toml under [tool.lightbus-gen]: apis, schemas, out, package, shared,
     distribution, version.
     """
     if context.invoked_subcommand is not None:
         return
-    given = {
-        "apis": tuple(apis or ()) or None,
-        "schemas": schemas,
-        "out": out,
-        "package": package,
-        "shared": tuple(shared or ()) or None,
-        "distribution": distribution,
-        "version": version,
-    }
-    flags = {name: value for name, value in given.items() if value is not None}
-    work = functools.partial(plan_project, only=tuple(only or ()))
+    flags = {name: value for name, value in settings.items() if value not in (None, ())}
+    work = functools.partial(plan_project, only=only)
     if not watch:
-        _end(run(work, flags, check=check), format_, quiet)
+        _end(run(work, flags, check=check), Format(format_), quiet)
     if check:
-        raise typer.BadParameter("goes with writing; --check writes nothing", param_hint="--watch")
-    _watch(work, flags, format_, quiet)
+        raise click.UsageError("--watch writes, and --check writes nothing: choose one of them")
+    _watch(work, flags, Format(format_), quiet)
 
 
 @app.command()
-def export(
-    modules: Annotated[list[str], typer.Argument(metavar="MODULE[:CLASS]...", help="What to export.")],
-    schemas: SchemasOption = None,
-    check: CheckOption = False,
-    format_: FormatOption = Format.TEXT,
-    quiet: QuietOption = False,
-) -> None:
+@click.argument("modules", metavar="MODULE[:CLASS]...", nargs=-1, required=True)
+@_schemas
+@_outcome_options
+def export(modules: tuple[str, ...], schemas: Path | None, check: bool, format_: str, quiet: bool) -> None:
     """Write the schema document of Api classes to schemas/<api>.json."""
     flags = {} if schemas is None else {"schemas": schemas}
-    _end(run(functools.partial(plan_schemas, modules=modules), flags, check=check), format_, quiet)
+    _end(run(functools.partial(plan_schemas, modules=modules), flags, check=check), Format(format_), quiet)
 
 
 def _watch(work: functools.partial[Plan], flags: Mapping[str, Any], format_: Format, quiet: bool) -> None:
@@ -118,7 +104,7 @@ def _watch(work: functools.partial[Plan], flags: Mapping[str, Any], format_: For
 
 def _end(outcome: Outcome, format_: Format, quiet: bool) -> NoReturn:
     show(outcome, format_, quiet=quiet)
-    raise typer.Exit(outcome.exit_code)
+    sys.exit(outcome.exit_code)
 
 
 _EXTRAS = {"jinja2": "gen", "referencing": "gen", "packaging": "gen", "watchfiles": "dev"}

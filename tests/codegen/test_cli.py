@@ -248,7 +248,7 @@ PROBLEMS: dict[str, tuple[dict[str, str], list[str], str]] = {
         [],
         "pyproject.toml: INVALID_CONFIG version = 1.4 is not a string",
     ),
-    "watch and check": ({}, ["--watch", "--check"], "--check writes nothing"),
+    "watch and check": ({}, ["--watch", "--check"], "--watch writes, and --check writes nothing"),
     "watch with unusable settings": (
         {"pyproject.toml": "[tool"},
         ["--watch"],
