@@ -37,12 +37,13 @@ def watch(
         InputError: the settings cannot be used, so that it is not known what to watch.
     """
     settings = effective_settings(flags)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a shell's background jobs ignore it
+        signal.signal(number, signal.default_int_handler)
     written = _Written()
     with contextlib.suppress(KeyboardInterrupt):
-        for number, changed in enumerate(_changes(settings)):
+        for count, changed in enumerate(_changes(settings)):
             changed = [path for path in changed if not written.accounts_for(path)]
-            if not changed and number:
+            if not changed and count:
                 continue
             if changed:
                 names = ", ".join(sorted({path.name for path in changed})[:3])
@@ -51,7 +52,7 @@ def watch(
             if outcome is not None:
                 written.add(change.path for change in outcome.plan.changes)
                 show(outcome)
-            if not number:
+            if not count:
                 _say(f"watching {shown(settings.root)} for changes; Ctrl-C ends this")
 
 

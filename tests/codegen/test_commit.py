@@ -131,12 +131,13 @@ def test_files_of_killed_runs_are_removed(written: Path) -> None:
 
 # Goes back and forth between two versions of the files until it is killed, and says when it has begun.
 RESTLESS = """
-import itertools, sys
+import itertools, signal, sys
 from pathlib import Path
 from lightbus_gen.commit import apply, exclusive
 from lightbus_gen.write import plan
 from tests.codegen.test_commit import _files
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which may be ignored where the tests run
 folder = Path(sys.argv[1])
 versions = [_files(1), _files(2)]
 for number in itertools.count():
