@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := runtime codegen examples tests
 
-.PHONY: help demo test check format golden lock clean
+.PHONY: help demo test pythons check format golden lock clean
 
 help:
 	@echo "make demo    see the bus at work: three services, a crash, the gates"
 	@echo "make test    run the tests against a real nats-server"
+	@echo "make pythons run the generator's tests under every Python 3.11 to 3.14 found"
 	@echo "make check   format, lint, types, import rules and drift, as CI does"
 	@echo "make format  format the code"
 	@echo "make golden  write the generator's golden folders anew"
@@ -28,6 +29,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+pythons:
+	@$(PYTHON) tests/pythons.py $(PYTHONS)
 
 check: .venv/ready
 	$(BIN)/ruff format --check $(SOURCES)
@@ -54,4 +58,4 @@ lock:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .lightbus .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .venv-pythons .lightbus .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from lightbus.schema import format_type, pattern_matches
 from lightbus_gen import pytypes
-from lightbus_gen.definitions import Definitions, description
+from lightbus_gen.definitions import Definitions, Property, description
 from lightbus_gen.names import Hint, Unnameable, branch_name, definition_name, name_of, pascal
 from lightbus_gen.pytypes import Name, Type, Union, union
 from lightbus_gen.references import Library, Node
@@ -31,15 +30,6 @@ from lightbus_gen.shapes import (
     required_names,
     says_type,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """One property of an object: its type, whether it must be there, and the author's words on it."""
-
-    type: Type
-    required: bool
-    description: str
 
 
 class Annotator:
@@ -260,8 +250,7 @@ class Annotator:
             return self._definitions.refuse(error)
         made = self._objects[key] = self._titled[same] = Name(name, "")
         properties = self._properties(alternatives, Hint(hint.scope, name))
-        kinds = {wire: (found.type, found.required) for wire, found in properties.items()}
-        self._definitions.add_object(name, node, kinds)
+        self._definitions.add_object(name, node, properties)
         return made
 
     def _properties(self, alternatives: Sequence[Parts], hint: Hint) -> dict[str, Property]:

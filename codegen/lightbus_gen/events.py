@@ -13,15 +13,15 @@ from lightbus.api import NO_DEFAULT
 from lightbus.errors import InvalidEventArguments, SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus_gen import ir, pytypes
-from lightbus_gen.annotate import Annotator, Property
-from lightbus_gen.definitions import Definitions
+from lightbus_gen.annotate import Annotator
+from lightbus_gen.definitions import Definitions, Property
 from lightbus_gen.files import Report
 from lightbus_gen.names import RESERVED, Hint, Names, pascal
 from lightbus_gen.positions import pointer
 from lightbus_gen.pytypes import Literals, Name, Type, Union
 from lightbus_gen.references import Library
 from lightbus_gen.sources import ApiSource, EventSource
-from lightbus_gen.text import literal, plain
+from lightbus_gen.text import first_sentence, literal, plain
 from lightbus_gen.tree import client_class
 
 _SUFFIXES = ("", "Handler", "MessageHandler", "PayloadHandler", "Listener", "Endpoint")
@@ -156,20 +156,18 @@ class EventLowerer:
         source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
         described = [(parameter.name, parameter.description) for parameter in parameters]
         star = ("*",) if fields else ()
-        about = f"{event.description}\n\n" if event.description else ""
         return ir.Event(
             name=event.name,
             class_name=stem,
-            payload_doc=f"Payload of `{full_name}`.\n\n{about}{_section('Attributes', described)}",
+            summary=first_sentence(event.description),
+            payload_doc=f"Payload of `{full_name}`.\n\n{event.description}",
             doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {plain(source)}",
-            fire_doc=f"Fire the event and wait until it is stored.\n\n{_section('Args', described)}",
+            fire_doc=f"Fire the event and wait until it is stored.\n\n{_arguments(described)}",
             fields=fields,
             keyword_call=("self", *star, *(field.parameter for field in fields)),
             message_call=("self", f"{message}: EventMessage", "/", *star, *(f.parameter for f in fields)),
-            keyword_signature=literal(f"def handler({', '.join([*wanted, '**_: object'])})"),
-            message_signature=literal(
-                f"def handler({', '.join([f'{message}: EventMessage', *wanted, '**_: object'])})"
-            ),
+            keyword_signature=f"def handler({', '.join([*wanted, '**_: object'])})",
+            message_signature=f"def handler({', '.join([f'{message}: EventMessage', *wanted, '**_: object'])})",
         )
 
     def _rename(self, parameters: Sequence[ParameterContract], spelled: Sequence[Type]) -> dict[str, str]:
@@ -206,6 +204,7 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
         attribute=attribute,
         argument=argument,
         parameter=f"{name}: {outside}" + ("" if parameter.always_present else " = ..."),
+        doc=parameter.description,
     )
 
 
@@ -232,10 +231,10 @@ def _is_writable(default: object, type_: Type) -> bool:
     return default is None and pytypes.NONE in members
 
 
-def _section(title: str, described: Iterable[tuple[str, str]]) -> str:
-    """Write a section of a docstring, "" where it has no entries."""
+def _arguments(described: Iterable[tuple[str, str]]) -> str:
+    """Write the section of a docstring on arguments, "" where it has no entries."""
     lines = [f"    {name}: {' '.join(text.split())}" for name, text in described if text.strip()]
-    return "\n".join([f"{title}:", *lines]) if lines else ""
+    return "\n".join(["Args:", *lines]) if lines else ""
 
 
 def _compile(contract: EventContract) -> None:

@@ -19,7 +19,6 @@ RESERVED = frozenset(
         "Any",
         "Decimal",
         "EventMessage",
-        "ListenOptions",
         "Literal",
         "Never",
         "NotRequired",
@@ -29,7 +28,6 @@ RESERVED = frozenset(
         "TypeVar",
         "UNSET",
         "UUID",
-        "Unpack",
         "UnsetType",
     ]
 )

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import apply, plan
+from lightbus_gen.write import plan
 
 CORPORA = Path(os.environ.get("LIGHTBUS_CORPORA") or Path(__file__).parents[3] / "shared/corpora")
 PACKAGE = "cdevents_bus"

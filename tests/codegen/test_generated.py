@@ -16,8 +16,9 @@ import pytest
 
 import lightbus
 from lightbus.schema import SchemaDocument
+from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import apply, plan
+from lightbus_gen.write import plan
 from tests.codegen.cases import CASES, HERE, PACKAGE, options_of
 from tests.codegen.cdevents import generate_cdevents
 from tests.codegen.conforms import misfits

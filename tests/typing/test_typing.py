@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import apply, plan
+from lightbus_gen.write import plan
 from tests.codegen.cases import CASES, HERE, options_of
 from tests.codegen.cdevents import CORPORA, generate_cdevents
 from tests.typing.checkers import Verdict, check

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import EventMessage, ListenOptions
+from lightbus import EventMessage
 
 lightbus.require_format(1)
 
@@ -60,7 +60,7 @@ AnythingHappenedListener: TypeAlias = (
 )
 
 
-class AnythingHappenedEndpoint(lightbus.EventEndpoint):
+class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener]):
     """The event `auth.anything_happened`.
 
     Schema: schemas/production.json
@@ -72,11 +72,7 @@ class AnythingHappenedEndpoint(lightbus.EventEndpoint):
         what: str,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "what": what,
-            }
-        )
+        return self._fire({"what": what})
 
     async def fire_async(
         self,
@@ -84,31 +80,7 @@ class AnythingHappenedEndpoint(lightbus.EventEndpoint):
         what: str,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "what": what,
-            }
-        )
-
-    def listen(
-        self,
-        listener: AnythingHappenedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: AnythingHappenedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"what": what})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +134,23 @@ class MoneySpentPayloadHandler(Protocol):
 
 
 MoneySpentListener: TypeAlias = (
-    MoneySpentHandler[Literal['def handler(amount: Decimal, at: datetime, currency: Literal["EUR", "USD"], on: date | None, place: list[Any], profile: MoneySpentProfile, **_: object)']]
-    | MoneySpentMessageHandler[Literal['def handler(event: EventMessage, amount: Decimal, at: datetime, currency: Literal["EUR", "USD"], on: date | None, place: list[Any], profile: MoneySpentProfile, **_: object)']]
+    MoneySpentHandler[
+        Literal[
+            'def handler(amount: Decimal, at: datetime, currency: Literal["EUR", "USD"], on: date | None, '
+            "place: list[Any], profile: MoneySpentProfile, **_: object)"
+        ]
+    ]
+    | MoneySpentMessageHandler[
+        Literal[
+            'def handler(event: EventMessage, amount: Decimal, at: datetime, currency: Literal["EUR", '
+            '"USD"], on: date | None, place: list[Any], profile: MoneySpentProfile, **_: object)'
+        ]
+    ]
     | MoneySpentPayloadHandler
 )
 
 
-class MoneySpentEndpoint(lightbus.EventEndpoint):
+class MoneySpentEndpoint(lightbus.EventEndpoint[MoneySpentListener]):
     """The event `auth.money_spent`.
 
     Schema: schemas/production.json
@@ -217,26 +199,6 @@ class MoneySpentEndpoint(lightbus.EventEndpoint):
                 "profile": profile,
             }
         )
-
-    def listen(
-        self,
-        listener: MoneySpentListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: MoneySpentListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,13 +249,23 @@ class UserRegisteredPayloadHandler(Protocol):
 
 
 UserRegisteredListener: TypeAlias = (
-    UserRegisteredHandler[Literal["def handler(email: str | None, is_admin: bool, nickname: str | None, note: Any, username: str, **_: object)"]]
-    | UserRegisteredMessageHandler[Literal["def handler(event: EventMessage, email: str | None, is_admin: bool, nickname: str | None, note: Any, username: str, **_: object)"]]
+    UserRegisteredHandler[
+        Literal[
+            "def handler(email: str | None, is_admin: bool, nickname: str | None, note: Any, username: str, "
+            "**_: object)"
+        ]
+    ]
+    | UserRegisteredMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, email: str | None, is_admin: bool, nickname: str | None, note: "
+            "Any, username: str, **_: object)"
+        ]
+    ]
     | UserRegisteredPayloadHandler
 )
 
 
-class UserRegisteredEndpoint(lightbus.EventEndpoint):
+class UserRegisteredEndpoint(lightbus.EventEndpoint[UserRegisteredListener]):
     """The event `auth.user_registered`.
 
     Schema: schemas/production.json
@@ -339,35 +311,9 @@ class UserRegisteredEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: UserRegisteredListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: UserRegisteredListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class AuthClient(lightbus.ApiClient):
-    """The events of the `auth` API.
-
-    Attributes:
-        anything_happened
-        money_spent
-        user_registered
-    """
+    """The events of the `auth` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.anything_happened = AnythingHappenedEndpoint(bus, _SCHEMA, "anything_happened", AnythingHappened)
