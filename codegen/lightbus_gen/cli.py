@@ -61,7 +61,7 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--only", metavar="API", multiple=True, help="Leave the files of other APIs alone. Repeatable.")
 @click.option("--distribution", metavar="NAME", help="Make the output an installable distribution.")
-@click.option("--version", metavar="VERSION", help="Version of that distribution.")
+@click.option("--version", metavar="X.Y.Z", help="Version of that distribution.")
 @click.option("--watch", is_flag=True, help="Go on, and run again whenever schemas or Api classes change.")
 @_outcome_options
 @click.pass_context
