@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from lightbus_gen import ir, tree
-from lightbus_gen.bundle import document_text
+from lightbus_gen.bundle import Bundler
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, Sources
@@ -39,7 +39,8 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
     _check_names(sources, report)
     report.check()
     names = [api.name for api in sources.apis]
-    texts = {api.name: document_text(api, library) for api in sources.apis}
+    bundler = Bundler(library)
+    texts = {api.name: bundler.document_text(api) for api in sources.apis}
     modules = tuple(_module(api, names, texts[api.name], library, report) for api in sources.apis)
     report.check()
     children, namespaces = tree.children("", names), tree.namespaces(names)

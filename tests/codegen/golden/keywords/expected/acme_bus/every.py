@@ -68,7 +68,7 @@ class Thing:
     map: dict[str, int] | UnsetType = UNSET
     patterns: dict[str, str | int] | UnsetType = UNSET
     open_patterns: dict[str, Any] | UnsetType = UNSET
-    record: ThingRecord | UnsetType = UNSET
+    record: ThingRecord | dict[str, Any] | UnsetType = UNSET
     closed_empty: dict[str, Any] | UnsetType = UNSET
     required_only: ThingRequiredOnly | UnsetType = UNSET
     undeclared: ThingUndeclared | UnsetType = UNSET
@@ -102,7 +102,7 @@ class ThingHandler(Protocol[_Sig]):
         map: dict[str, int] = ...,
         patterns: dict[str, str | int] = ...,
         open_patterns: dict[str, Any] = ...,
-        record: ThingRecord = ...,
+        record: ThingRecord | dict[str, Any] = ...,
         closed_empty: dict[str, Any] = ...,
         required_only: ThingRequiredOnly = ...,
         undeclared: ThingUndeclared = ...,
@@ -139,7 +139,7 @@ class ThingMessageHandler(Protocol[_Sig]):
         map: dict[str, int] = ...,
         patterns: dict[str, str | int] = ...,
         open_patterns: dict[str, Any] = ...,
-        record: ThingRecord = ...,
+        record: ThingRecord | dict[str, Any] = ...,
         closed_empty: dict[str, Any] = ...,
         required_only: ThingRequiredOnly = ...,
         undeclared: ThingUndeclared = ...,
@@ -159,8 +159,8 @@ class ThingPayloadHandler(Protocol):
 
 
 ThingListener: TypeAlias = (
-    ThingHandler[Literal['def handler(mixed: Literal["a", 1, True] | float | dict[str, Any] | list[Any] | None = ..., one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = ..., several: int | str | None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)']]
-    | ThingMessageHandler[Literal['def handler(event: EventMessage, mixed: Literal["a", 1, True] | float | dict[str, Any] | list[Any] | None = ..., one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = ..., several: int | str | None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)']]
+    ThingHandler[Literal['def handler(mixed: Literal["a", 1, True] | float | dict[str, Any] | list[Any] | None = ..., one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = ..., several: int | str | None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord | dict[str, Any] = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)']]
+    | ThingMessageHandler[Literal['def handler(event: EventMessage, mixed: Literal["a", 1, True] | float | dict[str, Any] | list[Any] | None = ..., one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = ..., several: int | str | None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord | dict[str, Any] = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)']]
     | ThingPayloadHandler
 )
 
@@ -190,7 +190,7 @@ class ThingEndpoint(lightbus.EventEndpoint):
         map: dict[str, int] | UnsetType = UNSET,
         patterns: dict[str, str | int] | UnsetType = UNSET,
         open_patterns: dict[str, Any] | UnsetType = UNSET,
-        record: ThingRecord | UnsetType = UNSET,
+        record: ThingRecord | dict[str, Any] | UnsetType = UNSET,
         closed_empty: dict[str, Any] | UnsetType = UNSET,
         required_only: ThingRequiredOnly | UnsetType = UNSET,
         undeclared: ThingUndeclared | UnsetType = UNSET,
@@ -252,7 +252,7 @@ class ThingEndpoint(lightbus.EventEndpoint):
         map: dict[str, int] | UnsetType = UNSET,
         patterns: dict[str, str | int] | UnsetType = UNSET,
         open_patterns: dict[str, Any] | UnsetType = UNSET,
-        record: ThingRecord | UnsetType = UNSET,
+        record: ThingRecord | dict[str, Any] | UnsetType = UNSET,
         closed_empty: dict[str, Any] | UnsetType = UNSET,
         required_only: ThingRequiredOnly | UnsetType = UNSET,
         undeclared: ThingUndeclared | UnsetType = UNSET,
