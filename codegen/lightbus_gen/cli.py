@@ -115,7 +115,7 @@ def _end(outcome: Outcome, format_: Format, quiet: bool) -> NoReturn:
     sys.exit(outcome.exit_code)
 
 
-_EXTRAS = {"jinja2": "gen", "referencing": "gen", "packaging": "gen", "watchfiles": "dev"}
+_EXTRAS = {"jinja2": "gen", "jsonschema": "gen", "packaging": "gen", "watchfiles": "dev"}
 
 
 def main() -> None:

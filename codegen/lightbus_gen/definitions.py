@@ -43,6 +43,10 @@ class Definitions:
     def __contains__(self, name: str) -> bool:
         return name in self._defined
 
+    def free(self, name: str) -> str:
+        """Return a name that none of the module's own classes has."""
+        return self._names.free(name)
+
     def claim(self, name: str, node: Node) -> str:
         """Take a name for a schema; raises Unnameable when something else has it."""
         return self._names.claim(name, node)

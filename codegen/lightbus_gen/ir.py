@@ -67,6 +67,21 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class More:
+    """What takes the properties that a schema allows beside those it declares.
+
+    Attributes:
+        name: Python name.
+        attribute: in the payload class, `more: dict[str, Any] = field(default_factory=dict)`.
+        argument: of `fire()`, `**more: Any`.
+    """
+
+    name: str
+    attribute: str
+    argument: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One event.
 
@@ -76,6 +91,7 @@ class Event:
         summary: the first sentence about it, "" for none.
         payload_doc, doc, fire_doc: docstrings of the payload class, the endpoint and `fire()`.
         fields: its parameters, in the author's order.
+        more: what takes further properties; None where there are none.
         keyword_call, message_call: what those handlers are called with.
         keyword_signature, message_signature: the handlers to write, as checkers quote them; plain text.
     """
@@ -87,6 +103,7 @@ class Event:
     doc: str
     fire_doc: str
     fields: tuple[Field, ...]
+    more: More | None
     keyword_call: tuple[str, ...]
     message_call: tuple[str, ...]
     keyword_signature: str

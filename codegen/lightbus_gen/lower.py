@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lightbus_gen import ir, tree
-from lightbus_gen.bundle import document_text, reached
+from lightbus_gen.bundle import Bundler
 from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
-from lightbus_gen.files import Report, SchemaFile
+from lightbus_gen.files import Report
 from lightbus_gen.pytypes import Name
-from lightbus_gen.references import Library, Unresolvable, can_be_searched, check_references
+from lightbus_gen.references import Library, Unresolvable, check_references
 from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.text import first_sentence, plain
 
@@ -38,13 +38,14 @@ def lower(
     Raises:
         InputError: there are problems; all that were found.
     """
-    library = Library(_searchable(sources.files, report))
-    for file in library.files:
+    library = Library(sources.files)
+    for file in sources.files:
         check_references(library, file, report)
     _check_names(sources, report)
-    apis = sources.apis if not report.problems else [_sound(api, library, report) for api in sources.apis]
+    bundler = Bundler(library)
+    apis = sources.apis if not report.problems else [_sound(api, bundler, report) for api in sources.apis]
     about = {api.name: first_sentence(api.description) for api in apis}
-    texts = {api.name: document_text(api, library) for api in apis}
+    texts = {api.name: bundler.document_text(api) for api in apis}
     modules = tuple(_module(api, about, texts[api.name], library, report) for api in apis)
     report.check()
     children, namespaces = tree.children("", about), tree.namespaces(about)
@@ -63,19 +64,7 @@ def lower(
     )
 
 
-def _searchable(files: Iterable[SchemaFile], report: Report) -> list[SchemaFile]:
-    """Set aside the files whose mistakes make it impossible to follow `$ref`s in them."""
-    faulty = {problem.path for problem in report.problems}
-    searchable = []
-    for file in files:
-        if file.shown not in faulty or can_be_searched(file):
-            searchable.append(file)
-        else:
-            report.set_aside(file)
-    return searchable
-
-
-def _sound(api: ApiSource, library: Library, report: Report) -> ApiSource:
+def _sound(api: ApiSource, bundler: Bundler, report: Report) -> ApiSource:
     """Leave out the events whose schemas have problems already, so that those of the others are found, too."""
     faulty = {problem.path for problem in report.problems}
 
@@ -83,7 +72,7 @@ def _sound(api: ApiSource, library: Library, report: Report) -> ApiSource:
         if event.file.shown in faulty:
             return False
         try:
-            files = reached(library, event.file)[0]
+            files = bundler.reached(event.file)[0]
         except Unresolvable:
             return False
         return not any(file.shown in faulty for file in files)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lightbus_gen.references import Node
@@ -32,6 +34,7 @@ RESERVED = frozenset(
     ]
 )
 _TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_BRANCHES = ("allOf", "anyOf", "oneOf", "then", "else")
 _DEFINITIONS = ("$defs", "definitions", "schemas")
 
 
@@ -55,6 +58,13 @@ class Hint:
         """Return the hint for a property or item of this."""
         return Hint(self.scope, self.path + pascal(part))
 
+    def of_all(self, parts: Iterable[str]) -> dict[str, Hint]:
+        """Return the hint for each property; of those that would meet, some keep their separators."""
+        found = {part: pascal(part) for part in parts}
+        count = Counter(found.values())
+        spelled = {part: name if count[name] == 1 else _spelled(part) for part, name in found.items()}
+        return {part: Hint(self.scope, self.path + name) for part, name in spelled.items()}
+
 
 class Unnameable(Exception):
     """A schema's name cannot be used; the text says why.
@@ -62,10 +72,11 @@ class Unnameable(Exception):
     Attributes:
         node: the schema.
         is_taken: whether the name is fine but for something else that has it.
+        is_twin: whether that stands in the same place of another branch of the same schema.
     """
 
-    def __init__(self, node: Node, message: str, *, is_taken: bool = False) -> None:
-        self.node, self.is_taken = node, is_taken
+    def __init__(self, node: Node, message: str, *, is_taken: bool = False, is_twin: bool = False) -> None:
+        self.node, self.is_taken, self.is_twin = node, is_taken, is_twin
         super().__init__(message)
 
 
@@ -82,6 +93,14 @@ class Names:
     def __contains__(self, name: object) -> bool:
         return name in self._owners
 
+    def free(self, name: str) -> str:
+        """Return a name that none of the module's own classes has: `OrderObject` beside an event `order`."""
+        if name in RESERVED:
+            name += "_"
+        while name in self._owners and self._owners[name] is None:
+            name += "Object"
+        return name
+
     def claim(self, name: str, node: Node) -> str:
         """Take a name for a schema; `Order` becomes `OrderObject` beside an event `order`.
 
@@ -90,16 +109,21 @@ class Names:
         """
         if not name:
             raise Unnameable(node, "its name has no letter that a Python class name could be made of")
-        if name in RESERVED:
-            name += "_"
-        if name in self._owners and self._owners[name] is None:
-            name += "Object"
+        name = self.free(name)
         if name in self._owners:
             owner = self._owners[name]
             other = "an event's own class" if owner is None else f"the schema at {place(owner)}"
-            raise Unnameable(node, f"would be class {name!r}, as is {other}", is_taken=True)
+            is_twin = owner is not None and _place_in_value(owner) == _place_in_value(node)
+            message = f"would be class {name!r}, as is {other}"
+            raise Unnameable(node, message, is_taken=True, is_twin=is_twin)
         self._owners[name] = node
         return name
+
+
+def _place_in_value(node: Node) -> tuple[object, ...]:
+    """Return the place of the values that a schema is about, whichever branches it stands in."""
+    steps = (step for step in node.path if isinstance(step, str) and step not in _BRANCHES)
+    return node.file.path, *steps
 
 
 def name_of(node: Node, hint: Hint) -> str:
@@ -171,6 +195,12 @@ def pascal(text: str) -> str:
     if name and name[0].isdigit():
         name = f"_{name}"
     return name if name.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "", name)
+
+
+def _spelled(text: str) -> str:
+    """Write text as a class name that keeps its separators: `tcp-A` is `Tcp_A`, beside `tcpA`."""
+    name = re.sub(r"[^A-Za-z0-9]", "_", text)
+    return name[:1].upper() + name[1:]
 
 
 def place(node: Node) -> str:

@@ -76,9 +76,10 @@ def _call(parameters: Sequence[str], indent: int) -> str:
     return f"def __call__({listed}\n{margin}) -> object: ..."
 
 
-def _payload(fields: Sequence[ir.Field], function: str, indent: int) -> str:
+def _payload(event: ir.Event, function: str, indent: int) -> str:
     """Print a call with the dict of an event's parameters, on one line where it fits."""
-    pairs = [f"{field.wire}: {field.name}" for field in fields]
+    pairs = [f"{field.wire}: {field.name}" for field in event.fields]
+    pairs += [f"**{event.more.name}"] if event.more else []
     line = f"{function}({{{', '.join(pairs)}}})"
     margin = " " * indent
     if indent + len("return ") + len(line) <= _WIDTH:

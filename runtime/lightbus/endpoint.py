@@ -78,7 +78,7 @@ class EventEndpoint(Generic[ListenerT]):
         super().__init_subclass__()
         for name in ("fire", "fire_async"):
             method = vars(cls).get(name)
-            if method is not None and not method.__code__.co_flags & inspect.CO_VARKEYWORDS:
+            if method is not None:
                 setattr(cls, name, _explained(method))
 
     def __init__(
@@ -221,9 +221,10 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     code = method.__code__
     accepted = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
     required = accepted - set(method.__kwdefaults__ or ())
+    takes_more = bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
     def check(endpoint: EventEndpoint[Any], kwargs: Mapping[str, object]) -> None:
-        if not (required <= kwargs.keys() <= accepted):
+        if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
 
     if inspect.iscoroutinefunction(method):

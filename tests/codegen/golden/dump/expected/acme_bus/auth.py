@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
@@ -33,6 +33,7 @@ class AnythingHappened:
     """Payload of `auth.anything_happened`."""
 
     what: str
+    more: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class AnythingHappenedHandler(Protocol[_Sig]):
@@ -54,8 +55,8 @@ class AnythingHappenedPayloadHandler(Protocol):
 
 
 AnythingHappenedListener: TypeAlias = (
-    AnythingHappenedHandler[Literal["def handler(what: str, **_: object)"]]
-    | AnythingHappenedMessageHandler[Literal["def handler(event: EventMessage, what: str, **_: object)"]]
+    AnythingHappenedHandler[Literal["def handler(what: str, **more: Any)"]]
+    | AnythingHappenedMessageHandler[Literal["def handler(event: EventMessage, what: str, **more: Any)"]]
     | AnythingHappenedPayloadHandler
 )
 
@@ -70,17 +71,27 @@ class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener])
         self,
         *,
         what: str,
+        **more: Any,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
-        return self._fire({"what": what})
+        """Fire the event and wait until it is stored.
+
+        Args:
+            more: Further properties, by their names on the wire.
+        """
+        return self._fire({"what": what, **more})
 
     async def fire_async(
         self,
         *,
         what: str,
+        **more: Any,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
-        return await self._fire_async({"what": what})
+        """Fire the event and wait until it is stored.
+
+        Args:
+            more: Further properties, by their names on the wire.
+        """
+        return await self._fire_async({"what": what, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ class Thing:
     map: dict[str, int] | UnsetType = UNSET
     patterns: dict[str, str | int] | UnsetType = UNSET
     open_patterns: dict[str, Any] | UnsetType = UNSET
-    record: ThingRecord | UnsetType = UNSET
+    record: ThingRecord | dict[str, Any] | UnsetType = UNSET
     closed_empty: dict[str, Any] | UnsetType = UNSET
     required_only: ThingRequiredOnly | UnsetType = UNSET
     undeclared: ThingUndeclared | UnsetType = UNSET
@@ -102,7 +102,7 @@ class ThingHandler(Protocol[_Sig]):
         map: dict[str, int] = ...,
         patterns: dict[str, str | int] = ...,
         open_patterns: dict[str, Any] = ...,
-        record: ThingRecord = ...,
+        record: ThingRecord | dict[str, Any] = ...,
         closed_empty: dict[str, Any] = ...,
         required_only: ThingRequiredOnly = ...,
         undeclared: ThingUndeclared = ...,
@@ -139,7 +139,7 @@ class ThingMessageHandler(Protocol[_Sig]):
         map: dict[str, int] = ...,
         patterns: dict[str, str | int] = ...,
         open_patterns: dict[str, Any] = ...,
-        record: ThingRecord = ...,
+        record: ThingRecord | dict[str, Any] = ...,
         closed_empty: dict[str, Any] = ...,
         required_only: ThingRequiredOnly = ...,
         undeclared: ThingUndeclared = ...,
@@ -166,11 +166,11 @@ ThingListener: TypeAlias = (
             "| None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., "
             "anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., "
             "untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: "
-            "dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord = ..., "
-            "closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = ..., undeclared: "
-            "ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: int = ..., deep: "
-            'int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = ..., or_any: str | '
-            "Any = ..., **_: object)"
+            "dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord | "
+            "dict[str, Any] = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = "
+            "..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: "
+            'int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = '
+            "..., or_any: str | Any = ..., **_: object)"
         ]
     ]
     | ThingMessageHandler[
@@ -181,10 +181,10 @@ ThingListener: TypeAlias = (
             "open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: "
             "ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: "
             "dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = "
-            "..., record: ThingRecord = ..., closed_empty: dict[str, Any] = ..., required_only: "
-            "ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: "
-            "str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: "
-            'Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)'
+            "..., record: ThingRecord | dict[str, Any] = ..., closed_empty: dict[str, Any] = ..., "
+            "required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = "
+            "..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., "
+            'literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)'
         ]
     ]
     | ThingPayloadHandler
@@ -216,7 +216,7 @@ class ThingEndpoint(lightbus.EventEndpoint[ThingListener]):
         map: dict[str, int] | UnsetType = UNSET,
         patterns: dict[str, str | int] | UnsetType = UNSET,
         open_patterns: dict[str, Any] | UnsetType = UNSET,
-        record: ThingRecord | UnsetType = UNSET,
+        record: ThingRecord | dict[str, Any] | UnsetType = UNSET,
         closed_empty: dict[str, Any] | UnsetType = UNSET,
         required_only: ThingRequiredOnly | UnsetType = UNSET,
         undeclared: ThingUndeclared | UnsetType = UNSET,
@@ -278,7 +278,7 @@ class ThingEndpoint(lightbus.EventEndpoint[ThingListener]):
         map: dict[str, int] | UnsetType = UNSET,
         patterns: dict[str, str | int] | UnsetType = UNSET,
         open_patterns: dict[str, Any] | UnsetType = UNSET,
-        record: ThingRecord | UnsetType = UNSET,
+        record: ThingRecord | dict[str, Any] | UnsetType = UNSET,
         closed_empty: dict[str, Any] | UnsetType = UNSET,
         required_only: ThingRequiredOnly | UnsetType = UNSET,
         undeclared: ThingUndeclared | UnsetType = UNSET,
