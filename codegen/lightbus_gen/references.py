@@ -189,11 +189,11 @@ class Library:
 
 
 def join(base: str, reference: str) -> str:
-    """Make a reference absolute, without its fragment; one that is no URI reference leads nowhere else."""
+    """Make a reference absolute, without its fragment; "" for one that is no URI reference."""
     try:
         return urldefrag(urljoin(base, reference)).url
     except ValueError:
-        return base
+        return ""
 
 
 def _metaschema(dialect: str) -> SchemaFile:
@@ -228,7 +228,7 @@ def _own_id(schema: Any, file: SchemaFile) -> str:
 def _base(schema: Any, file: SchemaFile, outer: str) -> str:
     """Return the base URI inside a schema, which may have an `$id`."""
     given = _own_id(schema, file)
-    return join(outer, given) if given and not given.startswith("#") else outer
+    return (join(outer, given) or outer) if given and not given.startswith("#") else outer
 
 
 # -- the schemas inside a schema -------------------------------------------------------------------
@@ -277,8 +277,8 @@ def check_references(library: Library, file: SchemaFile, report: Report) -> None
         try:
             target = library.resolve(node, node.schema[keyword])
         except Unresolvable as error:
-            bases = (file.uri, node.base)
-            if any(report.may_hold(join(base, node.schema[keyword])) for base in bases):
+            wanted = {join(base, node.schema[keyword]) for base in (file.uri, node.base)}
+            if any(report.may_hold(uri) for uri in wanted if uri):
                 continue
             message = f"the {keyword} {error}"
             fix = (
