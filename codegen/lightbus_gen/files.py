@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,6 +16,7 @@ from lightbus.schema.metaschema import DIALECTS
 from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.positions import line_and_column, locate, offset_of_token, pointer, repeated_keys
 from lightbus_gen.problems import InputError, Problem
+from lightbus_gen.text import plain
 
 MAX_DEPTH = 100
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -88,6 +89,9 @@ class Report:
 
 
 def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:
+    if not _is_unicode(path):
+        report.add_file(plain(shown), "NOT_UTF8", "has a name that is not UTF-8 text", "rename the file")
+        return None
     data = data.replace(b"\r\n", b"\n")
     try:
         text = data.decode()
@@ -104,7 +108,7 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
         return None
     if path.endswith(YAML_SUFFIXES):
         file = _read_yaml(path, name, shown, text, report)
-        return file and _unless_too_deep(file, report)
+        return file and _unless_unusable(file, report)
     try:
         value = _parse(text)
     except json.JSONDecodeError as error:
@@ -132,7 +136,7 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
                 Problem(shown, line, column, "DUPLICATE_KEY", message, "keep one of them", pointer(place))
             )
         return None
-    return _unless_too_deep(file, report)
+    return _unless_unusable(file, report)
 
 
 def _read_yaml(path: str, name: str, shown: str, text: str, report: Report) -> SchemaFile | None:
@@ -153,11 +157,34 @@ def _read_yaml(path: str, name: str, shown: str, text: str, report: Report) -> S
     return SchemaFile(path, name, shown, json_text, value, places)
 
 
-def _unless_too_deep(file: SchemaFile, report: Report) -> SchemaFile | None:
+def _unless_unusable(file: SchemaFile, report: Report) -> SchemaFile | None:
     if deep := _too_deep(file.value):
         report.add(file, deep, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
         return None
+    if not _is_unicode(file.text) or "\\u" in file.text.lower():  # an escape may stand for half a character
+        for place in _half_characters(file.value, ()):
+            message = "has a string with half a character: a surrogate without its pair is no Unicode text"
+            report.add(file, place, "INVALID_JSON", message, "write the whole character, or leave it out")
+            return None
     return file
+
+
+def _half_characters(value: Any, path: JsonPath) -> Iterator[JsonPath]:
+    """Yield the places of strings and objects that hold lone surrogates, which JSON can escape."""
+    texts = value if isinstance(value, dict) else [value] if isinstance(value, str) else ()
+    if not all(map(_is_unicode, texts)):
+        yield path
+        return
+    for key, child in _children(value):
+        yield from _half_characters(child, (*path, key))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _NotANumber(Exception):

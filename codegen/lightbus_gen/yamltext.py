@@ -101,10 +101,11 @@ class _Reader:
             ]
         found: dict[str, Any] = {}
         for key, child in self._pairs(node):
-            if key.value in found:
-                message = f"the key {key.value!r} is given twice in this object"
+            name = _text(key)
+            if name in found:
+                message = f"the key {name!r} is given twice in this object"
                 raise YamlError(key.start_mark, "DUPLICATE_KEY", message, "keep one of them")
-            found[key.value] = self.value(child, self._place((*path, key.value), key), within)
+            found[name] = self.value(child, self._place((*path, name), key), within)
         return found
 
     def _pairs(self, node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
@@ -126,8 +127,13 @@ class _Reader:
         return path
 
 
+def _text(node: yaml.ScalarNode) -> str:
+    """Return the text of a scalar; as in JSON, two escapes may make up one character."""
+    return str(node.value).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
 def _scalar(node: yaml.ScalarNode) -> Any:
-    text = node.value
+    text = _text(node)
     match node.tag.removeprefix(_TAG):
         case "str":
             return text
