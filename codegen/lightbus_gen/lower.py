@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from lightbus_gen import ir, tree
 from lightbus_gen.bundle import document_text
+from lightbus_gen.cycles import check_cycles
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, Sources
@@ -37,6 +38,8 @@ def lower(sources: Sources, package: str, report: Report) -> ir.Package:
     for file in sources.files:
         check_references(library, file, report)
     _check_names(sources, report)
+    report.check()
+    check_cycles(library, sources.files, report)
     report.check()
     names = [api.name for api in sources.apis]
     texts = {api.name: document_text(api, library) for api in sources.apis}
