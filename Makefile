@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := runtime codegen examples tests
 
-.PHONY: help demo test check format golden lock clean
+.PHONY: help demo test nightly check format golden lock clean
 
 help:
 	@echo "make demo    see the bus at work: three services, a crash, the gates"
 	@echo "make test    run the tests against a real nats-server"
+	@echo "make nightly look for new failures with thousands of drawn schemas and types"
 	@echo "make check   format, lint, types, import rules and drift, as CI does"
 	@echo "make format  format the code"
 	@echo "make golden  write the generator's golden folders anew"
@@ -28,6 +29,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+nightly: .venv/ready
+	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/codegen tests/schema
 
 check: .venv/ready
 	$(BIN)/ruff format --check $(SOURCES)
