@@ -30,11 +30,13 @@ class Part:
         node: the schema, a dict unless the part is still to be flattened.
         referred: whether a `$ref` led here, so that it has a name of its own.
         ignored: keywords to leave out of account.
+        is_flat: whether its `$ref` and `allOf` have been followed, and stand beside it.
     """
 
     node: Node
     referred: bool = False
     ignored: tuple[str, ...] = ()
+    is_flat: bool = False
 
     def get(self, keyword: str) -> Any:
         """Return the value of a keyword, None where there is none."""
@@ -127,6 +129,9 @@ class Shapes:
         if isinstance(schema, bool) or part.key in seen:
             return schema is not False
         seen.add(part.key)
+        if part.is_flat:  # what it is based on was taken apart, perhaps down to one branch of a union
+            found[part.key] = part
+            return True
         ref = part.get("$ref")
         if isinstance(ref, str):
             target = Part(self._library.resolve(part.node, ref), referred=True)
@@ -137,7 +142,7 @@ class Shapes:
         if not all(self._collect(Part(node), found, seen) for node in self.children(part, "allOf")):
             return False
         if part.has(_TELLING):
-            found[part.key] = part
+            found[part.key] = replace(part, is_flat=True)
         return True
 
     def children(self, part: Part, keyword: str) -> list[Node]:
