@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -60,6 +60,7 @@ class Annotator:
         self._referred: dict[object, Type] = {}
         self._open: dict[object, str] = {}
         self._recursive: set[object] = set()
+        self._within: set[object] = set()
 
     def payload(self, node: Node, hint: Hint) -> dict[str, Property] | None:
         """Return the properties of an event's payload, None when it cannot be an object."""
@@ -302,6 +303,25 @@ class Annotator:
         return found if found or is_closed else None
 
     def _map(self, parts: Parts, hint: Hint) -> Type:
+        return self._unless_within("map", parts, hint, self._values_of_map, pytypes.OBJECT)
+
+    def _array(self, parts: Parts, hint: Hint) -> Type:
+        return self._unless_within("array", parts, hint, self._items_of_array, pytypes.list_of(pytypes.ANY))
+
+    def _unless_within(
+        self, kind: str, parts: Parts, hint: Hint, make: Callable[[Parts, Hint], Type], otherwise: Type
+    ) -> Type:
+        """Return a container's type, the plain one where it holds itself and has no name to say so by."""
+        key = (kind, *(part.key for part in parts))
+        if key in self._within:
+            return otherwise
+        self._within.add(key)
+        try:
+            return make(parts, hint)
+        finally:
+            self._within.discard(key)
+
+    def _values_of_map(self, parts: Parts, hint: Hint) -> Type:
         for part in parts:
             if not part.has(("additionalProperties", "patternProperties")):
                 continue
@@ -316,7 +336,7 @@ class Annotator:
                 return pytypes.dict_of(self._one_of(values, hint.of("Value")))
         return pytypes.OBJECT
 
-    def _array(self, parts: Parts, hint: Hint) -> Type:
+    def _items_of_array(self, parts: Parts, hint: Hint) -> Type:
         item = hint.of("Item")
         for part in parts:
             if not part.has(("items", "prefixItems")):
