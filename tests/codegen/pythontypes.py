@@ -8,7 +8,7 @@ import enum
 import itertools
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Optional, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -180,9 +180,8 @@ def _set(item: Drawn) -> Drawn:
     def arrives(received: Any, value: Any) -> bool:
         return type(received) is list and len(received) == len(value) and set(received) == value
 
-    return Drawn(
-        set[item.python], "array", st.sets(item.values, max_size=3), ("list", item.annotation), arrives
-    )  # type: ignore[name-defined]
+    python: Any = set[item.python]  # type: ignore[name-defined]
+    return Drawn(python, "array", st.sets(item.values, max_size=3), ("list", item.annotation), arrives)
 
 
 def _tuple(items: list[Drawn]) -> Drawn:
@@ -217,7 +216,7 @@ def _dict(item: Drawn) -> Drawn:
 def _optional(item: Drawn) -> Drawn:
     none = _leaf(type(None), "null", st.none(), "None")
     return Drawn(
-        Optional[item.python],
+        item.python | None,
         item.kind,
         st.none() | item.values,
         join([item.annotation, none.annotation]),
