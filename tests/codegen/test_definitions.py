@@ -26,6 +26,7 @@ from tests.codegen.pythontypes import Annotation, Drawn, join
 from tests.codegen.pythontypes import types as python_types
 from tests.schema.build import api, declared, exported
 
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
 unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.generate import generate
@@ -19,6 +19,7 @@ from tests.codegen import hostile, inert
 from tests.codegen.cases import CASES, generated
 
 PACKAGE = "acme_bus"
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
 unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
@@ -30,6 +31,16 @@ def test_a_hostile_document_makes_inert_code(document: dict[str, Any], is_ascii:
 
 @unhurried
 @given(hostile.folders(), st.booleans())
+@example(
+    {
+        "evil/happened.json": {"type": "object", "properties": {"a": {"$ref": "../_types/t.json#/$defs/b"}}},
+        "_types/t.json": {
+            "x-python-name": "X: int\nimport os\n#",
+            "$defs": {"b": {"type": "object", "properties": {"c": {"type": "null"}}}},
+        },
+    },
+    True,
+)
 def test_hostile_files_make_inert_code(files: dict[str, Any], is_ascii: bool) -> None:
     check({name: written(schema, is_ascii) for name, schema in files.items()})
 

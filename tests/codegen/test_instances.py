@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,11 @@ from tests.codegen import drawn
 from tests.codegen.conforms import misfits
 
 REFUSED = {"ENDLESS_REF", "NAME_COLLISION"}
-unhurried = settings(max_examples=max(150, settings().max_examples), suppress_health_check=list(HealthCheck))
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
+unhurried = settings(
+    max_examples=max(150, settings().max_examples),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 @unhurried

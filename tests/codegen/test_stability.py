@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from lightbus_gen.generate import generate
 from lightbus_gen.problems import InputError
 from tests.codegen import drawn, inert
 
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
 unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 NEW: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
