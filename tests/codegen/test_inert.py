@@ -25,6 +25,15 @@ unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.da
 
 @unhurried
 @given(hostile.documents(), st.booleans())
+@example(
+    {
+        "lightbus": 1,
+        "api": "evil",
+        "events": {"e": {"parameters": {"type": "object", "properties": {"a": {"$ref": "#/$defs/None"}}}}},
+        "$defs": {"None": {"type": "object", "properties": {"b": {"type": "null"}}}},
+    },
+    True,
+)
 def test_a_hostile_document_makes_inert_code(document: dict[str, Any], is_ascii: bool) -> None:
     check({"evil.json": written(document, is_ascii)})
 
