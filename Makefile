@@ -4,12 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := runtime codegen examples tests
 
-.PHONY: help demo test pythons check format golden lock clean
+.PHONY: help demo test nightly pythons check bench-generator format golden lock clean
 
 help:
 	@echo "make demo    see the bus at work: three services, a crash, the gates"
 	@echo "make test    run the tests against a real nats-server"
 	@echo "make pythons run the generator's tests under every Python 3.11 to 3.14 found"
+	@echo "make nightly look for new failures with thousands of drawn schemas and types"
+	@echo "make bench-generator  measure the generator, and write docs/benchmarks.md"
 	@echo "make check   format, lint, types, import rules and drift, as CI does"
 	@echo "make format  format the code"
 	@echo "make golden  write the generator's golden folders anew"
@@ -32,6 +34,12 @@ test: .venv/ready
 
 pythons:
 	@$(PYTHON) tests/pythons.py $(PYTHONS)
+
+nightly: .venv/ready
+	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/codegen tests/schema
+
+bench-generator: .venv/ready
+	$(BIN)/python -m tests.bench.generator
 
 check: .venv/ready
 	$(BIN)/ruff format --check $(SOURCES)

@@ -8,7 +8,7 @@ unions become aliases.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -66,6 +66,7 @@ class Annotator:
         self._referred: dict[object, Type] = {}
         self._open: dict[object, str] = {}
         self._recursive: set[object] = set()
+        self._within: set[object] = set()
 
     def is_object(self, node: Node) -> bool:
         """Whether an event's payload is an object, and its schema says so."""
@@ -353,6 +354,25 @@ class Annotator:
         return found if found or is_closed else None
 
     def _map(self, parts: Parts, hint: Hint) -> Name:
+        return self._unless_within("map", parts, hint, self._values_of_map, pytypes.OBJECT)
+
+    def _array(self, parts: Parts, hint: Hint) -> Name:
+        return self._unless_within("array", parts, hint, self._items_of_array, pytypes.list_of(pytypes.ANY))
+
+    def _unless_within(
+        self, kind: str, parts: Parts, hint: Hint, make: Callable[[Parts, Hint], Name], otherwise: Name
+    ) -> Name:
+        """Return a container's type, the plain one where it holds itself and has no name to say so by."""
+        key = (kind, *(part.key for part in parts))
+        if key in self._within:
+            return otherwise
+        self._within.add(key)
+        try:
+            return make(parts, hint)
+        finally:
+            self._within.discard(key)
+
+    def _values_of_map(self, parts: Parts, hint: Hint) -> Name:
         for part in parts:
             if not part.has(("additionalProperties", "patternProperties")):
                 continue
@@ -367,7 +387,7 @@ class Annotator:
                 return pytypes.dict_of(self._one_of(values, hint.of("Value")))
         return pytypes.OBJECT
 
-    def _array(self, parts: Parts, hint: Hint) -> Type:
+    def _items_of_array(self, parts: Parts, hint: Hint) -> Name:
         item = hint.of("Item")
         for part in parts:
             if not part.has(("items", "prefixItems")):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import keyword
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from lightbus.api import NO_DEFAULT
@@ -16,7 +17,7 @@ from lightbus_gen import ir, pytypes
 from lightbus_gen.annotate import Annotator
 from lightbus_gen.definitions import Definitions
 from lightbus_gen.files import Report
-from lightbus_gen.names import RESERVED, Hint, Names, pascal
+from lightbus_gen.names import RESERVED, Hint, Names, Unnameable, given_name, pascal
 from lightbus_gen.positions import pointer
 from lightbus_gen.pytypes import Literals, Name, Type, Union
 from lightbus_gen.references import Library
@@ -79,12 +80,12 @@ class EventLowerer:
 
     def _reserve(self, event: EventSource) -> str:
         """Choose the stem of an event's class names, and take them."""
-        schema = self._library.node(event.file, event.path).schema
-        given = schema.get("x-python-name") if isinstance(schema, dict) else None
-        if isinstance(given, str) and given.isidentifier() and given != event.name:
-            stem = given
-        else:
-            stem = pascal(event.name)
+        try:
+            given = given_name(self._library.node(event.file, event.path))
+        except Unnameable as error:
+            self._refuse(event, "INVALID_NAME", str(error), "choose another")
+            given = ""
+        stem = given if given and given != event.name else pascal(event.name)
         if stem in RESERVED or keyword.iskeyword(stem):
             stem += "_"  # it would hide what the module imports, or be no name at all
         taken = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._names]
@@ -134,7 +135,7 @@ class EventLowerer:
         ]
         by_name = {field.name: field.parameter for field in fields}
         wanted = [by_name[parameter.name] for parameter in ordered]
-        message = next(name for name in ("event", "message", "event_message") if name not in by_name)
+        message = next(name for name in _message_names() if name not in by_name)
         source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
         described = [(parameter.name, parameter.description) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
@@ -179,6 +180,12 @@ def _more(name: str, type_: Type, renamed: Mapping[str, str]) -> ir.More:
     annotation = pytypes.spell(pytypes.dict_of(type_), renamed)
     attribute = f"{name}: {annotation} = {renamed.get('field', 'field')}(default_factory={annotation})"
     return ir.More(name, attribute, f"**{name}: {pytypes.spell(type_)}")
+
+
+def _message_names() -> Iterator[str]:
+    """Yield what a handler may call the message, which is positional: any name no parameter has."""
+    yield from ("event", "message")
+    yield from (f"event_message{'_' * count}" for count in itertools.count())
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:

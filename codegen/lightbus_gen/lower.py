@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from lightbus_gen import ir, tree
 from lightbus_gen.bundle import Bundler
+from lightbus_gen.cycles import check_cycles
 from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
@@ -41,6 +42,7 @@ def lower(
     library = Library(sources.files)
     for file in sources.files:
         check_references(library, file, report)
+    check_cycles(library, sources.files, report)
     _check_names(sources, report)
     bundler = Bundler(library)
     apis = sources.apis if not report.problems else [_sound(api, bundler, report) for api in sources.apis]

@@ -15,22 +15,15 @@ from dataclasses import dataclass
 
 from lightbus_gen.references import Node
 
-# What generated modules import; a type of the same name gets an underscore.
+# What generated modules import and their classes spell; a type of the same name gets an underscore.
 RESERVED = frozenset(
     [
-        "Any",
-        "Decimal",
-        "EventMessage",
-        "Literal",
-        "Never",
-        "NotRequired",
-        "Protocol",
-        "TypeAlias",
-        "TypedDict",
-        "TypeVar",
-        "UNSET",
-        "UUID",
-        "UnsetType",
+        *("Any", "Literal", "Never", "NotRequired", "Protocol", "TYPE_CHECKING", "TypeAlias", "TypedDict"),
+        *("TypeVar", "Union", "annotations", "cached_property", "dataclass", "field", "lightbus"),
+        *("Decimal", "UUID", "date", "datetime", "time", "timedelta"),
+        *("EventMessage", "UNSET", "UnsetType"),
+        *("bool", "bytes", "dict", "float", "int", "list", "object", "str", "super"),
+        *("fire", "fire_async", "listen", "listen_async"),
     ]
 )
 _TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -95,7 +88,7 @@ class Names:
 
     def free(self, name: str) -> str:
         """Return a name that none of the module's own classes has: `OrderObject` beside an event `order`."""
-        if name in RESERVED:
+        if name in RESERVED or keyword.iskeyword(name):
             name += "_"
         while name in self._owners and self._owners[name] is None:
             name += "Object"
@@ -128,7 +121,7 @@ def _place_in_value(node: Node) -> tuple[object, ...]:
 
 def name_of(node: Node, hint: Hint) -> str:
     """Return the class name of a schema found at a property, item or union branch."""
-    if given := _given(node):
+    if given := given_name(node):
         return given
     title = node.schema.get("title")
     if isinstance(title, str) and _TITLE.fullmatch(title):
@@ -139,7 +132,7 @@ def name_of(node: Node, hint: Hint) -> str:
 
 def branch_name(node: Node, hint: Hint) -> str:
     """Return the class name of a union branch by itself, "" when it has nothing to be named by."""
-    if given := _given(node):
+    if given := given_name(node):
         return given
     title = node.schema.get("title") if isinstance(node.schema, dict) else None
     words = pascal(title) if isinstance(title, str) else ""
@@ -156,7 +149,7 @@ def definition_name(node: Node, home: str) -> str:
         node: the schema.
         home: name of the event class, where the file is an event of the API, else "".
     """
-    if given := _given(node):
+    if given := given_name(node):
         return given
     is_document = isinstance(node.file.value, dict) and "lightbus" in node.file.value
     steps = [str(part) for part in node.path if part not in (*_DEFINITIONS, "properties", "components")]
@@ -169,8 +162,7 @@ def definition_name(node: Node, home: str) -> str:
 
 def _file_name(node: Node) -> str:
     whole = node.file.value
-    given = whole.get("x-python-name") if isinstance(whole, dict) else None
-    if isinstance(given, str):
+    if given := given_name(Node(whole, node.file, (), node.base)):
         return given
     title = whole.get("title") if isinstance(whole, dict) else None
     if isinstance(title, str) and _TITLE.fullmatch(title):
@@ -178,11 +170,22 @@ def _file_name(node: Node) -> str:
     return pascal(node.file.stem)
 
 
-def _given(node: Node) -> str:
+def given_name(node: Node) -> str:
+    """Return the `x-python-name` of a schema, "" for none.
+
+    Raises:
+        Unnameable: it is no name for a class.
+    """
     given = node.schema.get("x-python-name") if isinstance(node.schema, dict) else None
     if given is None:
         return ""
-    if not isinstance(given, str) or not given.isidentifier() or keyword.iskeyword(given) or given[0] == "_":
+    if (
+        not isinstance(given, str)
+        or not given.isidentifier()
+        or unicodedata.normalize("NFKC", given) != given  # Python compares identifiers in this form
+        or keyword.iskeyword(given)
+        or given[0] == "_"
+    ):
         raise Unnameable(node, f"the x-python-name {given!r} is not a public Python identifier")
     return given
 
