@@ -8,20 +8,20 @@ from collections.abc import Iterable
 IMPORTED = {
     "__future__": {"annotations"},
     "builtins": {"bool", "bytes", "dict", "float", "int", "list", "str"},
-    "dataclasses": {"dataclass"},
+    "dataclasses": {"dataclass", "field"},
     "datetime": {"date", "datetime", "time", "timedelta"},
     "decimal": {"Decimal"},
     "functools": {"cached_property"},
-    "lightbus": {"EventMessage", "ListenOptions", "UNSET", "UnsetType"},
+    "lightbus": {"EventMessage", "UNSET", "UnsetType"},
     "typing": {
         *("Any", "Literal", "Never", "NotRequired", "Protocol", "TYPE_CHECKING", "TypeAlias"),
-        *("TypedDict", "TypeVar", "Union", "Unpack"),
+        *("TypedDict", "TypeVar", "Union"),
     },
     "uuid": {"UUID"},
 }
-BASES = {"Protocol[_Sig]", "Protocol", "lightbus.EventEndpoint", "lightbus.ApiClient", "lightbus.Namespace"}
-NAMES = {"Protocol[_Sig]", "lightbus.Bus", "lightbus.Listener", "object"}
-METHODS = {"fire", "fire_async", "listen", "listen_async"}
+BASES = {"Protocol[_Sig]", "Protocol", "lightbus.ApiClient", "lightbus.Namespace", "lightbus.Bus"}
+NAMES = {"Protocol[_Sig]", "lightbus.Bus", "object"}
+METHODS = {"fire", "fire_async"}
 
 
 class Foreign(AssertionError):
@@ -70,7 +70,7 @@ class _Checker:
         """Check names first, then every statement."""
         names = self._bound
         _need(len(set(names)) == len(names), self._tree, f"names bound twice: {sorted(names)}")
-        hidden = set(names) & {*IMPORTED["builtins"], "object", "super", *METHODS}
+        hidden = set(names) & {*IMPORTED["builtins"], "object", "super", *METHODS, "listen", "listen_async"}
         _need(not hidden, self._tree, f"hides {hidden}")
         _need(_is_text(self._tree.body[0]), self._tree.body[0])
         for statement in self._tree.body:
@@ -124,13 +124,16 @@ class _Checker:
         is_payload = decorators == ["dataclass(frozen=True, slots=True, kw_only=True)"]
         _need(is_payload or not decorators, node)
         bases = [ast.unparse(base) for base in node.bases]
-        _need(not bases if is_payload else len(bases) == 1 and bases[0] in {*BASES, "lightbus.Bus"}, node)
+        endpoint = f"lightbus.EventEndpoint[{node.name.removesuffix('Endpoint')}Listener]"
+        _need(not bases if is_payload else len(bases) == 1 and bases[0] in {*BASES, endpoint}, node)
         _need(_is_text(node.body[0]), node)
         for statement in node.body[1:]:
             match statement:
                 case ast.AnnAssign(target=ast.Name(), value=value) if is_payload:
                     self._annotation(statement.annotation)
-                    _need(value is None or self._is_default(value), statement)
+                    _need(value is None or self._is_default(value) or _is_more(value), statement)
+                case ast.Expr() if is_payload:
+                    _need(_is_text(statement), statement)
                 case ast.FunctionDef() | ast.AsyncFunctionDef() if not is_payload:
                     self._method(statement)
                 case _:
@@ -154,9 +157,9 @@ class _Checker:
         if node.returns is not None and ast.unparse(node.returns) not in NAMES | {"None"}:
             self._annotation(node.returns)
         decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-        keywords = ast.unparse(node.args.kwarg.annotation or node) if node.args.kwarg else ""
-        is_listening = node.name in ("listen", "listen_async") and not decorators
-        _need(keywords == ("Unpack[ListenOptions]" if is_listening else ""), node)
+        if node.args.kwarg is not None:
+            _need(node.name in METHODS, node)
+            self._annotation(node.args.kwarg.annotation or ast.Name(""))
         if node.name == "__call__":
             _need([ast.unparse(inner) for inner in node.body] == ["..."] and not decorators, node)
         elif node.name == "__init__":
@@ -171,20 +174,20 @@ class _Checker:
             self._call(node)
 
     def _call(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Check the one expression that `fire()` or `listen()` is."""
+        """Check the one expression that `fire()` is."""
         last = node.body[-1]
         assert isinstance(last, ast.Return) and last.value is not None, ast.unparse(node)
         call = last.value.value if isinstance(last.value, ast.Await) else last.value
         _need(isinstance(call, ast.Call) and ast.unparse(call.func) == f"self._{node.name}", node)
         assert isinstance(call, ast.Call)
-        if node.name.startswith("listen"):
-            _need([ast.unparse(inner) for inner in call.args] == ["listener", "listener_name"], node)
-            _need([ast.unparse(inner) for inner in call.keywords] == ["**options"], node)
-            return
         [given] = call.args
         assert isinstance(given, ast.Dict) and not call.keywords, ast.unparse(node)
-        _need(all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in given.keys), node)
-        _need([ast.unparse(value) for value in given.values] == [a.arg for a in node.args.kwonlyargs], node)
+        more = [node.args.kwarg.arg] if node.args.kwarg else []
+        keys = given.keys[: len(given.keys) - len(more)]
+        _need(all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in keys), node)
+        _need(given.keys[len(keys) :] == [None for _ in more], node)  # **more
+        taken = [argument.arg for argument in node.args.kwonlyargs] + more
+        _need([ast.unparse(value) for value in given.values] == taken, node)
 
     def _is_default(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):
@@ -231,6 +234,17 @@ def _is_text(node: ast.stmt) -> bool:
     )
 
 
+def _is_more(node: ast.expr) -> bool:
+    """Whether this is the default of the field that takes further properties; their type may be any."""
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("field", "_field")
+        and not node.args
+        and [keyword.arg for keyword in node.keywords] == ["default_factory"]
+        and ast.unparse(node.keywords[0].value).startswith("dict[str, ")
+    )
+
+
 def _is_negative(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.UnaryOp)
@@ -253,7 +267,7 @@ def _is_setting(node: ast.stmt) -> bool:
     """Whether a statement is one of those in the `__init__` of a client."""
     match node:
         case ast.Expr():
-            return ast.unparse(node) == "super().__init__()"
+            return _is_text(node) or ast.unparse(node) == "super().__init__()"
         case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr="_bus")]):
             return ast.unparse(node.value) == "bus"
         case ast.Assign(
