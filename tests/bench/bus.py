@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lightbus.server import ServerError
 from tests.bench import curves, plots, special
 from tests.bench.measure import Sample, cpu_per_event, rate, ratios, take_turns
+from tests.bench.processes import Unavailable
 from tests.bench.report import DOCS, machine, packages, write_section
 from tests.bench.runs import Surroundings, available, firing, listening
 from tests.bench.scenarios import GROUPS, VERSUS, Group, Versus
@@ -51,9 +53,12 @@ class Results:
         self.groups: dict[str, dict[str, list[Sample]]] = {}
         self.skipped: dict[str, dict[str, str]] = {}
         self.facts: dict[str, Any] = {}
+        self.failed: dict[str, str] = {}
 
     def compare(self, versus: Versus) -> Row:
         """Make the row of one comparison."""
+        if versus.group in self.failed:
+            return Row(versus.work, "", versus.other, None, versus.bound, reason=self.failed[versus.group])
         samples, skipped = self.groups[versus.group], self.skipped[versus.group]
         for name in (versus.mine, versus.other):
             if name in skipped:
@@ -108,16 +113,22 @@ async def measure(only: str | None, quick: bool, progress: Progress) -> Results:
 
             for group in groups:
                 progress.update(task, description=group.title)
-                await race(around, group, quick, results, tick)
+                try:
+                    await race(around, group, quick, results, tick)
+                except (Unavailable, RuntimeError) as error:
+                    results.failed[group.name] = str(error)
                 results.rows += [results.compare(versus) for versus in VERSUS if versus.group == group.name]
                 progress.advance(task)
             for name in others:
                 progress.update(task, description=name)
-                if name in SPECIAL:
-                    rows, results.facts[name] = await SPECIAL[name](around, quick, tick)
-                    results.rows += rows
-                else:
-                    results.facts[name] = await CURVES[name](around, quick, tick)
+                try:
+                    if name in SPECIAL:
+                        rows, results.facts[name] = await SPECIAL[name](around, quick, tick)
+                        results.rows += rows
+                    else:
+                        results.facts[name] = await CURVES[name](around, quick, tick)
+                except (Unavailable, RuntimeError) as error:
+                    results.failed[name] = str(error)
                 progress.advance(task)
     return results
 
@@ -135,6 +146,7 @@ def facts(results: Results) -> dict[str, Any]:
             }
             for group, found in results.groups.items()
         },
+        "failed": results.failed,
         "skipped": {group: found for group, found in results.skipped.items() if found},
         "curves": results.facts,
     }
@@ -214,6 +226,8 @@ def main() -> None:
     with Progress(*columns, console=console, transient=True) as progress:
         results = asyncio.run(measure(arguments.only, arguments.quick, progress))
     console.print(show(results.rows))
+    for name, why in results.failed.items():
+        console.print(f"[red]{name} could not be measured:[/] {why}")
     if arguments.quick or arguments.only:
         folder = Path(".bench")
         draw(results, folder)
@@ -222,6 +236,7 @@ def main() -> None:
     else:
         draw(results, DOCS / "benchmarks")
         write_section("bus", section(results), facts(results))
+    sys.exit(1 if results.failed else 0)
 
 
 if __name__ == "__main__":
