@@ -16,7 +16,7 @@ from tests.bench.stage import generate
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 EVENTS = (1, 10, 100, 1_000)
 _IN_FLIGHT = 8_000_000  # bytes
-_BYTES = 60_000_000  # a round, at most
+_BYTES = 150_000_000  # a round, at most
 
 Tick = Callable[[], None]
 
@@ -28,10 +28,10 @@ async def payload(around: Surroundings, quick: bool, tick: Tick) -> dict[str, An
         width = max(1, min(256, _IN_FLIGHT // size))
         count = max(20, min(500 if quick else 3_000, _BYTES // size))
         sized = replace(around, size=size)
-        fire = {"width": width}
+        fire, fetch = {"width": width}, {"batch": min(100, width)}
         groups = (
             (firing, "fire", (_entry("fire", fire), _raw("fire", fire, "fire_async"))),
-            (listening, "listen", (_entry("listen", {}), _raw("fetch", {}))),
+            (listening, "listen", (_entry("listen", {}), _raw("fetch", fetch))),
         )
         for session, way, entries in groups:
             async with AsyncExitStack() as stack:

@@ -50,8 +50,19 @@ class Contender:
         Raises:
             Unavailable: it failed, or there was no answer in time.
         """
+        return await self._exchange({"call": method, "with": arguments})
+
+    async def ready(self) -> None:
+        """Hand over the settings and wait until the role is made.
+
+        Raises:
+            Unavailable: it cannot be.
+        """
+        await self._exchange(dict(self.spec.settings))
+
+    async def _exchange(self, line: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"call": method, "with": arguments}).encode() + b"\n")
+        self._process.stdin.write(json.dumps(line).encode() + b"\n")
         return await self._answer()
 
     async def _answer(self) -> dict[str, Any]:
@@ -93,7 +104,6 @@ async def started(spec: Spec, *, path: Path, log: Path) -> AsyncIterator[Contend
         try:
             process = await asyncio.create_subprocess_exec(
                 *(spec.python, "-m", f"tests.bench.contenders.{spec.module}", spec.role),
-                json.dumps(dict(spec.settings)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
@@ -105,7 +115,7 @@ async def started(spec: Spec, *, path: Path, log: Path) -> AsyncIterator[Contend
             raise Unavailable(f"{spec.python}: {error.strerror}") from None
     contender = Contender(process, spec)
     try:
-        await contender._answer()
+        await contender.ready()
         yield contender
     finally:
         await contender.end()

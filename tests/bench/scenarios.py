@@ -92,7 +92,7 @@ GROUPS = (
             Entry("FastStream pull", "peer", "peers.faststream", "listen"),
             Entry("FastStream push", "peer", "peers.faststream", "listen", arguments={"pull": False}),
             Entry("eventiq", "peer", "peers.eventiq", "listen", share=0.2),
-            Entry("Lightbus 1 on Redis", "redis", "peers.lightbus1", "listen", share=0.02),
+            Entry("Lightbus 1 on Redis", "redis", "peers.lightbus1", "listen", share=0.05),
         ),
     ),
     Group(

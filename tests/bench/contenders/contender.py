@@ -1,7 +1,7 @@
 """How a contender talks: one JSON object a line; calls come on stdin, answers go to stdout.
 
-`python -m tests.bench.contenders.NAME ROLE SETTINGS` makes the role and serves calls of its methods until stdin
-ends. It also runs on Python 3.9, for a peer that needs it.
+`python -m tests.bench.contenders.NAME ROLE` makes the role, with the settings of the first line, and serves calls of
+its methods until stdin ends. It also runs on Python 3.9, for a peer that needs it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ async def paced(fire: Callable[[], Awaitable[Any]], count: int, gap: float) -> A
 def serve(roles: Dict[str, Callable[..., Role]]) -> None:  # noqa: UP006
     """Make the role that the command line names, and answer calls until there are no more."""
     with _answers() as say:
-        settings = json.loads(sys.argv[2])
+        settings = json.loads(sys.stdin.readline())
         if settings.pop("uvloop", False):
             import uvloop  # pyright: ignore[reportMissingImports] - only where it is measured
 
