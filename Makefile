@@ -63,8 +63,9 @@ golden: .venv/ready
 .venv-lightbus1/ready:
 	@rm -rf .venv-lightbus1
 	@mkdir .venv-lightbus1
-	-@$(LIGHTBUS1_PYTHON) -m venv .venv-lightbus1 && .venv-lightbus1/bin/python -m pip install --quiet \
-	    --disable-pip-version-check lightbus==1.1.2 aioredis==1.3.1
+	@{ $(LIGHTBUS1_PYTHON) -m venv .venv-lightbus1 && .venv-lightbus1/bin/python -m pip install --quiet \
+	    --disable-pip-version-check lightbus==1.1.2 aioredis==1.3.1; } 2> /dev/null \
+	    || { rm -rf .venv-lightbus1/bin; echo "Lightbus 1.x is left out: no LIGHTBUS1_PYTHON=$(LIGHTBUS1_PYTHON)"; }
 	@touch $@
 
 bench: .venv-bench/ready .venv-lightbus1/ready

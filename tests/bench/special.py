@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-import psutil
+import psutil  # pyright: ignore[reportMissingModuleSource]
 
 from tests.bench.measure import Bound, Spread
 from tests.bench.processes import Contender, Spec, started
