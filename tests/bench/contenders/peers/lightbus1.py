@@ -60,6 +60,9 @@ class Fire(Connected):
         self._order = order
 
     async def open(self) -> None:
+        redis = await aioredis.create_redis(self._url)
+        await redis.flushdb()  # the stream's name is fixed, and everyone begins with an empty one
+        redis.close()
         self._bus = self._make("shop")
         await self._bus.client.lazy_load_now()
 
