@@ -11,8 +11,10 @@ from lightbus.errors import EventTooLarge
 from lightbus.jetstream.address import resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
-from lightbus.jetstream.provision import ensure_api_stream, ensure_consumer
+from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.provision import ensure_api_stream, ensure_consumer, ensure_replay_consumer
 from lightbus.jetstream.publisher import Publisher
+from lightbus.jetstream.replays import RARELY, ReplaySubscription
 from lightbus.transport import Consumer, Outgoing, PubAck
 
 
@@ -30,6 +32,7 @@ class JetStreamTransport:
         name = f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
         self._connection = Connection(resolve(url), name)
         self._publisher = Publisher(self._connection)
+        self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, prefix)
 
     async def connect(self) -> None:
         """Connect and check that JetStream answers."""
@@ -61,11 +64,24 @@ class JetStreamTransport:
         ack_wait = await ensure_consumer(self._connection, self._prefix, consumer)
         subscription = PullSubscription(
             self._connection,
-            self._publisher,
-            prefix=self._prefix,
+            self.dead_letters,
             stream=naming.stream(self._prefix, consumer.api),
             durable=consumer.durable,
             ack_wait=ack_wait,
+        )
+        await subscription.start()
+        return subscription
+
+    async def subscribe_replays(self, consumer: Consumer) -> ReplaySubscription:
+        """Join the replays sent to a listener, through a durable of its own."""
+        ack_wait = await ensure_replay_consumer(self._connection, self._prefix, consumer)
+        subscription = ReplaySubscription(
+            self._connection,
+            self.dead_letters,
+            stream=naming.replay_stream(self._prefix),
+            durable=naming.replay_durable(naming.stream(self._prefix, consumer.api), consumer.durable),
+            ack_wait=ack_wait,
+            pace=RARELY,
         )
         await subscription.start()
         return subscription
