@@ -305,7 +305,7 @@ class Connection:
         if not self._up.is_set():
             raise TransportError("the connection is down")
         try:
-            await self._client.publish(subject, body, reply=reply, headers=headers)
+            await self._client.publish(subject, body, reply=reply, headers=headers or None)
         except (nats.errors.Error, OSError) as error:
             raise TransportError(f"not sent: {error}") from error
 
