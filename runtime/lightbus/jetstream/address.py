@@ -59,7 +59,7 @@ def resolve(url: str | None, environment: Mapping[str, str] = os.environ) -> Add
         UsageError: a URL or context cannot be used.
     """
     if url:
-        return Address(_servers(url, "url="), "the url given to lightbus.create()")
+        return Address(_servers(url, "the url"), "the url given")
     if from_environment := environment.get("NATS_URL"):
         return Address(_servers(from_environment, "NATS_URL"), "NATS_URL")
     home = Path(environment.get("HOME", "~")).expanduser()

@@ -22,7 +22,7 @@ from lightbus.jetstream.provision import (
 from lightbus.jetstream.publisher import Conflict, Publisher
 
 _TIMEOUT = 10.0  # seconds for a copy to be confirmed
-_NO_SUCH_MESSAGE = 10057  # error code of the server
+_NOTHING_TO_DELETE, _NOTHING_FOUND = 10057, 10037  # error codes of the server
 _EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 
 
@@ -63,7 +63,7 @@ class JetStreamDeadLetters:
         try:
             await self._connection.api(f"STREAM.MSG.DELETE.{self._stream}", {"seq": number, "no_erase": True})
         except ApiError as error:
-            if error.err_code not in (_NO_SUCH_MESSAGE, STREAM_NOT_FOUND):
+            if error.err_code not in (_NOTHING_TO_DELETE, STREAM_NOT_FOUND):
                 raise
             return False
         return True
@@ -135,8 +135,14 @@ class JetStreamDeadLetters:
     async def latest(self, letter: Letter) -> int:
         """Return the number the dead letter has now; see `DeadLetters.latest`."""
         subject = naming.dead_letter_subject(self._prefix, letter.place)
-        message = await directget.last_message(self._connection, self._stream, subject)
-        return message.sequence if message is not None else 0
+        try:  # asked of the stream's leader, as another replica could still tell of the past
+            found = await self._connection.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
+        except ApiError as error:
+            if error.err_code not in (_NOTHING_FOUND, STREAM_NOT_FOUND):
+                raise
+            return 0
+        number: int = found["message"]["seq"]
+        return number
 
     async def is_served(self, letter: Letter) -> bool:
         """Whether any worker takes the listener's replays now; see `DeadLetters.is_served`."""

@@ -69,12 +69,6 @@ async def message_at(connection: Connection, stream: str, sequence: int) -> Stor
     return found[0] if found else None
 
 
-async def last_message(connection: Connection, stream: str, subject: str) -> StoredMessage | None:
-    """Return the last message of a subject, None when there is none; raises as `messages` does."""
-    found = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}.{subject}", None)
-    return found[0] if found else None
-
-
 async def _ask(connection: Connection, subject: str, request: dict[str, Any] | None) -> list[StoredMessage]:
     """Send a request and gather its answer: one message, or a batch up to its end."""
     answers: asyncio.Queue[Msg | PermissionDenied] = asyncio.Queue()
@@ -88,8 +82,7 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
     connection.when_denied(denied)
     found: list[StoredMessage] = []
     try:
-        payload = b"" if request is None else msgspec.json.encode(request)
-        await connection.publish(subject, payload, reply=inbox)
+        await connection.publish(subject, msgspec.json.encode(request), reply=inbox)
         while True:
             try:
                 answer = await asyncio.wait_for(answers.get(), _TIMEOUT)
