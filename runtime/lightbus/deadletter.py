@@ -232,7 +232,8 @@ def _room(body: bytes, headers: Mapping[str, str], limit: int) -> int:
 
 def _quoted(text: str) -> str:
     """Write a text in printable ASCII on one line, as a header value must be: percent-encoded."""
-    return quote(text, safe=_PLAIN, errors="replace")
+    quoted = quote(text, safe=_PLAIN, errors="replace")
+    return re.sub("^ +| +$", lambda spaces: "%20" * len(spaces[0]), quoted)  # ends are not kept
 
 
 def _cut(quoted: str, room: int) -> str:
