@@ -172,7 +172,7 @@ def discard_letters(target: Target, *, ask: bool) -> int:
 
 @asynccontextmanager
 async def _opened(target: Target) -> AsyncIterator[DeadLetters]:
-    transport = JetStreamTransport(target.url, service_name="", prefix=target.prefix)
+    transport = JetStreamTransport(target.url, service_name="", prefix=target.prefix, given="--url")
     await transport.connect()
     try:
         yield transport.dead_letters

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from lightbus.deadletter import Letter
 from lightbus.transport import DeadLetters
 
-_AT_ONCE = 50  # requests to the server
+_AT_ONCE = 16  # requests to the server
 _ON_THE_WAY = 1000  # replays that are watched at a time, so that any number takes the same memory
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between looks at the server
 _PATIENCE = 5.0  # seconds without news until it is asked whether a listener is there

@@ -8,7 +8,7 @@ import socket
 from lightbus import naming
 from lightbus.envelope import HEADROOM, message_size
 from lightbus.errors import EventTooLarge
-from lightbus.jetstream.address import resolve
+from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
@@ -25,12 +25,15 @@ class JetStreamTransport:
         url: server address; None looks it up, see `lightbus.jetstream.address.resolve`.
         service_name: shown in the connection's name.
         prefix: first token of streams and subjects.
+        given: how the user gave the url, for messages.
     """
 
-    def __init__(self, url: str | None, *, service_name: str, prefix: str) -> None:
+    def __init__(
+        self, url: str | None, *, service_name: str, prefix: str, given: str = GIVEN_IN_CODE
+    ) -> None:
         self._prefix = prefix
         name = f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
-        self._connection = Connection(resolve(url), name)
+        self._connection = Connection(resolve(url, given=given), name)
         self._publisher = Publisher(self._connection)
         self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, prefix)
 

@@ -15,7 +15,7 @@ from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection import Connection
 
 _BATCH = 256  # messages of one request,
-_BATCH_BYTES = 4 * 1024 * 1024  # unless they are large
+_BATCH_BYTES = 1024 * 1024  # unless they are large
 _TIMEOUT = 5.0  # seconds for the next message of an answer
 _NONE, _END = "404", "204"  # statuses of an answer
 
