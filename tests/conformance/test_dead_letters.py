@@ -26,8 +26,8 @@ async def bury(
     return await letters(transport, listener=durable)
 
 
-async def letters(transport: Transport, **wanted: str) -> list[Letter]:
-    return [letter async for letter in transport.dead_letters.find(Filter(**wanted))]
+async def letters(transport: Transport, listener: str = "") -> list[Letter]:
+    return [letter async for letter in transport.dead_letters.find(Filter(listener=listener))]
 
 
 async def fail_again(subscription: Subscription, reason: str) -> Delivery:
