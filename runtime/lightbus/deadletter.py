@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from lightbus import envelope, tracebacks
@@ -22,6 +22,7 @@ from lightbus.naming import Place
 _OWN = "lightbus-"  # headers of ours begin so, in lower case
 _MAX_HEADERS = 64_000  # bytes; the server takes 65,535
 _MAX_TRACEBACK = 4_000  # bytes of its end that are kept
+_EMPTY_BLOCK = len(b"NATS/1.0\r\n\r\n")  # what the first header brings with it
 _LEAST = 40  # bytes; a text cut shorter says nothing
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _ELLIPSIS = quote("…")
@@ -80,7 +81,14 @@ class Letter:
 
 
 def first_letter(
-    place: Place, subject: str, headers: Mapping[str, str], body: bytes, attempts: int, failure: Failure
+    place: Place,
+    subject: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    attempts: int,
+    failure: Failure,
+    now: datetime,
 ) -> Letter:
     """Write the dead letter of an event that was given up for the first time.
 
@@ -89,8 +97,8 @@ def first_letter(
         subject, headers, body: the event as it is stored.
         attempts: the attempt that failed last.
         failure: why.
+        now: the time.
     """
-    now = datetime.now(UTC)
     return Letter(
         number=0,
         place=place,
@@ -226,7 +234,7 @@ def own_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _room(body: bytes, headers: Mapping[str, str], limit: int) -> int:
-    used = message_size(b"", headers) or message_size(b"", {"": ""}) - len(": \r\n")
+    used = message_size(b"", headers) if headers else _EMPTY_BLOCK
     return min(limit - len(body), _MAX_HEADERS) - used
 
 

@@ -331,6 +331,24 @@ def test_nobody_is_listening(run: Run, keep: Keep) -> None:
     assert len(run("list", "--format", "json").objects) == 2
 
 
+def test_a_replay_that_was_killed_half_way_can_be_run_again(
+    start: Start, run: Run, keep: Keep, prefix: str, on_server: str
+) -> None:
+    keep(*(letter(sequence) for sequence in range(200)))
+    sending = start("dead-letters", "replay", "--all", "--no-wait", "--format", "json", "--prefix", prefix)
+    sending.wait_for('"outcome": "sent"')
+    sending.signal(signal.SIGKILL)
+    sending.end()
+    again = run("replay", "--all", "--no-wait")
+    assert (again.err, again.code) == ("200 sent\n", 0)
+
+    async def count() -> Any:
+        async with look_into(on_server) as server:
+            return (await server.api(f"STREAM.INFO.{naming.replay_stream(prefix)}"))["state"]["messages"]
+
+    assert asyncio.run(count()) == 200
+
+
 def test_a_replay_need_not_be_waited_for(
     run: Run, start: Start, write: Write, folder: Path, fire: Fire
 ) -> None:
@@ -346,7 +364,6 @@ def test_a_replay_need_not_be_waited_for(
     assert "a replay of it waits" in run("show", "1").err
     service = start("run")
     service.wait_for("handled ada attempt 1")
-    service.ready()
     assert run("replay", "--all").err == "no dead letter was replayed\n"
     assert service.output.count("handled ada") == 1
 
@@ -419,6 +436,7 @@ def test_discarding_asks_first(
     assert len(run("list", "--format", "json").objects) == 2
     yes = in_a_terminal(folder, environment, "discard", "1", "--prefix", prefix, types="y\n")
     assert "1 dead letter discarded" in yes
+    assert "discarding" in yes and "1/1" in yes  # the progress bar
     discarded = run("discard", "--id", "id-2", "--yes", "--format", "json")
     assert [(facts["number"], facts["outcome"]) for facts in discarded.objects] == [(2, "discarded")]
     assert run("list").out == ""

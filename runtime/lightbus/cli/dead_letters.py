@@ -162,7 +162,10 @@ def list_(limit: int | None, summary: bool, **options: Any) -> None:
 @click.argument("which", metavar="NUMBER|ID")
 @_where_and_how
 def show(which: str, **options: Any) -> None:
-    """Show all there is to know about a dead letter, by its number or its event's id."""
+    """Show a dead letter whole, with its event.
+
+    Its number finds it, or the id of its event, which may have failed in several listeners.
+    """
     from lightbus.cli.letterbox import show_letters
 
     sys.exit(show_letters(_target(which=(which,), **options)))
@@ -175,10 +178,11 @@ def show(which: str, **options: Any) -> None:
 @click.option("--no-wait", is_flag=True, help="Do not wait for the listeners.")
 @_where_and_how
 def replay(everything: bool, dry_run: bool, no_wait: bool, **options: Any) -> None:
-    """Send dead letters to the listeners that failed, and no others, once more.
+    """Send dead letters to their listeners again.
 
-    Event and id stay the same, attempts start again. A dead letter goes when its event has been handled.
-    Exits with 1 when any failed again or is not handled yet. Ctrl-C stops the waiting, not the replays.
+    A replay reaches the listener that failed, and no other. Event and id stay the same, attempts start
+    again, and the dead letter goes when its event has been handled. Exits with 1 when any failed again or
+    is not handled yet. Ctrl-C stops the waiting, not the replays.
     """
     target = _target(**options)
     _some_or_all(target, everything)

@@ -317,7 +317,12 @@ class PullDelivery:
     def _letter(self, failure: Failure) -> Letter:
         stream, durable = self._subscription.stream, self._subscription.durable
         place = Place(stream, durable, self.sequence, self.time)
-        return first_letter(place, self.subject, self.headers, self.body, self.attempt, failure)
+        return first_letter(
+            *(place, self.subject, self.headers, self.body),
+            attempts=self.attempt,
+            failure=failure,
+            now=datetime.now(UTC),
+        )
 
     async def in_progress(self) -> None:
         """Restart the event's `ack_wait`."""

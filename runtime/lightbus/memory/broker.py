@@ -189,7 +189,13 @@ class MemoryBroker:
                     f"durable {consumer.durable!r} of stream {stream!r} already listens to {durable.subject!r},"
                     f" not {subject!r}; choose another listener_name"
                 )
+            durable.takers += 1
             return durable
+
+    def leave(self, durable: Durable) -> None:
+        """Take a durable's events no longer; for each `join()` once."""
+        with self._lock:
+            durable.takers -= 1
 
     def next(self, stream: str, durable: Durable) -> tuple[Stored, int] | None:
         """Hand out the next due event of a durable and its attempt, or None when nothing is due."""

@@ -78,7 +78,6 @@ class MemorySubscription:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         broker.watch(self._wake)
-        durable.takers += 1
 
     @property
     def ack_wait(self) -> float:
@@ -113,7 +112,7 @@ class MemorySubscription:
         if self._closed:
             return
         self._closed = True
-        self._durable.takers -= 1
+        self._broker.leave(self._durable)
         self._broker.unwatch(self._wake)
         self._changed.set()
 
@@ -190,9 +189,13 @@ class MemoryDelivery:
 
     async def dead_letter(self, failure: Failure) -> None:
         """Settle: copy the event to the dead letters."""
-        self._dead_letters.keep(
-            deadletter.first_letter(self._place, self.subject, self.headers, self.body, self.attempt, failure)
+        letter = deadletter.first_letter(
+            *(self._place, self.subject, self.headers, self.body),
+            attempts=self.attempt,
+            failure=failure,
+            now=datetime.fromtimestamp(self._broker.clock.now(), UTC),
         )
+        self._dead_letters.keep(letter)
         self._broker.settle(self._durable, self._message.sequence)
 
     async def in_progress(self) -> None:

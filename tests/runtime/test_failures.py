@@ -20,6 +20,7 @@ from lightbus.deadletter import Filter, Letter
 from lightbus.dynamic import DynamicBus
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.provision import ensure_dead_letter_stream, ensure_replay_stream
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 
@@ -426,18 +427,60 @@ async def test_replays_go_on_after_the_server_was_killed(seen: Seen, prefix: str
 # -- least privilege ---------------------------------------------------------------------------------
 
 SERVICE = """
-    { user: mailer, password: x, permissions: {
-        publish: { deny: [ %s ] } } }
+    { user: mailer, password: x, permissions: { publish: { %s: [ %s ] } } }
     { user: admin, password: x }
 """
 
 
 @asynccontextmanager
-async def restricted(*denied: str) -> AsyncIterator[tuple[str, str]]:
-    """Run a server that denies a service some subjects; yields the service's URL and an operator's."""
-    users = SERVICE % " ".join(f'"{subject}"' for subject in denied)
+async def restricted(*subjects: str, allowed: bool = False) -> AsyncIterator[tuple[str, str]]:
+    """Run a server that denies or only allows a service some subjects; yields its URL and an operator's."""
+    quoted = ", ".join(f'"{subject}"' for subject in subjects)
+    users = SERVICE % ("allow" if allowed else "deny", quoted)
     with NatsServer(config=f"authorization {{ users = [ {users} ] }}\n") as server:
         yield server.url.replace("//", "//mailer:x@"), server.url.replace("//", "//admin:x@")
+
+
+STREAM, DURABLE, SUBJECT = "lightbus-auth", "mailer-welcome", "lightbus.auth.user_created"
+REPLAYS = f"lightbus-dead-letters-replays.{DURABLE}@{STREAM}"
+NEEDED = [  # the table of docs/protocol.md
+    "$JS.API.INFO",
+    f"$JS.API.STREAM.INFO.{STREAM}",
+    "$JS.API.STREAM.INFO.lightbus-dead-letters-replays",
+    f"$JS.API.CONSUMER.INFO.{STREAM}.{DURABLE}",
+    f"$JS.API.CONSUMER.CREATE.{STREAM}.{DURABLE}.{SUBJECT}",
+    f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}",
+    f"$JS.ACK.{STREAM}.{DURABLE}.>",
+    f"lightbus-dead-letters.{STREAM}.{DURABLE}.>",
+    f"$JS.API.CONSUMER.INFO.{REPLAYS}",
+    f"$JS.API.CONSUMER.CREATE.{REPLAYS}.lightbus-dead-letters-replays.{STREAM}.{DURABLE}.>",
+    f"$JS.API.CONSUMER.MSG.NEXT.{REPLAYS}",
+    f"$JS.ACK.{REPLAYS}.>",
+    "$JS.API.STREAM.MSG.DELETE.lightbus-dead-letters",
+]
+
+
+async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
+    handler = Broken(seen)
+    async with (
+        restricted(*NEEDED, allowed=True) as (url, operator),
+        lightbus.create(url=operator, service_name="other") as other,
+        opened(operator, "lightbus") as store,
+        lightbus.create(url=url, service_name="mailer") as bus,
+    ):
+        async with look_into(operator) as server:
+            await ensure_dead_letter_stream(server, "lightbus")
+            await ensure_replay_stream(server, "lightbus")
+        await other.auth.user_created.fire_async(username="ada")
+        await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+        (letter,) = await until(store, 1)
+        await replay(store, letter)
+        (again,) = await until(store, 1)
+        assert again.replays == 1
+        handler.is_broken = False
+        await replay(store, again)
+        assert await until(store, 0) == []
+        assert len(await seen.take(3)) == 3
 
 
 class Messages(logging.Handler):
