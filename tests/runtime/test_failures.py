@@ -109,6 +109,13 @@ async def replay(store: JetStreamDeadLetters, *letters: Letter) -> None:
         assert await store.replay(letter)
 
 
+async def until_unserved(store: JetStreamDeadLetters, letter: Letter) -> None:
+    """Wait until the server knows that a listener's workers are gone, so that none is sent a replay."""
+    async with asyncio.timeout(BOUND):
+        while await store.is_served(letter):
+            pass
+
+
 class Broken:
     """A handler that fails until it is repaired."""
 
@@ -270,6 +277,7 @@ async def test_a_replay_waits_until_its_service_runs(
     event = await first_run.auth.user_created.fire_async(username="ada")
     (letter,) = await until(store, 1)
     await first_run.close_async()
+    await until_unserved(store, letter)
     await replay(store, letter)
     handler.is_broken = False
     await service("mailer").auth.user_created.listen_async(handler, listener_name="welcome")
@@ -314,6 +322,7 @@ async def test_a_shutting_down_listener_keeps_its_replays(
     await bus.auth.user_created.fire_async(username="ada")
     (letter,) = await until(store, 1)
     await bus.close_async()
+    await until_unserved(store, letter)
     strict = service("mailer")
     await strict.auth.user_created.listen_async(handler, listener_name="welcome", on_error=OnError.SHUTDOWN)
     await replay(store, letter)
