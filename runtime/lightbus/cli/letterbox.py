@@ -40,39 +40,43 @@ def list_letters(target: Target, limit: int | None = None, summary: bool = False
 
 
 async def _list(target: Target, limit: int | None, summary: bool, doing: str) -> int:
-    count = 0
-    counts = written.Summary()
-    page: deque[Letter] = deque(maxlen=limit)
-    missing = _Missing(target)
+    found, counts, page = _Found(target), written.Summary(), list[Letter]()
     async with _opened(target) as store:
-        async for letter in missing.watch(store.find(target.wanted)):
-            count += 1
-            letter = replaying.light(letter)
+        async for letter in _latest(found.watch(store.find(target.wanted)), limit):
             if summary:
                 counts.add(letter)
-            elif target.as_json and limit is None:
+            elif target.as_json:
                 _json(written.facts(letter) | ({"outcome": f"would {doing}"} if doing else {}))
             else:
                 page.append(letter)
-                if limit is None and len(page) == _PAGE:
+                if len(page) == _PAGE:
                     _table(written.table(page, _width()))
                     page.clear()
     if summary and target.as_json:
         for facts in counts.facts():
             _json(facts)
-    elif summary and count:
+    elif summary and found.count:
         _table(counts.table(_width()))
-    elif target.as_json:
-        for letter in page:
-            _json(written.facts(letter))
     elif page:
         _table(written.table(page, _width()))
     if doing:
-        _say(f"{_number(count)} would be {doing}ed")
+        _say(f"{_number(found.count)} would be {doing}ed")
     else:
-        latest = f"the latest {limit:,} of " if limit is not None and count > limit else ""
-        _say(f"{latest}{_number(count)} in {naming.dead_letter_stream(target.prefix)}")
-    return missing.report()
+        latest = f"the latest {limit:,} of " if limit is not None and found.count > limit else ""
+        _say(f"{latest}{_number(found.count)} in {naming.dead_letter_stream(target.prefix)}")
+    return found.report_missing()
+
+
+async def _latest(letters: AsyncIterator[Letter], limit: int | None) -> AsyncIterator[Letter]:
+    """Pass on the last ones, or all of them as they come, without what takes memory."""
+    last: deque[Letter] = deque(maxlen=limit)
+    async for letter in letters:
+        if limit is None:
+            yield replaying.light(letter)
+        else:
+            last.append(replaying.light(letter))
+    for letter in last:
+        yield letter
 
 
 def show_letters(target: Target) -> int:
@@ -113,14 +117,16 @@ def replay_letters(target: Target, *, wait: bool) -> int:
         The exit code: 0 when all were handled or, without waiting, sent; 1 when not.
     """
     outcomes: Counter[Outcome] = Counter()
-    missing = _Missing(target)
+    found = _Found(target)
 
     async def work() -> None:
         async with _opened(target) as store:
-            found = missing.watch(store.find(target.wanted))
+            letters = found.watch(store.find(target.wanted))
             with _progress("replaying", wait) as (enlarge, advance):
                 replays = (
-                    replaying.send_and_watch(store, found, enlarge) if wait else replaying.send(store, found)
+                    replaying.send_and_watch(store, letters, enlarge)
+                    if wait
+                    else replaying.send(store, letters)
                 )
                 async for replayed in replays:
                     outcomes[replayed.outcome] += 1
@@ -133,7 +139,7 @@ def replay_letters(target: Target, *, wait: bool) -> int:
         _say(f"interrupted; {_counts(outcomes)}\nWhat was sent goes to its listeners all the same.")
         return INTERRUPTED
     _say(_counts(outcomes))
-    code = missing.report()
+    code = found.report_missing()
     return code if outcomes.total() == outcomes[Outcome.HANDLED] + outcomes[Outcome.SENT] else FAILED
 
 
@@ -143,28 +149,28 @@ def discard_letters(target: Target, *, ask: bool) -> int:
     Returns:
         The exit code: 1 when the user says no, or one that was named is not there.
     """
-    missing = _Missing(target)
+    found = _Found(target)
 
     async def find() -> list[Letter]:
         async with _opened(target) as store:
-            return [replaying.light(letter) async for letter in missing.watch(store.find(target.wanted))]
+            return [letter async for letter in _latest(found.watch(store.find(target.wanted)), None)]
 
     async def work() -> list[Letter]:
         async with _opened(target) as store:
             with _progress("discarding", True) as (enlarge, advance):
-                enlarge(len(found))
-                return await replaying.discard(store, found, advance)
+                enlarge(len(letters))
+                return await replaying.discard(store, letters, advance)
 
-    found = asyncio.run(find())
-    if found and ask and not click.confirm(f"Discard {_number(len(found))} for good?", err=True):
+    letters = asyncio.run(find())
+    if letters and ask and not click.confirm(f"Discard {_number(len(letters))} for good?", err=True):
         _say("nothing was discarded")
         return FAILED
-    gone = asyncio.run(work()) if found else []
+    gone = asyncio.run(work()) if letters else []
     if target.as_json:
         for letter in gone:
             _json(written.facts(letter) | {"outcome": "discarded"})
     _say(f"{_number(len(gone))} discarded")
-    return missing.report()
+    return found.report_missing()
 
 
 # -- the server --------------------------------------------------------------------------------------
@@ -180,20 +186,22 @@ async def _opened(target: Target) -> AsyncIterator[DeadLetters]:
         await transport.close()
 
 
-class _Missing:
-    """Notices which of the dead letters that were named are not there."""
+class _Found:
+    """Counts the dead letters that are found, and notices which of those that were named are not there."""
 
     def __init__(self, target: Target) -> None:
+        self.count = 0
         self._prefix = target.prefix
         self._named: set[str | int] = {*target.wanted.numbers, *target.wanted.event_ids}
 
     async def watch(self, letters: AsyncIterator[Letter]) -> AsyncIterator[Letter]:
         """Pass dead letters on."""
         async for letter in letters:
+            self.count += 1
             self._named -= {letter.number, letter.event_id}
             yield letter
 
-    def report(self) -> int:
+    def report_missing(self) -> int:
         """Tell of those that did not come, and return the exit code."""
         for name in sorted(self._named, key=str):
             _say(f"there is no such dead letter {name} in {naming.dead_letter_stream(self._prefix)}")
