@@ -21,6 +21,7 @@ from lightbus.cli import letters as written
 from lightbus.cli import replaying
 from lightbus.cli.dead_letters import Target
 from lightbus.cli.replaying import Outcome, Replayed
+from lightbus.cli.signals import first_signal, unless
 from lightbus.deadletter import Letter
 from lightbus.errors import UsageError
 from lightbus.jetstream import JetStreamTransport
@@ -133,9 +134,10 @@ def replay_letters(target: Target, *, wait: bool) -> int:
                     advance(1)
                     _tell(replayed, target)
 
-    try:
-        asyncio.run(work())
-    except KeyboardInterrupt:
+    async def work_unless_interrupted() -> bool:
+        return await unless(first_signal(), work())
+
+    if not asyncio.run(work_unless_interrupted()):
         _say(f"interrupted; {_counts(outcomes)}\nWhat was sent goes to its listeners all the same.")
         return INTERRUPTED
     _say(_counts(outcomes))
