@@ -99,8 +99,9 @@ async def until(store: JetStreamDeadLetters, count: int) -> list[Letter]:
     """Wait until there is a number of dead letters and nothing is replayed, and return them."""
     async with asyncio.timeout(BOUND):
         while True:
+            is_settled = not await store.replaying()
             found = [letter async for letter in store.find(Filter())]
-            if len(found) == count and not await store.replaying():
+            if is_settled and len(found) == count:
                 return found
 
 
