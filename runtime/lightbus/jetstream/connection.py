@@ -372,7 +372,9 @@ class Connection:
     async def _error(self, error: Exception) -> None:
         if self._connecting:
             self._first_errors.append(error)
-            if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers):
+            # a server that refuses a password may have closed before its reason is read: it says it again
+            patience = 2 if isinstance(error, ConnectionResetError) else 0
+            if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers) + patience:
                 self._gave_up.set()
             return
         log.debug("nats: %s", error)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import lightbus.session
-from lightbus.transport import Consumer, Outgoing, PubAck
+from lightbus.deadletter import Failure
+from lightbus.transport import Consumer, DeadLetters, Outgoing, PubAck
 from tests.bench.contenders.contender import Answer, Role, Stopwatch, serve
 from tests.bench.contenders.ours import make_bus
 
@@ -31,6 +32,13 @@ class Stub:
 
     async def subscribe(self, consumer: Consumer) -> StubSubscription:
         return StubSubscription(self)
+
+    async def subscribe_replays(self, consumer: Consumer) -> StubSubscription:
+        return StubSubscription(Stub(b"", {}))
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        raise NotImplementedError("the stub keeps no dead letters")
 
 
 class StubSubscription:
@@ -63,7 +71,7 @@ class StubDelivery:
 
     async def retry(self, after: float) -> None: ...
 
-    async def dead_letter(self, reason: str, error: str) -> None: ...
+    async def dead_letter(self, failure: Failure) -> None: ...
 
     async def in_progress(self) -> None: ...
 
