@@ -62,7 +62,7 @@ class StubSubscription:
 
 
 class StubDelivery:
-    subject, sequence, attempt, time = "subject", 1, 1, datetime.now(UTC)
+    subject, sequence, attempt, time, replay_of = "subject", 1, 1, datetime.now(UTC), 0
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         self.body, self.headers = body, headers
