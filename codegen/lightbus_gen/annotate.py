@@ -67,6 +67,7 @@ class Annotator:
         self._open: dict[object, str] = {}
         self._recursive: set[object] = set()
         self._within: set[object] = set()
+        self._payloads: dict[object, list[Parts]] = {}
 
     def is_object(self, node: Node) -> bool:
         """Whether an event's payload is an object, and its schema says so."""
@@ -86,9 +87,11 @@ class Annotator:
         return union(found) if found else pytypes.ANY
 
     def _objects_of(self, node: Node) -> list[Parts]:
-        parts = self._shapes.flatten(Part(node))
-        alternatives = self._shapes.alternatives(parts) if parts is not None else []
-        return [one for one in alternatives if "object" in kinds_of(one)]
+        if node.key not in self._payloads:
+            parts = self._shapes.flatten(Part(node))
+            alternatives = self._shapes.alternatives(parts) if parts is not None else []
+            self._payloads[node.key] = [one for one in alternatives if "object" in kinds_of(one)]
+        return self._payloads[node.key]
 
     # -- any schema ----------------------------------------------------------------------------
 
