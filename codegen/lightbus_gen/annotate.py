@@ -34,6 +34,9 @@ from lightbus_gen.shapes import (
     says_type,
 )
 
+MOST_MERGED = 4
+"""How deep objects that several schemas make up together are followed in one another; their number multiplies."""
+
 
 class Alternative(NamedTuple):
     """One of the schemas that a value satisfies at least one of.
@@ -67,6 +70,7 @@ class Annotator:
         self._open: dict[object, str] = {}
         self._recursive: set[object] = set()
         self._within: set[object] = set()
+        self._merged = 0
         self._payloads: dict[object, list[Parts]] = {}
 
     def is_object(self, node: Node) -> bool:
@@ -295,6 +299,8 @@ class Annotator:
             return union(self._map(parts, hint) for parts in alternatives)
         node = declaring[0].node
         is_single = len(alternatives) == 1 and len(alternatives[0]) == 1
+        if not is_single and self._merged >= MOST_MERGED:
+            return pytypes.OBJECT
         try:
             is_merged = len(alternatives[0]) > 1
             name = hint.path + hint.suffix if hint.is_exact or is_merged else name_of(node, hint)
@@ -314,7 +320,9 @@ class Annotator:
             for parts in alternatives:
                 self._map(parts, hint)  # what they hold keeps the name it had before there were known keys
         self._objects[key] = self._titled[same] = made
+        self._merged += not is_single
         self._definitions.add_object(name, node, self._properties(alternatives, Hint(hint.scope, name)))
+        self._merged -= not is_single
         return made
 
     def _properties(self, alternatives: Sequence[Parts], hint: Hint) -> dict[str, Property]:

@@ -131,6 +131,7 @@ class Shapes:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._flat: dict[tuple[object, ...], Parts | None] = {}
+        self._multiplied: dict[tuple[object, ...], list[Parts]] = {}
 
     def flatten(self, *given: Part) -> Parts | None:
         """Return the telling parts that a value must satisfy together; None where no value can."""
@@ -204,6 +205,12 @@ class Shapes:
 
     def alternatives(self, parts: Parts) -> list[Parts]:
         """Multiply unions out: a valid value satisfies at least one of the results."""
+        key = tuple((*part.key, part.referred) for part in parts)
+        if key not in self._multiplied:
+            self._multiplied[key] = self._multiply(parts)
+        return self._multiplied[key]
+
+    def _multiply(self, parts: Parts) -> list[Parts]:
         done: list[Parts] = []
         todo: list[tuple[Parts, frozenset[object]]] = [(parts, frozenset())]
         while todo:
