@@ -357,14 +357,16 @@ class Annotator:
         found: list[Node] = []
         is_closed = False
         for part in parts:
-            if wire in (part.get("properties") or ()):
+            is_declared = wire in (part.get("properties") or ())
+            if is_declared:
                 found.append(part.node.child("properties", wire))
-                continue
             patterns = [name for name in part.get("patternProperties") or () if pattern_matches(name, wire)]
             found += [part.node.child("patternProperties", pattern) for pattern in patterns]
-            if not patterns and isinstance(part.get("additionalProperties"), dict):
+            if is_declared or patterns:
+                continue
+            if isinstance(part.get("additionalProperties"), dict):
                 found.append(part.node.child("additionalProperties"))
-            is_closed |= not patterns and part.get("additionalProperties") is False
+            is_closed |= part.get("additionalProperties") is False
         return found if found or is_closed else None
 
     def _map(self, parts: Parts, hint: Hint) -> Name:
@@ -387,9 +389,8 @@ class Annotator:
             self._within.discard(key)
 
     def _values_of_map(self, parts: Parts, hint: Hint) -> Name:
+        described = []
         for part in parts:
-            if not part.has(("additionalProperties", "patternProperties")):
-                continue
             values = [
                 part.node.child("patternProperties", pattern)
                 for pattern in part.get("patternProperties") or ()
@@ -398,23 +399,30 @@ class Annotator:
             if isinstance(additional, dict):
                 values.append(part.node.child("additionalProperties"))
             if additional not in (None, True) and values:
-                return pytypes.dict_of(self._one_of(values, hint.of("Value")))
-        return pytypes.OBJECT
+                described.append(values)
+        return pytypes.dict_of(self._all_of(described, hint.of("Value")))
 
     def _items_of_array(self, parts: Parts, hint: Hint) -> Name:
-        item = hint.of("Item")
+        described = []
         for part in parts:
-            if not part.has(("items", "prefixItems")):
-                continue
             prefix = "items" if isinstance(part.get("items"), list) else "prefixItems"
             rest = "additionalItems" if prefix == "items" else "items"
             nodes = self._shapes.children(part, prefix)
-            if part.get(rest) is not False:
-                if not isinstance(part.get(rest), dict):
-                    continue
-                nodes = [*nodes, part.node.child(rest)]
-            return pytypes.list_of(self._one_of(nodes, item) if nodes else pytypes.ANY)
-        return pytypes.list_of(pytypes.ANY)
+            if isinstance(part.get(rest), dict):
+                described.append([*nodes, part.node.child(rest)])
+            elif nodes:
+                described.append(nodes if part.get(rest) is False else [])
+        return pytypes.list_of(self._all_of(described, hint.of("Item")))
+
+    def _all_of(self, described: Sequence[Sequence[Node]], hint: Hint) -> Type:
+        """Return the type of what a container holds, each part of its schema naming what that may be."""
+        if not described or not all(described):
+            return pytypes.ANY
+        if len(described) == 1:
+            return self._one_of(described[0], hint)
+        if all(len(nodes) == 1 for nodes in described):
+            return self._annotate(self._shapes.flatten(*(Part(node) for [node] in described)), hint)
+        return pytypes.ANY
 
     def _one_of(self, nodes: Sequence[Node], hint: Hint) -> Type:
         if len(nodes) == 1:

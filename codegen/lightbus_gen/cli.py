@@ -83,7 +83,7 @@ def app(
     if context.invoked_subcommand is not None:
         return
     flags = {name: value for name, value in settings.items() if value not in (None, ())}
-    work = functools.partial(plan_project, only=only)
+    work = functools.partial(plan_project, only=only, is_check=check)
     if not watch:
         _end(run(work, flags, check=check), Format(format_), quiet)
     if check:

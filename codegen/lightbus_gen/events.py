@@ -39,7 +39,7 @@ class EventLowerer:
     Attributes:
         definitions: the TypedDicts and aliases that the events need.
         used: every class and alias the module is spelled with.
-        renamed: those that a payload class cannot spell by name, since it has a field called so.
+        renamed: those that a payload class cannot spell by name, since it has a field called so, by other name.
     """
 
     def __init__(self, api: ApiSource, text: str, library: Library, report: Report) -> None:
@@ -53,7 +53,7 @@ class EventLowerer:
         self._annotator = Annotator(library, definitions, homes)
         self.definitions = definitions.listed
         self.used = definitions.used
-        self.renamed: set[Name] = set()
+        self.renamed: dict[str, Name] = {}
 
     def events(self) -> tuple[ir.Event, ...]:
         """Lower all events; problems are reported, and then there is no event."""
@@ -165,9 +165,14 @@ class EventLowerer:
             used |= {Name("dict"), _FIELD, *(Name(name.name, name.module) for name in pytypes.names(more))}
         self.used |= used
         fields = {parameter.name for parameter in parameters}
-        renamed = {name for name in used if name.name in fields}
-        self.renamed |= renamed
-        return {name.name: f"_{name.name}" for name in renamed}
+        renamed = {}
+        for name in used:
+            if name.name in fields:
+                other = f"_{name.name}"
+                while other in fields:
+                    other += "_"
+                renamed[name.name], self.renamed[other] = other, name
+        return renamed
 
 
 _UNSET, _FIELD = Name("UNSET", "lightbus"), Name("field", "dataclasses")

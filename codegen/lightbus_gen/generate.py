@@ -21,6 +21,7 @@ def generate(
     shared: Iterable[str] = (),
     dialects: Mapping[str, str] | None = None,
     overlay: Mapping[str, str] | None = None,
+    texts: Mapping[str, bytes] | None = None,
     report: Report | None = None,
     distribution: Distribution | None = None,
 ) -> dict[str, str]:
@@ -32,6 +33,7 @@ def generate(
         shared: globs of files and folders, relative to `folder`, that make no event.
         dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
         overlay: texts that stand in for (or join) files of the folder, by path below it.
+        texts: the bytes of all files by path, where they have been read already.
         report: takes notices of what is left out, beside the problems.
         distribution: what others install the package as, if anything.
 
@@ -43,7 +45,7 @@ def generate(
     """
     report = report or Report()
     with _deep_recursion():
-        sources = load(folder, report, shared=shared, dialects=dialects, overlay=overlay)
+        sources = load(folder, report, shared=shared, dialects=dialects, overlay=overlay, texts=texts)
         return render(lower(sources, package, report, distribution))
 
 

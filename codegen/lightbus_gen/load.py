@@ -39,6 +39,7 @@ def load(
     shared: Iterable[str] = (),
     dialects: Mapping[str, str] | None = None,
     overlay: Mapping[str, str] | None = None,
+    texts: Mapping[str, bytes] | None = None,
 ) -> Sources:
     """Read a schemas folder.
 
@@ -48,9 +49,10 @@ def load(
         shared: globs of files and folders, relative to `folder`, that make no event.
         dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
         overlay: texts that stand in for (or join) files of the folder, by path below it.
+        texts: the bytes of all files by path, where they have been read already.
     """
     root = folder.resolve().name or "schemas"
-    texts = read_folder(folder, report)
+    texts = dict(read_folder(folder, report) if texts is None else texts)
     texts |= {path: text.encode() for path, text in (overlay or {}).items()}
     if not texts and not report.problems:
         report.add_file(

@@ -114,7 +114,9 @@ def _module(
             lowerer.renamed,
         ),
         aliases=tuple(
-            ir.Alias(f"_{name.name}", "", name.name) for name in _sorted(lowerer.renamed) if not name.module
+            ir.Alias(other, "", name.name)
+            for other, name in sorted(lowerer.renamed.items())
+            if not name.module
         ),
         types=tuple(lowerer.definitions),
         events=events,
@@ -124,7 +126,7 @@ def _module(
     )
 
 
-def _imports(used: Iterable[Name], renamed: Iterable[Name]) -> tuple[str, ...]:
+def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ...]:
     """Write the import statements, in the order of isort."""
     wanted: dict[str, set[str]] = {}
     for name in used:
@@ -132,7 +134,9 @@ def _imports(used: Iterable[Name], renamed: Iterable[Name]) -> tuple[str, ...]:
             wanted.setdefault(name.module, set()).add(name.name)
     own = wanted.pop("lightbus", set())
     lines = [f"from {module} import {_listed(names)}" for module, names in wanted.items()]
-    lines += [f"from {name.module} import {name.name} as _{name.name}" for name in renamed if name.module]
+    lines += [
+        f"from {name.module} import {name.name} as {other}" for other, name in renamed.items() if name.module
+    ]
     lines.sort(key=lambda line: (line.split()[1], " as " in line, line))
     lines += [*([""] if lines else []), "import lightbus"]
     return (*lines, f"from lightbus import {_listed(own)}") if own else tuple(lines)

@@ -10,45 +10,32 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import lightbus
 from lightbus_gen.config import Settings
-from lightbus_gen.files import Report
-from lightbus_gen.problems import InputError
-from lightbus_gen.walk import read_folder
 
 FOLDER = ".lightbus"
 """Below the project's folder; what is in it can be deleted at any time."""
 _FILE = "generated.json"
 
 
-def fingerprint(settings: Settings, documents: Mapping[str, str]) -> str:
+def fingerprint(settings: Settings, texts: Mapping[str, bytes]) -> str:
     """Return a hash of everything that the generated text depends on.
 
     Args:
         settings: the settings.
-        documents: exported documents, which stand in for files of the schemas folder.
-
-    Returns:
-        The hash; "" where the schemas cannot be read, so that the reasons are found and told.
+        texts: the bytes of each schema file, by path below the schemas folder.
     """
-    report = Report()
-    try:
-        texts = read_folder(settings.schemas, report)
-    except InputError:
-        return ""
-    if report.problems:
-        return ""
-    texts |= {path: text.encode() for path, text in documents.items()}
     facts: list[object] = [
         settings.schemas.resolve().name,
         settings.package,
         settings.shared,
         settings.dialects,
     ]
-    facts += [settings.distribution, settings.version, _code()]
+    facts += [settings.distribution, settings.version, sys.version, _code()]
     found = hashlib.sha256(repr(facts).encode())
     for path, data in sorted(texts.items()):
         found.update(f"{path!r} {len(data)} ".encode() + data)
@@ -60,7 +47,8 @@ def recall(settings: Settings, key: str) -> dict[str, str] | None:
     try:
         kept = json.loads((settings.root / FOLDER / _FILE).read_bytes())
         files: dict[str, str] = kept["files"]
-        return files if key and kept["fingerprint"] == key else None
+        is_whole = isinstance(files, dict) and all(isinstance(text, str) for text in files.values())
+        return files if is_whole and kept["fingerprint"] == key else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

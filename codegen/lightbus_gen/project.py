@@ -17,6 +17,7 @@ from lightbus_gen.distribution import BESIDE, Distribution, checked_distribution
 from lightbus_gen.files import Report
 from lightbus_gen.problems import InputError, Problem, input_error
 from lightbus_gen.report import Outcome
+from lightbus_gen.walk import read_folder
 from lightbus_gen.write import Plan, plan
 
 
@@ -59,13 +60,16 @@ def plan_schemas(settings: Settings, report: Report, modules: Sequence[str]) -> 
     return plan(settings.schemas, export(modules, settings.root))
 
 
-def plan_project(settings: Settings, report: Report, only: Sequence[str] = ()) -> Plan:
+def plan_project(
+    settings: Settings, report: Report, only: Sequence[str] = (), is_check: bool = False
+) -> Plan:
     """Work out everything a bare `lightbus-gen` would change.
 
     Args:
         settings: the settings.
         report: takes notices of what is left out.
         only: APIs whose files are looked at; all of them where it is empty.
+        is_check: whether nothing is to be written.
 
     Raises:
         InputError: the settings, the Api classes or the schemas cannot be used.
@@ -80,11 +84,11 @@ def plan_project(settings: Settings, report: Report, only: Sequence[str] = ()) -
         raise input_error("INVALID_CONFIG", message, "choose another out folder")
     distribution = checked_distribution(settings.distribution, settings.version)
     documents = export(settings.apis, settings.root) if settings.apis else {}
-    files = _generate(settings, documents, distribution, report)
+    files = _generate(settings, documents, distribution, report, is_check)
     beside = {name: files.pop(name, None) for name in BESIDE}
     if only:
         documents = {name: text for name, text in documents.items() if name.removesuffix(".json") in only}
-        files = _restrict(files, package, only)
+        files = _restrict(files, settings, only)
     return (
         plan(settings.schemas, documents)
         + plan(settings.out, files, within=package, remove_stale=not only)
@@ -93,11 +97,17 @@ def plan_project(settings: Settings, report: Report, only: Sequence[str] = ()) -
 
 
 def _generate(
-    settings: Settings, documents: Mapping[str, str], distribution: Distribution | None, report: Report
+    settings: Settings,
+    documents: Mapping[str, str],
+    distribution: Distribution | None,
+    report: Report,
+    is_check: bool,
 ) -> dict[str, str]:
     """Generate the package, or recall the text where it was made of the same before."""
-    key = memo.fingerprint(settings, documents)
-    if kept := memo.recall(settings, key):
+    texts = read_folder(settings.schemas, report)
+    texts |= {path: text.encode() for path, text in documents.items()}
+    key = memo.fingerprint(settings, texts)
+    if not report.problems and (kept := memo.recall(settings, key)):
         return kept
     from lightbus_gen.generate import generate
 
@@ -106,17 +116,18 @@ def _generate(
         settings.package,
         shared=settings.shared,
         dialects=parse_dialects(settings.dialects),
-        overlay=documents,
+        texts=texts,
         report=report,
         distribution=distribution,
     )
-    if not report.notices:  # they are to be told each time
+    if not is_check and not report.notices:  # a check writes nothing, and notices are told each time
         memo.keep(settings, key, files)
     return files
 
 
-def _restrict(files: Mapping[str, str], package: str, only: Sequence[str]) -> dict[str, str]:
-    """Keep the files of some APIs, and those of the package as a whole."""
+def _restrict(files: Mapping[str, str], settings: Settings, only: Sequence[str]) -> dict[str, str]:
+    """Keep the files of some APIs, those of the package as a whole, and what was never generated."""
+    package = settings.package
     start = f"{package}/schemas/"
     known = [name[len(start) : -len(".json")] for name in files if name.startswith(start)]
     for api in only:
@@ -125,4 +136,4 @@ def _restrict(files: Mapping[str, str], package: str, only: Sequence[str]) -> di
             raise input_error("NO_API", f"there is no API {api!r}{did_you_mean(api, known)}", fix)
     kept = {f"{package}/__init__.py", f"{package}/py.typed"}
     kept |= {f"{package}/{tree.module_name(api)}.py" for api in only} | {f"{start}{api}.json" for api in only}
-    return {name: text for name, text in files.items() if name in kept}
+    return {name: files[name] for name in files if name in kept or not (settings.out / name).exists()}

@@ -67,6 +67,8 @@ def dict_of(value: Type) -> Name:
 
 def of_value(value: object) -> Type:
     """Return the narrowest type that a JSON value has."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return INT  # mypy knows no such literal
     if isinstance(value, (str, bool, int)):
         return Literals.of([value])
     found: dict[type, Type] = {float: FLOAT, list: list_of(ANY), dict: OBJECT}

@@ -66,6 +66,8 @@ def _changes(settings: Settings) -> Iterator[list[Path]]:
     def is_input(change: watchfiles.Change, path: str) -> bool:
         if not default(change, path) or Path(path).suffix not in _SUFFIXES:
             return False
+        if not Path(path).suffix and Path(path).is_file():  # such as a log that this run is written to
+            return False
         return not any(
             part.startswith(".") for part in Path(os.path.relpath(path, root)).parts if part != ".."
         )

@@ -226,6 +226,8 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     def check(endpoint: EventEndpoint[Any], kwargs: Mapping[str, object]) -> None:
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
+        if takes_more:
+            endpoint._contract.refuse_twice(kwargs)
 
     if inspect.iscoroutinefunction(method):
 

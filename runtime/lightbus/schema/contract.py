@@ -7,7 +7,7 @@ accepts what a newer producer added, and passes on only what the schema declares
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -126,6 +126,20 @@ class EventContract:
         """Return the Python name of a property; an undeclared one keeps its own."""
         return self._names.get(wire, wire)
 
+    def refuse_twice(self, names: Collection[str]) -> None:
+        """Refuse arguments of which two, by a Python name and a wire name, mean one property.
+
+        Raises:
+            InvalidEventArguments: names the properties.
+        """
+        problems = [
+            Problem(name, f"is given twice, as {name!r} and as {wire!r}", "unexpected")
+            for name, wire in self._wires.items()
+            if name != wire and name in names and wire in names
+        ]
+        if problems:
+            raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
+
     def encode(self, arguments: Mapping[str, object]) -> dict[str, Any]:
         """Check the arguments of `fire()` and make the payload of them.
 
@@ -185,7 +199,9 @@ class EventContract:
                 data = self._convert_whole(data)
             values = {name: data[wire] for wire, name in self._names.items() if wire in data}
             if self.more:
-                values |= {self._free(wire): value for wire, value in data.items() if wire not in self._names}
+                for wire in data:
+                    if wire not in self._names:
+                        values[self._free(wire, data)] = data[wire]
             if self._converters:
                 self._convert(values)
         except RecursionError:
@@ -216,11 +232,17 @@ class EventContract:
     def _is_varied(self) -> bool:
         return self._payload.is_open or bool(self._payload.conditional)
 
-    def _free(self, wire: str) -> str:
-        """Return the Python name of an undeclared property: its own, unless a declared one goes by it."""
-        while wire in self._wires:
-            wire += "_"
-        return wire
+    def _free(self, wire: str, beside: Collection[str] = ()) -> str:
+        """Return the Python name of an undeclared property: its own, unless a declared one goes by it.
+
+        Args:
+            wire: the property.
+            beside: the properties whose names it must not take.
+        """
+        name = wire
+        while name in self._wires or (name != wire and name in beside):
+            name += "_"
+        return name
 
     def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
         """Put JSON values in the place of some Python values; say where there is none."""
