@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from lightbus_gen.compat import commands
 from lightbus_gen.config import Settings, read_settings
 from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.files import Report
@@ -110,6 +111,11 @@ def export(
         return plan(schemas or settings.schemas, export_apis(modules, settings.root))
 
     _run(work, check, format_, quiet)
+
+
+app.command()(commands.breaking)
+app.command("rules")(commands.list_rules)
+app.command()(commands.explain)
 
 
 def _plan(settings: Settings, only: list[str], report: Report) -> Plan:

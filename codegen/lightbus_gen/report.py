@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -77,11 +77,11 @@ def _print(outcome: Outcome, quiet: bool) -> None:
     out, err = Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
     if not quiet:
         for notice in sorted(outcome.notices):
-            err.print(f"[bold]{_escape(notice.location)}[/]: {notice.rule} {_escape(notice.message)}")
+            err.print(f"[bold]{escape(notice.location)}[/]: {notice.rule} {escape(notice.message)}")
     for problem in outcome.problems:
-        where = f"[bold]{_escape(problem.location)}[/]: " if problem.path else ""
+        where = f"[bold]{escape(problem.location)}[/]: " if problem.path else ""
         err.print(
-            f"{where}[bold red]{problem.rule}[/] {_escape(problem.message)}\n  fix: {_escape(problem.fix)}"
+            f"{where}[bold red]{problem.rule}[/] {escape(problem.message)}\n  fix: {escape(problem.fix)}"
         )
     if outcome.problems:
         count = len(outcome.problems)
@@ -92,14 +92,14 @@ def _print(outcome: Outcome, quiet: bool) -> None:
         for change in changes:
             _print_diff(out, change)
         for change in changes:
-            out.print(f"{_escape(shown(change.path))} [{_COLOURS[change.kind]}]is {_DRIFT[change.kind]}[/]")
+            out.print(f"{escape(shown(change.path))} [{_COLOURS[change.kind]}]is {_DRIFT[change.kind]}[/]")
         verb = " is" if len(changes) == 1 else "s are"
         out.print(f"[bold]{len(changes)} file{verb} not current[/]; to update: lightbus-gen")
         return
     if quiet:
         return
     for change in changes:
-        out.print(f"[{_COLOURS[change.kind]}]{change.kind:>8}[/]  {_escape(shown(change.path))}")
+        out.print(f"[{_COLOURS[change.kind]}]{change.kind:>8}[/]  {escape(shown(change.path))}")
     counts = [f"{sum(change.kind == kind for change in changes)} {kind}" for kind in _COLOURS]
     did = [count for count in counts if not count.startswith("0 ")]
     out.print(f"{', '.join([*did, f'{outcome.plan.unchanged} unchanged'])} in {outcome.seconds:.2f} s")
@@ -109,13 +109,14 @@ def _print_diff(out: Console, change: Change) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in change.diff().splitlines():
         colour = colours.get(line[:1])
-        out.print(f"[{colour}]{_escape(line)}[/]" if colour else _escape(line))
+        out.print(f"[{colour}]{escape(line)}[/]" if colour else escape(line))
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def escape(text: str) -> str:
+    """Escape what rich would read as markup."""
+    from rich.markup import escape as escape_markup
 
-    return escape(text)
+    return escape_markup(text)
 
 
 # -- programs ------------------------------------------------------------------------------------
@@ -147,17 +148,25 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
                 "col": problem.column,
                 "title": problem.rule,
             }
-            yield _annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
+            yield annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
     for change in outcome.plan.changes:
         path = shown(change.path)
         if outcome.is_check:
             message = f"{path} is {_DRIFT[change.kind]}; to update: lightbus-gen\n{change.diff()}"
-            yield _annotation("error", {"file": path, "title": "DRIFT"}, message)
+            yield annotation("error", {"file": path, "title": "DRIFT"}, message)
         else:
             yield f"{change.kind} {path}"
 
 
-def _annotation(level: str, place: dict[str, str | int], message: str) -> str:
+def annotation(level: str, place: Mapping[str, str | int], message: str) -> str:
+    """Write an annotation for GitHub.
+
+    Args:
+        level: `error`, `warning` or `notice`.
+        place: `file`, `line`, `col` and `title`; what is empty is left out.
+        message: the text.
+    """
+
     def escaped(value: object, more: str = "") -> str:
         return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))
 

@@ -1,0 +1,238 @@
+"""Two versions of the schemas -> findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lightbus_gen.compat import witness
+from lightbus_gen.compat.containment import Containment, Obstacle, TooMuch
+from lightbus_gen.compat.fields import renamed_fields
+from lightbus_gen.compat.findings import Finding
+from lightbus_gen.compat.rules import PAIRS, Category, Direction, rule
+from lightbus_gen.compat.versions import Version
+from lightbus_gen.compat.view import Views
+from lightbus_gen.load import ApiSource, EventSource
+from lightbus_gen.references import Node
+
+
+class Mode(StrEnum):
+    """Which directions must hold."""
+
+    BACKWARD = "backward"
+    FORWARD = "forward"
+    FULL = "full"
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions, backward first."""
+        if self is Mode.FULL:
+            return Direction.BACKWARD, Direction.FORWARD
+        return (Direction(self.value),)
+
+
+_Pair = tuple[ApiSource, EventSource]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """An event in both versions."""
+
+    name: str
+    old: _Pair
+    new: _Pair
+
+
+def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]:
+    """Return everything that keeps services of two versions from living together, by place."""
+    found = list(_removed(old, new))
+    views = {id(version): Views(version.library) for version in (old, new)}
+    changes = [change for change in _pairs(old, new) if not _is_untouched(old, new, change)]
+    pairs = {
+        Direction.BACKWARD: (old, new, Containment(views[id(old)], views[id(new)])),
+        Direction.FORWARD: (new, old, Containment(views[id(new)], views[id(old)])),
+    }
+    for change in changes:
+        of_event: list[Finding] = []
+        for direction in mode.directions:
+            writer, reader, containment = pairs[direction]
+            of_event += _compare_event(change, direction, writer, reader, containment, old.label)
+        found += _merge_renamed(of_event, change, old, new)
+    return sorted(found, key=lambda one: (one.path, one.line, one.column, one.rule))
+
+
+def _pairs(old: Version, new: Version) -> Iterator[_Change]:
+    if old.is_one_schema and new.is_one_schema:
+        (before,), (after,) = old.events.values(), new.events.values()
+        yield _Change(after[1].name, before, after)
+        return
+    for key, after in new.events.items():
+        if key in old.events:
+            yield _Change(".".join(key), old.events[key], after)
+
+
+def _is_untouched(old: Version, new: Version, change: _Change) -> bool:
+    """Whether an event's file is the same and refers to nothing outside."""
+    before, after = change.old[1], change.new[1]
+    text = before.file.text
+    return (
+        text == after.file.text
+        and before.path == after.path
+        and text.count('Ref"') + text.count('$ref"') == text.count('"#/')
+    )
+
+
+def _removed(old: Version, new: Version) -> Iterator[Finding]:
+    if old.is_one_schema and new.is_one_schema:
+        return
+    apis = {api.name for api in new.sources.apis}
+    for api in old.sources.apis:
+        if api.name not in apis:
+            yield _gone(
+                "API_REMOVED",
+                api.name,
+                api.events[0] if api.events else None,
+                old,
+                f"the API {api.name!r} is gone",
+            )
+            continue
+        for event in api.events:
+            if (api.name, event.name) not in new.events:
+                name = f"{api.name}.{event.name}"
+                yield _gone("EVENT_REMOVED", name, event, old, f"the event {name!r} is gone")
+
+
+def _gone(id_: str, name: str, event: EventSource | None, old: Version, message: str) -> Finding:
+    path, line, column, where = old.label, 0, 0, tuple[str | int, ...]()
+    if event is not None:
+        where = event.path[:-1] if id_ == "EVENT_REMOVED" else ()
+        line, column = event.file.locate(where)
+        path = event.file.shown
+    return Finding(
+        id_, Category.WIRE, "error", Direction.BOTH, name, "", path, line, column, where, message, rule(id_).fix, old.label
+    )  # fmt: skip
+
+
+def _compare_event(
+    change: _Change,
+    direction: Direction,
+    writer: Version,
+    reader: Version,
+    containment: Containment,
+    against: str,
+) -> list[Finding]:
+    sides = {Direction.BACKWARD: (change.old, change.new), Direction.FORWARD: (change.new, change.old)}
+    (writer_api, written), (reader_api, read) = sides[direction]
+    try:
+        obstacles = containment.obstacles(writer.node(written), reader.node(read))
+    except TooMuch:
+        place = writer.node(written) if direction is Direction.FORWARD else reader.node(read)
+        return [
+            _finding("UNDECIDED", change, direction, place, "", (), "the schemas are too intricate", against)
+        ]
+    if not obstacles:
+        return []
+    sends = witness.Contract(writer, writer_api, written)
+    takes = witness.Contract(reader, reader_api, read)
+    proofs = [witness.find(sends, takes, one) for one in obstacles]
+    if not all(proofs) and not any(proofs) and takes.covers(sends):
+        return []
+    found = []
+    for one, proof in zip(obstacles, proofs, strict=True):
+        is_doubt = proof is None and one.kind in _DOUBTFUL
+        id_ = "UNDECIDED" if is_doubt else PAIRS[one.kind][direction is Direction.FORWARD]
+        node, keyword = (
+            (one.reader, one.reader_keyword)
+            if direction is Direction.BACKWARD
+            else (one.writer, one.writer_keyword)
+        )
+        found.append(
+            _finding(
+                id_, change, direction, node, keyword, one.path, _sentence(one, direction), against, proof
+            )
+        )
+    return found
+
+
+_DOUBTFUL = frozenset(
+    ("opaque", "pattern", "format", "branch", "forbidden", "dependency", "field_count", "multiple_of")
+)
+"""Obstacles that a proof of containment may have seen wrongly, so that they need a payload to be certain."""
+
+
+def _finding(
+    id_: str,
+    change: _Change,
+    direction: Direction,
+    node: Node,
+    keyword: str,
+    path: tuple[str | int, ...],
+    message: str,
+    against: str,
+    proof: witness.Witness | None = None,
+) -> Finding:
+    place = (*node.path, keyword) if keyword else node.path
+    line, column = node.file.locate(place)
+    return Finding(
+        rule=id_,
+        category=Category.WIRE,
+        level="error",
+        direction=direction,
+        event=change.name,
+        field=_field(path),
+        path=node.file.shown,
+        line=line,
+        column=column,
+        place=place,
+        message=message,
+        fix=rule(id_).fix,
+        against=against,
+        payload=proof.payload if proof else None,
+        refusal=proof.refusal if proof else "",
+    )
+
+
+def _field(path: Iterable[str | int]) -> str:
+    text = ""
+    for step in path:
+        text += "[]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".")
+
+
+def _sentence(one: Obstacle, direction: Direction) -> str:
+    """Say what has changed, the old side first."""
+    was, is_ = (one.sent, one.taken) if direction is Direction.BACKWARD else (one.taken, one.sent)
+    title = rule(PAIRS[one.kind][direction is Direction.FORWARD]).title
+    if one.kind in ("required", "required_new"):
+        return f"{title}: {one.name!r}"
+    if one.kind == "values":
+        return f"{title}: {one.name}"
+    return f"{title}: {was} before, {is_} now" if was or is_ else title
+
+
+def _merge_renamed(found: list[Finding], change: _Change, old: Version, new: Version) -> list[Finding]:
+    """Put one finding in the place of those that a renamed field leads to."""
+    for parent, (before, was), (after, is_) in renamed_fields(
+        old.library, old.node(change.old[1]), new.library, new.node(change.new[1])
+    ):
+        names = {f"{title}: {name!r}" for title in _MISSING for name in (was, is_)}
+        same = [one for one in found if one.field == parent and one.message in names]
+        proof = next((one for one in same if one.payload is not None), None)
+        merged = _finding(
+            "FIELD_RENAMED", change, Direction.BOTH, after, "", (), f"{was!r} was renamed to {is_!r}", old.label,
+            witness.Witness(proof.payload, proof.refusal) if proof else None,
+        )  # fmt: skip
+        found = [one for one in found if one not in same] + [merged]
+    return found
+
+
+_MISSING = tuple(
+    rule(id_).title
+    for id_ in (
+        "REQUIRED_FIELD_ADDED",
+        "REQUIRED_FIELD_REMOVED",
+        "FIELD_BECAME_REQUIRED",
+        "FIELD_BECAME_OPTIONAL",
+    )
+)

@@ -1,0 +1,113 @@
+"""Whether two schemas of two versions say the same, whatever they are called and described as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightbus_gen.compat.view import text_of
+from lightbus_gen.references import MAPS_OF_SCHEMAS, Library, Node, Unresolvable
+
+_DESCRIBING = (
+    "title",
+    "description",
+    "default",
+    "examples",
+    "example",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+)
+_NAMING = ("$comment", "$defs", "definitions", "$id", "id", "$schema", "$anchor")
+_BESIDE = {"if": ("if", "then", "else"), "contains": ("contains", "minContains", "maxContains")}
+
+
+class Equality:
+    """Compares schemas of two versions as texts, `$ref`s followed.
+
+    Args:
+        one, other: resolve the `$ref`s of either version.
+    """
+
+    def __init__(self, one: Library, other: Library) -> None:
+        self._one, self._other = one, other
+        self._glances: dict[tuple[object, ...], str | None] = {}
+
+    def at_a_glance(self, one: Node, other: Node) -> bool:
+        """Whether two schemas are the same text, without any `$ref`."""
+        if one.file.dialect != other.file.dialect:
+            return False
+        text = self._glance(0, one)
+        return text is not None and text == self._glance(1, other)
+
+    def _glance(self, side: int, node: Node) -> str | None:
+        key = (side, *node.key)
+        if key not in self._glances:
+            text = text_of(node.schema)
+            self._glances[key] = None if "Ref" in text or '"$ref"' in text else text
+        return self._glances[key]
+
+    def __call__(self, one: Node, other: Node) -> bool:
+        """Whether two schemas say the same."""
+        return one.file.dialect == other.file.dialect and self._same(one, other, set(), is_schema=True)
+
+    def keyword(self, one: Node, other: Node, keyword: str) -> bool:
+        """Whether two schemas have the same in a keyword and in those that belong to it."""
+        if one.file.dialect != other.file.dialect:
+            return False
+        for name in _BESIDE.get(keyword, (keyword,)):
+            if (name in one.schema) != (name in other.schema):
+                return False
+            if name in one.schema and not self._same(
+                self._one.child(one, name), self._other.child(other, name), set(), is_schema=True
+            ):
+                return False
+        return True
+
+    def _same(self, one: Node, other: Node, met: set[tuple[object, ...]], *, is_schema: bool) -> bool:
+        mine, its = one.schema, other.schema
+        if isinstance(mine, list) and isinstance(its, list):
+            return len(mine) == len(its) and all(
+                self._same(self._one.child(one, index), self._other.child(other, index), met, is_schema=True)
+                for index in range(len(mine))
+            )
+        if not (isinstance(mine, dict) and isinstance(its, dict)):
+            return text_of(mine) == text_of(its)
+        if (key := (*one.key, *other.key)) in met:
+            return True
+        met.add(key)
+        left, right = _told(mine, is_schema=is_schema), _told(its, is_schema=is_schema)
+        if left.keys() != right.keys():
+            return False
+        return all(self._same_under(name, one, other, met, is_schema=is_schema) for name in left)
+
+    def _same_under(
+        self, name: str, one: Node, other: Node, met: set[tuple[object, ...]], *, is_schema: bool
+    ) -> bool:
+        mine, its = one.schema[name], other.schema[name]
+        if is_schema and name == "$ref" and isinstance(mine, str) and isinstance(its, str):
+            try:
+                return self._same(
+                    self._one.resolve(one, mine), self._other.resolve(other, its), met, is_schema=True
+                )
+            except Unresolvable:
+                return False
+        if is_schema and name in ("$dynamicRef", "$recursiveRef"):
+            return text_of([mine, one.file.value]) == text_of([its, other.file.value])
+        if is_schema and name in ("enum", "const"):
+            return text_of(mine) == text_of(its)
+        return self._same(
+            self._one.child(one, name),
+            self._other.child(other, name),
+            met,
+            is_schema=not (is_schema and name in MAPS_OF_SCHEMAS),
+        )
+
+
+def _told(schema: dict[str, Any], *, is_schema: bool) -> dict[str, Any]:
+    if not is_schema:
+        return schema
+    return {
+        name: value
+        for name, value in schema.items()
+        if name not in (*_DESCRIBING, *_NAMING) and not name.startswith("x-")
+    }

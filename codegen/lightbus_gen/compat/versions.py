@@ -1,0 +1,151 @@
+"""One version of the schemas: a folder, a file, or a folder at a git commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lightbus_gen.bundle import document_text
+from lightbus_gen.compat.git import Repository, short
+from lightbus_gen.files import Report, SchemaFile, read_file
+from lightbus_gen.load import ApiSource, EventSource, Sources, load
+from lightbus_gen.problems import input_error
+from lightbus_gen.references import Library, Node, check_references
+from lightbus_gen.validity import schema_problems
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """The schemas as they are or were.
+
+    Attributes:
+        label: what messages call it: `origin/main`, `old/schemas`.
+        sources: what was loaded.
+        library: resolves `$ref`s.
+        is_one_schema: whether it is a single plain schema, which is the same event whatever its name.
+    """
+
+    label: str
+    sources: Sources
+    library: Library
+    is_one_schema: bool = False
+    _documents: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+
+    @property
+    def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
+        """The events by (API, event)."""
+        return {(api.name, event.name): (api, event) for api in self.sources.apis for event in api.events}
+
+    def node(self, event: EventSource) -> Node:
+        """Return the schema of an event's payload."""
+        return self.library.node(event.file, event.path)
+
+    def document(self, api: ApiSource, event: EventSource) -> dict[str, Any]:
+        """Return a self-contained document that holds an event."""
+        text = document_text(replace(api, events=(event,)), self.library)
+        if text not in self._documents:
+            self._documents[text] = json.loads(text)
+        return self._documents[text]
+
+
+def read_version(where: Path, shared: Iterable[str], report: Report) -> Version:
+    """Read a schemas folder or a single file."""
+    if where.is_file():
+        top = where.resolve().parent
+
+        def read(path: str) -> bytes | None:
+            return (top / path).read_bytes() if (top / path).is_file() else None
+
+        return _of_file(where.name, str(where.parent), read, str(where), report)
+    return _of_sources(str(where), load(where, report, shared=shared), report)
+
+
+def read_commit(
+    ref: str, where: Path, shared: Iterable[str], report: Report, *, against_path: str | None = None
+) -> Version:
+    """Read a schemas folder or file as it was at a git commit; nothing is checked out.
+
+    Args:
+        ref: a branch, tag or commit.
+        where: the schemas folder or file as it is now.
+        shared: globs of schema files that make no event.
+        report: takes the problems found.
+        against_path: where it was, from the top of the repository, if elsewhere.
+
+    Raises:
+        InputError: git cannot give it.
+    """
+    repository = Repository.around(where)
+    path = against_path.strip("/") if against_path is not None else repository.path_of(where)
+    files = repository.read(ref, path)
+    label = short(ref)
+    if not files:
+        message = f"there are no schemas at {label}:{path or '.'}"
+        fix = "say where they were then with --against-path, or compare with a later commit"
+        raise input_error("NO_SCHEMAS", message, fix)
+    if "" in files:  # a file, and not a folder
+        folder, _, name = path.rpartition("/")
+
+        def read(near: str) -> bytes | None:
+            place = os.path.normpath(f"{folder}/{near}" if folder else near)
+            return repository.read(ref, place).get("")
+
+        return _of_file(name, f"{label}:{folder}", read, f"{label}:{path}", report)
+    texts: dict[str, str] = {}
+    for relative, data in files.items():
+        try:
+            texts[relative] = data.decode()
+        except UnicodeDecodeError:
+            report.add_file(f"{label}:{path}/{relative}", "NOT_UTF8", "is not UTF-8 text", "save it as UTF-8")
+    return _of_sources(label, load(Path(f"{label}:{path}"), report, shared=shared, overlay=texts), report)
+
+
+def _of_sources(label: str, sources: Sources, report: Report) -> Version:
+    library = Library(sources.files)
+    for file in sources.files:
+        check_references(library, file, report)
+    return Version(label, sources, library)
+
+
+def _of_file(
+    name: str, folder: str, read: Callable[[str], bytes | None], label: str, report: Report
+) -> Version:
+    """Read a file: a document of an API, or the plain schema of an event."""
+    files = _with_neighbours(name, folder, read, report)
+    file = next((file for file in files if file.path == name), None)
+    if file is None:
+        return _of_sources(label, Sources(name, (), ()), report)
+    if isinstance(file.value, dict) and "lightbus" in file.value:
+        loaded = load(
+            Path(folder) / "\0", report, overlay={name if "." in name else f"{name}.json": file.text}
+        )
+        return _of_sources(label, replace(loaded, files=(*loaded.files, *files[1:])), report)
+    for one in files:
+        for place, message in schema_problems(one.value, one.dialect):
+            report.add(one, place, "INVALID_SCHEMA", message, "correct the schema here")
+    event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
+    api = ApiSource("event", "", "", label, None, (event,))
+    return replace(_of_sources(label, Sources(name, files, (api,)), report), is_one_schema=True)
+
+
+def _with_neighbours(
+    name: str, folder: str, read: Callable[[str], bytes | None], report: Report
+) -> tuple[SchemaFile, ...]:
+    """Read a file, and the files that it refers to by path."""
+    found: dict[str, SchemaFile] = {}
+    todo = [name]
+    for path in todo:
+        data = read(path)
+        if data is None or path in found:
+            continue
+        file = read_file(path, path, f"{folder}/{path}" if folder not in ("", ".") else path, data, report)
+        if file is not None:
+            found[path] = file
+            refs = re.findall(r'"\$ref":\s*"([^"#:]+)', file.text)
+            todo += [os.path.normpath(f"{path}/../{ref}") for ref in dict.fromkeys(refs)]
+    return tuple(found.values())

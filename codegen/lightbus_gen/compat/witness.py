@@ -1,0 +1,152 @@
+"""Payloads that prove a finding: one version writes them and the other refuses them, says the validator."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lightbus.errors import SchemaError
+from lightbus.schema import open_schema
+from lightbus.schema.reference import Document, Node
+from lightbus_gen.compat.containment import Obstacle
+from lightbus_gen.compat.opinion import covers
+from lightbus_gen.compat.versions import Version
+from lightbus_gen.load import ApiSource, EventSource
+
+_MOST_TRIED = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A payload that one side accepts and the other refuses.
+
+    Attributes:
+        payload: the payload.
+        refusal: what the refusing side says about it.
+    """
+
+    payload: Any
+    refusal: str
+
+
+class Contract:
+    """The payload of an event in one version, checked as the run time checks it.
+
+    Args:
+        version: the version.
+        api, event: the event.
+    """
+
+    def __init__(self, version: Version, api: ApiSource, event: EventSource) -> None:
+        document = version.document(api, event)
+        self._event, self._document = event.name, document
+
+    @cached_property
+    def _written(self) -> Any:
+        return self._validator(self._document)
+
+    @cached_property
+    def _opened(self) -> Any:
+        return self._validator(open_schema(self._document))
+
+    def _validator(self, document: dict[str, Any]) -> Any:
+        node = _payload(document, self._event)
+        return node.document.validator(node)
+
+    def writes(self, payload: Any) -> bool:
+        """Whether the payload is valid as an author of this version wrote the schema."""
+        return bool(self._written.is_valid(payload))
+
+    def refusal(self, payload: Any, obstacle: Obstacle) -> str:
+        """Return why a listener of this version refuses a payload at an obstacle, "" if it does not."""
+        if self._written.is_valid(payload) or self._opened.is_valid(payload):
+            return ""
+        for error in self._opened.iter_errors(payload):
+            if _is_about(error, obstacle):
+                place = ".".join(str(step) for step in error.instance_path)
+                return f"{place}: {error.message}" if place else str(error.message)
+        return ""
+
+    def covers(self, writer: Contract) -> bool:
+        """Whether the second opinion is sure that all that another version writes is taken."""
+        return covers(open_schema(self._payload_schema), writer._payload_schema)
+
+    @property
+    def _payload_schema(self) -> Any:
+        shared = {key: self._document[key] for key in ("$schema", "$defs") if key in self._document}
+        parameters = self._document["events"][self._event]["parameters"]
+        return {**shared, **parameters} if isinstance(parameters, dict) else parameters
+
+
+def find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
+    """Return the first payload that proves an obstacle, made as small as it can be; None if there is none.
+
+    Args:
+        writer: the version that sends.
+        reader: the version that refuses.
+        obstacle: what to prove.
+    """
+    try:
+        for payload in itertools.islice(obstacle.payloads(), _MOST_TRIED):
+            if writer.writes(payload) and reader.refusal(payload, obstacle):
+                small = _shrunk(payload, lambda it: writer.writes(it) and bool(reader.refusal(it, obstacle)))
+                return Witness(small, reader.refusal(small, obstacle))
+    except (
+        SchemaError,
+        ValueError,
+        RecursionError,
+    ):  # a schema that cannot be compiled is reported elsewhere
+        return None
+    return None
+
+
+def _is_about(error: Any, obstacle: Obstacle) -> bool:
+    """Whether an error of the validator is at the place of an obstacle, rather than somewhere else in the payload."""
+    path, kind = tuple(error.instance_path), error.kind.name
+    if kind in ("anyOf", "oneOf"):
+        return obstacle.path[: len(path)] == path
+    if obstacle.kind == "opaque":
+        return path[: len(obstacle.path)] == obstacle.path
+    if obstacle.kind == "required" or obstacle.kind == "required_new":
+        return path == obstacle.path and kind == "required" and obstacle.name in error.message
+    return path == obstacle.path and (kind == obstacle.reader_keyword or kind != "required")
+
+
+def _shrunk(payload: Any, still_shows: Callable[[Any], bool]) -> Any:
+    """Leave out the properties that play no part."""
+    small = copy.deepcopy(payload)
+    is_done = False
+    while not is_done:
+        is_done = True
+        for holder, name in list(_properties(small)):
+            if name not in holder:
+                continue
+            kept = dict(holder)
+            del holder[name]
+            if still_shows(small):
+                is_done = False
+            else:
+                holder.clear()
+                holder.update(kept)
+    return small
+
+
+def _properties(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield value, name
+            yield from _properties(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _properties(inner)
+
+
+def _payload(document: dict[str, Any], event: str) -> Node:
+    parameters = document["events"][event]["parameters"]
+    if isinstance(parameters, dict) and ("$id" in parameters or "$schema" in parameters):
+        return Document(parameters, event).root
+    return Document(document, event).at("/events/" + event + "/parameters")
