@@ -213,7 +213,7 @@ def _sentence(one: Obstacle, direction: Direction) -> str:
 
 def _merge_renamed(found: list[Finding], change: _Change, old: Version, new: Version) -> list[Finding]:
     """Put one finding in the place of those that a renamed field leads to."""
-    for parent, (before, was), (after, is_) in renamed_fields(
+    for parent, (_, was), (after, is_) in renamed_fields(
         old.library, old.node(change.old[1]), new.library, new.node(change.new[1])
     ):
         names = {f"{title}: {name!r}" for title in _MISSING for name in (was, is_)}

@@ -7,6 +7,7 @@ The writer is taken apart into shapes (`shape.py`); the reader is read keyword b
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -22,6 +23,8 @@ from lightbus_gen.compat.view import KINDS, LOWER, UPPER, View, Views, kind_of, 
 from lightbus_gen.references import Node
 
 _MOST_STEPS = 50_000
+_MOST_VALUES = 30
+_CHOICES = 4
 _LIMITED = {"Length": "string", "Items": "array", "Properties": "object"}
 _LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_count"}
 _OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}
@@ -34,11 +37,11 @@ class Spot:
 
     Attributes:
         path: the way there.
-        wrap: makes a whole payload around a value that stands there.
+        wrap: makes a whole payload around a value that stands there; a number chooses among the values beside it.
     """
 
     path: Path = ()
-    wrap: Callable[[Any], Any] = field(default=lambda value: value, repr=False)
+    wrap: Callable[[Any, int], Any] = field(default=lambda value, choice: value, repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -334,8 +337,9 @@ class Containment:
                 return
 
     def _property(self, shape: Shape, spot: Spot, name: str) -> Spot:
-        def wrap(value: Any) -> Any:
-            return spot.wrap(self._sampler.object(shape, len(spot.path), given={name: value}))
+        def wrap(value: Any, choice: int) -> Any:
+            holder = self._sampler.object(shape, len(spot.path), given={name: value}, choice=choice)
+            return spot.wrap(holder, choice)
 
         return Spot((*spot.path, name), wrap)
 
@@ -378,10 +382,9 @@ class Containment:
                 return
 
     def _item(self, shape: Shape, spot: Spot, index: int) -> Spot:
-        def wrap(value: Any) -> Any:
-            return spot.wrap(
-                self._sampler.array(shape, len(spot.path), at=index, given=value, size=index + 1)
-            )
+        def wrap(value: Any, choice: int) -> Any:
+            holder = self._sampler.array(shape, len(spot.path), at=index, given=value, size=index + 1)
+            return spot.wrap(holder, choice)
 
         return Spot((*spot.path, index), wrap)
 
@@ -513,11 +516,11 @@ class Containment:
         values: Iterable[Any],
     ) -> Obstacle:
         def payloads() -> Iterator[Any]:
-            for value in values:
+            for value, choice in itertools.product(itertools.islice(values, _MOST_VALUES), range(_CHOICES)):
                 try:
-                    yield spot.wrap(value)
+                    yield spot.wrap(value, choice)
                 except (StopIteration, RuntimeError):
-                    return
+                    continue
 
         writer = next(
             (

@@ -47,7 +47,9 @@ def fields(library: Library, payload: Node) -> dict[str, Field]:
 
 def _walk(views: Views, node: Node, place: str, above: tuple[object, ...], found: dict[str, Field]) -> None:
     parts = list(_together(views, node))
-    keys = {view.node.key for view in parts if view.properties or view.items}
+    keys = {
+        view.node.key for view in parts if view.properties or view.items or view.additional or view.patterns
+    }
     if keys & set(above) or len(above) > _DEEPEST:
         return
     above = (*above, *keys)

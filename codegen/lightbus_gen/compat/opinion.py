@@ -38,7 +38,10 @@ def closed(schema: Any) -> Any:
     copy = dict(schema)
     if "properties" in schema and isinstance(schema["properties"], dict):
         copy["properties"] = {name: closed(value) for name, value in schema["properties"].items()}
-        if not _COMPOSING & schema.keys() and schema.get("additionalProperties", True) is True:
+        is_plain = (
+            not _COMPOSING & schema.keys() and set(schema.get("required", ())) <= schema["properties"].keys()
+        )
+        if is_plain and schema.get("additionalProperties", True) is True:
             copy["additionalProperties"] = False
     if isinstance(schema.get("items"), dict):
         copy["items"] = closed(schema["items"])

@@ -56,13 +56,16 @@ class Sampler:
             for shape in self._shapes(nodes):
                 yield from self.of_shape(shape, depth=depth)
 
-    def first(self, source: Any_, depth: int = 0) -> Any:
-        """Return the first value.
+    def first(self, source: Any_, depth: int = 0, choice: int = 0) -> Any:
+        """Return the first value, or with a `choice` one further on.
 
         Raises:
             StopIteration: none was found.
         """
-        return next(self.values(source, depth))
+        found = list(itertools.islice(self.values(source, depth), choice + 1))
+        if not found:
+            raise StopIteration
+        return found[-1]
 
     def of_shape(
         self, shape: Shape, kinds: Iterable[str] = (), depth: int = 0, near: Iterable[float] = ()
@@ -93,7 +96,13 @@ class Sampler:
             yield from (value for value in group if value is not _NOTHING)
 
     def object(
-        self, shape: Shape, depth: int = 0, *, given: dict[str, Any] | None = None, without: str | None = None
+        self,
+        shape: Shape,
+        depth: int = 0,
+        *,
+        given: dict[str, Any] | None = None,
+        without: str | None = None,
+        choice: int = 0,
     ) -> dict[str, Any]:
         """Return the smallest object of a shape.
 
@@ -102,6 +111,7 @@ class Sampler:
             depth: how deep in the payload it stands.
             given: properties it shall have.
             without: a property it shall not have.
+            choice: which of the values of other properties to take, 0 for the first.
 
         Raises:
             StopIteration: a required property has no value that could be found.
@@ -115,7 +125,9 @@ class Sampler:
             todo += more
         for name in names:
             if name != without:
-                made[name] = given[name] if name in given else self.first(shape.value(name), depth + 1)
+                made[name] = (
+                    given[name] if name in given else self.first(shape.value(name), depth + 1, choice)
+                )
         spare = [name for name in shape.names if name not in made and name != without and shape.value(name)]
         while len(made) < (shape.limit("minProperties") or 0):
             if spare:

@@ -49,6 +49,7 @@ class Shape:
         values: the only values, or None.
         is_closed: whether undeclared properties are not sent.
         others: properties that schemas beside these declare, which hold for some values only.
+        required: names of the properties that are always there.
     """
 
     views: tuple[View, ...]
@@ -56,6 +57,16 @@ class Shape:
     values: list[Any] | None = None
     is_closed: bool = False
     others: dict[str, Any_] = field(default_factory=dict)
+    required: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Gather the names that are required, and those that they require."""
+        names = dict.fromkeys(name for view in self.views for name in view.required)
+        for name in (todo := list(names)):
+            needed = [other for view in self.views for other in view.needs.get(name, ())]
+            todo += [other for other in needed if other not in names]
+            names |= dict.fromkeys(needed)
+        self.required = list(names)
 
     def limit(self, keyword: str) -> int | None:
         """Return the tightest `minLength`, `maxItems` and the like, or None without one."""
@@ -86,20 +97,10 @@ class Shape:
         return min(edges, key=lambda edge: (edge[0], not edge[1]), default=None)
 
     @property
-    def required(self) -> list[str]:
-        """Names of the properties that are always there."""
-        names = dict.fromkeys(name for view in self.views for name in view.required)
-        for name in (todo := list(names)):
-            needed = [other for view in self.views for other in view.needs.get(name, ())]
-            todo += [other for other in needed if other not in names]
-            names |= dict.fromkeys(needed)
-        return list(names)
-
-    @property
     def names(self) -> list[str]:
-        """Names of the properties that are declared one by one."""
+        """Names of the properties that are declared one by one, or required and so declared as well."""
         listed = [name for view in self.views for name in view.properties]
-        return list(dict.fromkeys([*listed, *self.others]))
+        return list(dict.fromkeys([*listed, *self.others, *self.required]))
 
     def value(self, name: str) -> Any_:
         """Return what a property can hold; () where it cannot be there."""
@@ -116,7 +117,7 @@ class Shape:
             return ()
         if not declared and name in self.others:
             return tuple((*together, *other) for other in self.others[name])
-        if not declared:
+        if not declared and name not in self.required:
             together += [view.unevaluated for view in self.views if view.unevaluated is not None]
             if any(node.schema is False for node in together):
                 return ()
@@ -294,8 +295,10 @@ class Shapes:
         declares = names or any(
             isinstance(view.node.schema, dict) and "properties" in view.node.schema for view in views
         )
-        is_silent = not any(view.patterns for view in views)
-        return Shape(views, kinds, values, declares or (is_payload and is_silent), others)
+        is_silent = not any(view.patterns or view.additional or view.unevaluated for view in views)
+        shape = Shape(views, kinds, values, declares or (is_payload and is_silent), others)
+        shape.kinds -= _empty_kinds(shape)
+        return shape
 
     def _one_by_one(self, shape: Shape) -> list[Shape]:
         """Give each object or array that is listed as a value a shape of its own, which can be looked into."""
@@ -309,6 +312,21 @@ class Shapes:
             view = self.views(Node(file.value, file, ()))
             split.append(Shape((*shape.views, view), view.kinds, [value], is_closed=True))
         return split
+
+
+def _empty_kinds(shape: Shape) -> set[str]:
+    """Return the kinds that limits leave no value of."""
+    empty = set()
+    low, high = shape.minimum, shape.maximum
+    if low and high and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1]))):
+        empty |= {"integer", "number"}
+    if shape.lengths[0] > shape.lengths[1]:
+        empty.add("string")
+    if (most := shape.most_items) is not None and most < (shape.limit("minItems") or 0):
+        empty.add("array")
+    if any(not shape.value(name) for name in shape.required):
+        empty.add("object")
+    return empty
 
 
 def exactly(value: object) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from lightbus_gen.compat.opinion import covers
 from lightbus_gen.compat.versions import Version
 from lightbus_gen.load import ApiSource, EventSource
 
-_MOST_TRIED = 80
+_MOST_TRIED = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +106,15 @@ def find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | No
 
 def _is_about(error: Any, obstacle: Obstacle) -> bool:
     """Whether an error of the validator is at the place of an obstacle, rather than somewhere else in the payload."""
-    path, kind = tuple(error.instance_path), error.kind.name
+    path, kind = [str(step) for step in error.instance_path], error.kind.name
+    wanted = [str(step) for step in obstacle.path]  # the validator takes a key "1" for an index
     if kind in ("anyOf", "oneOf"):
-        return obstacle.path[: len(path)] == path
+        return wanted[: len(path)] == path
     if obstacle.kind == "opaque":
-        return path[: len(obstacle.path)] == obstacle.path
-    if obstacle.kind == "required" or obstacle.kind == "required_new":
-        return path == obstacle.path and kind == "required" and obstacle.name in error.message
-    return path == obstacle.path and (kind == obstacle.reader_keyword or kind != "required")
+        return path[: len(wanted)] == wanted
+    if obstacle.kind in ("required", "required_new"):
+        return path == wanted and kind == "required" and obstacle.name in error.message
+    return path == wanted and (kind == obstacle.reader_keyword or kind != "required")
 
 
 def _shrunk(payload: Any, still_shows: Callable[[Any], bool]) -> Any:
