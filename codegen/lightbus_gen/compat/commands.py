@@ -6,6 +6,7 @@ import datetime
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,14 @@ SharedOption = Annotated[
 ]
 
 
+class Scope(StrEnum):
+    """Which findings are wanted."""
+
+    WIRE = "wire"
+    CODE = "code"
+    ALL = "all"
+
+
 def breaking(
     against: AgainstOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help="Which directions must hold.")] = Mode.FULL,
@@ -53,6 +62,10 @@ def breaking(
     schemas: SchemasOption = None,
     shared: SharedOption = None,
     against_path: AgainstPathOption = None,
+    category: Annotated[
+        Scope, typer.Option("--category", help="Events on the wire, code that uses the package, or both.")
+    ] = Scope.ALL,
+    strict: Annotated[bool, typer.Option("--strict", help="Findings about code count, too.")] = False,
     allow_undecided: Annotated[
         bool, typer.Option("--allow-undecided", help="What could not be decided does not count.")
     ] = False,
@@ -77,7 +90,11 @@ def breaking(
         for old in _earlier(against, settings, against_path):
             labels.append(old.label)
             findings += compare(old, _only_what_is_there(old, new), mode)
-        findings = [_undecided(one, allow_undecided) for one in findings if one.rule not in left_out]
+        findings = [
+            _undecided(one, allow_undecided)
+            for one in findings
+            if one.rule not in left_out and category in (Scope.ALL, one.category)
+        ]
         files = {file.shown: file for file in new.sources.files}
         findings = apply_allowances(
             findings,
@@ -89,7 +106,7 @@ def breaking(
         report.check()
     except InputError as error:
         findings, problems = [], error.problems
-    outcome = Comparison(findings, problems, labels, events, False, time.perf_counter() - began)
+    outcome = Comparison(findings, problems, labels, events, strict, time.perf_counter() - began)
     show(outcome, format_)
     raise typer.Exit(outcome.exit_code)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from lightbus_gen.compat import witness
+from lightbus_gen.compat.code import code_changes
 from lightbus_gen.compat.containment import Containment, Obstacle, TooMuch
-from lightbus_gen.compat.fields import renamed_fields
+from lightbus_gen.compat.equality import Equality
+from lightbus_gen.compat.fields import Field, fields, is_deprecated, renamed_fields
 from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import PAIRS, Category, Direction, rule
 from lightbus_gen.compat.versions import Version
@@ -47,18 +50,24 @@ class _Change:
 def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]:
     """Return everything that keeps services of two versions from living together, by place."""
     found = list(_removed(old, new))
-    views = {id(version): Views(version.library) for version in (old, new)}
-    changes = [change for change in _pairs(old, new) if not _is_untouched(old, new, change)]
-    pairs = {
-        Direction.BACKWARD: (old, new, Containment(views[id(old)], views[id(new)])),
-        Direction.FORWARD: (new, old, Containment(views[id(new)], views[id(old)])),
+    before, after = Views(old.library), Views(new.library)
+    same = Equality(old.library, new.library)
+    sides = {
+        Direction.BACKWARD: (old, new, Containment(before, after, same)),
+        Direction.FORWARD: (new, old, Containment(after, before, same.reversed)),
     }
-    for change in changes:
+    for change in _pairs(old, new):
+        if _is_untouched(change):
+            continue
         of_event: list[Finding] = []
         for direction in mode.directions:
-            writer, reader, containment = pairs[direction]
-            of_event += _compare_event(change, direction, writer, reader, containment, old.label)
-        found += _merge_renamed(of_event, change, old, new)
+            of_event += _compare_event(change, direction, *sides[direction], old.label)
+        payloads = old.node(change.old[1]), new.node(change.new[1])
+        renamed = renamed_fields(before, payloads[0], after, payloads[1], same)
+        found += _merge_renamed(of_event, renamed, change, old.label)
+        found += _deprecated(change, *payloads, old, new)
+        if _may_change_code(*payloads, before, after) or of_event:
+            found += _code(change, old, new)
     return sorted(found, key=lambda one: (one.path, one.line, one.column, one.rule))
 
 
@@ -72,15 +81,13 @@ def _pairs(old: Version, new: Version) -> Iterator[_Change]:
             yield _Change(".".join(key), old.events[key], after)
 
 
-def _is_untouched(old: Version, new: Version, change: _Change) -> bool:
+def _is_untouched(change: _Change) -> bool:
     """Whether an event's file is the same and refers to nothing outside."""
-    before, after = change.old[1], change.new[1]
-    text = before.file.text
-    return (
-        text == after.file.text
-        and before.path == after.path
-        and text.count('Ref"') + text.count('$ref"') == text.count('"#/')
-    )
+    before, after = change.old[1].file, change.new[1].file
+    return before.text == after.text and before.path == after.path and not _LEAVES_FILE.search(after.text)
+
+
+_LEAVES_FILE = re.compile(r'"\$(?:ref|dynamicRef|recursiveRef)":\s*"[^#]')
 
 
 def _removed(old: Version, new: Version) -> Iterator[Finding]:
@@ -174,10 +181,11 @@ def _finding(
 ) -> Finding:
     place = (*node.path, keyword) if keyword else node.path
     line, column = node.file.locate(place)
+    about = rule(id_)
     return Finding(
         rule=id_,
-        category=Category.WIRE,
-        level="error",
+        category=about.category,
+        level=about.level,
         direction=direction,
         event=change.name,
         field=_field(path),
@@ -186,7 +194,7 @@ def _finding(
         column=column,
         place=place,
         message=message,
-        fix=rule(id_).fix,
+        fix=about.fix,
         against=against,
         payload=proof.payload if proof else None,
         refusal=proof.refusal if proof else "",
@@ -211,20 +219,49 @@ def _sentence(one: Obstacle, direction: Direction) -> str:
     return f"{title}: {was} before, {is_} now" if was or is_ else title
 
 
-def _merge_renamed(found: list[Finding], change: _Change, old: Version, new: Version) -> list[Finding]:
+def _merge_renamed(
+    found: list[Finding], renamed: Iterable[tuple[str, Field, Field]], change: _Change, against: str
+) -> list[Finding]:
     """Put one finding in the place of those that a renamed field leads to."""
-    for parent, (_, was), (after, is_) in renamed_fields(
-        old.library, old.node(change.old[1]), new.library, new.node(change.new[1])
-    ):
-        names = {f"{title}: {name!r}" for title in _MISSING for name in (was, is_)}
+    for parent, was, is_ in renamed:
+        names = {f"{title}: {name!r}" for title in _MISSING for name in (was.name, is_.name)}
         same = [one for one in found if one.field == parent and one.message in names]
         proof = next((one for one in same if one.payload is not None), None)
         merged = _finding(
-            "FIELD_RENAMED", change, Direction.BOTH, after, "", (), f"{was!r} was renamed to {is_!r}", old.label,
+            "FIELD_RENAMED", change, Direction.BOTH, is_.node, "", (), f"{was.path!r} was renamed to {is_.name!r}", against,
             witness.Witness(proof.payload, proof.refusal) if proof else None,
         )  # fmt: skip
         found = [one for one in found if one not in same] + [merged]
     return found
+
+
+def _deprecated(change: _Change, before: Node, after: Node, old: Version, new: Version) -> Iterator[Finding]:
+    """Note what is deprecated now and was not."""
+    if '"deprecated"' not in change.new[1].file.text:
+        return
+    if is_deprecated(after) and not is_deprecated(before):
+        yield _finding("EVENT_DEPRECATED", change, Direction.BOTH, after, "", (), "deprecated", old.label)
+    was = fields(old.library, before)
+    for path, field in fields(new.library, after).items():
+        if is_deprecated(field.node) and not (path in was and is_deprecated(was[path].node)):
+            yield _finding(
+                "FIELD_DEPRECATED", change, Direction.BOTH, field.node, "", (path,), "deprecated", old.label
+            )
+
+
+def _may_change_code(before: Node, after: Node, old: Views, new: Views) -> bool:
+    """Whether code may have to follow though no event is in danger: a field is gone, or a name was chosen."""
+    is_gone = not old(before).properties.keys() <= new(after).properties.keys()
+    return is_gone or "x-python-name" in before.file.text or "x-python-name" in after.file.text
+
+
+def _code(change: _Change, old: Version, new: Version) -> Iterator[Finding]:
+    payload = new.node(change.new[1])
+    for one in code_changes(old, change.old, new, change.new):
+        is_there = isinstance(payload.schema, dict) and one.field in payload.schema.get("properties", {})
+        node = new.library.child(payload, "properties", one.field) if is_there else payload
+        field = (one.field,) if one.field else ()
+        yield _finding(one.rule, change, Direction.BOTH, node, "", field, one.message, old.label)
 
 
 _MISSING = tuple(

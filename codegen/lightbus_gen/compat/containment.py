@@ -80,13 +80,14 @@ class Containment:
     Args:
         writer: the writer's schemas.
         reader: the reader's.
+        same: compares schemas of the two as texts.
     """
 
-    def __init__(self, writer: Views, reader: Views) -> None:
+    def __init__(self, writer: Views, reader: Views, same: Equality) -> None:
         self._shapes = Shapes(writer)
         self._sampler = Sampler(self._shapes)
         self._reader = reader
-        self._same = Equality(writer.library, reader.library)
+        self._same = same
         self._proven: list[tuple[object, ...]] = []
         self._known: set[tuple[object, ...]] = set()
         self._open: dict[tuple[object, ...], int] = {}
@@ -271,6 +272,8 @@ class Containment:
                 one.name = name
                 found.append(one)
         for name in dict.fromkeys([*view.properties, *shape.names]):
+            if self._is_untouched(shape, view, name):
+                continue
             values = shape.value(name)
             if not values:
                 continue
@@ -307,6 +310,17 @@ class Containment:
             sent = self._sampler.of_shape(shape, ("object",), len(spot.path))
             found.append(self._obstacle("opaque", shape, view, "unevaluatedProperties", "", "", spot, sent))
         return found
+
+    def _is_untouched(self, shape: Shape, view: View, name: str) -> bool:
+        read = view.properties.get(name)
+        return (
+            read is not None
+            and not view.patterns
+            and any(
+                name in other.properties and self._same.at_a_glance(other.properties[name], read)
+                for other in shape.views
+            )
+        )
 
     def _same_unevaluated(self, other: View, view: View) -> bool:
         mine, its = other.unevaluated, view.unevaluated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus_gen.compat.view import text_of
+from lightbus_gen.compat.view import BESIDE, text_of
 from lightbus_gen.references import MAPS_OF_SCHEMAS, Library, Node, Unresolvable
 
 _DESCRIBING = (
@@ -18,7 +18,7 @@ _DESCRIBING = (
     "writeOnly",
 )
 _NAMING = ("$comment", "$defs", "definitions", "$id", "id", "$schema", "$anchor")
-_BESIDE = {"if": ("if", "then", "else"), "contains": ("contains", "minContains", "maxContains")}
+_ANNOTATIONS = frozenset((*_DESCRIBING, *_NAMING))
 
 
 class Equality:
@@ -30,21 +30,27 @@ class Equality:
 
     def __init__(self, one: Library, other: Library) -> None:
         self._one, self._other = one, other
-        self._glances: dict[tuple[object, ...], str | None] = {}
+        self._glances: dict[Node, str | None] = {}
+
+    @property
+    def reversed(self) -> Equality:
+        """The same with the versions in the other order."""
+        other = Equality(self._other, self._one)
+        other._glances = self._glances
+        return other
 
     def at_a_glance(self, one: Node, other: Node) -> bool:
-        """Whether two schemas are the same text, without any `$ref`."""
+        """Whether two schemas have the same text, description aside and without any `$ref`."""
         if one.file.dialect != other.file.dialect:
             return False
-        text = self._glance(0, one)
-        return text is not None and text == self._glance(1, other)
+        text = self._glance(one)
+        return text is not None and text == self._glance(other)
 
-    def _glance(self, side: int, node: Node) -> str | None:
-        key = (side, *node.key)
-        if key not in self._glances:
-            text = text_of(node.schema)
-            self._glances[key] = None if "Ref" in text or '"$ref"' in text else text
-        return self._glances[key]
+    def _glance(self, node: Node) -> str | None:
+        if node not in self._glances:
+            text = repr(_told(node.schema, is_schema=True) if isinstance(node.schema, dict) else node.schema)
+            self._glances[node] = None if "Ref'" in text or "'$ref'" in text else text
+        return self._glances[node]
 
     def __call__(self, one: Node, other: Node) -> bool:
         """Whether two schemas say the same."""
@@ -54,7 +60,7 @@ class Equality:
         """Whether two schemas have the same in a keyword and in those that belong to it."""
         if one.file.dialect != other.file.dialect:
             return False
-        for name in _BESIDE.get(keyword, (keyword,)):
+        for name in BESIDE.get(keyword, (keyword,)):
             if (name in one.schema) != (name in other.schema):
                 return False
             if name in one.schema and not self._same(
@@ -109,5 +115,5 @@ def _told(schema: dict[str, Any], *, is_schema: bool) -> dict[str, Any]:
     return {
         name: value
         for name, value in schema.items()
-        if name not in (*_DESCRIBING, *_NAMING) and not name.startswith("x-")
+        if name not in _ANNOTATIONS and not name.startswith("x-")
     }

@@ -78,27 +78,54 @@ def _together(views: Views, node: Node) -> Iterator[View]:
         todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
 
 
+def is_deprecated(node: Node) -> bool:
+    """Whether a schema says that what it describes is deprecated."""
+    return isinstance(node.schema, dict) and node.schema.get("deprecated") is True
+
+
 def renamed_fields(
-    old: Library, before: Node, new: Library, after: Node
-) -> Iterator[tuple[str, tuple[Node, str], tuple[Node, str]]]:
+    old: Views, before: Node, new: Views, after: Node, same: Equality
+) -> Iterator[tuple[str, Field, Field]]:
     """Find fields that only got another name.
 
     That is one field gone and one new in the same object, with the same schema, and either a like name or the
     same place among the others and the same description.
 
     Yields:
-        (place of the object, (old field, old name), (new field, new name)).
+        (place of the object, the field before, the field now).
     """
-    was, is_ = fields(old, before), fields(new, after)
-    same = Equality(old, new)
-    for parent in dict.fromkeys(field.parent for field in is_.values()):
-        gone = [field for field in was.values() if field.parent == parent and field.path not in is_]
-        come = [field for field in is_.values() if field.parent == parent and field.path not in was]
-        if len(gone) != 1 or len(come) != 1 or not same(gone[0].node, come[0].node):
+    todo = [("", before, after)]
+    met: set[tuple[object, ...]] = set()
+    while todo:
+        place, *pair = todo.pop()
+        if same.at_a_glance(*pair) or (key := (*pair[0].key, *pair[1].key)) in met:
             continue
-        is_in_place = _rank(gone[0], was) == _rank(come[0], is_) and _about(gone[0]) == _about(come[0])
-        if _is_alike(gone[0], come[0]) or is_in_place:
-            yield parent, (gone[0].node, gone[0].name), (come[0].node, come[0].name)
+        met.add(key)
+        was, is_ = (_below(views, node, place) for views, node in zip((old, new), pair, strict=True))
+        todo += [(path, was[path].node, is_[path].node) for path in was if path in is_]
+        gone, come = (
+            [one[path] for path in one if path not in other] for one, other in ((was, is_), (is_, was))
+        )
+        if len(gone) == len(come) == 1 and _is_renamed(gone[0], come[0], same):
+            yield place, gone[0], come[0]
+
+
+def _below(views: Views, node: Node, place: str) -> dict[str, Field]:
+    """Return the fields and items one step down."""
+    found: dict[str, Field] = {}
+    for view in _together(views, node):
+        for index, (name, child) in enumerate(view.properties.items()):
+            field = Field(place, name, child, False, index)
+            found.setdefault(field.path, field)
+        if view.items is not None:
+            found.setdefault(f"{place}[]", Field(place, "[]", view.items, False, 0))
+    return found
+
+
+def _is_renamed(gone: Field, come: Field, same: Equality) -> bool:
+    if not same(gone.node, come.node):
+        return False
+    return _is_alike(gone, come) or (gone.index == come.index and _about(gone) == _about(come))
 
 
 def _is_alike(one: Field, other: Field) -> bool:
@@ -109,8 +136,3 @@ def _is_alike(one: Field, other: Field) -> bool:
 def _about(field: Field) -> object:
     schema = field.node.schema
     return (schema.get("title"), schema.get("description")) if isinstance(schema, dict) else None
-
-
-def _rank(field: Field, among: dict[str, Field]) -> int:
-    siblings = sorted((one.index, one.name) for one in among.values() if one.parent == field.parent)
-    return [name for _, name in siblings].index(field.name)

@@ -81,13 +81,18 @@ def show(outcome: Comparison, format_: Format) -> None:
 
 def _lines(one: Finding) -> list[str]:
     """Write a finding without its place and rule."""
-    lines = [f"{one.subject}: {one.message}", one.effect]
+    lines = [f"{one.subject}: {one.message}", *([one.effect] if one.effect else [])]
     if one.payload is not None:
-        lines.append(f"payload: {json.dumps(one.payload, ensure_ascii=False)}")
-        lines.append(f"refused: {one.refusal}")
+        lines.append(f"payload: {_short(json.dumps(one.payload, ensure_ascii=False))}")
+        lines.append(f"refused: {_short(one.refusal)}")
     if one.allowed:
         return [*lines, f"allowed: {one.allowed}"]
     return [*lines, f"fix: {one.fix}"] if one.fix else lines
+
+
+def _short(text: str) -> str:
+    """Shorten what a person need not read to the end; the JSON format has all of it."""
+    return text if len(text) <= 400 else f"{text[:300]} ... {text[-60:]} ({len(text)} characters)"
 
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}

@@ -49,6 +49,7 @@ class Rule:
         why: why it matters.
         before, after: an example, the payload's schema in either version, as JSON.
         fix: the safe way to make the change.
+        level: `error`; `warning` for code, at which a type checker will point; `note` for what breaks nothing.
     """
 
     id: str
@@ -59,11 +60,7 @@ class Rule:
     before: str
     after: str
     fix: str
-
-    @property
-    def default_level(self) -> str:
-        """`error`, or `warning` for code that a type checker will point at."""
-        return "error" if self.category is Category.WIRE else "warning"
+    level: str = "error"
 
 
 PAIRS = {

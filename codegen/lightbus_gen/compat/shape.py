@@ -273,6 +273,8 @@ class Shapes:
     def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_payload: bool) -> Shape:
         kinds = KINDS.intersection(*(view.kinds for view in views))
         for view in views:
+            if not view.is_limited:
+                continue
             if view.multiple_of is not None and Fraction(str(view.multiple_of)).denominator == 1:
                 kinds -= {"number"}
             beside = [*view.dependent.values(), *self._conditional(view)]
@@ -284,20 +286,18 @@ class Shapes:
             values = [
                 value
                 for value in listed[0]
-                if text_of(value) in texts
+                if (text_of(value) in texts or not isinstance(value, (dict, list)))
                 and kind_of(value) in kinds
                 and all(accepts_scalar(view, value) for view in views)
             ]
             kinds = frozenset(kind_of(value) for value in values)
         elif kinds <= {"boolean", "null"}:
             values = [*((False, True) if "boolean" in kinds else ()), *((None,) if "null" in kinds else ())]
-        names = any(view.properties for view in views) or bool(others)
-        declares = names or any(
-            isinstance(view.node.schema, dict) and "properties" in view.node.schema for view in views
-        )
+        declares = bool(others) or any(view.declares for view in views)
         is_silent = not any(view.patterns or view.additional or view.unevaluated for view in views)
         shape = Shape(views, kinds, values, declares or (is_payload and is_silent), others)
-        shape.kinds -= _empty_kinds(shape)
+        if values is None and any(view.is_limited for view in views):
+            shape.kinds -= _empty_kinds(shape)
         return shape
 
     def _one_by_one(self, shape: Shape) -> list[Shape]:

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Version:
     is_one_schema: bool = False
     _documents: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
         """The events by (API, event)."""
         return {(api.name, event.name): (api, event) for api in self.sources.apis for event in api.events}

@@ -18,9 +18,26 @@ KINDS = frozenset(("string", "integer", "number", "boolean", "array", "object", 
 """The kinds of JSON values; here `number` means those that are no integers, so that no two overlap."""
 LOWER = ("minLength", "minItems", "minProperties")
 UPPER = ("maxLength", "maxItems", "maxProperties")
-OPAQUE = ("not", "if", "contains", "propertyNames", "unevaluatedItems", "$dynamicRef", "$recursiveRef")
+OPAQUE = frozenset(
+    ("not", "if", "contains", "propertyNames", "unevaluatedItems", "$dynamicRef", "$recursiveRef")
+)
 """Keywords that are compared as a whole: a reader's is met where the writer has the same one."""
-_BESIDE = {"if": ("if", "then", "else"), "contains": ("contains", "minContains", "maxContains")}
+BESIDE = {"if": ("if", "then", "else"), "contains": ("contains", "minContains", "maxContains")}
+"""The keywords that belong to one that is compared as a whole."""
+_COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf"))
+_LIMITS = frozenset((*LOWER, *UPPER))
+_SCALAR = _LIMITS.union(
+    ("enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    ("pattern", "format", "contentEncoding"),
+)
+_OBJECT = frozenset(
+    (
+        *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "required"),
+        *("dependentRequired", "dependentSchemas", "dependencies"),
+    )
+)
+_LIMITING = _SCALAR.union(("required", "if", "dependentSchemas", "dependencies", "items"))
+_ARRAY = frozenset(("items", "prefixItems", "additionalItems", "uniqueItems"))
 _LATE: dict[str, tuple[Any, Any]] = {
     "const": (0, 1),
     "contains": ({"type": "string"}, []),
@@ -60,6 +77,8 @@ class View:
         prefix, items: the schemas of the first items and of the rest.
         unique: whether items are distinct.
         opaque: the text of each keyword that is compared as a whole.
+        is_limited: whether it says more than types, values and properties.
+        declares: whether it declares properties, perhaps none.
     """
 
     node: Node
@@ -85,6 +104,8 @@ class View:
     items: Node | None = None
     unique: bool = False
     opaque: dict[str, str] = field(default_factory=dict)
+    is_limited: bool = False
+    declares: bool = False
 
 
 class Views:
@@ -97,46 +118,59 @@ class Views:
     def __init__(self, library: Library) -> None:
         self.library = library
         self._views: dict[tuple[object, ...], View] = {}
+        self._of_node: dict[Node, View] = {}
 
     def __call__(self, node: Node) -> View:
         """Return what a schema says."""
-        if node.key not in self._views:
-            self._views[node.key] = self._read(node)
-        return self._views[node.key]
+        view = self._of_node.get(node)
+        if view is None:
+            if node.key not in self._views:
+                self._views[node.key] = self._read(node)
+            view = self._of_node[node] = self._views[node.key]
+        return view
 
     def _read(self, node: Node) -> View:
         if isinstance(node.schema, bool) or not node.schema:
             return View(node, never=node.schema is False)
         view = View(node)
-        schema = {key: value for key, value in node.schema.items() if _is_known(node.file.dialect, key)}
-        child = functools.partial(self.library.child, node)
+        schema, keywords = node.schema, node.schema.keys()
+        if unknown := _LATE.keys() & keywords:
+            unknown = {keyword for keyword in unknown if not _is_known(node.file.dialect, keyword)}
+            schema = {keyword: value for keyword, value in schema.items() if keyword not in unknown}
+        if not _COMPOSING.isdisjoint(keywords):
+            self._read_composition(view, schema)
+            if "$ref" in schema and node.hides_siblings:
+                return view
+        view.kinds = _kinds(schema.get("type"))
+        view.is_limited = not _LIMITING.isdisjoint(keywords)
+        if not _SCALAR.isdisjoint(keywords):
+            self._read_scalars(view, schema)
+        if not _OBJECT.isdisjoint(keywords):
+            self._read_object(view, schema)
+        if not _ARRAY.isdisjoint(keywords):
+            self._read_array(view, schema)
+        for keyword in OPAQUE.intersection(schema):
+            beside = {name: schema[name] for name in BESIDE.get(keyword, (keyword,)) if name in schema}
+            view.opaque[keyword] = text_of(beside)
+        return view
+
+    def _read_composition(self, view: View, schema: dict[str, Any]) -> None:
+        child = functools.partial(self.library.child, view.node)
         ref = schema.get("$ref")
         if isinstance(ref, str):
             try:
-                view.based_on = (self.library.resolve(node, ref),)
+                view.based_on = (self.library.resolve(view.node, ref),)
             except Unresolvable:  # reported when the files were checked
                 view.opaque["$ref"] = ref
-            if node.hides_siblings:
-                return view
         view.based_on += tuple(child("allOf", index) for index in range(len(schema.get("allOf", ()))))
         for keyword in ("anyOf", "oneOf"):
             if keyword in schema:
                 view.unions[keyword] = [child(keyword, index) for index in range(len(schema[keyword]))]
-        view.kinds = _kinds(schema.get("type"))
-        view.values = _values(schema)
-        self._read_scalars(view, schema)
-        self._read_object(view, schema)
-        self._read_array(view, schema)
-        for keyword in OPAQUE:
-            if keyword in schema:
-                beside = {name: schema[name] for name in _BESIDE.get(keyword, (keyword,)) if name in schema}
-                view.opaque[keyword] = text_of(beside)
-        return view
 
     def _read_scalars(self, view: View, schema: dict[str, Any]) -> None:
-        for keyword in (*LOWER, *UPPER):
-            if keyword in schema:
-                view.limits[keyword] = int(schema[keyword])
+        view.values = _values(schema)
+        for keyword in _LIMITS.intersection(schema):
+            view.limits[keyword] = int(schema[keyword])
         view.minimum = _edge(schema.get("minimum"), schema.get("exclusiveMinimum"), max)
         view.maximum = _edge(schema.get("maximum"), schema.get("exclusiveMaximum"), min)
         view.multiple_of = schema.get("multipleOf")
@@ -149,6 +183,7 @@ class Views:
 
     def _read_object(self, view: View, schema: dict[str, Any]) -> None:
         child = functools.partial(self.library.child, view.node)
+        view.declares = "properties" in schema
         view.properties = {name: child("properties", name) for name in schema.get("properties", ())}
         view.patterns = {
             name: child("patternProperties", name) for name in schema.get("patternProperties", ())
