@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from lightbus_gen import ir
-from lightbus_gen.compat.versions import Version
+from lightbus_gen.compat.versions import Version, leaves_file
 from lightbus_gen.files import Report
 from lightbus_gen.load import ApiSource, EventSource, Sources
 from lightbus_gen.lower import lower
@@ -55,7 +55,8 @@ def code_changes(
 
 def _lowered(version: Version, api: ApiSource, event: EventSource) -> ir.Event | None:
     report = Report()
-    sources = Sources(version.sources.root, version.sources.files, (replace(api, events=(event,)),))
+    files = version.sources.files if leaves_file(event.file) else (event.file,)
+    sources = Sources(version.sources.root, files, (replace(api, events=(event,)),))
     try:
         package = lower(sources, "package", report)
     except InputError:  # the generator says so itself

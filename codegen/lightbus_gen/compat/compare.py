@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lightbus_gen.compat import witness
@@ -14,7 +13,7 @@ from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.fields import Field, fields, is_deprecated, renamed_fields
 from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import PAIRS, Category, Direction, rule
-from lightbus_gen.compat.versions import Version
+from lightbus_gen.compat.versions import Version, leaves_file
 from lightbus_gen.compat.view import Views
 from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.references import Node
@@ -74,7 +73,8 @@ def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]
 def _pairs(old: Version, new: Version) -> Iterator[_Change]:
     if old.is_one_schema and new.is_one_schema:
         (before,), (after,) = old.events.values(), new.events.values()
-        yield _Change(after[1].name, before, after)
+        api, event = before
+        yield _Change(after[1].name, (api, replace(event, name=after[1].name)), after)
         return
     for key, after in new.events.items():
         if key in old.events:
@@ -84,10 +84,7 @@ def _pairs(old: Version, new: Version) -> Iterator[_Change]:
 def _is_untouched(change: _Change) -> bool:
     """Whether an event's file is the same and refers to nothing outside."""
     before, after = change.old[1].file, change.new[1].file
-    return before.text == after.text and before.path == after.path and not _LEAVES_FILE.search(after.text)
-
-
-_LEAVES_FILE = re.compile(r'"\$(?:ref|dynamicRef|recursiveRef)":\s*"[^#]')
+    return before.text == after.text and before.path == after.path and not leaves_file(after)
 
 
 def _removed(old: Version, new: Version) -> Iterator[Finding]:

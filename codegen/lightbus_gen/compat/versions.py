@@ -54,6 +54,11 @@ class Version:
         return self._documents[text]
 
 
+def leaves_file(file: SchemaFile) -> bool:
+    """Whether a file refers to others, or may do."""
+    return re.search(r'"\$(?:ref|dynamicRef|recursiveRef)":\s*"[^#]', file.text) is not None
+
+
 def read_version(where: Path, shared: Iterable[str], report: Report) -> Version:
     """Read a schemas folder or a single file."""
     if where.is_file():
