@@ -8,20 +8,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lightbus_gen.compat.allowances import apply_allowances, read_allowances
-from lightbus_gen.compat.compare import Mode, compare
 from lightbus_gen.compat.findings import Finding
-from lightbus_gen.compat.git import Repository
 from lightbus_gen.compat.output import Comparison, Format, show
-from lightbus_gen.compat.rules import rule, rules
-from lightbus_gen.compat.versions import Version, read_commit, read_version
+from lightbus_gen.compat.rules import Mode, rule, rules
 from lightbus_gen.config import Settings, read_settings
-from lightbus_gen.files import Report
 from lightbus_gen.problems import InputError, Problem, input_error
+
+if TYPE_CHECKING:
+    from lightbus_gen.compat.versions import Version
 
 AgainstOption = Annotated[
     list[str] | None,
@@ -75,6 +73,11 @@ def breaking(
 
     Exits with 0 if they can, 1 if not, 2 on wrong usage or schemas.
     """
+    from lightbus_gen.compat.allowances import apply_allowances, read_allowances
+    from lightbus_gen.compat.compare import compare
+    from lightbus_gen.compat.versions import read_version
+    from lightbus_gen.files import Report
+
     began = time.perf_counter()
     findings: list[Finding] = []
     problems: tuple[Problem, ...] = ()
@@ -89,7 +92,7 @@ def breaking(
         events = len(new.events)
         for old in _earlier(against, settings, against_path):
             labels.append(old.label)
-            findings += compare(old, _only_what_is_there(old, new), mode)
+            findings += compare(*_comparable(old, new), mode)
         findings = [
             _undecided(one, allow_undecided)
             for one in findings
@@ -140,6 +143,10 @@ def _earlier(
     against: Iterable[str] | None, settings: Settings, against_path: str | None
 ) -> Iterable[Version]:
     """Read what to compare with."""
+    from lightbus_gen.compat.git import Repository
+    from lightbus_gen.compat.versions import read_commit, read_version
+    from lightbus_gen.files import Report
+
     for given in against or [Repository.around(settings.schemas).merge_base()]:
         report = Report()
         where = Path(given)
@@ -151,12 +158,13 @@ def _earlier(
         yield version
 
 
-def _only_what_is_there(old: Version, new: Version) -> Version:
+def _comparable(old: Version, new: Version) -> tuple[Version, Version]:
+    """Check that the versions are of a kind; a single document is compared with what the other has of its API."""
     if old.is_one_schema != new.is_one_schema:
         one, other = (old, new) if old.is_one_schema else (new, old)
         message = f"{one.label} is the schema of one event, and {other.label} is not"
         raise input_error("NOT_COMPARABLE", message, "compare a file with a file, or a folder with a folder")
-    return new
+    return old.of_apis(new) if new.is_file else old, new
 
 
 def _undecided(one: Finding, allow: bool) -> Finding:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from lightbus_gen.compat import witness
 from lightbus_gen.compat.code import code_changes
@@ -12,27 +11,11 @@ from lightbus_gen.compat.containment import Containment, Obstacle, TooMuch
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.fields import Field, fields, is_deprecated, renamed_fields
 from lightbus_gen.compat.findings import Finding
-from lightbus_gen.compat.rules import PAIRS, Category, Direction, rule
+from lightbus_gen.compat.rules import PAIRS, Category, Direction, Mode, rule
 from lightbus_gen.compat.versions import Version, leaves_file
 from lightbus_gen.compat.view import Views
 from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.references import Node
-
-
-class Mode(StrEnum):
-    """Which directions must hold."""
-
-    BACKWARD = "backward"
-    FORWARD = "forward"
-    FULL = "full"
-
-    @property
-    def directions(self) -> tuple[Direction, ...]:
-        """The directions, backward first."""
-        if self is Mode.FULL:
-            return Direction.BACKWARD, Direction.FORWARD
-        return (Direction(self.value),)
-
 
 _Pair = tuple[ApiSource, EventSource]
 
@@ -67,7 +50,10 @@ def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]
         found += _deprecated(change, *payloads, old, new)
         if _may_change_code(*payloads, before, after) or of_event:
             found += _code(change, old, new)
-    return sorted(found, key=lambda one: (one.path, one.line, one.column, one.rule))
+    return sorted(found, key=lambda one: (_LEVELS.index(one.level), one.path, one.line, one.column, one.rule))
+
+
+_LEVELS = ("error", "warning", "note")
 
 
 def _pairs(old: Version, new: Version) -> Iterator[_Change]:

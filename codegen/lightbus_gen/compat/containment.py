@@ -472,8 +472,10 @@ class Containment:
         return self._doubt(shape, view, keyword, spot)
 
     def _doubt(self, shape: Shape, view: View, keyword: str, spot: Spot) -> list[Obstacle]:
-        sent = self._sampler.of_shape(shape, depth=len(spot.path))
-        return [self._obstacle("opaque", shape, view, keyword, "", "", spot, sent)]
+        told = list(_values_in(view.node.schema.get(keyword)))
+        numbers = [value for value in told if kind_of(value) in ("integer", "number")]
+        sent = self._sampler.of_shape(shape, depth=len(spot.path), near=numbers)
+        return [self._obstacle("opaque", shape, view, keyword, "", "", spot, itertools.chain(told, sent))]
 
     def _is_apart(self, shape: Shape, read: Node, depth: int = 0) -> bool:
         """Whether no value of a shape can be valid by a schema; False where that is not plain."""
@@ -547,6 +549,17 @@ class Containment:
         return Obstacle(
             kind, view.node, keyword, writer or view.node, keyword, sent, taken, spot.path, payloads
         )
+
+
+def _values_in(schema: Any) -> Iterator[Any]:
+    """Yield the numbers and texts in a schema: values on the edge of what it takes are among them."""
+    todo = [schema]
+    while todo:
+        here = todo.pop(0)
+        if isinstance(here, (dict, list)):
+            todo += here.values() if isinstance(here, dict) else here
+        else:
+            yield here
 
 
 _ANYTHING = ("", ".*", "^.*", "(.*)")

@@ -57,10 +57,10 @@ class Finding:
 
     @property
     def effect(self) -> str:
-        """What comes of it, in words."""
-        return (
-            self.direction.words if self.category is Category.WIRE else "code that uses the generated package"
-        )
+        """What comes of it, in words; "" for what breaks nothing."""
+        if self.category is Category.CODE:
+            return "code that uses the generated package has to follow"
+        return self.direction.words if self.level != "note" or self.allowed else ""
 
     def with_allowance(self, reason: str) -> Finding:
         """Return it as intended."""

@@ -30,6 +30,21 @@ _WORDS = {
 }
 
 
+class Mode(StrEnum):
+    """Which directions must hold."""
+
+    BACKWARD = "backward"
+    FORWARD = "forward"
+    FULL = "full"
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions, backward first."""
+        if self is Mode.FULL:
+            return Direction.BACKWARD, Direction.FORWARD
+        return (Direction(self.value),)
+
+
 class Category(StrEnum):
     """What a finding is about."""
 

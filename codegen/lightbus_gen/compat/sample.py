@@ -175,7 +175,8 @@ class Sampler:
             texts = (text for name in formats for text in _FORMATS.get(name, ()))
         elif patterns:
             texts = (text for pattern in patterns for text in strings_of(pattern, lengths))
-        filled = ("a" * length for length in sorted(lengths) if 0 <= length <= 1_000_000)
+        by_size = sorted(lengths, key=lambda length: (length == 0, length))  # "a" reads better than ""
+        filled = ("a" * length for length in by_size if 0 <= length <= 1_000_000)
         for text in itertools.chain(() if formats or patterns else filled, texts, filled if patterns else ()):
             if all(accepts_scalar(view, text) for view in shape.views):
                 yield text

@@ -28,12 +28,14 @@ class Version:
         label: what messages call it: `origin/main`, `old/schemas`.
         sources: what was loaded.
         library: resolves `$ref`s.
-        is_one_schema: whether it is a single plain schema, which is the same event whatever its name.
+        is_file: whether it is a single file.
+        is_one_schema: whether that holds a plain schema, which is the same event whatever its name.
     """
 
     label: str
     sources: Sources
     library: Library
+    is_file: bool = False
     is_one_schema: bool = False
     _documents: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
@@ -41,6 +43,12 @@ class Version:
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
         """The events by (API, event)."""
         return {(api.name, event.name): (api, event) for api in self.sources.apis for event in api.events}
+
+    def of_apis(self, other: Version) -> Version:
+        """Return what there is of another version's APIs."""
+        names = {api.name for api in other.sources.apis}
+        apis = tuple(api for api in self.sources.apis if api.name in names)
+        return replace(self, sources=replace(self.sources, apis=apis))
 
     def node(self, event: EventSource) -> Node:
         """Return the schema of an event's payload."""
@@ -130,13 +138,14 @@ def _of_file(
         loaded = load(
             Path(folder) / "\0", report, overlay={name if "." in name else f"{name}.json": file.text}
         )
-        return _of_sources(label, replace(loaded, files=(*loaded.files, *files[1:])), report)
+        version = _of_sources(label, replace(loaded, files=(*loaded.files, *files[1:])), report)
+        return replace(version, is_file=True)
     for one in files:
         for place, message in schema_problems(one.value, one.dialect):
             report.add(one, place, "INVALID_SCHEMA", message, "correct the schema here")
     event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
     api = ApiSource("event", "", "", label, None, (event,))
-    return replace(_of_sources(label, Sources(name, files, (api,)), report), is_one_schema=True)
+    return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
 
 
 def _with_neighbours(

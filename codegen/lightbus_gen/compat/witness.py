@@ -114,7 +114,7 @@ def _is_about(error: Any, obstacle: Obstacle) -> bool:
         return path[: len(wanted)] == wanted
     if obstacle.kind in ("required", "required_new"):
         return path == wanted and kind == "required" and obstacle.name in error.message
-    return path == wanted and (kind == obstacle.reader_keyword or kind != "required")
+    return path == wanted and (kind != "required" or obstacle.kind == "dependency")
 
 
 def _shrunk(payload: Any, still_shows: Callable[[Any], bool]) -> Any:
