@@ -93,7 +93,7 @@ def test_invalid_schemas_are_no_findings(project: Path) -> None:
     save(project / "schemas/auth.json", events(signed_in={"type": "objekt"}))
     outcome = breaking(project)
     assert outcome.exit_code == 2
-    assert "schemas/auth.json:6:6: INVALID_SCHEMA" in outcome.err
+    assert "schemas/auth.json:7:5: INVALID_SCHEMA" in outcome.err
 
 
 def test_plain_schemas_in_two_files_are_one_event(project: Path) -> None:

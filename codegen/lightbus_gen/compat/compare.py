@@ -119,7 +119,7 @@ def _compare_event(
     except TooMuch:
         place = writer.node(written) if direction is Direction.FORWARD else reader.node(read)
         return [
-            _finding("UNDECIDED", change, direction, place, "", (), "the schemas are too intricate", against)
+            _finding("UNDECIDED", change, direction, place, "", "", "the schemas are too intricate", against)
         ]
     if not obstacles:
         return []
@@ -139,7 +139,7 @@ def _compare_event(
         )
         found.append(
             _finding(
-                id_, change, direction, node, keyword, one.path, _sentence(one, direction), against, proof
+                id_, change, direction, node, keyword, one.field, _sentence(one, direction), against, proof
             )
         )
     return found
@@ -157,7 +157,7 @@ def _finding(
     direction: Direction,
     node: Node,
     keyword: str,
-    path: tuple[str | int, ...],
+    field: str,
     message: str,
     against: str,
     proof: witness.Witness | None = None,
@@ -171,7 +171,7 @@ def _finding(
         level=about.level,
         direction=direction,
         event=change.name,
-        field=_field(path),
+        field=field,
         path=node.file.shown,
         line=line,
         column=column,
@@ -182,13 +182,6 @@ def _finding(
         payload=proof.payload if proof else None,
         refusal=proof.refusal if proof else "",
     )
-
-
-def _field(path: Iterable[str | int]) -> str:
-    text = ""
-    for step in path:
-        text += "[]" if isinstance(step, int) else f".{step}"
-    return text.removeprefix(".")
 
 
 def _sentence(one: Obstacle, direction: Direction) -> str:
@@ -211,7 +204,7 @@ def _merge_renamed(
         same = [one for one in found if one.field == parent and one.message in names]
         proof = next((one for one in same if one.payload is not None), None)
         merged = _finding(
-            "FIELD_RENAMED", change, Direction.BOTH, is_.node, "", (), f"{was.path!r} was renamed to {is_.name!r}", against,
+            "FIELD_RENAMED", change, Direction.BOTH, is_.node, "", "", f"{was.path!r} was renamed to {is_.name!r}", against,
             witness.Witness(proof.payload, proof.refusal) if proof else None,
         )  # fmt: skip
         found = [one for one in found if one not in same] + [merged]
@@ -223,12 +216,12 @@ def _deprecated(change: _Change, before: Node, after: Node, old: Version, new: V
     if '"deprecated"' not in change.new[1].file.text:
         return
     if is_deprecated(after) and not is_deprecated(before):
-        yield _finding("EVENT_DEPRECATED", change, Direction.BOTH, after, "", (), "deprecated", old.label)
+        yield _finding("EVENT_DEPRECATED", change, Direction.BOTH, after, "", "", "deprecated", old.label)
     was = fields(old.library, before)
     for path, field in fields(new.library, after).items():
         if is_deprecated(field.node) and not (path in was and is_deprecated(was[path].node)):
             yield _finding(
-                "FIELD_DEPRECATED", change, Direction.BOTH, field.node, "", (path,), "deprecated", old.label
+                "FIELD_DEPRECATED", change, Direction.BOTH, field.node, "", path, "deprecated", old.label
             )
 
 
@@ -243,8 +236,7 @@ def _code(change: _Change, old: Version, new: Version) -> Iterator[Finding]:
     for one in code_changes(old, change.old, new, change.new):
         is_there = isinstance(payload.schema, dict) and one.field in payload.schema.get("properties", {})
         node = new.library.child(payload, "properties", one.field) if is_there else payload
-        field = (one.field,) if one.field else ()
-        yield _finding(one.rule, change, Direction.BOTH, node, "", field, one.message, old.label)
+        yield _finding(one.rule, change, Direction.BOTH, node, "", one.field, one.message, old.label)
 
 
 _MISSING = tuple(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from fractions import Fraction
 from typing import Any
 
@@ -37,11 +38,13 @@ class Spot:
 
     Attributes:
         path: the way there.
+        field: what people call it: `address.city`, `lines[].price`, `labels.*`.
         wrap: makes a whole payload around a value that stands there; a number chooses among the values beside it.
     """
 
     path: Path = ()
-    wrap: Callable[[Any, int], Any] = field(default=lambda value, choice: value, repr=False)
+    field: str = ""
+    wrap: Callable[[Any, int], Any] = dataclass_field(default=lambda value, choice: value, repr=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +56,7 @@ class Obstacle:
         reader, reader_keyword: the schema that may refuse, and by which keyword, "" for all of it.
         writer, writer_keyword: the schema that lets it be sent.
         sent, taken: what is sent and what is taken, in words.
-        path: the place in the payload.
+        path, field: the place in the payload.
         payloads: makes payloads that may show it.
         name: the property that is missing, where one is.
     """
@@ -66,7 +69,8 @@ class Obstacle:
     sent: str
     taken: str
     path: Path
-    payloads: Callable[[], Iterator[Any]] = field(repr=False)
+    field: str
+    payloads: Callable[[], Iterator[Any]] = dataclass_field(repr=False)
     name: str = ""
 
 
@@ -283,7 +287,7 @@ class Containment:
                     found += self._fits(nodes, read, below)
         written = {pattern for other in shape.views for pattern in other.patterns}
         for expression, values in shape.rest():
-            below = self._property(shape, spot, next(self._names(expression, shape), "?"))
+            below = self._property(shape, spot, next(self._names(expression, shape), "?"), "*")
             reads = [read for one, read in view.patterns.items() if one == expression or one not in written]
             if expression not in view.patterns and _is_telling(view.additional):
                 reads += [view.additional] if view.additional else []
@@ -350,12 +354,12 @@ class Containment:
             except (StopIteration, RuntimeError):
                 return
 
-    def _property(self, shape: Shape, spot: Spot, name: str) -> Spot:
+    def _property(self, shape: Shape, spot: Spot, name: str, label: str = "") -> Spot:
         def wrap(value: Any, choice: int) -> Any:
             holder = self._sampler.object(shape, len(spot.path), given={name: value}, choice=choice)
             return spot.wrap(holder, choice)
 
-        return Spot((*spot.path, name), wrap)
+        return Spot((*spot.path, name), f"{spot.field}.{label or name}".removeprefix("."), wrap)
 
     def _array(self, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
         found: list[Obstacle] = []
@@ -400,7 +404,7 @@ class Containment:
             holder = self._sampler.array(shape, len(spot.path), at=index, given=value, size=index + 1)
             return spot.wrap(holder, choice)
 
-        return Spot((*spot.path, index), wrap)
+        return Spot((*spot.path, index), f"{spot.field}[]", wrap)
 
     # -- unions and the rest ---------------------------------------------------------------------
 
@@ -467,8 +471,12 @@ class Containment:
             names = view.node.schema[keyword]
             if "$ref" not in text_of(names) and all(validator(names).is_valid(name) for name in shape.names):
                 return []
-        if keyword == "contains" and (shape.most_items == 0 or view.node.schema.get("minContains") == 0):
-            return [] if "maxContains" not in view.node.schema else self._doubt(shape, view, keyword, spot)
+        if (
+            keyword == "contains"
+            and view.node.schema.get("minContains") == 0
+            and "maxContains" not in view.node.schema
+        ):
+            return []
         return self._doubt(shape, view, keyword, spot)
 
     def _doubt(self, shape: Shape, view: View, keyword: str, spot: Spot) -> list[Obstacle]:
@@ -547,7 +555,16 @@ class Containment:
             shape.views[0].node if shape.views else None,
         )
         return Obstacle(
-            kind, view.node, keyword, writer or view.node, keyword, sent, taken, spot.path, payloads
+            kind,
+            view.node,
+            keyword,
+            writer or view.node,
+            keyword,
+            sent,
+            taken,
+            spot.path,
+            spot.field,
+            payloads,
         )
 
 

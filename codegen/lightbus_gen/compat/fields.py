@@ -117,8 +117,10 @@ def _below(views: Views, node: Node, place: str) -> dict[str, Field]:
         for index, (name, child) in enumerate(view.properties.items()):
             field = Field(place, name, child, False, index)
             found.setdefault(field.path, field)
-        if view.items is not None:
-            found.setdefault(f"{place}[]", Field(place, "[]", view.items, False, 0))
+        for child in (*view.prefix, *([view.items] if view.items else [])):
+            found.setdefault(f"{place}[]", Field(place, "[]", child, False, 0))
+        for child in (*view.patterns.values(), *([view.additional] if view.additional else [])):
+            found.setdefault(f"{place}.*".removeprefix("."), Field(place, "*", child, False, 0))
     return found
 
 

@@ -135,10 +135,8 @@ def _of_file(
     if file is None:
         return _of_sources(label, Sources(name, (), ()), report)
     if isinstance(file.value, dict) and "lightbus" in file.value:
-        loaded = load(
-            Path(folder) / "\0", report, overlay={name if "." in name else f"{name}.json": file.text}
-        )
-        version = _of_sources(label, replace(loaded, files=(*loaded.files, *files[1:])), report)
+        apis = _of_document(file, report)
+        version = _of_sources(label, Sources(name, files, apis), report)
         return replace(version, is_file=True)
     for one in files:
         for place, message in schema_problems(one.value, one.dialect):
@@ -146,6 +144,17 @@ def _of_file(
     event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
     api = ApiSource("event", "", "", label, None, (event,))
     return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
+
+
+def _of_document(file: SchemaFile, report: Report) -> tuple[ApiSource, ...]:
+    """Read what a file says of an API, as if it were alone in a folder."""
+    inner = Report()
+    loaded = load(Path(os.devnull), inner, overlay={"document.json": file.text})
+    report.problems += [replace(problem, path=file.shown) for problem in inner.problems]
+    return tuple(
+        replace(api, document=file, events=tuple(replace(event, file=file) for event in api.events))
+        for api in loaded.apis
+    )
 
 
 def _with_neighbours(
