@@ -116,6 +116,7 @@ def export(
 app.command()(commands.breaking)
 app.command("rules")(commands.list_rules)
 app.command()(commands.explain)
+app.command()(commands.changelog)
 
 
 def _plan(settings: Settings, only: list[str], report: Report) -> Plan:

@@ -1,4 +1,4 @@
-"""The commands `lightbus-gen breaking`, `rules` and `explain`."""
+"""The commands `lightbus-gen breaking`, `rules`, `explain` and `changelog`."""
 
 from __future__ import annotations
 
@@ -112,6 +112,29 @@ def breaking(
     outcome = Comparison(findings, problems, labels, events, strict, time.perf_counter() - began)
     show(outcome, format_)
     raise typer.Exit(outcome.exit_code)
+
+
+def changelog(
+    against: AgainstOption = None,
+    schemas: SchemasOption = None,
+    shared: SharedOption = None,
+    against_path: AgainstPathOption = None,
+) -> None:
+    """Write what has changed since earlier schemas as a Markdown list."""
+    from lightbus_gen.compat.changelog import changelog as write_changelog
+    from lightbus_gen.compat.versions import read_version
+    from lightbus_gen.files import Report
+
+    try:
+        settings = _settings(schemas, shared)
+        report = Report()
+        new = read_version(settings.schemas, settings.shared, report)
+        report.check()
+        parts = [write_changelog(*_comparable(old, new)) for old in _earlier(against, settings, against_path)]
+    except InputError as error:
+        show(Comparison([], error.problems, [], 0, False, 0), Format.TEXT)
+        raise typer.Exit(2) from None
+    print("\n".join(parts), end="")
 
 
 def list_rules() -> None:
