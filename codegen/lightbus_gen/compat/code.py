@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from lightbus_gen import ir
 from lightbus_gen.compat.versions import Version, leaves_file
 from lightbus_gen.files import Report
-from lightbus_gen.load import ApiSource, EventSource, Sources
 from lightbus_gen.lower import lower
 from lightbus_gen.problems import InputError
+from lightbus_gen.sources import ApiSource, EventSource, Sources
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.output import Comparison, Format, show
 from lightbus_gen.compat.rules import Mode, rule, rules
 from lightbus_gen.config import Settings, read_settings
+from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.problems import InputError, Problem, input_error
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def breaking(
         left_out = {rule(id_).id for id_ in except_ or ()}
         settings = _settings(schemas, shared)
         report = Report()
-        new = read_version(settings.schemas, settings.shared, report)
+        new = read_version(settings.schemas, settings.shared, report, parse_dialects(settings.dialects))
         report.check()
         events = len(new.events)
         for old in _earlier(against, settings, against_path):
@@ -128,7 +129,7 @@ def changelog(
     try:
         settings = _settings(schemas, shared)
         report = Report()
-        new = read_version(settings.schemas, settings.shared, report)
+        new = read_version(settings.schemas, settings.shared, report, parse_dialects(settings.dialects))
         report.check()
         parts = [write_changelog(*_comparable(old, new)) for old in _earlier(against, settings, against_path)]
     except InputError as error:
@@ -170,13 +171,16 @@ def _earlier(
     from lightbus_gen.compat.versions import read_commit, read_version
     from lightbus_gen.files import Report
 
+    dialects = parse_dialects(settings.dialects)
     for given in against or [Repository.around(settings.schemas).merge_base()]:
         report = Report()
         where = Path(given)
         if where.exists():
-            version = read_version(where, settings.shared, report)
+            version = read_version(where, settings.shared, report, dialects)
         else:
-            version = read_commit(given, settings.schemas, settings.shared, report, against_path=against_path)
+            version = read_commit(
+                given, settings.schemas, settings.shared, report, dialects, against_path=against_path
+            )
         report.check()
         yield version
 

@@ -14,8 +14,8 @@ from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import PAIRS, Category, Direction, Mode, rule
 from lightbus_gen.compat.versions import Version, leaves_file
 from lightbus_gen.compat.view import Views
-from lightbus_gen.load import ApiSource, EventSource
 from lightbus_gen.references import Node
+from lightbus_gen.sources import ApiSource, EventSource
 
 _Pair = tuple[ApiSource, EventSource]
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lightbus.schema.definition import DIALECT
+from lightbus.schema.metaschema import DIALECTS, metaschema_problems
 from lightbus_gen.bundle import document_text
 from lightbus_gen.compat.git import Repository, short
-from lightbus_gen.files import Report, SchemaFile, read_file
-from lightbus_gen.load import ApiSource, EventSource, Sources, load
+from lightbus_gen.dialects import Dialects
+from lightbus_gen.document import read_document
+from lightbus_gen.dump import is_dump, read_dump
+from lightbus_gen.files import Report, SchemaFile
+from lightbus_gen.load import load
 from lightbus_gen.problems import input_error
+from lightbus_gen.reading import read_file
 from lightbus_gen.references import Library, Node, check_references
-from lightbus_gen.validity import schema_problems
+from lightbus_gen.sources import ApiSource, EventSource, Sources
+from lightbus_gen.validity import check_schema
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +74,9 @@ def leaves_file(file: SchemaFile) -> bool:
     return re.search(r'"\$(?:ref|dynamicRef|recursiveRef)":\s*"[^#]', file.text) is not None
 
 
-def read_version(where: Path, shared: Iterable[str], report: Report) -> Version:
+def read_version(
+    where: Path, shared: Iterable[str], report: Report, dialects: Mapping[str, str] | None = None
+) -> Version:
     """Read a schemas folder or a single file."""
     if where.is_file():
         top = where.resolve().parent
@@ -75,12 +84,18 @@ def read_version(where: Path, shared: Iterable[str], report: Report) -> Version:
         def read(path: str) -> bytes | None:
             return (top / path).read_bytes() if (top / path).is_file() else None
 
-        return _of_file(where.name, str(where.parent), read, str(where), report)
-    return _of_sources(str(where), load(where, report, shared=shared), report)
+        return _of_file(where.name, str(where.parent), read, str(where), report, dialects or {})
+    return _of_sources(str(where), load(where, report, shared=shared, dialects=dialects), report)
 
 
 def read_commit(
-    ref: str, where: Path, shared: Iterable[str], report: Report, *, against_path: str | None = None
+    ref: str,
+    where: Path,
+    shared: Iterable[str],
+    report: Report,
+    dialects: Mapping[str, str] | None = None,
+    *,
+    against_path: str | None = None,
 ) -> Version:
     """Read a schemas folder or file as it was at a git commit; nothing is checked out.
 
@@ -89,6 +104,7 @@ def read_commit(
         where: the schemas folder or file as it is now.
         shared: globs of schema files that make no event.
         report: takes the problems found.
+        dialects: the `$schema` to read a file by, by the one it names.
         against_path: where it was, from the top of the repository, if elsewhere.
 
     Raises:
@@ -109,14 +125,15 @@ def read_commit(
             place = os.path.normpath(f"{folder}/{near}" if folder else near)
             return repository.read(ref, place).get("")
 
-        return _of_file(name, f"{label}:{folder}", read, f"{label}:{path}", report)
+        return _of_file(name, f"{label}:{folder}", read, f"{label}:{path}", report, dialects or {})
     texts: dict[str, str] = {}
     for relative, data in files.items():
         try:
             texts[relative] = data.decode()
         except UnicodeDecodeError:
             report.add_file(f"{label}:{path}/{relative}", "NOT_UTF8", "is not UTF-8 text", "save it as UTF-8")
-    return _of_sources(label, load(Path(f"{label}:{path}"), report, shared=shared, overlay=texts), report)
+    sources = load(Path(f"{label}:{path}"), report, shared=shared, dialects=dialects, overlay=texts)
+    return _of_sources(label, sources, report)
 
 
 def _of_sources(label: str, sources: Sources, report: Report) -> Version:
@@ -127,34 +144,41 @@ def _of_sources(label: str, sources: Sources, report: Report) -> Version:
 
 
 def _of_file(
-    name: str, folder: str, read: Callable[[str], bytes | None], label: str, report: Report
+    name: str,
+    folder: str,
+    read: Callable[[str], bytes | None],
+    label: str,
+    report: Report,
+    dialects: Mapping[str, str],
 ) -> Version:
     """Read a file: a document of an API, or the plain schema of an event."""
     files = _with_neighbours(name, folder, read, report)
     file = next((file for file in files if file.path == name), None)
     if file is None:
         return _of_sources(label, Sources(name, (), ()), report)
+    apis: list[ApiSource] | None = None
     if isinstance(file.value, dict) and "lightbus" in file.value:
-        apis = _of_document(file, report)
-        version = _of_sources(label, Sources(name, files, apis), report)
-        return replace(version, is_file=True)
+        source = read_document(file, report)
+        apis = [] if source is None else [source]
+    elif is_dump(file.value):
+        apis = list(read_dump(file, Dialects(dialects), report))
+        files = tuple(event.file for api in apis for event in api.events)
+    if apis is not None:
+        return replace(_of_sources(label, Sources(name, files, tuple(apis)), report), is_file=True)
+    files = tuple(replace(one, dialect=_dialect(one, dialects)) for one in files)
     for one in files:
-        for place, message in schema_problems(one.value, one.dialect):
-            report.add(one, place, "INVALID_SCHEMA", message, "correct the schema here")
+        check_schema(one, (), one.value, report)
+    file = next(one for one in files if one.path == name)
     event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
     api = ApiSource("event", "", "", label, None, (event,))
     return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
 
 
-def _of_document(file: SchemaFile, report: Report) -> tuple[ApiSource, ...]:
-    """Read what a file says of an API, as if it were alone in a folder."""
-    inner = Report()
-    loaded = load(Path(os.devnull), inner, overlay={"document.json": file.text})
-    report.problems += [replace(problem, path=file.shown) for problem in inner.problems]
-    return tuple(
-        replace(api, document=file, events=tuple(replace(event, file=file) for event in api.events))
-        for api in loaded.apis
-    )
+def _dialect(file: SchemaFile, dialects: Mapping[str, str]) -> str:
+    """Return the draft of a file; of one that names a draft of its vendor's, the newest that it is valid by."""
+    known = Dialects(dialects).of(file.value)
+    fitting = (dialect for dialect in reversed(DIALECTS) if not metaschema_problems(file.value, dialect))
+    return known or next(fitting, DIALECT)
 
 
 def _with_neighbours(

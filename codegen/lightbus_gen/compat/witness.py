@@ -15,7 +15,7 @@ from lightbus.schema.reference import Document, Node
 from lightbus_gen.compat.containment import Obstacle
 from lightbus_gen.compat.opinion import covers
 from lightbus_gen.compat.versions import Version
-from lightbus_gen.load import ApiSource, EventSource
+from lightbus_gen.sources import ApiSource, EventSource
 
 _MOST_TRIED = 120
 
