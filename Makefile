@@ -4,14 +4,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := runtime codegen examples tests
 
-.PHONY: help demo test check format golden lock clean
+# Lightbus 1.x works with no newer one; when it is missing, `make bench` says so and goes on
+LIGHTBUS1_PYTHON ?= python3.9
+
+.PHONY: help demo test nightly pythons check format golden bench bench-quick bench-generator lock lock-bench clean
 
 help:
 	@echo "make demo    see the bus at work: three services, a crash, the gates"
 	@echo "make test    run the tests against a real nats-server"
+	@echo "make pythons run the generator's tests under every Python 3.11 to 3.14 found"
+	@echo "make nightly look for new failures with thousands of drawn schemas and types"
+	@echo "make bench-generator  measure the generator, and write docs/benchmarks.md"
 	@echo "make check   format, lint, types, import rules and drift, as CI does"
 	@echo "make format  format the code"
 	@echo "make golden  write the generator's golden folders anew"
+	@echo "make bench   measure the bus beside its peers, in 15 minutes (bench-quick: in 2)"
 	@echo "make lock    pin the newest development versions in requirements.lock"
 
 .venv/ready: requirements.lock pyproject.toml
@@ -29,6 +36,12 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest
 
+pythons:
+	@$(PYTHON) tests/pythons.py $(PYTHONS)
+
+nightly: .venv/ready
+	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/codegen tests/schema
+
 check: .venv/ready
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
@@ -44,6 +57,31 @@ format: .venv/ready
 golden: .venv/ready
 	$(BIN)/python tests/codegen/update_golden.py
 
+.venv-bench/ready: requirements-bench.lock pyproject.toml
+	@echo "building .venv-bench from requirements-bench.lock ..."
+	@rm -rf .venv-bench
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.lock
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-lightbus1/ready:
+	@rm -rf .venv-lightbus1
+	@mkdir .venv-lightbus1
+	@{ $(LIGHTBUS1_PYTHON) -m venv .venv-lightbus1 && .venv-lightbus1/bin/python -m pip install --quiet \
+	    --disable-pip-version-check lightbus==1.1.2 aioredis==1.3.1; } 2> /dev/null \
+	    || { rm -rf .venv-lightbus1/bin; echo "Lightbus 1.x is left out: no LIGHTBUS1_PYTHON=$(LIGHTBUS1_PYTHON)"; }
+	@touch $@
+
+bench: .venv-bench/ready .venv-lightbus1/ready
+	@.venv-bench/bin/python -m tests.bench.bus
+
+bench-quick: .venv-bench/ready .venv-lightbus1/ready
+	@.venv-bench/bin/python -m tests.bench.bus --quick
+
+bench-generator: .venv/ready
+	@$(BIN)/python -m tests.bench.generator
+
 lock:
 	@rm -rf .venv-lock
 	@$(PYTHON) -m venv .venv-lock
@@ -53,5 +91,14 @@ lock:
 	   .venv-lock/bin/python -m pip freeze | grep -v '^lightbus-nats'; } > requirements.lock
 	@rm -rf .venv-lock
 
+lock-bench:
+	@rm -rf .venv-lock
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@.venv-lock/bin/python -m pip install --quiet hatchling editables '.[gen,server]' --group bench
+	@{ echo "# Versions the bus is measured beside; made by: make lock-bench"; \
+	   .venv-lock/bin/python -m pip freeze | grep -v '^lightbus-nats'; } > requirements-bench.lock
+	@rm -rf .venv-lock
+
 clean:
-	rm -rf .venv .lightbus .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .venv-bench .venv-lightbus1 .venv-pythons .bench .lightbus .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

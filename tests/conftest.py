@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lightbus.api import registry
 
 pytest_plugins = ["lightbus.testing"]
+
+# The same examples each time, so that a failure is the change's own; `make nightly` looks for new ones.
+settings.register_profile("default", derandomize=True, deadline=None)
+settings.register_profile("nightly", max_examples=3_000, deadline=None, print_blob=True)
+settings.load_profile("default")
 
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count(1)

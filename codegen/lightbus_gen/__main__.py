@@ -2,4 +2,5 @@
 
 from lightbus_gen.cli import main
 
-main()
+if __name__ == "__main__":  # --watch starts processes that import this module again
+    main()

@@ -8,21 +8,23 @@ unions become aliases.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from lightbus.schema import format_type, pattern_matches
 from lightbus_gen import pytypes
-from lightbus_gen.definitions import Definitions, description
+from lightbus_gen.definitions import Definitions, Property, description
 from lightbus_gen.names import Hint, Unnameable, branch_name, definition_name, name_of, pascal
 from lightbus_gen.pytypes import Name, Type, Union, union
 from lightbus_gen.references import Library, Node
 from lightbus_gen.shapes import (
     MOST_ALTERNATIVES,
+    Choice,
     Part,
     Parts,
     Shapes,
+    allows_more,
     declared_names,
     describes_array,
     describes_object,
@@ -33,13 +35,18 @@ from lightbus_gen.shapes import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
-    """One property of an object: its type, whether it must be there, and the author's words on it."""
+class Alternative(NamedTuple):
+    """One of the schemas that a value satisfies at least one of.
 
-    type: Type
-    required: bool
-    description: str
+    Attributes:
+        name: what to call it where it is an object; "" for nothing, None where it has a name already.
+        parts: its parts.
+        plain: whether strings stay `str`.
+    """
+
+    name: str | None
+    parts: Parts
+    plain: bool
 
 
 class Annotator:
@@ -54,21 +61,34 @@ class Annotator:
     def __init__(self, library: Library, definitions: Definitions, homes: Mapping[str, str]) -> None:
         self._shapes = Shapes(library)
         self._definitions, self._homes = definitions, homes
-        self._objects: dict[tuple[object, ...], Name] = {}
-        self._titled: dict[tuple[str, str], Name] = {}
+        self._objects: dict[tuple[object, ...], Type] = {}
+        self._titled: dict[tuple[str, str], Type] = {}
         self._referred: dict[object, Type] = {}
         self._open: dict[object, str] = {}
         self._recursive: set[object] = set()
+        self._within: set[object] = set()
 
-    def payload(self, node: Node, hint: Hint) -> dict[str, Property] | None:
-        """Return the properties of an event's payload, None when it cannot be an object."""
+    def is_object(self, node: Node) -> bool:
+        """Whether an event's payload is an object, and its schema says so."""
+        return any(says_type(one) or describes_object(one) for one in self._objects_of(node))
+
+    def payload(self, node: Node, hint: Hint, wires: Iterable[str]) -> dict[str, Type]:
+        """Return the types of the given properties of an event's payload."""
+        alternatives = self._objects_of(node)
+        hints = hint.of_all(wires)
+        return {wire: self._property(alternatives, wire, inner, True).type for wire, inner in hints.items()}
+
+    def more(self, node: Node, hint: Hint) -> Type:
+        """Return the type of the properties that a payload may have beside those it declares."""
+        found = [
+            self._map(one, hint.of("More")).arguments[1] for one in self._objects_of(node) if allows_more(one)
+        ]
+        return union(found) if found else pytypes.ANY
+
+    def _objects_of(self, node: Node) -> list[Parts]:
         parts = self._shapes.flatten(Part(node))
-        if parts is None:
-            return None
-        alternatives = [one for one in self._shapes.alternatives(parts) if "object" in kinds_of(one)]
-        if not any(says_type(one) or describes_object(one) for one in alternatives):
-            return None
-        return self._properties(alternatives, hint)
+        alternatives = self._shapes.alternatives(parts) if parts is not None else []
+        return [one for one in alternatives if "object" in kinds_of(one)]
 
     # -- any schema ----------------------------------------------------------------------------
 
@@ -92,12 +112,19 @@ class Annotator:
         """Return the type of values that satisfy all parts; `has_objects` tells whether to count objects in."""
         taken = self._shapes.union(parts) if has_objects else None
         if taken is not None:
-            return self._union(*taken, hint, plain)
+            if not taken.is_union and kinds_of(parts) == {"object"}:
+                return self._object(self._shapes.alternatives(parts), hint)
+            return self._union(taken, hint, plain)
         listed = [values for part in parts if (values := part.values()) is not None]
         kinds = kinds_of(parts)
         if listed:
             common = [value for value in listed[0] if all(_holds(other, value) for other in listed[1:])]
-            return union(pytypes.of_value(value) for value in common if kind_of(value) in kinds)
+            text = None if plain else self._formats(parts)
+            return union(
+                text if text and isinstance(value, str) else pytypes.of_value(value)
+                for value in common
+                if kind_of(value) in kinds
+            )
         if not has_objects:
             kinds -= {"object"}
         if not says_type(parts):
@@ -133,17 +160,24 @@ class Annotator:
             self._recursive.add(key)
             return Name(self._open[key], "")
         try:
-            name = definition_name(node, self._homes.get(node.file.path, ""))
+            name = self._definitions.free(definition_name(node, self._homes.get(node.file.path, "")))
         except Unnameable as error:
             return self._definitions.refuse(error)
         parts = self._shapes.flatten(Part(node))
-        is_object = parts is not None and kinds_of(parts) == {"object"} and not self._shapes.union(parts)
+        is_object = parts is not None and self._is_one_object(parts)
         self._open[key] = name
         hint = Hint(name, name, suffix="" if is_object else "Object", is_exact=True)
         found = self._annotate(parts, hint, plain=plain)
         del self._open[key]
         self._referred[key] = found if key[1] else self._named(name, found, node, key in self._recursive)
         return self._referred[key]
+
+    def _is_one_object(self, parts: Parts) -> bool:
+        """Whether a single TypedDict is the type of the values that satisfy all parts."""
+        taken = self._shapes.union(parts)
+        if kinds_of(parts) != {"object"} or (taken and taken.is_union):
+            return False
+        return not any(allows_more(one) for one in self._shapes.alternatives(parts))
 
     def _named(self, name: str, found: Type, node: Node, is_recursive: bool) -> Type:
         """Give a definition's type its name, where it is one to give."""
@@ -169,29 +203,40 @@ class Annotator:
 
     # -- unions --------------------------------------------------------------------------------
 
-    def _union(self, rest: Parts, branches: Sequence[Node], hint: Hint, plain: bool) -> Type:
+    def _union(self, choice: Choice, hint: Hint, plain: bool) -> Type:
+        return self._alternatives(self._expanded(choice, hint, plain), hint)
+
+    def _expanded(self, choice: Choice, hint: Hint, plain: bool) -> list[Alternative]:
+        """Return the branches of a choice, and of nameless choices inside."""
+        rest = choice.rest
         possible = [
-            parts for node in branches if (parts := self._shapes.flatten(*rest, Part(node))) is not None
+            parts
+            for node in choice.branches
+            if (parts := self._shapes.flatten(*rest, Part(node))) is not None
         ]
         strings = sum(self._shapes.accepts_string(parts) for parts in possible)
         is_mixed = strings > 1 and self._formats(rest) is None
-        named = list(islice(self._branches(rest, branches, hint), MOST_ALTERNATIVES + 1))
+        named = list(islice(self._branches(choice, hint), MOST_ALTERNATIVES + 1))
         if len(named) > MOST_ALTERNATIVES:
-            return self._annotate(rest, hint, plain=True)
-        return self._alternatives(named, hint, plain=plain or is_mixed)
+            return [Alternative(None, rest, True)]
+        return [Alternative(name, parts, plain or is_mixed) for name, parts in named]
 
-    def _branches(self, rest: Parts, nodes: Sequence[Node], hint: Hint) -> Iterator[tuple[str | None, Parts]]:
+    def _branches(
+        self, choice: Choice, hint: Hint, taken: frozenset[object] = frozenset()
+    ) -> Iterator[tuple[str | None, Parts]]:
         """Yield each branch with its name, and in place of a nameless union its own branches."""
-        for node in nodes:
-            parts = self._shapes.flatten(*rest, Part(node))
+        if choice.key in taken:
+            return  # it is a branch of itself, which adds nothing
+        for node in choice.branches:
+            parts = self._shapes.flatten(*choice.rest, Part(node))
             if parts is None:
                 continue
-            name = self._branch_name(node, hint, describes_object(rest))
+            name = self._branch_name(node, hint, describes_object(choice.rest)) if choice.is_union else ""
             inner = self._shapes.union(parts) if name == "" else None
             if inner is None:
                 yield name, parts
             else:
-                yield from self._branches(*inner, hint)
+                yield from self._branches(inner, hint, taken | {choice.key})
 
     def _branch_name(self, node: Node, hint: Hint, extends: bool) -> str | None:
         """Return what to call a branch that is an object; None when it has a name already."""
@@ -207,7 +252,7 @@ class Annotator:
         required = required_names(parts)
         for part in parts:  # {"kind": {"const": "card"}}: the branch goes by its tag
             for name in part.get("properties") or ():
-                values = self._values(self._shapes.child(part, "properties", name))
+                values = self._values(part.node.child("properties", name))
                 if name in required and len(values) == 1 and isinstance(values[0], str):
                     return hint.path + pascal(values[0])
         return ""
@@ -216,13 +261,11 @@ class Annotator:
         parts = self._shapes.flatten(Part(node)) or ()
         return next((values for part in parts if (values := part.values()) is not None), [])
 
-    def _alternatives(
-        self, given: Sequence[tuple[str | None, Parts]], hint: Hint, *, plain: bool = False
-    ) -> Type:
+    def _alternatives(self, given: Sequence[Alternative], hint: Hint) -> Type:
         """Return the type of values that satisfy one alternative; objects of one name share a TypedDict."""
         found: list[Type] = []
         groups: dict[str, tuple[int, list[Parts]]] = {}
-        for name, parts in given:
+        for name, parts, plain in given:
             if name is None or "object" not in kinds_of(parts) or not any(declared_names(parts)):
                 inner = hint if not name else Hint(hint.scope, name, is_exact=True)
                 found.append(self._annotate(parts, inner, plain=plain))
@@ -246,44 +289,54 @@ class Annotator:
             return self._objects[key]
         declaring = [part for parts in alternatives for part in parts if part.get("properties")]
         if not declaring:
-            return self._map(alternatives[0], hint)
+            return union(self._map(parts, hint) for parts in alternatives)
         node = declaring[0].node
         is_single = len(alternatives) == 1 and len(alternatives[0]) == 1
         try:
-            name = hint.path + hint.suffix if hint.is_exact else name_of(node, hint)
+            is_merged = len(alternatives[0]) > 1
+            name = hint.path + hint.suffix if hint.is_exact or is_merged else name_of(node, hint)
             is_shared = is_single and not hint.is_exact and "title" in node.schema
             same = (name, json.dumps(node.schema) if is_shared else "")
             if is_shared and same in self._titled:
                 return self._titled[same]
             name = self._definitions.claim(name, node)
         except Unnameable as error:
+            if error.is_twin:  # one name can only be one of the two
+                return pytypes.OBJECT
             return self._definitions.refuse(error)
-        made = self._objects[key] = self._titled[same] = Name(name, "")
-        properties = self._properties(alternatives, Hint(hint.scope, name))
-        kinds = {wire: (found.type, found.required) for wire, found in properties.items()}
-        self._definitions.add_object(name, node, kinds)
+        made: Type = Name(name, "")
+        if any(allows_more(parts) for parts in alternatives):  # a TypedDict alone would refuse the others
+            made = union([made, pytypes.OBJECT])
+        self._objects[key] = self._titled[same] = made
+        self._definitions.add_object(name, node, self._properties(alternatives, Hint(hint.scope, name)))
         return made
 
     def _properties(self, alternatives: Sequence[Parts], hint: Hint) -> dict[str, Property]:
         """Read off the properties of objects that satisfy one of the alternatives."""
         wires = dict.fromkeys(name for parts in alternatives for name in declared_names(parts))
-        wires |= dict.fromkeys(name for name in required_names(alternatives[0]) if wires)
-        required = [set(required_names(parts)) for parts in alternatives]
-        made = {}
-        for wire in wires:
-            places = [self._places(parts, wire) for parts in alternatives]
-            known: dict[tuple[object, ...], tuple[str | None, Parts]] = {}
-            for nodes in places:
-                flat = self._shapes.flatten(*(Part(node) for node in nodes or ()))
-                if nodes and flat is not None:
-                    name = self._branch_name(nodes[0], hint.of(wire), False) if len(places) > 1 else None
-                    known.setdefault(tuple(part.key for part in flat), (name, flat))
-            types_ = [self._alternatives(list(known.values()), hint.of(wire))] if known else []
-            types_ += [pytypes.ANY for nodes in places if nodes is None]
-            must = all(wire in names for names in required)
-            described = [node for nodes in places for node in nodes or ()]
-            made[wire] = Property(union(types_), must, next(filter(None, map(description, described)), ""))
-        return made
+        required = [dict.fromkeys(required_names(parts)) for parts in alternatives]
+        wires |= {name: None for names in required for name in names}
+        return {
+            wire: self._property(alternatives, wire, inner, all(wire in names for names in required))
+            for wire, inner in hint.of_all(wires).items()
+        }
+
+    def _property(self, alternatives: Sequence[Parts], wire: str, hint: Hint, is_required: bool) -> Property:
+        """Read off one property of objects that satisfy one of the alternatives."""
+        known: dict[tuple[object, ...], list[Alternative]] = {}
+        words = ""
+        is_free = False
+        for parts in alternatives:
+            nodes = self._places(parts, wire)
+            is_free |= nodes is None
+            words = words or next(filter(None, map(description, nodes or ())), "")
+            flat = self._shapes.flatten(*(Part(node) for node in nodes or ()))
+            if nodes and flat is not None:
+                name = self._branch_name(nodes[0], hint, False) if len(alternatives) > 1 else None
+                known.setdefault(tuple(part.key for part in flat), self._at_once(name, flat, hint))
+        every = [one for several in known.values() for one in several]
+        found = [self._alternatives(every, hint)] if every else []
+        return Property(union([*found, *([pytypes.ANY] if is_free else [])]), is_required, words)
 
     def _places(self, parts: Parts, wire: str) -> list[Node] | None:
         """Return the schemas a property must satisfy; [] where it cannot be, None where it is free."""
@@ -291,31 +344,50 @@ class Annotator:
         is_closed = False
         for part in parts:
             if wire in (part.get("properties") or ()):
-                found.append(self._shapes.child(part, "properties", wire))
+                found.append(part.node.child("properties", wire))
                 continue
             patterns = [name for name in part.get("patternProperties") or () if pattern_matches(name, wire)]
-            found += [self._shapes.child(part, "patternProperties", pattern) for pattern in patterns]
+            found += [part.node.child("patternProperties", pattern) for pattern in patterns]
             if not patterns and isinstance(part.get("additionalProperties"), dict):
-                found.append(self._shapes.child(part, "additionalProperties"))
+                found.append(part.node.child("additionalProperties"))
             is_closed |= not patterns and part.get("additionalProperties") is False
         return found if found or is_closed else None
 
-    def _map(self, parts: Parts, hint: Hint) -> Type:
+    def _map(self, parts: Parts, hint: Hint) -> Name:
+        return self._unless_within("map", parts, hint, self._values_of_map, pytypes.OBJECT)
+
+    def _array(self, parts: Parts, hint: Hint) -> Name:
+        return self._unless_within("array", parts, hint, self._items_of_array, pytypes.list_of(pytypes.ANY))
+
+    def _unless_within(
+        self, kind: str, parts: Parts, hint: Hint, make: Callable[[Parts, Hint], Name], otherwise: Name
+    ) -> Name:
+        """Return a container's type, the plain one where it holds itself and has no name to say so by."""
+        key = (kind, *(part.key for part in parts))
+        if key in self._within:
+            return otherwise
+        self._within.add(key)
+        try:
+            return make(parts, hint)
+        finally:
+            self._within.discard(key)
+
+    def _values_of_map(self, parts: Parts, hint: Hint) -> Name:
         for part in parts:
             if not part.has(("additionalProperties", "patternProperties")):
                 continue
             values = [
-                self._shapes.child(part, "patternProperties", pattern)
+                part.node.child("patternProperties", pattern)
                 for pattern in part.get("patternProperties") or ()
             ]
             additional = part.get("additionalProperties")
             if isinstance(additional, dict):
-                values.append(self._shapes.child(part, "additionalProperties"))
+                values.append(part.node.child("additionalProperties"))
             if additional not in (None, True) and values:
                 return pytypes.dict_of(self._one_of(values, hint.of("Value")))
         return pytypes.OBJECT
 
-    def _array(self, parts: Parts, hint: Hint) -> Type:
+    def _items_of_array(self, parts: Parts, hint: Hint) -> Name:
         item = hint.of("Item")
         for part in parts:
             if not part.has(("items", "prefixItems")):
@@ -326,7 +398,7 @@ class Annotator:
             if part.get(rest) is not False:
                 if not isinstance(part.get(rest), dict):
                     continue
-                nodes = [*nodes, self._shapes.child(part, rest)]
+                nodes = [*nodes, part.node.child(rest)]
             return pytypes.list_of(self._one_of(nodes, item) if nodes else pytypes.ANY)
         return pytypes.list_of(pytypes.ANY)
 
@@ -334,8 +406,17 @@ class Annotator:
         if len(nodes) == 1:
             return self._annotate(self._shapes.flatten(Part(nodes[0])), hint)
         flat = [(node, self._shapes.flatten(Part(node))) for node in nodes]
-        named = [(self._branch_name(node, hint, False), one) for node, one in flat if one is not None]
-        return self._alternatives(named, hint)
+        named = [
+            self._at_once(self._branch_name(node, hint, False), one, hint)
+            for node, one in flat
+            if one is not None
+        ]
+        return self._alternatives([one for several in named for one in several], hint)
+
+    def _at_once(self, name: str | None, parts: Parts, hint: Hint) -> list[Alternative]:
+        """Return one of several alternatives, or the branches where it is a nameless choice itself."""
+        inner = self._shapes.union(parts) if name == "" else None
+        return self._expanded(inner, hint, False) if inner else [Alternative(name, parts, False)]
 
 
 def _in_order(parts: Parts, kinds: frozenset[str]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from lightbus.errors import did_you_mean
 from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.problems import InputError, Problem, input_error
+from lightbus_gen.write import HEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Settings:
         package: import name of the generated package, "" for none.
         shared: globs of schema files that make no event.
         dialects: drafts to read schema files by, `URI=DRAFT`, where their `$schema` is none.
+        distribution: name of the distribution that the package is made, "" for none.
+        version: the distribution's version.
         root: the project's folder, which `apis` are imported from.
         breaking: breaks that are intended, as they stand in pyproject.toml.
     """
@@ -36,6 +39,8 @@ class Settings:
     package: str = ""
     shared: tuple[str, ...] = ()
     dialects: tuple[str, ...] = ()
+    distribution: str = ""
+    version: str = ""
     root: Path = Path()
     breaking: tuple[dict[str, Any], ...] = ()
 
@@ -68,9 +73,8 @@ def read_settings(start: Path) -> Settings:
         InputError: the file or a setting cannot be used.
     """
     start = start.resolve()
-    file = next(
-        (path for folder in (start, *start.parents) if (path := folder / "pyproject.toml").is_file()), None
-    )
+    files = (folder / "pyproject.toml" for folder in (start, *start.parents))
+    file = next((path for path in files if path.is_file() and not _is_generated(path)), None)
     if file is None:
         return Settings(root=start)
     shown = os.path.relpath(file, start)
@@ -96,9 +100,17 @@ def read_settings(start: Path) -> Settings:
         package=tool.get("package", ""),
         shared=tuple(tool.get("shared", ())),
         dialects=tuple(tool.get("dialects", ())),
+        distribution=tool.get("distribution", ""),
+        version=tool.get("version", ""),
         root=file.parent,
         breaking=tuple(tool.get("breaking", ())),
     )
+
+
+def _is_generated(path: Path) -> bool:
+    """Whether it is the pyproject.toml of a generated distribution, which is no project of its own."""
+    with path.open("rb") as file:
+        return file.read(len(HEADER)) == HEADER.encode()
 
 
 def _problem(path: str, key: str, value: object) -> Problem | None:

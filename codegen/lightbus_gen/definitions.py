@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lightbus_gen import ir, pytypes
 from lightbus_gen.files import Report
@@ -10,6 +11,15 @@ from lightbus_gen.names import Names, Unnameable
 from lightbus_gen.pytypes import Name, Type, Union
 from lightbus_gen.references import Node
 from lightbus_gen.text import literal
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property of an object: its type, whether it must be there, and the author's words on it."""
+
+    type: Type
+    required: bool
+    description: str
 
 
 class Definitions:
@@ -33,24 +43,35 @@ class Definitions:
     def __contains__(self, name: str) -> bool:
         return name in self._defined
 
+    def free(self, name: str) -> str:
+        """Return a name that none of the module's own classes has."""
+        return self._names.free(name)
+
     def claim(self, name: str, node: Node) -> str:
         """Take a name for a schema; raises Unnameable when something else has it."""
         return self._names.claim(name, node)
 
-    def add_object(self, name: str, node: Node, properties: Mapping[str, tuple[Type, bool]]) -> None:
+    def add_object(self, name: str, node: Node, properties: Mapping[str, Property]) -> None:
         """Define a TypedDict.
 
         Args:
             name: its name, claimed before.
             node: the schema that describes it.
-            properties: type of each, and whether it must be there.
+            properties: its properties, by name.
         """
         keys = []
-        for wire, (type_, is_required) in properties.items():
-            spelled = self._spell(type_)
-            keys.append(ir.Key(literal(wire), spelled if is_required else f"NotRequired[{spelled}]"))
+        for wire, found in properties.items():
+            spelled = self._spell(found.type)
+            keys.append(
+                ir.Key(
+                    literal(wire),
+                    spelled if found.required else f"NotRequired[{spelled}]",
+                    found.description,
+                )
+            )
         self._use(
-            "TypedDict", *(() if all(required for _, required in properties.values()) else ("NotRequired",))
+            "TypedDict",
+            *(() if all(found.required for found in properties.values()) else ("NotRequired",)),
         )
         self._add(ir.TypedDict(name, description(node), tuple(keys)))
 

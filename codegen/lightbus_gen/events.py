@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import keyword
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import InvalidEventArguments, SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus_gen import ir, pytypes
-from lightbus_gen.annotate import Annotator, Property
+from lightbus_gen.annotate import Annotator
 from lightbus_gen.definitions import Definitions
 from lightbus_gen.files import Report
-from lightbus_gen.names import RESERVED, Hint, Names, pascal
+from lightbus_gen.names import RESERVED, Hint, Names, Unnameable, given_name, pascal
 from lightbus_gen.positions import pointer
 from lightbus_gen.pytypes import Literals, Name, Type, Union
 from lightbus_gen.references import Library
 from lightbus_gen.sources import ApiSource, EventSource
-from lightbus_gen.text import literal, plain
+from lightbus_gen.text import first_sentence, literal, plain
 from lightbus_gen.tree import client_class
 
 _SUFFIXES = ("", "Handler", "MessageHandler", "PayloadHandler", "Listener", "Endpoint")
@@ -57,25 +58,20 @@ class EventLowerer:
 
     def events(self) -> tuple[ir.Event, ...]:
         """Lower all events; problems are reported, and then there is no event."""
-        payloads = [
-            (event, found) for event in self._api.events if (found := self._payload(event)) is not None
-        ]
-        if len(payloads) < len(self._api.events):
+        objects = [event for event in self._api.events if self._is_object(event)]
+        if len(objects) < len(self._api.events):
             return ()
         lowered = []
-        for event, properties in payloads:
+        for event in self._api.events:
             try:
                 contract = self._document.contract(event.name)
                 _compile(contract)
+                lowered.append(self._lower(event, contract))
             except SchemaError as error:
                 problem = str(error).partition(": ")[2]
                 self._refuse(event, "UNUSABLE_SCHEMA", problem, "correct the schema of the payload")
-                continue
             except RecursionError:
                 self._refuse_deep(event)
-                continue
-            if self._agree(event, contract, properties):
-                lowered.append(self._lower(event, contract.parameters, properties))
         return tuple(lowered)
 
     @functools.cached_property
@@ -84,12 +80,12 @@ class EventLowerer:
 
     def _reserve(self, event: EventSource) -> str:
         """Choose the stem of an event's class names, and take them."""
-        schema = self._library.node(event.file, event.path).schema
-        given = schema.get("x-python-name") if isinstance(schema, dict) else None
-        if isinstance(given, str) and given.isidentifier() and given != event.name:
-            stem = given
-        else:
-            stem = pascal(event.name)
+        try:
+            given = given_name(self._library.node(event.file, event.path))
+        except Unnameable as error:
+            self._refuse(event, "INVALID_NAME", str(error), "choose another")
+            given = ""
+        stem = given if given and given != event.name else pascal(event.name)
         if stem in RESERVED or keyword.iskeyword(stem):
             stem += "_"  # it would hide what the module imports, or be no name at all
         taken = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._names]
@@ -111,40 +107,27 @@ class EventLowerer:
         message = f"the types of event {event.name!r} are too deep in one another"
         self._refuse(event, "TOO_DEEP", message, "shorten the chain of $refs between them")
 
-    def _payload(self, event: EventSource) -> dict[str, Property] | None:
-        stem = self._classes[event.name]
+    def _is_object(self, event: EventSource) -> bool:
+        """Whether the payload is one; reports it where it is not."""
         try:
-            properties = self._annotator.payload(self._library.node(event.file, event.path), Hint(stem, stem))
+            is_object = self._annotator.is_object(self._library.node(event.file, event.path))
         except RecursionError:
             self._refuse_deep(event)
-            return None
-        if properties is None:
+            return False
+        if not is_object:
             message = f"the payload of event {event.name!r} is not an object"
             fix = 'describe one: {"type": "object", "properties": {...}}'
             self._refuse(event, "PAYLOAD_NOT_OBJECT", message, fix)
-        return properties
+        return is_object
 
-    def _agree(self, event: EventSource, contract: EventContract, properties: Mapping[str, Property]) -> bool:
-        """Check that the run time knows every property that the schema was found to declare."""
-        known = {parameter.wire for parameter in contract.parameters}
-        missed = ", ".join(repr(wire) for wire in properties if wire not in known)
-        if missed:
-            message = f"the payload of event {event.name!r} does not declare {missed} for all its branches"
-            self._refuse(
-                event, "UNDECLARED_PARAMETER", message, "declare it in `properties` beside the branches"
-            )
-        return not missed
-
-    def _lower(
-        self,
-        event: EventSource,
-        parameters: Sequence[ParameterContract],
-        properties: Mapping[str, Property],
-    ) -> ir.Event:
+    def _lower(self, event: EventSource, contract: EventContract) -> ir.Event:
+        parameters = contract.parameters
         stem = self._classes[event.name]
         full_name = f"{self._api.name}.{event.name}"
-        declared = {parameter.wire: properties[parameter.wire].type for parameter in parameters}
-        renamed = self._rename(parameters, list(declared.values()))
+        node, hint = self._library.node(event.file, event.path), Hint(stem, stem)
+        declared = self._annotator.payload(node, hint, [parameter.wire for parameter in parameters])
+        more = self._annotator.more(node, hint) if contract.more else None
+        renamed = self._rename(parameters, [*declared.values()], more)
         fields = tuple(_field(parameter, declared[parameter.wire], renamed) for parameter in parameters)
         ordered = [
             *(p for p in parameters if p.always_present),
@@ -152,31 +135,36 @@ class EventLowerer:
         ]
         by_name = {field.name: field.parameter for field in fields}
         wanted = [by_name[parameter.name] for parameter in ordered]
-        message = next(name for name in ("event", "message", "event_message") if name not in by_name)
+        message = next(name for name in _message_names() if name not in by_name)
         source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
         described = [(parameter.name, parameter.description) for parameter in parameters]
+        described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
-        about = f"{event.description}\n\n" if event.description else ""
+        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else "**_: object")
         return ir.Event(
             name=event.name,
             class_name=stem,
-            payload_doc=f"Payload of `{full_name}`.\n\n{about}{_section('Attributes', described)}",
+            summary=first_sentence(event.description),
+            payload_doc=f"Payload of `{full_name}`.\n\n{event.description}",
             doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {plain(source)}",
-            fire_doc=f"Fire the event and wait until it is stored.\n\n{_section('Args', described)}",
+            fire_doc=f"Fire the event and wait until it is stored.\n\n{_arguments(described)}",
             fields=fields,
+            more=_more(contract.more, more, renamed) if more else None,
             keyword_call=("self", *star, *(field.parameter for field in fields)),
             message_call=("self", f"{message}: EventMessage", "/", *star, *(f.parameter for f in fields)),
-            keyword_signature=literal(f"def handler({', '.join([*wanted, '**_: object'])})"),
-            message_signature=literal(
-                f"def handler({', '.join([f'{message}: EventMessage', *wanted, '**_: object'])})"
-            ),
+            keyword_signature=f"def handler({', '.join(wanted)})",
+            message_signature=f"def handler({', '.join([f'{message}: EventMessage', *wanted])})",
         )
 
-    def _rename(self, parameters: Sequence[ParameterContract], spelled: Sequence[Type]) -> dict[str, str]:
+    def _rename(
+        self, parameters: Sequence[ParameterContract], spelled: Sequence[Type], more: Type | None
+    ) -> dict[str, str]:
         """Find the names that a payload class spells and has a field of; they get an underscore there."""
         used = {Name(name.name, name.module) for type_ in spelled for name in pytypes.names(type_)}
         if any(_may_be_unset(parameter, type_) for parameter, type_ in zip(parameters, spelled, strict=True)):
             used |= {_UNSET, pytypes.UNSET_TYPE}
+        if more:
+            used |= {Name("dict"), _FIELD, *(Name(name.name, name.module) for name in pytypes.names(more))}
         self.used |= used
         fields = {parameter.name for parameter in parameters}
         renamed = {name for name in used if name.name in fields}
@@ -184,7 +172,20 @@ class EventLowerer:
         return {name.name: f"_{name.name}" for name in renamed}
 
 
-_UNSET = Name("UNSET", "lightbus")
+_UNSET, _FIELD = Name("UNSET", "lightbus"), Name("field", "dataclasses")
+
+
+def _more(name: str, type_: Type, renamed: Mapping[str, str]) -> ir.More:
+    """Write what takes further properties, where the schema allows them."""
+    annotation = pytypes.spell(pytypes.dict_of(type_), renamed)
+    attribute = f"{name}: {annotation} = {renamed.get('field', 'field')}(default_factory={annotation})"
+    return ir.More(name, attribute, f"**{name}: {pytypes.spell(type_)}")
+
+
+def _message_names() -> Iterator[str]:
+    """Yield what a handler may call the message, which is positional: any name no parameter has."""
+    yield from ("event", "message")
+    yield from (f"event_message{'_' * count}" for count in itertools.count())
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:
@@ -206,6 +207,7 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
         attribute=attribute,
         argument=argument,
         parameter=f"{name}: {outside}" + ("" if parameter.always_present else " = ..."),
+        doc=parameter.description,
     )
 
 
@@ -232,10 +234,10 @@ def _is_writable(default: object, type_: Type) -> bool:
     return default is None and pytypes.NONE in members
 
 
-def _section(title: str, described: Iterable[tuple[str, str]]) -> str:
-    """Write a section of a docstring, "" where it has no entries."""
+def _arguments(described: Iterable[tuple[str, str]]) -> str:
+    """Write the section of a docstring on arguments, "" where it has no entries."""
     lines = [f"    {name}: {' '.join(text.split())}" for name, text in described if text.strip()]
-    return "\n".join([f"{title}:", *lines]) if lines else ""
+    return "\n".join(["Args:", *lines]) if lines else ""
 
 
 def _compile(contract: EventContract) -> None:

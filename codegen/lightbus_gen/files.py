@@ -99,10 +99,6 @@ class Report:
             Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
         )
 
-    def set_aside(self, file: SchemaFile) -> None:
-        """Leave out a file that has problems, and that nothing more can be found in."""
-        self._unusable[file.path] = file.text.encode()
-
     def may_hold(self, uri: str) -> bool:
         """Whether a URI may be that of a file that is left out, so that it is no mistake to refer to it."""
         names = {f"file:///{quote(path, errors='replace')}" for path in self._unusable}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from lightbus_gen.distribution import Distribution
 from lightbus_gen.files import Report
 from lightbus_gen.load import load
 from lightbus_gen.lower import lower
@@ -21,6 +22,7 @@ def generate(
     dialects: Mapping[str, str] | None = None,
     overlay: Mapping[str, str] | None = None,
     report: Report | None = None,
+    distribution: Distribution | None = None,
 ) -> dict[str, str]:
     """Generate a package from a schemas folder. Nothing is written.
 
@@ -31,6 +33,7 @@ def generate(
         dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
         overlay: texts that stand in for (or join) files of the folder, by path below it.
         report: takes notices of what is left out, beside the problems.
+        distribution: what others install the package as, if anything.
 
     Returns:
         The text of each generated file, by path below the output folder, with `/`.
@@ -41,7 +44,7 @@ def generate(
     report = report or Report()
     with _deep_recursion():
         sources = load(folder, report, shared=shared, dialects=dialects, overlay=overlay)
-        return render(lower(sources, package, report))
+        return render(lower(sources, package, report, distribution))
 
 
 @contextlib.contextmanager

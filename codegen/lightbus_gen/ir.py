@@ -1,7 +1,7 @@
 """What is to be printed: every decision taken, every annotation spelled.
 
 Plain frozen data, so it can be dumped as JSON (`dataclasses.asdict`). Every string is Python source of
-our making, but for the docstrings (`doc`, `..._doc`), which the templates' filter escapes.
+our making, but for docstrings (`doc`, `..._doc`, `summary`) and signatures, which the templates' filters escape.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a TypedDict: its name and annotation, both as Python source."""
+    """One key of a TypedDict.
+
+    Attributes:
+        name: its name, as a Python literal.
+        annotation: its type.
+        doc: the author's words on it.
+    """
 
     name: str
     annotation: str
+    doc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Field:
         attribute: in the payload class, `referrer: str | UnsetType = UNSET`.
         argument: of `fire()`, the same but for names the class body would shadow.
         parameter: of the handlers, `referrer: str = ...`.
+        doc: the author's words on it.
     """
 
     name: str
@@ -55,6 +63,22 @@ class Field:
     attribute: str
     argument: str
     parameter: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What takes the properties that a schema allows beside those it declares.
+
+    Attributes:
+        name: Python name.
+        attribute: in the payload class, `more: dict[str, Any] = field(default_factory=dict)`.
+        argument: of `fire()`, `**more: Any`.
+    """
+
+    name: str
+    attribute: str
+    argument: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +88,22 @@ class Event:
     Attributes:
         name: its name on the bus, and the client's attribute.
         class_name: stem of its classes' names, and name of its payload class.
+        summary: the first sentence about it, "" for none.
         payload_doc, doc, fire_doc: docstrings of the payload class, the endpoint and `fire()`.
         fields: its parameters, in the author's order.
+        more: what takes further properties; None where there are none.
         keyword_call, message_call: what those handlers are called with.
-        keyword_signature, message_signature: the handlers to write, as checkers quote them.
+        keyword_signature, message_signature: the handlers to write, as checkers quote them; plain text.
     """
 
     name: str
     class_name: str
+    summary: str
     payload_doc: str
     doc: str
     fire_doc: str
     fields: tuple[Field, ...]
+    more: More | None
     keyword_call: tuple[str, ...]
     message_call: tuple[str, ...]
     keyword_signature: str
@@ -114,7 +142,7 @@ class Module:
         types: TypedDicts and aliases, each after the ones it needs.
         events: the events.
         client: class name of the client.
-        client_doc: docstring of the client.
+        client_doc: its docstring.
         children: APIs below this one: `shop.orders` below `shop`.
     """
 
@@ -142,6 +170,23 @@ class Namespace:
 
 
 @dataclass(frozen=True, slots=True)
+class Distribution:
+    """The package as others install it.
+
+    Attributes:
+        name: name on a package index.
+        version: its version.
+        requirement: the run time it needs.
+        events: full name of each event, and the first sentence about it.
+    """
+
+    name: str
+    version: str
+    requirement: str
+    events: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Package:
     """A whole generated package.
 
@@ -149,21 +194,22 @@ class Package:
         name: import name.
         origin: the schemas folder.
         sha256: hash over all schema documents.
-        doc, bus_doc: docstrings of the package and of its `Bus`.
+        doc: its docstring.
         modules: one for each API, by name.
         namespaces: each after the ones it needs.
         children: attributes of the `Bus`.
         clients: the clients that annotations of the package itself name.
         documents: text of the schema document of each API, by file name in `schemas/`.
+        distribution: what the package is installed as, if anything.
     """
 
     name: str
     origin: str
     sha256: str
     doc: str
-    bus_doc: str
     modules: tuple[Module, ...]
     namespaces: tuple[Namespace, ...]
     children: tuple[Child, ...]
     clients: tuple[Child, ...]
     documents: tuple[tuple[str, str], ...]
+    distribution: Distribution | None

@@ -3,77 +3,70 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from lightbus_gen import ir, tree
-from lightbus_gen.bundle import document_text, reached
+from lightbus_gen.bundle import Bundler
+from lightbus_gen.cycles import check_cycles
+from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
-from lightbus_gen.files import Report, SchemaFile
+from lightbus_gen.files import Report
 from lightbus_gen.pytypes import Name
-from lightbus_gen.references import Library, Unresolvable, can_be_searched, check_references
+from lightbus_gen.references import Library, Unresolvable, check_references
 from lightbus_gen.sources import ApiSource, EventSource, Sources
-from lightbus_gen.text import plain
+from lightbus_gen.text import first_sentence, plain
 
 _OF_EVENTS = (
-    *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar", "Unpack")),
-    *(Name(name, "lightbus") for name in ("EventMessage", "ListenOptions")),
+    *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar")),
+    Name("EventMessage", "lightbus"),
     Name("dataclass", "dataclasses"),
 )
 _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functools"))
 
 
-def lower(sources: Sources, package: str, report: Report) -> ir.Package:
+def lower(
+    sources: Sources, package: str, report: Report, distribution: Distribution | None = None
+) -> ir.Package:
     """Decide everything about a generated package.
 
     Args:
         sources: what was loaded.
         package: import name of the package.
         report: takes the problems found.
+        distribution: what the package is installed as, if anything.
 
     Raises:
         InputError: there are problems; all that were found.
     """
-    library = Library(_searchable(sources.files, report))
-    for file in library.files:
+    library = Library(sources.files)
+    for file in sources.files:
         check_references(library, file, report)
+    check_cycles(library, sources.files, report)
     _check_names(sources, report)
-    apis = sources.apis if not report.problems else [_sound(api, library, report) for api in sources.apis]
-    names = [api.name for api in apis]
-    texts = {api.name: document_text(api, library) for api in apis}
-    modules = tuple(_module(api, names, texts[api.name], library, report) for api in apis)
+    bundler = Bundler(library)
+    apis = sources.apis if not report.problems else [_sound(api, bundler, report) for api in sources.apis]
+    about = {api.name: first_sentence(api.description) for api in apis}
+    texts = {api.name: bundler.document_text(api) for api in apis}
+    modules = tuple(_module(api, about, texts[api.name], library, report) for api in apis)
     report.check()
-    children, namespaces = tree.children("", names), tree.namespaces(names)
+    children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
-    descriptions = {api.name: api.description for api in sources.apis}
-    listed = [_line(child.name, descriptions.get(child.name, child.doc)) for child in children]
     return ir.Package(
         name=package,
         origin=plain(sources.root),
         sha256=_sha256("".join(texts.values())),
-        doc="Typed bus, for `lightbus.create(Bus)`.",
-        bus_doc="\n".join(["Typed bus.", "", "Attributes:", *listed]),
+        doc="Typed bus: `lightbus.create(Bus)`.",
         modules=modules,
         namespaces=namespaces,
         children=children,
         clients=tuple(sorted((child for child in within if child.module), key=lambda child: child.module)),
         documents=tuple((f"{name}.json", text) for name, text in texts.items()),
+        distribution=None if distribution is None else _distribution(distribution, sources),
     )
 
 
-def _searchable(files: Iterable[SchemaFile], report: Report) -> list[SchemaFile]:
-    """Set aside the files whose mistakes make it impossible to follow `$ref`s in them."""
-    faulty = {problem.path for problem in report.problems}
-    searchable = []
-    for file in files:
-        if file.shown not in faulty or can_be_searched(file):
-            searchable.append(file)
-        else:
-            report.set_aside(file)
-    return searchable
-
-
-def _sound(api: ApiSource, library: Library, report: Report) -> ApiSource:
+def _sound(api: ApiSource, bundler: Bundler, report: Report) -> ApiSource:
     """Leave out the events whose schemas have problems already, so that those of the others are found, too."""
     faulty = {problem.path for problem in report.problems}
 
@@ -81,7 +74,7 @@ def _sound(api: ApiSource, library: Library, report: Report) -> ApiSource:
         if event.file.shown in faulty:
             return False
         try:
-            files = reached(library, event.file)[0]
+            files = bundler.reached(event.file)[0]
         except Unresolvable:
             return False
         return not any(file.shown in faulty for file in files)
@@ -90,12 +83,26 @@ def _sound(api: ApiSource, library: Library, report: Report) -> ApiSource:
     return replace(api, events=events, document=api.document if events == api.events != () else None)
 
 
-def _module(api: ApiSource, apis: list[str], text: str, library: Library, report: Report) -> ir.Module:
+def _distribution(distribution: Distribution, sources: Sources) -> ir.Distribution:
+    return ir.Distribution(
+        name=distribution.name,
+        version=distribution.version,
+        requirement=distribution.requirement,
+        events=tuple(
+            (f"{api.name}.{event.name}", first_sentence(event.description))
+            for api in sources.apis
+            for event in api.events
+        ),
+    )
+
+
+def _module(
+    api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
+) -> ir.Module:
     lowerer = EventLowerer(api, text, library, report)
     events = lowerer.events()
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
-    listed = [_line(event.name, event.description) for event in api.events]
     return ir.Module(
         name=tree.module_name(api.name),
         api=api.name,
@@ -112,7 +119,7 @@ def _module(api: ApiSource, apis: list[str], text: str, library: Library, report
         types=tuple(lowerer.definitions),
         events=events,
         client=tree.client_class(api.name),
-        client_doc="\n".join([f"The events of the `{api.name}` API.", "", "Attributes:", *listed]),
+        client_doc=f"The events of the `{api.name}` API.",
         children=children,
     )
 
@@ -140,12 +147,6 @@ def _sorted(names: Iterable[Name]) -> list[Name]:
     return sorted(names, key=lambda name: (name.name, name.module))
 
 
-def _line(name: str, description: str) -> str:
-    """Write one line of a list in a docstring: the name and the first sentence about it."""
-    summary = description.strip().split("\n")[0].split(". ")[0].rstrip(".")
-    return f"    {name}: {summary}." if summary else f"    {name}"
-
-
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -162,7 +163,7 @@ def _check_names(sources: Sources, report: Report) -> None:
             other = classes.setdefault(class_, api.name)
         if other != api.name:
             _collide(api, f"and API {other!r} would both be module {module!r}, class {class_!r}", report)
-        below = {child.name for child in tree.children(api.name, names)}
+        below = {child.name for child in tree.children(api.name, dict.fromkeys(names, ""))}
         for event in api.events:
             if event.name in below:
                 report.add(

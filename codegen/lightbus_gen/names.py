@@ -9,31 +9,25 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lightbus_gen.references import Node
 
-# What generated modules import; a type of the same name gets an underscore.
+# What generated modules import and their classes spell; a type of the same name gets an underscore.
 RESERVED = frozenset(
     [
-        "Any",
-        "Decimal",
-        "EventMessage",
-        "ListenOptions",
-        "Literal",
-        "Never",
-        "NotRequired",
-        "Protocol",
-        "TypeAlias",
-        "TypedDict",
-        "TypeVar",
-        "UNSET",
-        "UUID",
-        "Unpack",
-        "UnsetType",
+        *("Any", "Literal", "Never", "NotRequired", "Protocol", "TYPE_CHECKING", "TypeAlias", "TypedDict"),
+        *("TypeVar", "Union", "annotations", "cached_property", "dataclass", "field", "lightbus"),
+        *("Decimal", "UUID", "date", "datetime", "time", "timedelta"),
+        *("EventMessage", "UNSET", "UnsetType"),
+        *("bool", "bytes", "dict", "float", "int", "list", "object", "str", "super"),
+        *("fire", "fire_async", "listen", "listen_async"),
     ]
 )
 _TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_BRANCHES = ("allOf", "anyOf", "oneOf", "then", "else")
 _DEFINITIONS = ("$defs", "definitions", "schemas")
 
 
@@ -57,6 +51,13 @@ class Hint:
         """Return the hint for a property or item of this."""
         return Hint(self.scope, self.path + pascal(part))
 
+    def of_all(self, parts: Iterable[str]) -> dict[str, Hint]:
+        """Return the hint for each property; of those that would meet, some keep their separators."""
+        found = {part: pascal(part) for part in parts}
+        count = Counter(found.values())
+        spelled = {part: name if count[name] == 1 else _spelled(part) for part, name in found.items()}
+        return {part: Hint(self.scope, self.path + name) for part, name in spelled.items()}
+
 
 class Unnameable(Exception):
     """A schema's name cannot be used; the text says why.
@@ -64,10 +65,11 @@ class Unnameable(Exception):
     Attributes:
         node: the schema.
         is_taken: whether the name is fine but for something else that has it.
+        is_twin: whether that stands in the same place of another branch of the same schema.
     """
 
-    def __init__(self, node: Node, message: str, *, is_taken: bool = False) -> None:
-        self.node, self.is_taken = node, is_taken
+    def __init__(self, node: Node, message: str, *, is_taken: bool = False, is_twin: bool = False) -> None:
+        self.node, self.is_taken, self.is_twin = node, is_taken, is_twin
         super().__init__(message)
 
 
@@ -84,6 +86,14 @@ class Names:
     def __contains__(self, name: object) -> bool:
         return name in self._owners
 
+    def free(self, name: str) -> str:
+        """Return a name that none of the module's own classes has: `OrderObject` beside an event `order`."""
+        if name in RESERVED or keyword.iskeyword(name):
+            name += "_"
+        while name in self._owners and self._owners[name] is None:
+            name += "Object"
+        return name
+
     def claim(self, name: str, node: Node) -> str:
         """Take a name for a schema; `Order` becomes `OrderObject` beside an event `order`.
 
@@ -92,21 +102,26 @@ class Names:
         """
         if not name:
             raise Unnameable(node, "its name has no letter that a Python class name could be made of")
-        if name in RESERVED:
-            name += "_"
-        if name in self._owners and self._owners[name] is None:
-            name += "Object"
+        name = self.free(name)
         if name in self._owners:
             owner = self._owners[name]
             other = "an event's own class" if owner is None else f"the schema at {place(owner)}"
-            raise Unnameable(node, f"would be class {name!r}, as is {other}", is_taken=True)
+            is_twin = owner is not None and _place_in_value(owner) == _place_in_value(node)
+            message = f"would be class {name!r}, as is {other}"
+            raise Unnameable(node, message, is_taken=True, is_twin=is_twin)
         self._owners[name] = node
         return name
 
 
+def _place_in_value(node: Node) -> tuple[object, ...]:
+    """Return the place of the values that a schema is about, whichever branches it stands in."""
+    steps = (step for step in node.path if isinstance(step, str) and step not in _BRANCHES)
+    return node.file.path, *steps
+
+
 def name_of(node: Node, hint: Hint) -> str:
     """Return the class name of a schema found at a property, item or union branch."""
-    if given := _given(node):
+    if given := given_name(node):
         return given
     title = node.schema.get("title")
     if isinstance(title, str) and _TITLE.fullmatch(title):
@@ -117,7 +132,7 @@ def name_of(node: Node, hint: Hint) -> str:
 
 def branch_name(node: Node, hint: Hint) -> str:
     """Return the class name of a union branch by itself, "" when it has nothing to be named by."""
-    if given := _given(node):
+    if given := given_name(node):
         return given
     title = node.schema.get("title") if isinstance(node.schema, dict) else None
     words = pascal(title) if isinstance(title, str) else ""
@@ -134,7 +149,7 @@ def definition_name(node: Node, home: str) -> str:
         node: the schema.
         home: name of the event class, where the file is an event of the API, else "".
     """
-    if given := _given(node):
+    if given := given_name(node):
         return given
     is_document = isinstance(node.file.value, dict) and "lightbus" in node.file.value
     steps = [str(part) for part in node.path if part not in (*_DEFINITIONS, "properties", "components")]
@@ -147,8 +162,7 @@ def definition_name(node: Node, home: str) -> str:
 
 def _file_name(node: Node) -> str:
     whole = node.file.value
-    given = whole.get("x-python-name") if isinstance(whole, dict) else None
-    if isinstance(given, str):
+    if given := given_name(Node(whole, node.file, (), node.base)):
         return given
     title = whole.get("title") if isinstance(whole, dict) else None
     if isinstance(title, str) and _TITLE.fullmatch(title):
@@ -156,11 +170,22 @@ def _file_name(node: Node) -> str:
     return pascal(node.file.stem)
 
 
-def _given(node: Node) -> str:
+def given_name(node: Node) -> str:
+    """Return the `x-python-name` of a schema, "" for none.
+
+    Raises:
+        Unnameable: it is no name for a class.
+    """
     given = node.schema.get("x-python-name") if isinstance(node.schema, dict) else None
     if given is None:
         return ""
-    if not isinstance(given, str) or not given.isidentifier() or keyword.iskeyword(given) or given[0] == "_":
+    if (
+        not isinstance(given, str)
+        or not given.isidentifier()
+        or unicodedata.normalize("NFKC", given) != given  # Python compares identifiers in this form
+        or keyword.iskeyword(given)
+        or given[0] == "_"
+    ):
         raise Unnameable(node, f"the x-python-name {given!r} is not a public Python identifier")
     return given
 
@@ -173,6 +198,12 @@ def pascal(text: str) -> str:
     if name and name[0].isdigit():
         name = f"_{name}"
     return name if name.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "", name)
+
+
+def _spelled(text: str) -> str:
+    """Write text as a class name that keeps its separators: `tcp-A` is `Tcp_A`, beside `tcpA`."""
+    name = re.sub(r"[^A-Za-z0-9]", "_", text)
+    return name[:1].upper() + name[1:]
 
 
 def place(node: Node) -> str:

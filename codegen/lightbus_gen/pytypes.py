@@ -76,21 +76,32 @@ def of_value(value: object) -> Type:
 def union(types: Iterable[Type]) -> Type:
     """Join types into the simplest type that has all their values, in order, Any and None last.
 
-    Beside Any the others stay: that accepts everything, and still tells people and editors what to expect.
+    Beside Any the others stay: that accepts everything, and still tells people and editors what to expect. Lists
+    whose items take their type from what is expected become one list, and such dicts one dict: mypy does not
+    see which of several a literal is to be.
     """
     types = tuple(types)
     if len(types) == 1 and isinstance(types[0], Name):
         return types[0]
     members: dict[Type, None] = {}
     values: list[str | int | bool] = []
+    inner: dict[str, list[Type]] = {}
     for type_ in types:
         for member in type_.members if isinstance(type_, Union) else (type_,):
             if isinstance(member, Literals):
                 if not values:
                     members[Literals(())] = None  # keeps their place
                 values += [value for _, value in member.values]
+            elif isinstance(member, Name) and member.arguments:
+                inner.setdefault(member.name, []).append(member.arguments[-1])
+                members[Name(member.name)] = None  # keeps their place
             elif member != NEVER:
                 members[member] = None
+    joined: dict[Type, list[Type]] = {}
+    for name, arguments in inner.items():
+        make = list_of if name == "list" else dict_of
+        together = [union(arguments)] if any(map(_is_inferred, arguments)) else dict.fromkeys(arguments)
+        joined[Name(name)] = [make(argument) for argument in together]
     if FLOAT in members:  # a float parameter takes ints, by PEP 484
         members.pop(INT, None)
     absorbed = {name.name for name in (STR, INT, BOOL) if name in members}
@@ -99,11 +110,16 @@ def union(types: Iterable[Type]) -> Type:
         kept = Literals(tuple(item for item in kept.values if item[0] != "bool"))
         members[BOOL] = None
     ordered = [kept if member == Literals(()) else member for member in members if member not in (NONE, ANY)]
-    ordered = [member for member in ordered if member != Literals(())]
+    ordered = [one for member in ordered if member != Literals(()) for one in joined.get(member, [member])]
     ordered += [last for last in (ANY, NONE) if last in members]
     if not ordered:
         return NEVER
     return ordered[0] if len(ordered) == 1 else Union(tuple(ordered))
+
+
+def _is_inferred(type_: Type) -> bool:
+    """Whether checkers give a literal this type only where it is expected: `[1]` is a `list[int]` otherwise."""
+    return not isinstance(type_, Name) or not type_.module or bool(type_.arguments) or type_ == FLOAT
 
 
 def names(type_: Type) -> Iterator[Name]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
+from lightbus.schema.definition import DIALECT
 from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.positions import Path as JsonPath
 
-if TYPE_CHECKING:
-    from referencing import Registry, Resource
-    from referencing._core import Resolver
-
 OLD_DIALECTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (4, 6, 7))
 """The drafts in which a `$ref` hides the keywords beside it."""
+ROOT = "file:///"
+"""What the `$id` of a file is relative to, so that `$id`s mean the same wherever the files stand."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,13 +26,13 @@ class Node:
     Attributes:
         schema: the JSON value, a dict or boolean where the file is valid.
         file, path: where it stands.
-        resolver: resolves `$ref`s relative to it; None stands for a file without any `$id`.
+        base: the absolute URI that `$ref`s are relative to.
     """
 
     schema: Any
     file: SchemaFile
     path: JsonPath
-    resolver: Resolver[Any] | None = None
+    base: str
 
     @property
     def hides_siblings(self) -> bool:
@@ -43,6 +44,14 @@ class Node:
         """What tells it from every other schema."""
         return self.file.path, self.path
 
+    def child(self, *steps: str | int) -> Node:
+        """Return the schema some steps inside."""
+        schema, base = self.schema, self.base
+        for step in steps:
+            schema = schema[step]
+            base = _base(schema, self.file, base)
+        return Node(schema, self.file, (*self.path, *steps), base)
+
 
 class Unresolvable(Exception):
     """A `$ref` leads nowhere; the text says why."""
@@ -53,121 +62,147 @@ class Library:
 
     Args:
         files: the files `$ref`s may lead to.
-
-    Attributes:
-        files: the same.
     """
 
     def __init__(self, files: Iterable[SchemaFile]) -> None:
-        self.files = tuple(files)
-        self._registry: Registry[Any] | None = None
-        self._places: dict[int, tuple[SchemaFile, JsonPath]] = {}
-        self._ids: dict[str, list[SchemaFile]] = {}
+        self._files = tuple(file for file in files if isinstance(file.value, (dict, bool)))
+        self._by_path = {file.uri: file for file in self._files}
+        self._by_id: dict[str, list[Node]] = {}
+        self._anchors: dict[tuple[str, str, str], Node] = {}
+        self._dynamic: Counter[str] = Counter()
+        for file in self._files:
+            self._index(file)
 
     def node(self, file: SchemaFile, path: JsonPath) -> Node:
         """Return the schema at a path of a file."""
-        resolver = None
-        if f'"{id_keyword(file)}"' in file.text:
-            resolver = _enter(self._resolver(file.uri), file, file.value)
-        return self.child(Node(file.value, file, (), resolver), *path)
+        return Node(file.value, file, (), self.canonical_uri(file)).child(*path)
 
-    def child(self, node: Node, *steps: str | int) -> Node:
-        """Return the schema some steps inside another."""
-        schema, resolver = node.schema, node.resolver
-        for step in steps:
-            schema = schema[step]
-            if resolver is not None:
-                resolver = _enter(resolver, node.file, schema)
-        return Node(schema, node.file, (*node.path, *steps), resolver)
+    def canonical_uri(self, file: SchemaFile) -> str:
+        """Return the absolute URI of a file: its `$id`, else its path as a `file:` URI."""
+        return _base(file.value, file, ROOT) if root_id(file) else file.uri
 
-    def resolve(self, node: Node, ref: str) -> Node:
-        """Return the schema that a `$ref` standing in `node` means.
-
-        Relative to the nearest `$id` first, and to the file's own path otherwise.
+    def target(self, node: Node) -> Node | None:
+        """Return the schema that `$ref` means; None without one.
 
         Raises:
             Unresolvable: no loaded file has it.
         """
-        if node.resolver is None and (ref == "#" or ref.startswith("#/")):
-            return self._local(node.file, ref[1:])
-        import referencing.exceptions
+        ref = node.schema.get("$ref")
+        return self.resolve(node, ref) if isinstance(ref, str) else None
 
-        attempts = [node.resolver] if node.resolver is not None else []
-        for resolver in [*attempts, self._resolver(node.file.uri)]:
+    def dynamic_target(self, node: Node) -> Node | None:
+        """Return the schema that `$dynamicRef` or `$recursiveRef` means, whoever refers to this one.
+
+        None where there is no such keyword, and where the target depends on the way here.
+
+        Raises:
+            Unresolvable: no loaded file has it.
+        """
+        for keyword, anchor in (("$dynamicRef", "$dynamicAnchor"), ("$recursiveRef", "$recursiveAnchor")):
+            ref = node.schema.get(keyword)
+            if isinstance(ref, str):
+                found = self.resolve(node, ref)
+                name = found.schema.get(anchor) if isinstance(found.schema, dict) else None
+                return found if not name or self._dynamic[str(name)] == 1 else None
+        return None
+
+    def resolve(self, node: Node, ref: str) -> Node:
+        """Return the schema that a reference standing in `node` means.
+
+        Relative to the nearest `$id` first, and to the file's own path otherwise. The schema of draft 2020-12,
+        which validators bring along, counts as one that accepts anything.
+
+        Raises:
+            Unresolvable: no loaded file has it.
+        """
+        uri, fragment = urldefrag(ref)
+        problem = ""
+        for base in dict.fromkeys((node.base, node.file.uri)):
+            wanted = join(base, uri) if uri else base
+            if wanted == DIALECT:
+                return Node(True, node.file, (*node.path, "$ref"), node.base)
             try:
-                found = resolver.lookup(ref)
-            except (referencing.exceptions.Unresolvable, ValueError):
+                resource = self.resource(wanted, node.file)
+                found = resource and self._inside(resource, unquote(fragment), node.file)
+            except Unresolvable as error:
+                problem = problem or str(error)
                 continue
-            if not isinstance(found.contents, dict):  # booleans have no place of their own
-                return Node(found.contents, node.file, (*node.path, "$ref"))
-            file, path = self._places[id(found.contents)]
-            self._check_unambiguous(file)
-            return self.node(file, path)
-        raise Unresolvable(f"{ref!r} is in none of the loaded files (nothing is ever fetched)")
+            if found:
+                return found
+        raise Unresolvable(problem or f"{ref!r} is in none of the loaded files (nothing is ever fetched)")
 
-    def canonical_uri(self, file: SchemaFile) -> str:
-        """Return the absolute URI of a file: its `$id`, else its path as a `file:` URI."""
-        return _join(file.uri, root_id(file))
+    def resource(self, uri: str, near: SchemaFile) -> Node | None:
+        """Return the schema that has a URI, best the one in the same file; None where there is none.
 
-    def _local(self, file: SchemaFile, fragment: str) -> Node:
-        schema: Any = file.value
-        path: list[str | int] = []
-        for part in unquote(fragment).split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
-            try:
-                step: Any = int(name) if isinstance(schema, list) else name
-                schema = schema[step]
-            except (ValueError, LookupError, TypeError):
-                raise Unresolvable(f"'#{fragment}' is not in this file") from None
-            path.append(step)
-        return Node(schema, file, tuple(path))
-
-    def _resolver(self, uri: str) -> Resolver[Any]:
-        if self._registry is None:
-            self._registry = self._crawl()
-        return self._registry.resolver(uri)
-
-    def _crawl(self) -> Registry[Any]:
-        from referencing import Registry
-
-        resources = []
-        for file in self.files:
-            if isinstance(file.value, (dict, bool)):
-                resources.append((file.uri, _resource(file)))
-                self._places |= ((id(value), (file, path)) for path, value in _dicts(file.value))
-                self._ids.setdefault(self.canonical_uri(file).rstrip("#"), []).append(file)
-        return Registry().with_resources(resources).crawl()
-
-    def _check_unambiguous(self, file: SchemaFile) -> None:
-        uri = self.canonical_uri(file).rstrip("#")
-        if len(self._ids[uri]) > 1:
-            shown = " and ".join(other.shown for other in self._ids[uri])
+        Raises:
+            Unresolvable: several different ones have it.
+        """
+        if f"{uri}#" in OLD_DIALECTS and uri not in self._by_id:
+            self._index(_metaschema(f"{uri}#"))
+        found = self._by_id.get(uri, ())
+        own = [node for node in found if node.file is near]
+        if own:
+            return own[0]
+        if not found:
+            file = self._by_path.get(uri)
+            return self.node(file, ()) if file else None
+        if any(node.schema != found[0].schema for node in found):
+            shown = " and ".join(node.file.shown for node in found)
             raise Unresolvable(f"{uri!r} is the $id of {shown}")
+        return found[0]
+
+    def _inside(self, resource: Node, fragment: str, near: SchemaFile) -> Node | None:
+        """Return what a fragment means: a JSON Pointer or an anchor."""
+        if fragment and not fragment.startswith("/"):
+            return self._anchors.get((resource.file.path, resource.base, fragment))
+        found = resource
+        for token in fragment.split("/")[1:]:
+            name = token.replace("~1", "/").replace("~0", "~")
+            try:
+                found = found.child(int(name) if isinstance(found.schema, list) else name)
+            except (ValueError, LookupError, TypeError):
+                where = "this file" if resource.file is near else resource.file.shown
+                raise Unresolvable(f"'#{fragment}' is not in {where}") from None
+        return found
+
+    def _index(self, file: SchemaFile) -> None:
+        """Note everything in a file that has a URI of its own."""
+        root = self.node(file, ())
+        if root_id(file):
+            self._by_id.setdefault(root.base, []).append(root)
+        keyword = id_keyword(file)
+        anchors = ("$anchor", "$dynamicAnchor", "$recursiveAnchor")
+        if file.text.count(f'"{keyword}"') < 2 and not any(f'"{anchor}"' in file.text for anchor in anchors):
+            return
+        for node in subschemas(root):
+            given = _own_id(node.schema, file)
+            if given.startswith("#"):
+                self._anchors[file.path, node.base, given[1:]] = node
+            elif given and node.path:
+                self._by_id.setdefault(node.base, []).append(node)
+            for anchor in anchors:
+                name = node.schema.get(anchor)
+                if isinstance(name, str):
+                    self._anchors[file.path, node.base, name] = node
+                if name and anchor != "$anchor":
+                    self._dynamic[str(name)] += 1
 
 
-def _resource(file: SchemaFile) -> Resource[Any]:
-    from referencing.jsonschema import specification_with
-
-    return specification_with(file.dialect).create_resource(file.value)
-
-
-def can_be_searched(file: SchemaFile) -> bool:
-    """Whether `$ref`s in a file can be followed, though its schema is invalid."""
-    from referencing import Registry
-
+def join(base: str, reference: str) -> str:
+    """Make a reference absolute, without its fragment; "" for one that is no URI reference."""
     try:
-        Registry().with_resource(file.uri, _resource(file)).crawl()
-    except (AttributeError, TypeError, ValueError):  # whatever a keyword of the wrong type leads to
-        return False
-    return True
-
-
-def _join(base: str, reference: str) -> str:
-    """Make a reference absolute; one that is no URI reference leads nowhere else."""
-    try:
-        return urljoin(base, reference)
+        return urldefrag(urljoin(base, reference)).url
     except ValueError:
-        return base
+        return ""
+
+
+def _metaschema(dialect: str) -> SchemaFile:
+    """Return the schema of an old draft's schemas as a file, which schemas refer to that hold schemas."""
+    from jsonschema.validators import validator_for
+
+    path = f"_json-schema/{dialect.split('/')[-2]}.json"
+    value = validator_for({"$schema": dialect}).META_SCHEMA
+    return SchemaFile(path, path, path, json.dumps(value, indent=2) + "\n", value, dialect=dialect)
 
 
 def id_keyword(file: SchemaFile) -> str:
@@ -177,78 +212,82 @@ def id_keyword(file: SchemaFile) -> str:
 
 def root_id(file: SchemaFile) -> str:
     """Return the URI a file gives itself, "" for none."""
-    given = file.value.get(id_keyword(file)) if isinstance(file.value, dict) else None
+    given = _own_id(file.value, file)
+    return "" if given.startswith("#") else given
+
+
+def _own_id(schema: Any, file: SchemaFile) -> str:
+    if not isinstance(schema, dict):
+        return ""
+    if "$ref" in schema and file.dialect in OLD_DIALECTS and schema is not file.value:
+        return ""  # hidden, as everything beside a $ref
+    given = schema.get(id_keyword(file))
     return given if isinstance(given, str) else ""
 
 
-def _enter(resolver: Resolver[Any], file: SchemaFile, schema: Any) -> Resolver[Any]:
-    """Return the resolver for the inside of a schema, which may have an `$id`."""
-    if not isinstance(schema, dict) or not isinstance(schema.get(id_keyword(file)), str):
-        return resolver
-    from referencing.jsonschema import specification_with
-
-    return resolver.in_subresource(specification_with(file.dialect).create_resource(schema))
+def _base(schema: Any, file: SchemaFile, outer: str) -> str:
+    """Return the base URI inside a schema, which may have an `$id`."""
+    given = _own_id(schema, file)
+    return (join(outer, given) or outer) if given and not given.startswith("#") else outer
 
 
-def _dicts(value: Any) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
-    """Yield every object in a JSON value, with its path."""
-    todo: list[tuple[JsonPath, Any]] = [((), value)] if isinstance(value, dict) else []
-    while todo:
-        path, parent = todo.pop()
-        if isinstance(parent, dict):
-            yield path, parent
-        children = parent.items() if isinstance(parent, dict) else enumerate(parent)
-        todo += [((*path, key), child) for key, child in children if isinstance(child, (dict, list))]
-
-
-def check_references(library: Library, file: SchemaFile, report: Report) -> None:
-    """Report every `$ref` of a file that leads nowhere."""
-    for node, keyword in references(library, library.node(file, ())):
-        try:
-            target = library.resolve(node, node.schema[keyword])
-        except Unresolvable as error:
-            bases = (file.uri, library.canonical_uri(file))
-            if any(report.may_hold(urldefrag(_join(base, node.schema[keyword]))[0]) for base in bases):
-                continue
-            report.add(
-                file,
-                (*node.path, keyword),
-                "UNRESOLVED_REF",
-                f"the {keyword} {error}",
-                "correct it, or put the file it means below the schemas folder (in a folder beginning"
-                ' with "_" if it only holds types)',
-            )
-            continue
-        if not isinstance(target.schema, (dict, bool)):
-            report.add(
-                file,
-                (*node.path, keyword),
-                "UNRESOLVED_REF",
-                f"the {keyword} {node.schema[keyword]!r} leads to something that is no schema",
-                "refer to a schema",
-            )
-
+# -- the schemas inside a schema -------------------------------------------------------------------
 
 MAPS_OF_SCHEMAS = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies", "events"}
 )
 DATA = frozenset({"enum", "const", "default", "examples", "example"})
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
-def references(library: Library, node: Node) -> Iterator[tuple[Node, str]]:
-    """Yield (schema, keyword) of each `$ref` and `$dynamicRef` in a schema and all schemas inside it."""
+def subschemas(node: Node) -> Iterator[Node]:
+    """Yield a schema and all objects inside it that may be schemas, in the author's order."""
     todo = [(node, True)]
     while todo:
         here, is_schema = todo.pop()
         if isinstance(here.schema, dict):
-            for key, value in reversed(here.schema.items()):
-                if is_schema and key in ("$ref", "$dynamicRef") and isinstance(value, str):
-                    yield here, key
-                elif isinstance(value, (dict, list)) and not (is_schema and key in DATA):
-                    todo.append((library.child(here, key), not (is_schema and key in MAPS_OF_SCHEMAS)))
-        elif isinstance(here.schema, list):
-            todo += [
-                (library.child(here, index), True)
-                for index in reversed(range(len(here.schema)))
-                if isinstance(here.schema[index], (dict, list))
-            ]
+            if is_schema:
+                yield here
+            inner: list[str | int] = [key for key in here.schema if not (is_schema and _is_data(key))]
+        else:
+            inner = list(range(len(here.schema)))
+        todo += [
+            (here.child(key), not (is_schema and key in MAPS_OF_SCHEMAS))
+            for key in reversed(inner)
+            if isinstance(here.schema[key], (dict, list))
+        ]
+
+
+def _is_data(keyword: str) -> bool:
+    """Whether the value of a keyword is no schema, whatever it looks like."""
+    return keyword in DATA or keyword.startswith("x-")
+
+
+def references(node: Node) -> Iterator[tuple[Node, str]]:
+    """Yield (schema, keyword) of each reference in a schema and all schemas inside it."""
+    for schema in subschemas(node) if isinstance(node.schema, dict) else ():
+        for keyword in REFERENCES:
+            if isinstance(schema.schema.get(keyword), str):
+                yield schema, keyword
+
+
+def check_references(library: Library, file: SchemaFile, report: Report) -> None:
+    """Report every reference of a file that leads nowhere."""
+    for node, keyword in references(library.node(file, ())):
+        try:
+            target = library.resolve(node, node.schema[keyword])
+        except Unresolvable as error:
+            wanted = {join(base, node.schema[keyword]) for base in (file.uri, node.base)}
+            if any(report.may_hold(uri) for uri in wanted if uri):
+                continue
+            message = f"the {keyword} {error}"
+            fix = (
+                "correct it, or put the file it means below the schemas folder (in a folder beginning"
+                ' with "_" if it only holds types)'
+            )
+        else:
+            if isinstance(target.schema, (dict, bool)):
+                continue
+            message = f"the {keyword} {node.schema[keyword]!r} leads to something that is no schema"
+            fix = "refer to a schema"
+        report.add(file, (*node.path, keyword), "UNRESOLVED_REF", message, fix)

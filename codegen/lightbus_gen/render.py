@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from lightbus.schema import FORMAT
 from lightbus_gen import ir
-from lightbus_gen.text import docstring, literal
+from lightbus_gen.distribution import BESIDE, mark
+from lightbus_gen.text import comment, docstring, literal, literal_lines, markdown
 
 if TYPE_CHECKING:
     import jinja2
@@ -32,6 +33,11 @@ def render(package: ir.Package) -> dict[str, str]:
         files[f"{package.name}/{each.name}.py"] = module.render(module=each)
     for name, text in package.documents:
         files[f"{package.name}/schemas/{name}"] = text
+    if package.distribution is not None:
+        for name in BESIDE:
+            files[name] = environment.get_template(f"{name}.j2").render(
+                package=package, distribution=package.distribution, mark=mark(package.name)
+            )
     return files
 
 
@@ -46,7 +52,16 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"literal": literal, "docstring": docstring, "call": _call}
+    environment.filters |= {
+        "literal": literal,
+        "docstring": docstring,
+        "comment": comment,
+        "markdown": markdown,
+        "call": _call,
+        "endpoint": _endpoint,
+        "payload": _payload,
+        "quoted": _quoted,
+    }
     environment.globals["format"] = FORMAT
     return environment
 
@@ -59,3 +74,38 @@ def _call(parameters: Sequence[str], indent: int) -> str:
     margin = " " * indent
     listed = "".join(f"\n{margin}    {parameter}," for parameter in parameters)
     return f"def __call__({listed}\n{margin}) -> object: ..."
+
+
+def _payload(event: ir.Event, function: str, indent: int) -> str:
+    """Print a call with the dict of an event's parameters, on one line where it fits."""
+    pairs = [f"{field.wire}: {field.name}" for field in event.fields]
+    pairs += [f"**{event.more.name}"] if event.more else []
+    line = f"{function}({{{', '.join(pairs)}}})"
+    margin = " " * indent
+    if indent + len("return ") + len(line) <= _WIDTH:
+        return line
+    listed = "".join(f"\n{margin}        {pair}," for pair in pairs)
+    return f"{function}(\n{margin}    {{{listed}\n{margin}    }}\n{margin})"
+
+
+def _endpoint(event: ir.Event, indent: int) -> str:
+    """Print the assignment of an event's endpoint, over three lines where it is long."""
+    function = f"self.{event.name} = {event.class_name}Endpoint"
+    arguments = f"bus, _SCHEMA, {literal(event.name)}, {event.class_name}"
+    line = f"{function}({arguments})"
+    if indent + len(line) <= _WIDTH:
+        return line
+    margin = " " * indent
+    return f"{function}(\n{margin}    {arguments}\n{margin})"
+
+
+def _quoted(signature: str, handler: str) -> str:
+    """Print a handler's Protocol with the signature it wants, over several lines where it is long."""
+    line = f"{handler}[Literal[{literal(signature)}]]"
+    if len("    | ") + len(line) <= _WIDTH:
+        return line
+    line = f"Literal[{literal(signature)}]"
+    if len("        ") + len(line) <= _WIDTH:
+        return f"{handler}[\n        {line}\n    ]"
+    lines = "".join(f"\n            {each}" for each in literal_lines(signature, _WIDTH - 12))
+    return f"{handler}[\n        Literal[{lines}\n        ]\n    ]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lightbus_gen.problems import Problem
+from lightbus_gen.text import plain
 from lightbus_gen.write import Change, Plan
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ def show(outcome: Outcome, format_: Format, *, quiet: bool) -> None:
 # -- text ----------------------------------------------------------------------------------------
 
 _COLOURS = {"written": "green", "changed": "yellow", "removed": "red"}
-_DRIFT = {"written": "missing", "changed": "not current", "removed": "left over"}
+_DONE = {kind: kind for kind in _COLOURS}
+_DRIFT = {"written": "missing", "changed": "changed", "removed": "stale"}
 
 
 def _print(outcome: Outcome, quiet: bool) -> None:
@@ -77,11 +80,11 @@ def _print(outcome: Outcome, quiet: bool) -> None:
     out, err = Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
     if not quiet:
         for notice in sorted(outcome.notices):
-            err.print(f"[bold]{escape(notice.location)}[/]: {notice.rule} {escape(notice.message)}")
+            err.print(f"[bold]{_escape(notice.location)}[/]: {notice.rule} {_escape(notice.message)}")
     for problem in outcome.problems:
-        where = f"[bold]{escape(problem.location)}[/]: " if problem.path else ""
+        where = f"[bold]{_escape(problem.location)}[/]: " if problem.path else ""
         err.print(
-            f"{where}[bold red]{problem.rule}[/] {escape(problem.message)}\n  fix: {escape(problem.fix)}"
+            f"{where}[bold red]{problem.rule}[/] {_escape(problem.message)}\n  fix: {_escape(problem.fix)}"
         )
     if outcome.problems:
         count = len(outcome.problems)
@@ -92,31 +95,37 @@ def _print(outcome: Outcome, quiet: bool) -> None:
         for change in changes:
             _print_diff(out, change)
         for change in changes:
-            out.print(f"{escape(shown(change.path))} [{_COLOURS[change.kind]}]is {_DRIFT[change.kind]}[/]")
-        verb = " is" if len(changes) == 1 else "s are"
-        out.print(f"[bold]{len(changes)} file{verb} not current[/]; to update: lightbus-gen")
+            out.print(f"[{_COLOURS[change.kind]}]{_DRIFT[change.kind]:>8}[/]  {_escape(shown(change.path))}")
+        out.print(
+            f"[bold]{_counts(changes, _DRIFT)}, {outcome.plan.unchanged} current[/]; to update: lightbus-gen"
+        )
         return
     if quiet:
         return
     for change in changes:
-        out.print(f"[{_COLOURS[change.kind]}]{change.kind:>8}[/]  {escape(shown(change.path))}")
-    counts = [f"{sum(change.kind == kind for change in changes)} {kind}" for kind in _COLOURS]
-    did = [count for count in counts if not count.startswith("0 ")]
-    out.print(f"{', '.join([*did, f'{outcome.plan.unchanged} unchanged'])} in {outcome.seconds:.2f} s")
+        out.print(f"[{_COLOURS[change.kind]}]{change.kind:>8}[/]  {_escape(shown(change.path))}")
+    did = f"{_counts(changes, _DONE)}, " if changes else ""
+    out.print(f"{did}{outcome.plan.unchanged} unchanged in {outcome.seconds:.2f} s")
+
+
+def _counts(changes: Sequence[Change], words: Mapping[str, str]) -> str:
+    """Write how many changes there are of each kind, "2 written, 1 removed"."""
+    counts = Counter(change.kind for change in changes)
+    return ", ".join(f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind])
 
 
 def _print_diff(out: Console, change: Change) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
-    for line in change.diff().splitlines():
+    for line in change.diff().removesuffix("\n").split("\n"):
         colour = colours.get(line[:1])
-        out.print(f"[{colour}]{escape(line)}[/]" if colour else escape(line))
+        line = _escape(plain(line))
+        out.print(f"[{colour}]{line}[/]" if colour else line)
 
 
-def escape(text: str) -> str:
-    """Escape what rich would read as markup."""
-    from rich.markup import escape as escape_markup
+def _escape(text: str) -> str:
+    from rich.markup import escape
 
-    return escape_markup(text)
+    return escape(text)
 
 
 # -- programs ------------------------------------------------------------------------------------

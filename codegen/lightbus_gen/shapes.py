@@ -1,7 +1,7 @@
 """What a schema says about values, once `$ref` and `allOf` are out of the way.
 
 A value that is valid satisfies every `Part` of a schema, so types are read off all parts together.
-Keywords that no Python type can express (`not`, `if`, bounds, patterns) are left to the validator.
+Keywords that no Python type can express (`not`, bounds, patterns) are left to the validator.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 from lightbus_gen.references import Library, Node
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
-_OBJECT = ("properties", "additionalProperties", "patternProperties", "required")
+_OBJECT = ("properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required")
 _ARRAY = ("items", "prefixItems", "additionalItems")
-_TELLING = frozenset(
-    {"type", "enum", "const", "format", "contentEncoding", "anyOf", "oneOf", *_OBJECT, *_ARRAY}
-)
+_OPENING = ("additionalProperties", "unevaluatedProperties")
+_UNIONS = ("anyOf", "oneOf")
+_CHOICES = (*_UNIONS, "if", "dependentSchemas", "dependencies")
+_TELLING = frozenset({"type", "enum", "const", "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
 MOST_ALTERNATIVES = 64
 """How far unions inside unions are multiplied out before the type gets wider instead."""
 
@@ -30,11 +31,13 @@ class Part:
         node: the schema, a dict unless the part is still to be flattened.
         referred: whether a `$ref` led here, so that it has a name of its own.
         ignored: keywords to leave out of account.
+        is_flat: whether what it is based on stands beside it.
     """
 
     node: Node
     referred: bool = False
     ignored: tuple[str, ...] = ()
+    is_flat: bool = False
 
     def get(self, keyword: str) -> Any:
         """Return the value of a keyword, None where there is none."""
@@ -69,6 +72,23 @@ class Part:
 
 
 Parts = tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Schemas of which a value satisfies at least one.
+
+    Attributes:
+        rest: the parts that it satisfies as well.
+        branches: the schemas.
+        is_union: whether they are kinds of values, rather than conditions on values of one kind.
+        key: what tells it from every other choice.
+    """
+
+    rest: Parts
+    branches: list[Node]
+    is_union: bool
+    key: object
 
 
 def kind_of(value: object) -> str:
@@ -110,14 +130,17 @@ class Shapes:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._flat: dict[tuple[object, ...], Parts | None] = {}
 
     def flatten(self, *given: Part) -> Parts | None:
         """Return the telling parts that a value must satisfy together; None where no value can."""
-        found: dict[tuple[object, ...], Part] = {}
-        seen: set[tuple[object, ...]] = set()
-        if not all(self._collect(part, found, seen) for part in given):
-            return None
-        return _without_repetition(tuple(found.values()))
+        key = tuple((*part.key, part.referred, part.is_flat) for part in given)
+        if key not in self._flat:
+            found: dict[tuple[object, ...], Part] = {}
+            seen: set[tuple[object, ...]] = set()
+            is_possible = all(self._collect(part, found, seen) for part in given)
+            self._flat[key] = _without_repetition(tuple(found.values())) if is_possible else None
+        return self._flat[key]
 
     def _collect(
         self, part: Part, found: dict[tuple[object, ...], Part], seen: set[tuple[object, ...]]
@@ -127,17 +150,18 @@ class Shapes:
         if isinstance(schema, bool) or part.key in seen:
             return schema is not False
         seen.add(part.key)
-        ref = part.get("$ref")
-        if isinstance(ref, str):
-            target = Part(self._library.resolve(part.node, ref), referred=True)
-            if not self._collect(target, found, seen):
+        if part.is_flat:
+            found[part.key] = part
+            return True
+        for target in (self._library.target(part.node), self._library.dynamic_target(part.node)):
+            if target is not None and not self._collect(Part(target, referred=True), found, seen):
                 return False
-            if part.node.hides_siblings:
-                return True
+        if part.node.hides_siblings and "$ref" in schema:
+            return True
         if not all(self._collect(Part(node), found, seen) for node in self.children(part, "allOf")):
             return False
         if part.has(_TELLING):
-            found[part.key] = part
+            found[part.key] = replace(part, is_flat=True)
         return True
 
     def children(self, part: Part, keyword: str) -> list[Node]:
@@ -145,44 +169,52 @@ class Shapes:
         listed = part.get(keyword)
         if not isinstance(listed, list):
             return []
-        return [self._library.child(part.node, keyword, index) for index in range(len(listed))]
+        return [part.node.child(keyword, index) for index in range(len(listed))]
 
-    def child(self, part: Part, *steps: str) -> Node:
-        """Return a schema some keywords inside a part."""
-        return self._library.child(part.node, *steps)
-
-    def union(self, parts: Parts) -> tuple[Parts, list[Node]] | None:
-        """Take one `anyOf` or `oneOf` that tells something out of the parts.
-
-        Returns:
-            The parts without it and its branches; None where there is no such keyword.
-        """
-        for index, part in enumerate(parts):
-            for keyword in ("anyOf", "oneOf"):
-                branches = self.children(part, keyword)
-                if not any(self._tells(branch) for branch in branches):
-                    continue
-                reduced = replace(part, ignored=(*part.ignored, keyword))
-                rest = [*parts[:index], *([reduced] if reduced.has(_TELLING) else []), *parts[index + 1 :]]
-                return tuple(rest), branches
+    def union(self, parts: Parts) -> Choice | None:
+        """Take one choice that tells something out of the parts; None where there is none."""
+        for keyword in _CHOICES:
+            for index, part in enumerate(parts):
+                for ignored, branches in self._branches(part, keyword):
+                    if not any(self._tells(branch) for branch in branches):
+                        continue
+                    reduced = replace(part, ignored=(*part.ignored, ignored))
+                    kept = [reduced] if reduced.has(_TELLING) else []
+                    rest = (*parts[:index], *kept, *parts[index + 1 :])
+                    return Choice(rest, branches, keyword in _UNIONS, (part.node.key, ignored))
         return None
+
+    def _branches(self, part: Part, keyword: str) -> Iterator[tuple[str, list[Node]]]:
+        """Yield each choice that a keyword makes: what to ignore once it is taken, and the branches."""
+        if keyword in _UNIONS:
+            yield keyword, self.children(part, keyword)
+        elif keyword == "if" and part.has(("if",)):
+            yield keyword, [self._otherwise(part, branch) for branch in ("then", "else")]
+        elif isinstance(given := part.get(keyword), dict):
+            for name, schema in given.items():
+                ignored = f"{keyword}/{name}"
+                if isinstance(schema, dict) and ignored not in part.ignored:
+                    yield ignored, [part.node.child(keyword, name), _anything(part.node)]
+
+    def _otherwise(self, part: Part, keyword: str) -> Node:
+        return part.node.child(keyword) if part.has((keyword,)) else _anything(part.node)
 
     def alternatives(self, parts: Parts) -> list[Parts]:
         """Multiply unions out: a valid value satisfies at least one of the results."""
         done: list[Parts] = []
-        todo = [parts]
+        todo: list[tuple[Parts, frozenset[object]]] = [(parts, frozenset())]
         while todo:
-            here = todo.pop(0)
-            taken = self.union(here)
-            if taken is None:
+            here, taken = todo.pop(0)
+            choice = self.union(here)
+            if choice is None:
                 done.append(here)
-                continue
-            rest, branches = taken
-            if len(todo) + len(done) + len(branches) > MOST_ALTERNATIVES:
-                todo.insert(0, rest)
-                continue
-            inner = [self.flatten(*rest, Part(branch)) for branch in branches]
-            todo = [alternative for alternative in inner if alternative is not None] + todo
+            elif choice.key in taken:
+                continue  # it is a branch of itself, which adds nothing
+            elif len(todo) + len(done) + len(choice.branches) > MOST_ALTERNATIVES:
+                todo.insert(0, ((*choice.rest, _open(here[0].node)), taken))
+            else:
+                inner = [self.flatten(*choice.rest, Part(branch)) for branch in choice.branches]
+                todo = [(one, taken | {choice.key}) for one in inner if one is not None] + todo
         return done
 
     def accepts_string(self, parts: Parts) -> bool:
@@ -193,6 +225,16 @@ class Shapes:
         """Whether a union branch says more than which properties are required."""
         parts = self.flatten(Part(branch))
         return parts is None or any(part.has(_TELLING - {"required"}) for part in parts)
+
+
+def _anything(node: Node) -> Node:
+    """Return a schema that accepts everything, standing in for one that is not there."""
+    return Node(True, node.file, (*node.path, ""), node.base)
+
+
+def _open(node: Node) -> Part:
+    """Return what stands in for a choice that is not multiplied out: any property may be there."""
+    return Part(Node({"additionalProperties": True}, node.file, (*node.path, ""), node.base))
 
 
 def _without_repetition(parts: Sequence[Part]) -> Parts:
@@ -210,6 +252,16 @@ def declared_names(parts: Parts) -> Iterator[str]:
     """Yield the names of properties that any part declares, in the author's order."""
     for part in parts:
         yield from part.get("properties") or ()
+
+
+def allows_more(parts: Parts) -> bool:
+    """Whether the author says that an object may have undeclared properties; silence does not say so."""
+    if any(part.get("additionalProperties") is False and not part.get("patternProperties") for part in parts):
+        return False
+    given = [part.get(keyword) for part in parts for keyword in _OPENING]
+    return any(value is not None and value is not False for value in given) or any(
+        part.get("patternProperties") for part in parts
+    )
 
 
 def required_names(parts: Parts) -> list[str]:

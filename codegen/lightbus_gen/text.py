@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 
@@ -13,9 +14,36 @@ def literal(value: str | int | float | bool | None) -> str:
     return written
 
 
+def literal_lines(text: str, width: int) -> list[str]:
+    """Write text as literals of at most `width` characters where it has spaces; side by side they are the text."""
+    lines = [""]
+    for word in re.findall(r"[^ ]* *", text):
+        if lines[-1] and len(literal(lines[-1] + word)) > width:
+            lines.append("")
+        lines[-1] += word
+    return [literal(line) for line in lines]
+
+
 def plain(text: str) -> str:
     """Write text for a comment or message: on one line, without anything unprintable."""
     return "".join(char if char.isprintable() else literal(char)[1:-1] for char in text)
+
+
+def markdown(text: str) -> str:
+    """Write text for one line of Markdown, without anything that Markdown or HTML would act on."""
+    return re.sub(r"[\\`*_{}\[\]<>#|&~]", r"\\\g<0>", plain(text))
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a description, "" where there is none."""
+    sentence = text.strip().split("\n")[0].split(". ")[0].rstrip(".")
+    return f"{sentence}." if sentence else ""
+
+
+def comment(text: str, indent: int) -> list[str]:
+    """Write text as lines of a comment, none where it is empty."""
+    lines = [piece for line in text.strip().splitlines() for piece in _wrap(line.strip(), 108 - indent)]
+    return [f"# {plain(line)}".rstrip() for line in lines]
 
 
 def docstring(text: str, indent: int) -> str:

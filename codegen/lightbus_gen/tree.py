@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from lightbus_gen import ir
 from lightbus_gen.names import pascal
@@ -18,29 +18,32 @@ def client_class(api: str) -> str:
     return f"{pascal(api)}Client"
 
 
-def client(api: str) -> ir.Child:
+def client(api: str, doc: str) -> ir.Child:
     """Return the attribute that leads to the client of an API."""
-    return ir.Child(api.rpartition(".")[2], client_class(api), module_name(api), f"The API `{api}`.")
+    return ir.Child(api.rpartition(".")[2], client_class(api), module_name(api), doc or f"The API `{api}`.")
 
 
-def children(prefix: str, apis: Iterable[str]) -> tuple[ir.Child, ...]:
-    """Return the attributes below a prefix of API names, "" for the bus itself."""
-    apis = sorted(apis)
+def children(prefix: str, apis: Mapping[str, str]) -> tuple[ir.Child, ...]:
+    """Return the attributes below a prefix of API names.
+
+    Args:
+        prefix: the prefix, "" for the bus itself.
+        apis: a sentence about each API, "" for none.
+    """
     start = f"{prefix}." if prefix else ""
-    names = dict.fromkeys(api[len(start) :].split(".")[0] for api in apis if api.startswith(start))
+    names = dict.fromkeys(api[len(start) :].split(".")[0] for api in sorted(apis) if api.startswith(start))
     found = []
     for name in names:
         full = start + name
         if full in apis:
-            found.append(client(full))
+            found.append(client(full, apis[full]))
         else:
             found.append(ir.Child(name, _namespace_class(full), "", f"The APIs below `{full}`."))
     return tuple(found)
 
 
-def namespaces(apis: Iterable[str]) -> tuple[ir.Namespace, ...]:
+def namespaces(apis: Mapping[str, str]) -> tuple[ir.Namespace, ...]:
     """Return the classes for prefixes of API names that are no API themselves, the longest first."""
-    apis = sorted(apis)
     prefixes = {
         ".".join(parts[:count])
         for api in apis

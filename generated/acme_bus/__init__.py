@@ -2,7 +2,7 @@
 # Source sha256: 0a83884e782c7f7029d5ba60aa2fbad1c40a5e2b864da575c079028b80c3aee3. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        auth: Accounts of the shop.
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def auth(self) -> AuthClient:
-        """The API `auth`."""
+        """Accounts of the shop."""
         from .auth import AuthClient
 
         return AuthClient(self)

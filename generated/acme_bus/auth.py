@@ -10,10 +10,10 @@ Accounts of the shop.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, Unpack
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import lightbus
-from lightbus import EventMessage, ListenOptions
+from lightbus import EventMessage
 
 lightbus.require_format(1)
 
@@ -60,13 +60,20 @@ class UserCreatedPayloadHandler(Protocol):
 
 
 UserCreatedListener: TypeAlias = (
-    UserCreatedHandler[Literal['def handler(username: str, email: str, plan: Literal["free", "pro"], **_: object)']]
-    | UserCreatedMessageHandler[Literal['def handler(event: EventMessage, username: str, email: str, plan: Literal["free", "pro"], **_: object)']]
+    UserCreatedHandler[
+        Literal['def handler(username: str, email: str, plan: Literal["free", "pro"], **_: object)']
+    ]
+    | UserCreatedMessageHandler[
+        Literal[
+            'def handler(event: EventMessage, username: str, email: str, plan: Literal["free", "pro"], **_: '
+            "object)"
+        ]
+    ]
     | UserCreatedPayloadHandler
 )
 
 
-class UserCreatedEndpoint(lightbus.EventEndpoint):
+class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener]):
     """Somebody signed up.
 
     Schema: schemas/auth.json#/events/user_created
@@ -80,13 +87,7 @@ class UserCreatedEndpoint(lightbus.EventEndpoint):
         plan: Literal["free", "pro"] = "free",
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "username": username,
-                "email": email,
-                "plan": plan,
-            }
-        )
+        return self._fire({"username": username, "email": email, "plan": plan})
 
     async def fire_async(
         self,
@@ -96,33 +97,7 @@ class UserCreatedEndpoint(lightbus.EventEndpoint):
         plan: Literal["free", "pro"] = "free",
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "username": username,
-                "email": email,
-                "plan": plan,
-            }
-        )
-
-    def listen(
-        self,
-        listener: UserCreatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: UserCreatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"username": username, "email": email, "plan": plan})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +135,7 @@ UserDeletedListener: TypeAlias = (
 )
 
 
-class UserDeletedEndpoint(lightbus.EventEndpoint):
+class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener]):
     """Somebody left.
 
     Schema: schemas/auth.json#/events/user_deleted
@@ -172,11 +147,7 @@ class UserDeletedEndpoint(lightbus.EventEndpoint):
         username: Any,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "username": username,
-            }
-        )
+        return self._fire({"username": username})
 
     async def fire_async(
         self,
@@ -184,31 +155,7 @@ class UserDeletedEndpoint(lightbus.EventEndpoint):
         username: Any,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "username": username,
-            }
-        )
-
-    def listen(
-        self,
-        listener: UserDeletedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: UserDeletedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"username": username})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,12 +189,14 @@ class UserUpdatedPayloadHandler(Protocol):
 
 UserUpdatedListener: TypeAlias = (
     UserUpdatedHandler[Literal["def handler(username: str, new_email: str, **_: object)"]]
-    | UserUpdatedMessageHandler[Literal["def handler(event: EventMessage, username: str, new_email: str, **_: object)"]]
+    | UserUpdatedMessageHandler[
+        Literal["def handler(event: EventMessage, username: str, new_email: str, **_: object)"]
+    ]
     | UserUpdatedPayloadHandler
 )
 
 
-class UserUpdatedEndpoint(lightbus.EventEndpoint):
+class UserUpdatedEndpoint(lightbus.EventEndpoint[UserUpdatedListener]):
     """Somebody changed their address.
 
     Schema: schemas/auth.json#/events/user_updated
@@ -260,12 +209,7 @@ class UserUpdatedEndpoint(lightbus.EventEndpoint):
         new_email: str,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "username": username,
-                "new_email": new_email,
-            }
-        )
+        return self._fire({"username": username, "new_email": new_email})
 
     async def fire_async(
         self,
@@ -274,44 +218,16 @@ class UserUpdatedEndpoint(lightbus.EventEndpoint):
         new_email: str,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "username": username,
-                "new_email": new_email,
-            }
-        )
-
-    def listen(
-        self,
-        listener: UserUpdatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: UserUpdatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"username": username, "new_email": new_email})
 
 
 class AuthClient(lightbus.ApiClient):
-    """The events of the `auth` API.
-
-    Attributes:
-        user_created: Somebody signed up.
-        user_deleted: Somebody left.
-        user_updated: Somebody changed their address.
-    """
+    """The events of the `auth` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.user_created = UserCreatedEndpoint(bus, _SCHEMA, "user_created", UserCreated)
+        """Somebody signed up."""
         self.user_deleted = UserDeletedEndpoint(bus, _SCHEMA, "user_deleted", UserDeleted)
+        """Somebody left."""
         self.user_updated = UserUpdatedEndpoint(bus, _SCHEMA, "user_updated", UserUpdated)
+        """Somebody changed their address."""

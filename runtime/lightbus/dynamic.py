@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol
 
 from lightbus.api import Api, registry
-from lightbus.bus import Bus, Listener
-from lightbus.endpoint import EventEndpoint, ListenOptions
+from lightbus.bus import Bus
+from lightbus.endpoint import EventEndpoint
 from lightbus.envelope import EventMessage
 from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
 from lightbus.schema import EventContract, SchemaDocument
@@ -140,7 +140,7 @@ class DynamicApi:
         return f"<API {self._name}>"
 
 
-class DynamicEndpoint(EventEndpoint):
+class DynamicEndpoint(EventEndpoint[Callable[..., Any]]):
     """An event of a dynamic bus; arguments are checked when the event is fired."""
 
     def fire(self, /, **arguments: Any) -> EventMessage:
@@ -156,28 +156,6 @@ class DynamicEndpoint(EventEndpoint):
     async def fire_async(self, /, **arguments: Any) -> EventMessage:
         """Fire from a running event loop; see `fire`."""
         return await self._fire_async(self._by_wire_name(arguments))
-
-    def listen(
-        self, listener: Callable[..., Any], listener_name: str, **options: Unpack[ListenOptions]
-    ) -> Listener:
-        """Listen with a durable named after `listener_name`; returns once it takes events.
-
-        Args:
-            listener: a sync or async handler. It is called with the event's values as keywords, with the
-                `EventMessage` before them, or with the `EventMessage` alone, as its signature accepts.
-            listener_name: an identifier; each name of a service gets every event once.
-            options: see `ListenOptions`.
-
-        Raises:
-            InvalidListener: the handler cannot accept the event. DuplicateListenerName: the name is taken.
-        """
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self, listener: Callable[..., Any], listener_name: str, **options: Unpack[ListenOptions]
-    ) -> Listener:
-        """Listen from a running event loop; see `listen`."""
-        return await self._listen_async(listener, listener_name, **options)
 
 
 def read_folder(folder: Path) -> list[SchemaDocument]:

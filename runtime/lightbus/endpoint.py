@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 
 from lightbus.bus import Bus, Listener
 from lightbus.envelope import EventMessage
@@ -61,7 +61,10 @@ class ContractSource(Protocol):
         ...
 
 
-class EventEndpoint:
+ListenerT = TypeVar("ListenerT", bound=Callable[..., Any])
+
+
+class EventEndpoint(Generic[ListenerT]):
     """One event of a bus; base of the generated endpoints, which add the types.
 
     Args:
@@ -75,7 +78,7 @@ class EventEndpoint:
         super().__init_subclass__()
         for name in ("fire", "fire_async"):
             method = vars(cls).get(name)
-            if method is not None and not method.__code__.co_flags & inspect.CO_VARKEYWORDS:
+            if method is not None:
                 setattr(cls, name, _explained(method))
 
     def __init__(
@@ -106,32 +109,45 @@ class EventEndpoint:
     async def _fire_async(self, arguments: Mapping[str, object]) -> EventMessage:
         return await self._bus._session().fire(self._contract, arguments)
 
-    def _listen(
-        self, handler: Callable[..., Any], listener_name: str, **options: Unpack[ListenOptions]
+    def listen(
+        self, listener: ListenerT, *, listener_name: str, **options: Unpack[ListenOptions]
     ) -> Listener:
-        listener, listening = self._prepare(handler, listener_name, options)
+        """Listen with a durable named after `listener_name`; returns once it takes events.
+
+        Args:
+            listener: a sync or async handler. It is called with the event's values as keywords, with the
+                `EventMessage` before them, or with one object alone, as its signature accepts: the payload
+                of a generated client, the `EventMessage` of a dynamic bus.
+            listener_name: an identifier; each name of a service gets every event once.
+            options: see `ListenOptions`.
+
+        Raises:
+            InvalidListener: the handler cannot accept the event. DuplicateListenerName: the name is taken.
+        """
+        made, listening = self._prepare(listener, listener_name, options)
         if self._bus._hold(listening):
-            return listener
+            return made
         if loop_is_running():  # as in an `async def before_server_start()`: start on this loop
             self._bus._session().listen_soon(listening)
-            return listener
+            return made
         try:
             self._bus._blocking(lambda: self._start(listening))
         except BaseException:
             self._bus._release(listening)
             raise
-        return listener
+        return made
 
-    async def _listen_async(
-        self, handler: Callable[..., Any], listener_name: str, **options: Unpack[ListenOptions]
+    async def listen_async(
+        self, listener: ListenerT, *, listener_name: str, **options: Unpack[ListenOptions]
     ) -> Listener:
-        listener, listening = self._prepare(handler, listener_name, options)
+        """Listen from a running event loop; see `listen`."""
+        made, listening = self._prepare(listener, listener_name, options)
         try:
             await self._start(listening)
         except BaseException:
             self._bus._release(listening)
             raise
-        return listener
+        return made
 
     async def _start(self, listening: Listening) -> None:
         await self._bus._session().listen(listening)
@@ -205,22 +221,23 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     code = method.__code__
     accepted = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
     required = accepted - set(method.__kwdefaults__ or ())
+    takes_more = bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
-    def check(endpoint: EventEndpoint, kwargs: Mapping[str, object]) -> None:
-        if not (required <= kwargs.keys() <= accepted):
+    def check(endpoint: EventEndpoint[Any], kwargs: Mapping[str, object]) -> None:
+        if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
 
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)
-        async def call_async(self: EventEndpoint, *args: object, **kwargs: object) -> object:
+        async def call_async(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
             check(self, kwargs)
             return await method(self, *args, **kwargs)
 
         return call_async
 
     @functools.wraps(method)
-    def call(self: EventEndpoint, *args: object, **kwargs: object) -> object:
+    def call(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
         check(self, kwargs)
         return method(self, *args, **kwargs)
 

@@ -29,6 +29,7 @@ class Handler:
         form: which of the three forms its signature has.
         payload: class of the payload object for the `payload` form; None hands over the `EventMessage`.
         is_async: whether it runs on the event loop; others run in a thread.
+        arguments: makes keyword arguments of the event's values, where they are not the same.
     """
 
     function: Callable[..., Any]
@@ -36,14 +37,16 @@ class Handler:
     form: Form
     payload: Callable[..., Any] | None
     is_async: bool
+    arguments: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     def __call__(self, message: EventMessage) -> Any:
         """Call the function with an event, whatever its form."""
+        kwargs = self.arguments(message.kwargs) if self.arguments else message.kwargs
         if self.form == "keyword":
-            return self.function(**message.kwargs)
+            return self.function(**kwargs)
         if self.form == "message":
-            return self.function(message, **message.kwargs)
-        return self.function(self.payload(**message.kwargs) if self.payload else message)
+            return self.function(message, **kwargs)
+        return self.function(self.payload(**kwargs) if self.payload else message)
 
 
 def handler_for(
@@ -78,14 +81,27 @@ def handler_for(
     form = _form(given, known, payload)
     if form == "payload":
         takes_message = _is_annotated(given[0], EventMessage)
-        return Handler(function, name, "payload", None if takes_message else payload, is_async)
+        arguments = _fields(contract) if contract.more else None
+        return Handler(function, name, "payload", None if takes_message else payload, is_async, arguments)
     problems = _mismatches(given[1:] if form == "message" else given, known)
     may_be_misspelt = problems and form == "message" and not _is_annotated(given[0], EventMessage)
     if may_be_misspelt and (guess := did_you_mean(given[0].name, known)):
         problems = [f"it takes {given[0].name!r}, which the event does not have{guess}", *problems]
     if problems:
         raise InvalidListener(contract.full_name, name, problems, expected=expected_signature(contract))
-    return Handler(function, name, form, payload, is_async)
+    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in given)
+    declared = None if takes_more or not contract.more else (lambda values: contract.split(values)[0])
+    return Handler(function, name, form, payload, is_async, declared)
+
+
+def _fields(contract: EventContract) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what makes the fields of a payload object that keeps further properties in one of them."""
+
+    def fields(values: dict[str, Any]) -> dict[str, Any]:
+        declared, more = contract.split(values)
+        return {**declared, contract.more: more}
+
+    return fields
 
 
 def _form(
@@ -108,6 +124,7 @@ def _form(
 def expected_signature(contract: EventContract) -> str:
     """Write out the keyword form of an event's handler, as the text of a `def`."""
     parameters = [_declaration(parameter) for parameter in contract.parameters]
+    parameters += [f"**{contract.more}"] if contract.more else []
     return f"def handler({', '.join(parameters)})"
 
 

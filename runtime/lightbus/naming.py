@@ -10,6 +10,8 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 DEFAULT_PREFIX = "lightbus"
 
@@ -18,6 +20,29 @@ _SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MAX_DURABLE = 128  # part of every acknowledgement subject, so kept short
 _RESERVED_EVENTS = {"api_name", "api_version", "api_description", "api_events"}
 _RESERVED_APIS = {"close", "close_async", "wait", "wait_async"}
+_STREAMS_OF_OURS = {"dead.letters", "dead.letters.replays"}  # API names that would share a stream with them
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLACE = re.compile(
+    r"[^.]+\.(?P<stream>[^.]+)\.(?P<listener>[^.]+)\.(?P<sequence>\d{1,20})\.(?P<stored>\d{1,17})"
+    r"(?:\.(?P<number>\d{1,20}))?",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the subject of a dead letter says: whose failure with which event it is.
+
+    Attributes:
+        stream, sequence, stored: where the event stands and when it was stored there. The time tells the
+            events of a stream apart from those of one made anew under its name.
+        listener: name of the durable that gave the event up.
+    """
+
+    stream: str
+    listener: str
+    sequence: int
+    stored: datetime
 
 
 def api_problem(name: str) -> str | None:
@@ -33,8 +58,8 @@ def api_problem(name: str) -> str | None:
             return f"the part {part!r} of API name {name!r} is a name that generated packages need"
     if name.split(".")[0] in _RESERVED_APIS:
         return f"an API cannot be named {name!r}: bus.{name.split('.')[0]} is a method of the bus"
-    if name == "dead.letters":
-        return "the API name 'dead.letters' is reserved: its stream would be the dead letters' own"
+    if name in _STREAMS_OF_OURS:
+        return f"the API name {name!r} is reserved: its stream would be one of the dead letters' own"
     return None
 
 
@@ -111,14 +136,56 @@ def dead_letter_stream(prefix: str) -> str:
     return f"{prefix}-dead-letters"
 
 
-def dead_letter_subjects(prefix: str) -> str:
-    """Give the subject filter the dead-letter stream captures."""
-    return f"{prefix}-dead-letters.>"
+def dead_letter_subjects(prefix: str, durable_name: str = "") -> str:
+    """Give the subject filter the dead-letter stream captures, or the one of a listener's dead letters."""
+    return f"{prefix}-dead-letters.*.{durable_name}.>" if durable_name else f"{prefix}-dead-letters.>"
 
 
-def dead_letter_subject(prefix: str, stream_name: str, durable_name: str, sequence: int) -> str:
+def dead_letter_subject(prefix: str, place: Place) -> str:
     """Name the subject of one dead letter; one listener and event have exactly one."""
-    return f"{prefix}-dead-letters.{stream_name}.{durable_name}.{sequence}"
+    return f"{prefix}-dead-letters.{_place_tokens(place)}"
+
+
+def replay_stream(prefix: str) -> str:
+    """Name the stream that takes dead letters back to their listeners: `lightbus-dead-letters-replays`."""
+    return f"{prefix}-dead-letters-replays"
+
+
+def replay_subjects(prefix: str, stream_name: str = "", durable_name: str = "") -> str:
+    """Give the subject filter the stream of replays captures, or the one of a listener's replays."""
+    if not durable_name:
+        return f"{prefix}-dead-letters-replays.>"
+    return f"{prefix}-dead-letters-replays.{stream_name}.{durable_name}.>"
+
+
+def replay_subject(prefix: str, place: Place, number: int) -> str:
+    """Name the subject of the replay of one dead letter."""
+    return f"{prefix}-dead-letters-replays.{_place_tokens(place)}.{number}"
+
+
+def replay_durable(stream_name: str, durable_name: str) -> str:
+    """Name the durable through which a listener gets replays: `mailer-welcome@lightbus-auth`."""
+    return f"{durable_name}@{stream_name}"
+
+
+def place_of(subject: str) -> tuple[Place, int] | None:
+    """Read the subject of a dead letter or replay; None when it is neither.
+
+    Returns:
+        Whose failure with which event it is about, and the dead letter's number, 0 in its own subject.
+    """
+    found = _PLACE.fullmatch(subject)
+    if found is None:
+        return None
+    stored = _EPOCH + timedelta(microseconds=int(found["stored"]))
+    return Place(found["stream"], found["listener"], int(found["sequence"]), stored), int(
+        found["number"] or 0
+    )
+
+
+def _place_tokens(place: Place) -> str:
+    stored = (place.stored - _EPOCH) // timedelta(microseconds=1)
+    return f"{place.stream}.{place.listener}.{place.sequence}.{stored}"
 
 
 def python_names(wire_names: Iterable[str]) -> dict[str, str]:

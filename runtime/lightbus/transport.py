@@ -6,10 +6,12 @@ the same suite against both. All calls of one transport happen on one event loop
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
+
+from lightbus.deadletter import Failure, Filter, Letter
 
 Since = Literal["beginning", "now"] | datetime
 """Where a new durable starts: all stored events, only later ones, or those from a time on."""
@@ -68,7 +70,10 @@ class Consumer:
 
 
 class Delivery(Protocol):
-    """One delivery of one event to one listener. Settle it exactly once, in any of three ways."""
+    """One delivery of one event to one listener. Settle it exactly once, in any of three ways.
+
+    The replay of a dead letter is told as the event it was: subject, sequence and time are the event's own.
+    """
 
     @property
     def subject(self) -> str:
@@ -100,16 +105,27 @@ class Delivery(Protocol):
         """When the event was stored."""
         ...
 
+    @property
+    def replay_of(self) -> int:
+        """The number of the dead letter that is replayed; 0 for an event that comes from its stream."""
+        ...
+
     async def ack(self) -> None:
-        """Settle: the event is done."""
+        """Settle: the event is done; its dead letter, if this is a replay, is removed before.
+
+        Raises:
+            TransportError: the dead letter could not be removed; the event is not settled.
+        """
         ...
 
     async def retry(self, after: float) -> None:
         """Settle: deliver the event again, to any worker, in `after` seconds."""
         ...
 
-    async def dead_letter(self, reason: str, error: str) -> None:
+    async def dead_letter(self, failure: Failure) -> None:
         """Settle: keep a copy in the dead letters, and only then end the event.
+
+        The copy takes the place of an earlier one for the same listener and event.
 
         Raises:
             TransportError: the copy was not confirmed; the event is not settled.
@@ -153,6 +169,45 @@ class Subscription(Protocol):
         ...
 
 
+class DeadLetters(Protocol):
+    """The dead letters of a prefix, for people and tools."""
+
+    def find(self, wanted: Filter) -> AsyncIterator[Letter]:
+        """Go through those that match, of the ones there now, oldest first and a bounded number at a time."""
+        ...
+
+    async def replay(self, letter: Letter) -> bool:
+        """Send a dead letter to its listener, and no other, once more; it stays until it has been handled.
+
+        Returns:
+            False when it is on its way already, so that nothing was sent.
+
+        Raises:
+            TransportError: it was not sent, or that is not known; sending it again is safe.
+        """
+        ...
+
+    async def discard(self, letter: Letter) -> bool:
+        """Remove a dead letter for good, and a replay of it that nobody has taken.
+
+        Returns:
+            False when it was gone.
+        """
+        ...
+
+    async def replaying(self) -> Set[int]:
+        """Return the numbers of the dead letters whose replays are waiting or in a handler's hands."""
+        ...
+
+    async def latest(self, letter: Letter) -> int:
+        """Return the number that the same listener's dead letter of the same event has now, 0 when it has none."""
+        ...
+
+    async def is_served(self, letter: Letter) -> bool:
+        """Whether any worker of the dead letter's listener takes replays now."""
+        ...
+
+
 class Transport(Protocol):
     """A connection to whatever keeps the events."""
 
@@ -183,6 +238,15 @@ class Transport(Protocol):
         Raises:
             ProvisionError: it exists with settings that do not fit.
         """
+        ...
+
+    async def subscribe_replays(self, consumer: Consumer) -> Subscription:
+        """Join the replays that are sent to a listener; raises as `subscribe` does."""
+        ...
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The dead letters of the transport's prefix."""
         ...
 
     async def close(self) -> None:

@@ -13,8 +13,16 @@ from dataclasses import dataclass
 from msgspec import UnsetType
 
 from lightbus import envelope
+from lightbus.deadletter import Failure, failure_of
 from lightbus.envelope import EventMessage
-from lightbus.errors import InvalidEvent, LightbusError, ListenerFailed, TransportError, UnreadableEvent
+from lightbus.errors import (
+    InvalidEvent,
+    LightbusError,
+    ListenerFailed,
+    PermissionDenied,
+    TransportError,
+    UnreadableEvent,
+)
 from lightbus.handlers import Handler
 from lightbus.schema import EventContract
 from lightbus.settle import (
@@ -43,6 +51,7 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
 )
 
 _RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
+_REJOIN = 30.0  # seconds before replays are joined again, when that did not work
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,10 @@ class Listening:
 class Worker:
     """Runs one listener on the current event loop until it is stopped or fails.
 
+    Each unit of concurrency is a slot, a task that takes one event after another. One slot more takes the
+    replays of dead letters; it shares the handler with the others, so that no more events are handled at
+    a time than was asked for. What goes wrong with replays never stops the listener.
+
     Args:
         listening: the listener.
         transport: a connected transport.
@@ -83,13 +96,16 @@ class Worker:
         self._transport = transport
         self._on_failure = on_failure
         self._subscription: Subscription | None = None
+        self._replays: Subscription | None = None
         self._slots: list[asyncio.Task[None]] = []
-        self._slots_left = listening.concurrency
+        self._slots_left = listening.concurrency + 1
+        self._permits = asyncio.Semaphore(listening.concurrency)
+        self._replayer: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._in_flight: set[Delivery] = set()
-        self._unburied: dict[int, Outcome] = {}  # by sequence, of events whose dead letter failed
+        self._unburied: dict[tuple[int, int], Outcome] = {}  # of events whose dead letter failed
         self._threads: DaemonThreads | None = None
-        self._failed = False
+        self._stopping = self._failed = False
 
     @property
     def durable(self) -> str:
@@ -99,7 +115,7 @@ class Worker:
     def in_handler(self) -> bool:
         """Whether the caller is a handler of this worker: its task, or the thread that runs it."""
         slot = _handling.get()
-        if slot not in self._slots:
+        if slot is None or slot not in (*self._slots, self._replayer):
             return False
         try:
             return asyncio.current_task() is slot
@@ -120,6 +136,9 @@ class Worker:
             asyncio.create_task(self._slot(self._subscription), name=f"{self.durable}/{number}")
             for number in range(listening.concurrency)
         ]
+        self._replayer = asyncio.create_task(self._take_replays(), name=f"{self.durable}/replays")
+        for slot in (*self._slots, self._replayer):
+            slot.add_done_callback(self._slot_ended)
         self._keeper = asyncio.create_task(self._keep_alive(self._subscription), name=f"{self.durable}/alive")
 
     async def stop(self, grace: float) -> None:
@@ -129,10 +148,10 @@ class Worker:
             grace: seconds to wait for handlers; those still running then are cancelled and their events
                 are delivered again.
         """
-        if self._subscription is not None:
-            await self._subscription.close()
-        if self._slots:
-            _, late = await asyncio.wait(self._slots, timeout=grace)
+        self._stopping = True
+        await self._take_no_more()
+        if slots := [task for task in (*self._slots, self._replayer) if task is not None]:
+            _, late = await asyncio.wait(slots, timeout=grace)
             for slot in late:
                 slot.cancel()
             if late:
@@ -146,29 +165,65 @@ class Worker:
         if self._threads is not None:
             self._threads.shutdown()
 
+    async def _take_no_more(self) -> None:
+        """Close both subscriptions; what was taken already is still in hand."""
+        if self._subscription is not None:
+            await self._subscription.close()
+        if self._replays is not None:
+            await self._replays.close()
+        elif self._replayer is not None:
+            self._replayer.cancel()  # it is about to join, or waits to do so
+
     async def _slot(self, subscription: Subscription) -> None:
         """Handle one event after another; each slot is one unit of concurrency."""
-        _handling.set(asyncio.current_task())
         try:
-            while delivery := await subscription.take():
-                await self._work(delivery, subscription)
+            await self._take_from(subscription)
         except LightbusError as error:
             await self._fail(error, ListenerFailed(self.durable, str(error)))
         except Exception as error:
             log.exception("%s: a defect in the listener's loop", self.durable)
             await self._fail(error, ListenerFailed(self.durable, f"{type(error).__name__}: {text_of(error)}"))
-        finally:
-            self._slots_left -= 1
-            if not self._slots_left and self._keeper is not None:
-                self._keeper.cancel()
 
-    async def _work(self, delivery: Delivery, subscription: Subscription) -> None:
-        self._in_flight.add(delivery)
+    def _slot_ended(self, _: asyncio.Task[None]) -> None:
+        self._slots_left -= 1
+        if not self._slots_left and self._keeper is not None:
+            self._keeper.cancel()  # nothing is left in hand
+
+    async def _take_replays(self) -> None:
+        """Handle replays of the listener's dead letters as they come, as far as the server lets us."""
+        while True:
+            try:
+                self._replays = await self._transport.subscribe_replays(self.listening.consumer)
+                await self._take_from(self._replays)
+                return
+            except PermissionDenied as error:
+                log.warning("%s: takes no replays of its dead letters: %s", self.durable, error)
+                return
+            except TransportError as error:
+                log.warning("%s: takes no replays of its dead letters for now: %s", self.durable, error)
+            except Exception:
+                log.exception("%s: a defect while taking replays", self.durable)
+            if self._replays is not None:
+                await self._replays.close()
+                self._replays = None
+            await asyncio.sleep(_REJOIN)
+
+    async def _take_from(self, subscription: Subscription) -> None:
+        """Handle what a subscription brings until it is closed."""
+        _handling.set(asyncio.current_task())
+        while delivery := await subscription.take():
+            self._in_flight.add(delivery)
+            async with self._permits:
+                if self._stopping:
+                    return  # while it waited; `stop()` gives it back
+                await self._work(delivery)
+
+    async def _work(self, delivery: Delivery) -> None:
         outcome, message = await self._handle(delivery)
         decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
         self._report(outcome, decision, message, delivery)
         if isinstance(decision, Shutdown):
-            await subscription.close()  # or the event that is given back would come here again
+            await self._take_no_more()  # or the event that is given back would come here again
         await self._carry_out(delivery, decision, outcome)
         if isinstance(decision, Shutdown):
             error = decision.error
@@ -177,7 +232,7 @@ class Worker:
 
     async def _handle(self, delivery: Delivery) -> tuple[Outcome, EventMessage | None]:
         if exhausted(delivery.attempt, self.listening.policy):
-            return self._unburied.pop(delivery.sequence, Crashed()), None
+            return self._unburied.pop(_key(delivery), Crashed()), None
         try:
             message = read(delivery, self.listening.contract)
         except (UnreadableEvent, InvalidEvent) as error:
@@ -214,8 +269,8 @@ class Worker:
                     await delivery.ack()
                 case Retry(after):
                     await delivery.retry(after)
-                case DeadLetter(reason, error):
-                    await self._bury(delivery, reason, error, outcome)
+                case DeadLetter():
+                    await self._bury(delivery, decision, outcome)
                 case Shutdown():
                     await delivery.retry(0)
         except TransportError as trouble:
@@ -223,13 +278,17 @@ class Worker:
         finally:
             self._in_flight.discard(delivery)
 
-    async def _bury(self, delivery: Delivery, reason: str, error: str, outcome: Outcome | None) -> None:
+    async def _bury(self, delivery: Delivery, decision: DeadLetter, outcome: Outcome | None) -> None:
+        if isinstance(outcome, (Failed, Unreadable)):
+            failure = failure_of(outcome.error, decision.reason)
+        else:
+            failure = Failure(decision.reason)
         try:
-            await delivery.dead_letter(reason, error)
+            await delivery.dead_letter(failure)
         except TransportError as trouble:
             log.error("%s: an event stays pending, its dead letter failed: %s", self.durable, trouble)
             if outcome is not None:
-                self._unburied[delivery.sequence] = outcome  # so that the true reason is kept next time
+                self._unburied[_key(delivery)] = outcome  # so that the true reason is kept next time
             await delivery.retry(_RETRY_AFTER_TROUBLE)
 
     def _report(
@@ -238,6 +297,7 @@ class Worker:
         if isinstance(outcome, Handled) or isinstance(decision, Shutdown):
             return  # a shutdown is reported by the bus, with the failure
         event = message.id if message else f"at sequence {delivery.sequence}"
+        event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
         trace = outcome.error if isinstance(outcome, Failed) else None
         what = (
             text_of(outcome.error) if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
@@ -260,7 +320,8 @@ class Worker:
         """Tell the server every third of `ack_wait` that the events in hand are being worked on."""
         while True:
             await asyncio.sleep(subscription.ack_wait / 3)
-            for delivery in (*self._in_flight, *subscription.buffered):
+            replays = self._replays.buffered if self._replays is not None else ()
+            for delivery in (*self._in_flight, *subscription.buffered, *replays):
                 try:
                     await delivery.in_progress()
                 except TransportError as error:
@@ -271,10 +332,13 @@ class Worker:
         if self._failed:
             return
         self._failed = True
-        if self._subscription is not None:
-            await self._subscription.close()
+        await self._take_no_more()
         failure.__cause__ = cause
         self._on_failure(self.listening, failure)
+
+
+def _key(delivery: Delivery) -> tuple[int, int]:
+    return delivery.replay_of, delivery.sequence
 
 
 def read(delivery: Delivery, contract: EventContract) -> EventMessage:

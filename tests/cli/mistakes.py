@@ -97,7 +97,7 @@ THE_SERVER = {
     "not a port": module(
         WELCOME + HOOK,
         """
-        error: url= 'nats://127.0.0.1:70000' is not the address of a NATS server; write it like nats://127.0.0.1:4222 (nats, tls, ws, wss)
+        error: the url given to lightbus.create() 'nats://127.0.0.1:70000' is not the address of a NATS server; write it like nats://127.0.0.1:4222 (nats, tls, ws, wss)
         """,
         url="nats://127.0.0.1:70000",
     ),

@@ -18,7 +18,7 @@ def welcome(username, **_):
     say("hello", username)
 
 def before_server_start():
-    bus.auth.user_created.listen(welcome, "welcome")
+    bus.auth.user_created.listen(welcome, listener_name="welcome")
 """
 
 

@@ -117,7 +117,7 @@ def test_a_hook_may_await_listen_async(start: Start, write: Write, on_server: st
             say("hello", username)
 
         async def before_server_start():
-            listener = await bus.auth.user_created.listen_async(welcome, "welcome")
+            listener = await bus.auth.user_created.listen_async(welcome, listener_name="welcome")
             say("durable", listener.durable)
         """
     )
@@ -152,7 +152,7 @@ def test_listeners_of_the_module_level_wait_for_the_hook_and_share_its_loop(
         async def welcome(username, **_):
             say("hello", username, await mail_server)
 
-        bus.auth.user_created.listen(welcome, "welcome")
+        bus.auth.user_created.listen(welcome, listener_name="welcome")
 
         async def before_server_start():
             global mail_server
@@ -180,8 +180,8 @@ other = lightbus.create(service_name="mirror", prefix="{prefix}-other")
 def copy(username, **_):
     other.auth.user_deleted.fire(username=username)
 
-bus.auth.user_created.listen(copy, "copy")
-{place}other.auth.user_deleted.listen(lambda username: say("copied", username), "note")
+bus.auth.user_created.listen(copy, listener_name="copy")
+{place}other.auth.user_deleted.listen(lambda username: say("copied", username), listener_name="note")
 """
     )
     service = start("run")
@@ -202,8 +202,8 @@ def test_handlers_may_fire(start: Start, write: Write, on_server: str, fire: Fir
             bus.auth.user_deleted.fire(username=username)
 
         async def before_server_start():
-            bus.auth.user_created.listen(chain, "chain")
-            bus.auth.user_deleted.listen(lambda username: say("gone", username), "gone")
+            bus.auth.user_created.listen(chain, listener_name="chain")
+            bus.auth.user_deleted.listen(lambda username: say("gone", username), listener_name="gone")
         """
     )
     service = start("run")
@@ -342,7 +342,7 @@ def test_shutdown_is_one_clear_message_and_keeps_the_event(
                 raise ValueError("no mail server")
 
         def before_server_start():
-            bus.auth.user_created.listen(welcome, "welcome", on_error=OnError.SHUTDOWN)
+            bus.auth.user_created.listen(welcome, listener_name="welcome", on_error=OnError.SHUTDOWN)
 
         def after_server_stopped():
             say("after")
@@ -380,7 +380,7 @@ def test_whatever_a_handler_raises_is_a_failure_of_that_event(
                 raise {error}
 
         def before_server_start():
-            bus.auth.user_created.listen(welcome, "welcome", backoff=Backoff(first=0))
+            bus.auth.user_created.listen(welcome, listener_name="welcome", backoff=Backoff(first=0))
         """
     )
     service = start("run")
@@ -406,7 +406,7 @@ def test_a_killed_workers_event_goes_to_another(
             say("handled", username)
 
         def before_server_start():
-            bus.auth.user_created.listen(welcome, "welcome", ack_wait=1.0)
+            bus.auth.user_created.listen(welcome, listener_name="welcome", ack_wait=1.0)
         """
     )
     victim = start("run", STUCK="1")
@@ -434,7 +434,7 @@ def test_an_event_that_kills_its_workers_ends_in_the_dead_letters(
                 os._exit(7)
 
         def before_server_start():
-            bus.auth.user_created.listen(welcome, "welcome", ack_wait=1.0, retries=1)
+            bus.auth.user_created.listen(welcome, listener_name="welcome", ack_wait=1.0, retries=1)
         """
     )
     killer = fire("killer")

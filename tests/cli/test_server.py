@@ -34,7 +34,7 @@ def test_events_outlive_the_server(
     assert not is_listening(port)
 
     start("server", "--port", str(port)).wait_for(READY)
-    write('bus.auth.user_deleted.listen(lambda username: say("gone", username), "gone")')
+    write('bus.auth.user_deleted.listen(lambda username: say("gone", username), listener_name="gone")')
     start("run", NATS_URL=url).wait_for("gone ada")
 
 

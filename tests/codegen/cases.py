@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from lightbus_gen.dialects import parse_dialects
+from lightbus_gen.export import export
 from lightbus_gen.generate import generate
 from lightbus_gen.problems import InputError, Problem
 
@@ -21,6 +22,11 @@ PACKAGE = "acme_bus"
 def generated(case: str) -> dict[str, str]:
     """Generate the package of a golden case."""
     return _generate(HERE / "golden" / case)
+
+
+def exported() -> dict[str, str]:
+    """Export the Api classes that the case `ten_events` is made from."""
+    return export(["tests.codegen.orders:OrdersApi"], HERE.parents[1])
 
 
 def expected(case: str) -> dict[str, str]:

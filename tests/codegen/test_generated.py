@@ -16,11 +16,12 @@ import pytest
 
 import lightbus
 from lightbus.schema import SchemaDocument
+from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import apply, plan
+from lightbus_gen.write import plan
 from tests.codegen.cases import CASES, HERE, PACKAGE, options_of
-from tests.codegen.cdevents import generate_cdevents
 from tests.codegen.conforms import misfits
+from tests.codegen.corpora import generate_cdevents, generate_openlineage
 
 
 def _forget(package: str) -> dict[str, ModuleType]:
@@ -61,6 +62,7 @@ def test_every_module_imports_and_every_event_has_its_contract(
                 contract = endpoint._contract
                 assert contract.full_name == f"{document.api}.{event}"
                 names = [parameter.name for parameter in contract.parameters]
+                names += [contract.more] if contract.more else []
                 assert [field.name for field in fields(endpoint._payload)] == names
 
 
@@ -182,6 +184,16 @@ def test_annotations_are_true_to_all_cdevents(importable: Path) -> None:
     assert len(pairs) == 48
     for event, path in pairs:
         check(document, event, getattr(module, event.capitalize()), json.loads(path.read_bytes()))
+
+
+def test_annotations_are_true_to_all_of_openlineage(importable: Path) -> None:
+    pairs = list(generate_openlineage(importable))
+    module = importlib.import_module("openlineage_bus.openlineage")
+    document = SchemaDocument.load(importable / "openlineage_bus/schemas/openlineage.json")
+    assert len(set(document.events)) == 39
+    assert len(pairs) == 47
+    for event, path in pairs:
+        check(document, event, getattr(module, event), json.loads(path.read_bytes()))
 
 
 def check(document: SchemaDocument, event: str, payload: type[Any], data: dict[str, Any]) -> None:

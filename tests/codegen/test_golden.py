@@ -11,12 +11,25 @@ import pytest
 from lightbus_gen.files import Report
 from lightbus_gen.load import load
 from lightbus_gen.lower import lower
-from tests.codegen.cases import CASES, ERRORS, HERE, expected, generated, reported
+from tests.codegen.cases import CASES, ERRORS, HERE, expected, exported, generated, reported
+
+
+def test_exported_schemas_are_as_expected() -> None:
+    for name, text in exported().items():
+        assert text == (HERE / "golden/ten_events/schemas" / name).read_bytes().decode()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_output_is_as_expected(case: str) -> None:
     assert generated(case) == expected(case)
+
+
+def test_modules_of_ordinary_schemas_have_no_long_lines() -> None:
+    for name, text in generated("ten_events").items():
+        lines = text.splitlines()
+        assert [
+            line for line in lines if len(line) > 110 and name.endswith(".py") and "sha256" not in line
+        ] == []
 
 
 @pytest.mark.parametrize("case", ERRORS)

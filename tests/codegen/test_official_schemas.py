@@ -16,8 +16,8 @@ from lightbus.errors import InvalidEvent
 from lightbus.schema import SchemaDocument
 from lightbus_gen.generate import generate
 from lightbus_gen.problems import InputError
-from tests.codegen.cdevents import CORPORA
 from tests.codegen.conforms import misfits
+from tests.codegen.corpora import CORPORA
 
 SUITE = CORPORA / "json-schema-test-suite"
 DIALECTS = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightbus_gen.text import docstring, literal, plain
+from lightbus_gen.text import comment, docstring, first_sentence, literal, literal_lines, markdown, plain
 
 hostile = st.text(
     st.sampled_from(['"', "'", "\\", "\n", "\r", "\t", " ", "#", "{", "}", "%", "a", "\u2028", "\x00"])
@@ -50,6 +51,47 @@ def test_a_docstring_is_one_string_and_nothing_else(text: str, indent: int) -> N
 @given(st.text())
 def test_comments_stay_on_one_line(text: str) -> None:
     assert len(f"# {plain(text)}".splitlines()) == 1
+
+
+@given(st.text() | hostile, st.integers(10, 120))
+@example("def handler(event: EventMessage, a: str,  b: int)", 20)
+def test_literals_side_by_side_are_the_text(text: str, width: int) -> None:
+    lines = literal_lines(text, width)
+    assert ast.literal_eval("(" + "\n".join(lines) + ")") == text
+    too_long = [line for line in lines if len(line) > width]
+    assert all(" " not in ast.literal_eval(line).rstrip(" ") for line in too_long)
+
+
+@given(st.text() | hostile)
+def test_a_comment_is_nothing_but_a_comment(text: str) -> None:
+    lines = comment(text, 8)
+    assert ast.parse("\n".join([*lines, "x"])).body[0].lineno == len(lines) + 1
+    assert bool(lines) == bool(text.strip())
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", ""),
+        ("  \n", ""),
+        ("One", "One."),
+        ("One. Two.", "One."),
+        ("One\ntwo", "One."),
+        ("v1.2 is out.", "v1.2 is out."),
+    ],
+)
+def test_first_sentences(text: str, sentence: str) -> None:
+    assert first_sentence(text) == sentence
+
+
+@given(st.text() | hostile)
+@example("a | b [c](d) <e> `f` *g* _h_ &i; # j")
+def test_markdown_is_left_nothing_to_act_on(text: str) -> None:
+    written = markdown(text)
+    assert len(written.splitlines()) <= 1
+    bare = re.sub(r"\\[\\`*_{}\[\]<>#|&~]", "", written)
+    assert not set(bare) & set("\\`*_{}[]<>#|&~")
+    assert re.sub(r"\\(.)", r"\1", written) == plain(text)
 
 
 def _readable(text: str) -> str:

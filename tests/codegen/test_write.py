@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lightbus_gen.commit import apply
 from lightbus_gen.problems import InputError
-from lightbus_gen.write import HEADER, Plan, apply, plan
+from lightbus_gen.write import HEADER, Plan, plan
 
 OURS = f"{HEADER}from x. DO NOT EDIT.\n"
 DOCUMENT = '{"lightbus": 1, "api": "auth"}\n'

@@ -8,11 +8,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.codegen.cases import CASES, ERRORS, HERE, generated, reported
+from tests.codegen.cases import CASES, ERRORS, HERE, exported, generated, reported
 
 
 def main() -> None:
     """Rewrite them all."""
+    for name, text in exported().items():
+        (HERE / "golden/ten_events/schemas" / name).write_bytes(text.encode())
     for case in CASES:
         folder = HERE / "golden" / case / "expected"
         shutil.rmtree(folder, ignore_errors=True)

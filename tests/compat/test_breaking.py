@@ -141,6 +141,25 @@ def test_drafts_may_differ(project: Path) -> None:
     assert run("breaking", "--schemas", "b.json", "--against", "a.json", folder=project).exit_code == 0
 
 
+@pytest.mark.parametrize("way", ["flag", "setting"])
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_both_sides_are_read_by_the_dialects_given(way: str, place: str, project: Path) -> None:
+    vendor = "https://vendor.example/schema"
+    limits = ({"minimum": 0, "exclusiveMinimum": True}, {"minimum": 1})  # as draft 4 has them
+    for folder, limit in zip(("before", "after"), limits, strict=True):
+        schema = {"$schema": vendor, "type": "object", "properties": {"size": {"type": "integer", **limit}}}
+        save(project / folder / "auth/signed_in.json", schema)
+    inside = "/auth/signed_in.json" if place == "file" else ""
+    arguments = ["breaking", "--schemas", f"after{inside}", "--against", f"before{inside}"]
+    if way == "setting":
+        setting = f'[tool.lightbus-gen]\ndialects = ["{vendor}=draft-04"]\n'
+        (project / "pyproject.toml").write_text(setting)
+    else:
+        arguments += ["--dialect", f"{vendor}=draft-04"]
+    outcome = run(*arguments, folder=project)
+    assert (outcome.exit_code, outcome.err) == (0, "")
+
+
 # -- what counts ---------------------------------------------------------------------------------
 
 

@@ -31,6 +31,8 @@ class Kit(Protocol):
 
     async def stored(self, stream: str) -> list[Found]: ...
 
+    async def publish_raw(self, subject: str, body: bytes) -> None: ...
+
     async def unsettled(self, api: str, durable: str) -> int: ...
 
     async def delete_durable(self, api: str, durable: str) -> None: ...
@@ -46,6 +48,9 @@ class MemoryKit:
 
     async def stored(self, stream: str) -> list[Found]:
         return [Found(message.subject, message.body) for message in self._broker.messages(stream)]
+
+    async def publish_raw(self, subject: str, body: bytes) -> None:
+        self._broker.store(naming.stream(self._prefix, "shop"), subject, body, {})
 
     async def unsettled(self, api: str, durable: str) -> int:
         return self._broker.unsettled(naming.stream(self._prefix, api), durable)
@@ -64,6 +69,10 @@ class JetStreamKit:
     async def stored(self, stream: str) -> list[Found]:
         async with look_into(self._url) as server:
             return await stored_messages(server, stream)
+
+    async def publish_raw(self, subject: str, body: bytes) -> None:
+        async with look_into(self._url) as server:
+            await server.request(subject, body, 10.0)
 
     async def unsettled(self, api: str, durable: str) -> int:
         async with look_into(self._url) as server:

@@ -3,81 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lightbus import naming
 from lightbus.errors import ConsumerLost, EventTooLarge, ProvisionError
-from lightbus.transport import Consumer, Delivery, Outgoing, Since, Subscription, Transport
-from tests.conformance.kits import JetStreamKit, Kit, MemoryKit
+from lightbus.transport import Since
+from tests.conformance.bench import BOUND, Bench, outgoing, publish, take, take_and_ack
 
-BOUND = 20.0  # seconds any awaited outcome may take on a slow machine
 SHORT_WAIT = 1.0  # ack_wait of durables whose time runs out in a test
-
-
-class Bench:
-    """Transports and subscriptions of one test, closed at its end."""
-
-    def __init__(self, kit: Kit, prefix: str, stack: AsyncExitStack) -> None:
-        self.kit, self.prefix, self._stack = kit, prefix, stack
-
-    async def transport(self) -> Transport:
-        transport = self.kit.transport()
-        await transport.connect()
-        self._stack.push_async_callback(transport.close)
-        return transport
-
-    async def subscribe(
-        self,
-        transport: Transport,
-        durable: str = "listener",
-        event: str = "created",
-        since: Since = "beginning",
-        ack_wait: float = 30.0,
-    ) -> Subscription:
-        subscription = await transport.subscribe(Consumer("shop", event, durable, since, ack_wait))
-        self._stack.push_async_callback(subscription.close)
-        return subscription
-
-
-@pytest.fixture(params=["memory", "jetstream"])
-async def bench(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[Bench]:
-    kit: Kit
-    if request.param == "memory":
-        kit = MemoryKit(prefix)
-    else:
-        kit = JetStreamKit(request.getfixturevalue("nats_server").url, prefix)
-    async with AsyncExitStack() as stack:
-        yield Bench(kit, prefix, stack)
-
-
-def outgoing(body: str, *, event: str = "created", id: str | None = None) -> Outgoing:
-    id = id or str(uuid.uuid4())
-    return Outgoing("shop", event, id, body.encode(), {"Nats-Msg-Id": id, "Content-Type": "text/plain"})
-
-
-async def publish(transport: Transport, *bodies: str, event: str = "created") -> None:
-    for body in bodies:
-        await transport.publish(outgoing(body, event=event), timeout=BOUND)
-
-
-async def take(subscription: Subscription) -> Delivery:
-    delivery = await asyncio.wait_for(subscription.take(), BOUND)
-    assert delivery is not None
-    return delivery
-
-
-async def take_and_ack(subscription: Subscription, count: int) -> list[str]:
-    bodies = []
-    for _ in range(count):
-        delivery = await take(subscription)
-        await delivery.ack()
-        bodies.append(delivery.body.decode())
-    return bodies
 
 
 async def test_publish_acknowledges_with_stream_and_sequence(bench: Bench) -> None:
@@ -197,30 +132,6 @@ async def test_in_progress_restarts_ack_wait(bench: Bench) -> None:
     await delivery.ack()
     await subscription.close()
     assert await asyncio.wait_for(again, BOUND) is None
-
-
-async def test_a_dead_letter_is_a_copy_and_ends_the_event(bench: Bench) -> None:
-    transport = await bench.transport()
-    await publish(transport, "poison", "good")
-    subscription = await bench.subscribe(transport)
-    poison = await take(subscription)
-    await poison.dead_letter("it never works", "ValueError")
-    assert await take_and_ack(subscription, 1) == ["good"]
-    (letter,) = await bench.kit.stored(naming.dead_letter_stream(bench.prefix))
-    stream = naming.stream(bench.prefix, "shop")
-    assert letter.subject == naming.dead_letter_subject(bench.prefix, stream, "listener", poison.sequence)
-    assert letter.body == b"poison"
-    assert await bench.kit.unsettled("shop", "listener") == 0
-
-
-async def test_a_dead_letter_is_kept_once(bench: Bench) -> None:
-    transport = await bench.transport()
-    await publish(transport, "poison")
-    subscription = await bench.subscribe(transport)
-    poison = await take(subscription)
-    await poison.dead_letter("first", "")
-    await poison.dead_letter("the same failure after a crash", "")
-    assert len(await bench.kit.stored(naming.dead_letter_stream(bench.prefix))) == 1
 
 
 @pytest.mark.parametrize(("since", "expected"), [("beginning", ["old", "new"]), ("now", ["new"])])

@@ -378,13 +378,15 @@ class TestClosedWriterOpenReader:
             OBJECT,
             {**OBJECT, "additionalProperties": False},
             {**OBJECT, "unevaluatedProperties": False},
-            {**OBJECT, "additionalProperties": True},
             {"allOf": [OBJECT], "unevaluatedProperties": False},
             {"allOf": [{**OBJECT, "additionalProperties": False}]},
         ],
     )
     def test_handlers_get_what_is_declared(self, schema: dict[str, Any]) -> None:
         assert written(schema).decode(DATA) == {"a": 1}
+
+    def test_handlers_get_what_is_allowed_explicitly(self) -> None:
+        assert written({**OBJECT, "additionalProperties": True}).decode(DATA) == DATA
 
     def test_what_the_author_restricts_stays_restricted(self) -> None:
         contract = written({**OBJECT, "additionalProperties": {"type": "string"}})

@@ -152,7 +152,7 @@ class TestPlaces:
     @pytest.mark.parametrize(
         "schema",
         [
-            {"if": DATE, "then": DATE, "else": True},
+            {"if": DATE, "then": True, "else": True},
             {"not": {"type": "null", "items": DATE}},
             {"contains": DATE},
         ],

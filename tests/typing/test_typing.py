@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
+from lightbus.schema import SchemaDocument
+from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import apply, plan
+from lightbus_gen.write import plan
 from tests.codegen.cases import CASES, HERE, options_of
-from tests.codegen.cdevents import CORPORA, generate_cdevents
+from tests.codegen.corpora import CORPORA, generate_cdevents, generate_openlineage
 from tests.typing.checkers import Verdict, check
 from tests.typing.snippets import ACCEPTED, PRELUDE, REJECTED, SCHEMA, SIGNATURE
 
@@ -26,18 +32,51 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
         apply(plan(folder, files, within=f"{case}_bus"))
     if CORPORA.is_dir():
         list(generate_cdevents(folder))
+        shutil.rmtree(folder / "schemas")
+        (folder / "openlineage_fires.py").write_text(_fires(folder))
     for kind, snippets in (("accepted", ACCEPTED), ("rejected", REJECTED)):
         for name, code in snippets.items():
             (folder / f"{kind}_{name}.py").write_text(PRELUDE.lstrip() + code)
     return check(folder)
 
 
-@pytest.mark.parametrize("package", ["acme", *CASES, "cdevents"])
+FIRES = """# pyright: reportUnusedImport=false
+import datetime
+from uuid import UUID
+
+from openlineage_bus import Bus
+
+
+def fire(bus: Bus) -> None:
+"""
+
+
+def _fires(folder: Path) -> str:
+    """Write a call for each published example of OpenLineage, with the values as literals."""
+    calls = []
+    examples = list(generate_openlineage(folder))
+    document = SchemaDocument.load(folder / "openlineage_bus/schemas/openlineage.json")
+    for event, path in examples:
+        values = document.contract(event).decode(json.loads(path.read_bytes()))
+        arguments = ", ".join(f"{name}={value!r}" for name, value in values.items())
+        calls.append(f"    bus.openlineage.{event}.fire({arguments})\n")
+    return FIRES + "".join(calls)
+
+
+@pytest.mark.parametrize("package", ["acme", *CASES, "cdevents", "openlineage"])
 def test_generated_packages_are_clean(package: str, verdict: Verdict) -> None:
-    if package == "cdevents" and not CORPORA.is_dir():
+    if package in ("cdevents", "openlineage") and not CORPORA.is_dir():
         pytest.skip(f"no corpora at {CORPORA}; LIGHTBUS_CORPORA names another place")
     for found in (verdict.mypy, verdict.pyright):
         assert {path: lines for path, lines in found.items() if path.startswith(f"{package}_bus/")} == {}
+
+
+@pytest.mark.skipif(
+    not CORPORA.is_dir(), reason=f"no corpora at {CORPORA}; LIGHTBUS_CORPORA names another place"
+)
+def test_published_examples_are_accepted(verdict: Verdict) -> None:
+    path = "openlineage_fires.py"
+    assert (verdict.mypy.get(path, {}), verdict.pyright.get(path, {})) == ({}, {})
 
 
 @pytest.mark.parametrize("name", ACCEPTED)

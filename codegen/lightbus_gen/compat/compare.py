@@ -235,7 +235,7 @@ def _code(change: _Change, old: Version, new: Version) -> Iterator[Finding]:
     payload = new.node(change.new[1])
     for one in code_changes(old, change.old, new, change.new):
         is_there = isinstance(payload.schema, dict) and one.field in payload.schema.get("properties", {})
-        node = new.library.child(payload, "properties", one.field) if is_there else payload
+        node = payload.child("properties", one.field) if is_there else payload
         yield _finding(one.rule, change, Direction.BOTH, node, "", one.field, one.message, old.label)
 
 

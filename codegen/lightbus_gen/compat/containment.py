@@ -454,13 +454,13 @@ class Containment:
         for other in shape.views:
             if keyword in other.opaque and self._same.keyword(other.node, view.node, keyword):
                 return []
-        child = self._reader.library.child
-        if keyword == "not" and self._is_apart(shape, child(view.node, "not")):
+        child = view.node.child
+        if keyword == "not" and self._is_apart(shape, child("not")):
             return []
         if keyword == "if":
-            cases = [child(view.node, name) for name in ("then", "else") if name in view.node.schema]
-            if self._is_apart(shape, child(view.node, "if")):
-                cases = [child(view.node, "else")] if "else" in view.node.schema else []
+            cases = [child(name) for name in ("then", "else") if name in view.node.schema]
+            if self._is_apart(shape, child("if")):
+                cases = [child("else")] if "else" in view.node.schema else []
             if not any(self._meets(shape, case, spot, seen) for case in cases):
                 return []
         if (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lightbus_gen.compat.view import BESIDE, text_of
+from lightbus_gen.files import SchemaFile
+from lightbus_gen.positions import Path
 from lightbus_gen.references import MAPS_OF_SCHEMAS, Library, Node, Unresolvable
 
 _DESCRIBING = (
@@ -30,7 +32,7 @@ class Equality:
 
     def __init__(self, one: Library, other: Library) -> None:
         self._one, self._other = one, other
-        self._glances: dict[Node, str | None] = {}
+        self._glances: dict[tuple[SchemaFile, Path], str | None] = {}
 
     @property
     def reversed(self) -> Equality:
@@ -47,10 +49,11 @@ class Equality:
         return text is not None and text == self._glance(other)
 
     def _glance(self, node: Node) -> str | None:
-        if node not in self._glances:
+        key = node.file, node.path
+        if key not in self._glances:
             text = repr(_told(node.schema, is_schema=True) if isinstance(node.schema, dict) else node.schema)
-            self._glances[node] = None if "Ref'" in text or "'$ref'" in text else text
-        return self._glances[node]
+            self._glances[key] = None if "Ref'" in text or "'$ref'" in text else text
+        return self._glances[key]
 
     def __call__(self, one: Node, other: Node) -> bool:
         """Whether two schemas say the same."""
@@ -64,7 +67,7 @@ class Equality:
             if (name in one.schema) != (name in other.schema):
                 return False
             if name in one.schema and not self._same(
-                self._one.child(one, name), self._other.child(other, name), set(), is_schema=True
+                one.child(name), other.child(name), set(), is_schema=True
             ):
                 return False
         return True
@@ -73,7 +76,7 @@ class Equality:
         mine, its = one.schema, other.schema
         if isinstance(mine, list) and isinstance(its, list):
             return len(mine) == len(its) and all(
-                self._same(self._one.child(one, index), self._other.child(other, index), met, is_schema=True)
+                self._same(one.child(index), other.child(index), met, is_schema=True)
                 for index in range(len(mine))
             )
         if not (isinstance(mine, dict) and isinstance(its, dict)):
@@ -102,8 +105,8 @@ class Equality:
         if is_schema and name in ("enum", "const"):
             return text_of(mine) == text_of(its)
         return self._same(
-            self._one.child(one, name),
-            self._other.child(other, name),
+            one.child(name),
+            other.child(name),
             met,
             is_schema=not (is_schema and name in MAPS_OF_SCHEMAS),
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 from xml.etree import ElementTree
 
+import click
+
 from lightbus_gen.compat.findings import Finding
 from lightbus_gen.positions import pointer
 from lightbus_gen.problems import Problem
-from lightbus_gen.report import annotation, escape
+from lightbus_gen.report import annotation
 
 
 class Format(StrEnum):
@@ -24,7 +26,7 @@ class Format(StrEnum):
     JUNIT = "junit"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Comparison:
     """What came of comparing.
 
@@ -37,12 +39,12 @@ class Comparison:
         seconds: how long it took.
     """
 
-    findings: Sequence[Finding]
-    problems: Sequence[Problem]
-    against: Sequence[str]
-    events: int
-    is_strict: bool
-    seconds: float
+    findings: list[Finding] = field(default_factory=list)
+    problems: Sequence[Problem] = ()
+    against: list[str] = field(default_factory=list)
+    events: int = 0
+    is_strict: bool = False
+    seconds: float = 0
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +61,7 @@ class Comparison:
 def show(outcome: Comparison, format_: Format) -> None:
     """Print an outcome: problems in the text format to standard error, everything else to standard output."""
     if format_ is Format.JSON:
-        print(json.dumps(_facts(outcome), indent=2))
+        click.echo(json.dumps(_facts(outcome), indent=2))
     elif format_ is Format.GITHUB:
         for problem in outcome.problems:
             place: dict[str, str | int] = {
@@ -68,13 +70,13 @@ def show(outcome: Comparison, format_: Format) -> None:
                 "col": problem.column,
                 "title": problem.rule,
             }
-            print(annotation("error", place, f"{problem.message}\nfix: {problem.fix}"))
+            click.echo(annotation("error", place, f"{problem.message}\nfix: {problem.fix}"))
         for one in outcome.findings:
             place = {"file": one.path, "line": one.line, "col": one.column, "title": one.rule}
             level = "error" if outcome.counts(one) else {"note": "notice"}.get(one.level, one.level)
-            print(annotation(level, place, "\n".join(_lines(one))))
+            click.echo(annotation(level, place, "\n".join(_lines(one))))
     elif format_ is Format.JUNIT:
-        print(_junit(outcome))
+        click.echo(_junit(outcome))
     else:
         _print(outcome)
 
@@ -99,24 +101,20 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def _print(outcome: Comparison) -> None:
-    from rich.console import Console
-
-    out, err = Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
     for problem in outcome.problems:
-        where = f"[bold]{escape(problem.location)}[/]: " if problem.path else ""
-        err.print(
-            f"{where}[bold red]{problem.rule}[/] {escape(problem.message)}\n  fix: {escape(problem.fix)}"
-        )
+        where = f"{click.style(problem.location, bold=True)}: " if problem.path else ""
+        rule = click.style(problem.rule, fg="red", bold=True)
+        click.echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
     if outcome.problems:
         return
     for one in outcome.findings:
         first, *more = _lines(one)
+        rule = click.style(one.rule, fg=_COLOURS[one.level], bold=True)
         level = "" if one.level == "error" else f" {one.level}"
-        where = f"[bold]{escape(one.location)}[/]: [bold {_COLOURS[one.level]}]{one.rule}[/]{level}"
-        out.print(f"{where} {escape(first)}")
+        click.echo(f"{click.style(one.location, bold=True)}: {rule}{level} {first}")
         for line in more:
-            out.print(f"  {escape(line)}")
-    out.print(_summary(outcome))
+            click.echo(f"  {line}")
+    click.echo(_summary(outcome))
 
 
 def _summary(outcome: Comparison) -> str:

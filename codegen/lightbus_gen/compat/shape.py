@@ -266,9 +266,7 @@ class Shapes:
         schema = view.node.schema
         if "if" not in view.opaque:
             return []
-        return [
-            self.views.library.child(view.node, name) for name in ("if", "then", "else") if name in schema
-        ]
+        return [view.node.child(name) for name in ("if", "then", "else") if name in schema]
 
     def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_payload: bool) -> Shape:
         kinds = KINDS.intersection(*(view.kinds for view in views))
@@ -309,7 +307,7 @@ class Shapes:
         split = [replace(shape, values=scalars, kinds=frozenset(kind_of(value) for value in scalars))]
         for value in containers:
             file = SchemaFile(f"value {text_of(value)}", "", "", "", exactly(value))
-            view = self.views(Node(file.value, file, ()))
+            view = self.views(Node(file.value, file, (), file.uri))
             split.append(Shape((*shape.views, view), view.kinds, [value], is_closed=True))
         return split
 

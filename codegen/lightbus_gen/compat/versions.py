@@ -13,7 +13,7 @@ from typing import Any
 
 from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import DIALECTS, metaschema_problems
-from lightbus_gen.bundle import document_text
+from lightbus_gen.bundle import Bundler
 from lightbus_gen.compat.git import Repository, short
 from lightbus_gen.dialects import Dialects
 from lightbus_gen.document import read_document
@@ -51,6 +51,10 @@ class Version:
         """The events by (API, event)."""
         return {(api.name, event.name): (api, event) for api in self.sources.apis for event in api.events}
 
+    @cached_property
+    def _bundler(self) -> Bundler:
+        return Bundler(self.library)
+
     def of_apis(self, other: Version) -> Version:
         """Return what there is of another version's APIs."""
         names = {api.name for api in other.sources.apis}
@@ -63,7 +67,7 @@ class Version:
 
     def document(self, api: ApiSource, event: EventSource) -> dict[str, Any]:
         """Return a self-contained document that holds an event."""
-        text = document_text(replace(api, events=(event,)), self.library)
+        text = self._bundler.document_text(replace(api, events=(event,)))
         if text not in self._documents:
             self._documents[text] = json.loads(text)
         return self._documents[text]

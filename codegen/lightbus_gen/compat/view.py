@@ -155,7 +155,7 @@ class Views:
         return view
 
     def _read_composition(self, view: View, schema: dict[str, Any]) -> None:
-        child = functools.partial(self.library.child, view.node)
+        child = view.node.child
         ref = schema.get("$ref")
         if isinstance(ref, str):
             try:
@@ -182,7 +182,7 @@ class Views:
             view.format = "base64" if view.format is None else f"base64 {view.format}"
 
     def _read_object(self, view: View, schema: dict[str, Any]) -> None:
-        child = functools.partial(self.library.child, view.node)
+        child = view.node.child
         view.declares = "properties" in schema
         view.properties = {name: child("properties", name) for name in schema.get("properties", ())}
         view.patterns = {
@@ -204,7 +204,7 @@ class Views:
                 view.dependent[name] = child("dependencies", name)
 
     def _read_array(self, view: View, schema: dict[str, Any]) -> None:
-        child = functools.partial(self.library.child, view.node)
+        child = view.node.child
         view.unique = schema.get("uniqueItems") is True
         items = schema.get("items")
         listed = "items" if isinstance(items, list) else "prefixItems"

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lightbus.cli.console import print_error
+from lightbus.cli.dead_letters import dead_letters
 from lightbus.errors import LightbusError
 
 
@@ -39,7 +40,10 @@ _port = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def app() -> None:
-    """Run services on the bus."""
+    """Run services on the bus, and look after it."""
+
+
+app.add_command(dead_letters)
 
 
 @app.command()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 import traceback
 from pathlib import Path
 
 from lightbus.errors import LightbusError, TransportError, UsageError
+from lightbus.tracebacks import is_installed, is_ours
 
-_LIGHTBUS = Path(__file__).parent.parent
-_STDLIB = Path(sysconfig.get_path("stdlib"))
-_INSTALLED = {"site-packages", "dist-packages"}
 _LINES = 8  # of an error's own text
 _FIRST, _LAST = 2, 3  # frames shown of a longer chain: who began it, and where it ended
 _WIDTH = 120  # characters of a line of source
@@ -56,26 +53,11 @@ def places(error: BaseException) -> list[str]:
     return found
 
 
-def users_traceback(error: BaseException) -> str:
-    """Write out a traceback that begins where the user's code does, as `traceback` would."""
-    trace = error.__traceback__
-    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__)).rstrip()
-
-
 def _users(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
     """Leave out this library, and the libraries below the user's code; a service may be installed, too."""
-    foreign = [frame for frame in frames if not _is_ours(frame.filename)]
-    own = [frame for frame in foreign if not _INSTALLED.intersection(Path(frame.filename).parts)]
+    foreign = [frame for frame in frames if not is_ours(frame.filename)]
+    own = [frame for frame in foreign if not is_installed(frame.filename)]
     return own or foreign
-
-
-def _is_ours(filename: str) -> bool:
-    path = Path(filename)
-    if filename.startswith("<") or path.is_relative_to(_LIGHTBUS):
-        return True
-    return path.is_relative_to(_STDLIB) and not _INSTALLED.intersection(path.parts)
 
 
 def _place(filename: str, line: int | None, function: str, source: str | None) -> str:

@@ -9,8 +9,8 @@ import logging
 
 import click
 
-from lightbus.cli.blame import users_traceback
 from lightbus.errors import LightbusError, ListenerFailed
+from lightbus.tracebacks import users_traceback
 
 log = logging.getLogger("lightbus")
 

@@ -6,10 +6,7 @@ import asyncio
 import importlib.metadata
 import logging
 import os
-import signal
-from collections.abc import Coroutine
 from types import ModuleType
-from typing import Any
 
 from lightbus import naming
 from lightbus.bus import Bus
@@ -17,7 +14,7 @@ from lightbus.cli.blame import places
 from lightbus.cli.console import log_to_console, print_error
 from lightbus.cli.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.cli.loading import find_bus, load_module
-from lightbus.cli.signals import first_signal
+from lightbus.cli.signals import first_signal, unless
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
 from lightbus.factory import Host, host_buses
 from lightbus.session import Settings
@@ -68,9 +65,9 @@ async def _serve(module: ModuleType, buses: list[Bus]) -> int:
         bus._adopt(asyncio.get_running_loop())
     started, code = False, OK
     try:
-        started = await _unless(signalled, call_hook(module, BEFORE_START))
+        started = await unless(signalled, call_hook(module, BEFORE_START))
         if started:
-            await _unless(signalled, _live(module, buses))
+            await unless(signalled, _live(module, buses))
     except LightbusError as error:
         print_error(_explain(error))
         code = FAILED
@@ -86,21 +83,6 @@ async def _serve(module: ModuleType, buses: list[Bus]) -> int:
     if code == OK:  # otherwise the error is the last word
         log.info("stopped")
     return code
-
-
-async def _unless(signalled: asyncio.Future[signal.Signals], work: Coroutine[Any, Any, None]) -> bool:
-    """Do something, but give it up when a signal comes; returns whether it came to its end."""
-    task = asyncio.create_task(work)
-    either: set[asyncio.Future[Any]] = {task, signalled}
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        task.result()
-        return True
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("while stopping: %s", error)
-    return False
 
 
 async def _live(module: ModuleType, buses: list[Bus]) -> None:

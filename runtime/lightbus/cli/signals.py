@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Coroutine
+from typing import Any
 
 log = logging.getLogger("lightbus")
 
@@ -32,3 +34,19 @@ def first_signal() -> asyncio.Future[signal.Signals]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received, number)
     return first
+
+
+async def unless(signalled: asyncio.Future[signal.Signals], work: Coroutine[Any, Any, None]) -> bool:
+    """Do something, but give it up when a signal comes; returns whether it came to its end."""
+    task = asyncio.create_task(work)
+    either: set[asyncio.Future[Any]] = {task, signalled}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+        return True
+    while not task.done():  # nats-py, and wait_for() of Python 3.11, may swallow a cancellation
+        task.cancel()
+        await asyncio.wait({task}, timeout=5.0)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("while stopping: %s", error)
+    return False

@@ -8,11 +8,13 @@ import socket
 from lightbus import naming
 from lightbus.envelope import HEADROOM, message_size
 from lightbus.errors import EventTooLarge
-from lightbus.jetstream.address import resolve
+from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
-from lightbus.jetstream.provision import ensure_api_stream, ensure_consumer
+from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.provision import ensure_api_stream, ensure_consumer, ensure_replay_consumer
 from lightbus.jetstream.publisher import Publisher
+from lightbus.jetstream.replays import RARELY, ReplaySubscription
 from lightbus.transport import Consumer, Outgoing, PubAck
 
 
@@ -23,13 +25,17 @@ class JetStreamTransport:
         url: server address; None looks it up, see `lightbus.jetstream.address.resolve`.
         service_name: shown in the connection's name.
         prefix: first token of streams and subjects.
+        given: how the user gave the url, for messages.
     """
 
-    def __init__(self, url: str | None, *, service_name: str, prefix: str) -> None:
+    def __init__(
+        self, url: str | None, *, service_name: str, prefix: str, given: str = GIVEN_IN_CODE
+    ) -> None:
         self._prefix = prefix
         name = f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
-        self._connection = Connection(resolve(url), name)
+        self._connection = Connection(resolve(url, given=given), name)
         self._publisher = Publisher(self._connection)
+        self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, prefix)
 
     async def connect(self) -> None:
         """Connect and check that JetStream answers."""
@@ -61,11 +67,24 @@ class JetStreamTransport:
         ack_wait = await ensure_consumer(self._connection, self._prefix, consumer)
         subscription = PullSubscription(
             self._connection,
-            self._publisher,
-            prefix=self._prefix,
+            self.dead_letters,
             stream=naming.stream(self._prefix, consumer.api),
             durable=consumer.durable,
             ack_wait=ack_wait,
+        )
+        await subscription.start()
+        return subscription
+
+    async def subscribe_replays(self, consumer: Consumer) -> ReplaySubscription:
+        """Join the replays sent to a listener, through a durable of its own."""
+        ack_wait = await ensure_replay_consumer(self._connection, self._prefix, consumer)
+        subscription = ReplaySubscription(
+            self._connection,
+            self.dead_letters,
+            stream=naming.replay_stream(self._prefix),
+            durable=naming.replay_durable(naming.stream(self._prefix, consumer.api), consumer.durable),
+            ack_wait=ack_wait,
+            pace=RARELY,
         )
         await subscription.start()
         return subscription

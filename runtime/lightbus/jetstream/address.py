@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from lightbus.errors import UsageError
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
+GIVEN_IN_CODE = "the url given to lightbus.create()"
 _SCHEMES = ("nats", "tls", "ws", "wss")
 _UNSUPPORTED = ("nsc", "nkey", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
 
@@ -48,18 +49,21 @@ class Address:
         return ", ".join(_without_credentials(server) for server in self.servers)
 
 
-def resolve(url: str | None, environment: Mapping[str, str] = os.environ) -> Address:
+def resolve(
+    url: str | None, environment: Mapping[str, str] = os.environ, *, given: str = GIVEN_IN_CODE
+) -> Address:
     """Find the server's address.
 
     Args:
-        url: what the user passed to `create()`, servers separated by commas.
+        url: what the user gave, servers separated by commas.
         environment: read for `NATS_URL`, `NATS_CONTEXT`, `XDG_CONFIG_HOME` and `HOME`.
+        given: how the user gave `url`, for messages.
 
     Raises:
         UsageError: a URL or context cannot be used.
     """
     if url:
-        return Address(_servers(url, "url="), "the url given to lightbus.create()")
+        return Address(_servers(url, given), given)
     if from_environment := environment.get("NATS_URL"):
         return Address(_servers(from_environment, "NATS_URL"), "NATS_URL")
     home = Path(environment.get("HOME", "~")).expanduser()

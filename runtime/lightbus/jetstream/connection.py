@@ -305,7 +305,7 @@ class Connection:
         if not self._up.is_set():
             raise TransportError("the connection is down")
         try:
-            await self._client.publish(subject, body, reply=reply, headers=headers)
+            await self._client.publish(subject, body, reply=reply, headers=headers or None)
         except (nats.errors.Error, OSError) as error:
             raise TransportError(f"not sent: {error}") from error
 
@@ -331,7 +331,6 @@ class Connection:
         try:
             await asyncio.wait({asking, denied}, return_when=asyncio.FIRST_COMPLETED)
             if denied.done():
-                asking.cancel()
                 denied.result()
             answer = asking.result()
         except nats.errors.NoRespondersError as error:
@@ -342,6 +341,9 @@ class Connection:
             raise TransportError(f"request on {subject}: {error}") from error
         finally:
             self.forget(refused)
+            if not asking.done():
+                asking.cancel()
+                await asyncio.wait({asking}, timeout=1.0)  # nats-py may swallow a cancellation
         return answer.data
 
     async def api(self, operation: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -370,7 +372,9 @@ class Connection:
     async def _error(self, error: Exception) -> None:
         if self._connecting:
             self._first_errors.append(error)
-            if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers):
+            # a server that refuses a password may have closed before its reason is read: it says it again
+            patience = 2 if isinstance(error, ConnectionResetError) else 0
+            if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers) + patience:
                 self._gave_up.set()
             return
         log.debug("nats: %s", error)

@@ -11,28 +11,44 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 from nats.aio.msg import Msg
 
-from lightbus import deadletter, naming
+from lightbus.deadletter import Failure, Letter, first_letter
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
-from lightbus.jetstream.provision import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND, ensure_stream
-from lightbus.jetstream.publisher import Publisher
+from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.provision import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
+from lightbus.naming import Place
 
 log = logging.getLogger("lightbus")
 
-_EXPIRES = 30.0  # seconds a pull request stays on the server
-_HEARTBEAT = 5.0  # seconds between signs of life while a pull waits
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
-_DEAD_LETTER_TIMEOUT = 10.0  # seconds for the copy to be confirmed
+_CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
 _NANOSECONDS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a pull waits.
+
+    Attributes:
+        expires: seconds a pull request stays on the server.
+        heartbeat: seconds between signs of life meanwhile.
+    """
+
+    expires: float
+    heartbeat: float
+
+
+EVENTS = Pace(30.0, 5.0)
 
 
 class PullSubscription:
@@ -43,26 +59,26 @@ class PullSubscription:
 
     Args:
         connection: a connected connection.
-        publisher: for dead letters.
-        prefix: the bus's prefix.
+        dead_letters: where events go that were given up.
         stream: name of the stream.
         durable: name of the durable.
         ack_wait: the durable's own ack_wait, in seconds.
+        pace: how long pulls wait.
     """
 
     def __init__(
         self,
         connection: Connection,
-        publisher: Publisher,
+        dead_letters: JetStreamDeadLetters,
         *,
-        prefix: str,
         stream: str,
         durable: str,
         ack_wait: float,
+        pace: Pace = EVENTS,
     ) -> None:
-        self._connection, self._publisher = connection, publisher
-        self._prefix, self.stream, self.durable = prefix, stream, durable
-        self.ack_wait = ack_wait
+        self._connection, self.dead_letters = connection, dead_letters
+        self.stream, self.durable, self.ack_wait = stream, durable, ack_wait
+        self._pace = pace
         self._inbox = connection.new_inbox()
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._waiting: deque[asyncio.Future[PullDelivery | None]] = deque()
@@ -143,12 +159,12 @@ class PullSubscription:
             await self._demand.wait()
             self._demand.clear()
             missing = len(self._waiting) - self._asked
-            if missing <= 0 or not await self._connection.ready(_EXPIRES):
+            if missing <= 0 or not await self._connection.ready(self._pace.expires):
                 continue
             request = {
                 "batch": missing,
-                "expires": int(_EXPIRES * _NANOSECONDS),
-                "idle_heartbeat": int(_HEARTBEAT * _NANOSECONDS),
+                "expires": int(self._pace.expires * _NANOSECONDS),
+                "idle_heartbeat": int(self._pace.heartbeat * _NANOSECONDS),
             }
             self._asked += missing
             self._heard = asyncio.get_running_loop().time()
@@ -165,9 +181,9 @@ class PullSubscription:
         """Pull again when the server has fallen silent on a waiting pull."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(_HEARTBEAT / 2)
+            await asyncio.sleep(self._pace.heartbeat / 2)
             silent = loop.time() - self._heard
-            if self._asked and silent > _HEARTBEAT * _MISSED and await self._connection.ready(0):
+            if self._asked and silent > self._pace.heartbeat * _MISSED and await self._connection.ready(0):
                 log.warning("%s: no heartbeat for %.0f s, pulling again", self.durable, silent)
                 self._start_over()
                 self._demand.set()
@@ -194,7 +210,7 @@ class PullSubscription:
     def _received(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
         if message.reply.startswith("$JS.ACK."):
-            self._arrived(PullDelivery(message, self))
+            self._arrived(self._delivery(message))
             return
         headers = message.headers or {}
         status, text = headers.get("Status", ""), headers.get("Description", "")
@@ -213,6 +229,9 @@ class PullSubscription:
             task = asyncio.create_task(self._look_into(f"{status} {text}"), name=f"{self.durable}/check")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _delivery(self, message: Msg) -> PullDelivery:
+        return PullDelivery(message, self)
 
     def _arrived(self, delivery: PullDelivery) -> None:
         self._asked = max(0, self._asked - 1)
@@ -242,31 +261,29 @@ class PullSubscription:
         """Send an acknowledgement of any kind."""
         await self._connection.publish(reply, body)
 
-    async def dead_letter(self, delivery: PullDelivery, reason: str, error: str) -> None:
-        """Copy an event to the dead letters, wait for the confirmation, then end it on the stream."""
-        subject = naming.dead_letter_subject(self._prefix, self.stream, self.durable, delivery.sequence)
-        headers = deadletter.headers(delivery, self.stream, self.durable, reason, error)
+    async def confirm(self, reply: str, body: bytes) -> None:
+        """Send an acknowledgement of any kind, and wait until the server has it.
 
-        async def make_stream() -> None:
-            name, subjects = (
-                naming.dead_letter_stream(self._prefix),
-                naming.dead_letter_subjects(self._prefix),
-            )
-            await ensure_stream(self._connection, name, subjects, "Events their listeners could not handle")
-
-        await self._publisher.publish(
-            *(subject, delivery.body, headers),
-            what=f"the dead letter of sequence {delivery.sequence}",
-            make_stream=make_stream,
-            timeout=_DEAD_LETTER_TIMEOUT,
-        )
-        await self._connection.request(delivery.reply, f"+TERM {reason}".encode(), _DEAD_LETTER_TIMEOUT)
+        Raises:
+            TransportError: it did not say so in time.
+        """
+        await self._connection.request(reply, body, _CONFIRMATION)
 
 
 class PullDelivery:
     """One delivery; see `lightbus.transport.Delivery`."""
 
-    __slots__ = ("_subscription", "attempt", "body", "headers", "reply", "sequence", "subject", "time")
+    __slots__ = (
+        "_subscription",
+        "attempt",
+        "body",
+        "headers",
+        "replay_of",
+        "reply",
+        "sequence",
+        "subject",
+        "time",
+    )
 
     def __init__(self, message: Msg, subscription: PullSubscription) -> None:
         self._subscription = subscription
@@ -278,6 +295,7 @@ class PullDelivery:
         # with a domain and account before the stream (ADR-15)
         tokens = message.reply.split(".")
         first = 4 if len(tokens) == 9 else 6
+        self.replay_of = 0
         self.attempt = int(tokens[first])
         self.sequence = int(tokens[first + 1])
         self.time = _EPOCH + timedelta(microseconds=int(tokens[first + 3]) // 1000)
@@ -291,9 +309,20 @@ class PullDelivery:
         delay = f'-NAK {{"delay": {int(after * _NANOSECONDS)}}}' if after > 0 else "-NAK"
         await self._subscription.send(self.reply, delay.encode())
 
-    async def dead_letter(self, reason: str, error: str) -> None:
-        """Settle: copy the event to the dead letters, then end it."""
-        await self._subscription.dead_letter(self, reason, error)
+    async def dead_letter(self, failure: Failure) -> None:
+        """Settle: copy the event to the dead letters, wait for the confirmation, then end it on the stream."""
+        await self._subscription.dead_letters.keep(self._letter(failure))
+        await self._subscription.confirm(self.reply, f"+TERM {failure.reason}".encode())
+
+    def _letter(self, failure: Failure) -> Letter:
+        stream, durable = self._subscription.stream, self._subscription.durable
+        place = Place(stream, durable, self.sequence, self.time)
+        return first_letter(
+            *(place, self.subject, self.headers, self.body),
+            attempts=self.attempt,
+            failure=failure,
+            now=datetime.now(UTC),
+        )
 
     async def in_progress(self) -> None:
         """Restart the event's `ack_wait`."""

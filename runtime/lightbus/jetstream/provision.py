@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +21,15 @@ STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
 _STREAM_NAME_IN_USE, _CONSUMER_EXISTS = 10058, 10148
 
 
-async def ensure_stream(connection: Connection, name: str, subjects: str, description: str) -> None:
+async def ensure_stream(
+    connection: Connection, name: str, subjects: str, description: str, **settings: object
+) -> None:
     """Make a stream when it is missing; one that exists is left as its operator configured it.
+
+    Args:
+        connection: a connected connection.
+        name, subjects, description: of the stream.
+        settings: what differs from other streams, by the server's names.
 
     Raises:
         ProvisionError: it exists and does not capture the subjects, or the server refuses to make it.
@@ -46,6 +55,7 @@ async def ensure_stream(connection: Connection, name: str, subjects: str, descri
         "discard": "new",  # a limit an operator sets refuses new events; it never drops unseen ones
         "duplicate_window": _DUPLICATE_WINDOW * _NANOSECONDS,
         "allow_direct": True,
+        **settings,
     }
     try:
         await connection.api(f"STREAM.CREATE.{name}", config)
@@ -60,20 +70,68 @@ async def ensure_api_stream(connection: Connection, prefix: str, api: str) -> No
     await ensure_stream(connection, naming.stream(prefix, api), subjects, f"Events of the {api} API")
 
 
+async def ensure_dead_letter_stream(connection: Connection, prefix: str) -> None:
+    """Make the stream of dead letters when it is missing; raises as `ensure_stream` does."""
+    await ensure_stream(
+        connection,
+        naming.dead_letter_stream(prefix),
+        naming.dead_letter_subjects(prefix),
+        "Events their listeners could not handle",
+        max_msgs_per_subject=1,  # the next failure of a replayed event takes the place of the last one
+    )
+
+
+async def ensure_replay_stream(connection: Connection, prefix: str) -> None:
+    """Make the stream of replays when it is missing; raises as `ensure_stream` does."""
+    await ensure_stream(
+        connection,
+        naming.replay_stream(prefix),
+        naming.replay_subjects(prefix),
+        "Dead letters on their way back to their listeners",
+        retention="workqueue",
+    )
+
+
 async def ensure_consumer(connection: Connection, prefix: str, consumer: Consumer) -> float:
     """Make a durable when it is missing, and return its ack_wait on the server, in seconds.
 
     Raises:
         ProvisionError: the durable exists for another event or is not a pull consumer with explicit acks.
     """
+    return await _ensure_durable(
+        connection,
+        naming.stream(prefix, consumer.api),
+        naming.subject(prefix, consumer.api, consumer.event),
+        consumer,
+        lambda: ensure_api_stream(connection, prefix, consumer.api),
+    )
+
+
+async def ensure_replay_consumer(connection: Connection, prefix: str, consumer: Consumer) -> float:
+    """Make the durable of a listener's replays when it is missing; returns and raises as `ensure_consumer`."""
     stream = naming.stream(prefix, consumer.api)
-    subject = naming.subject(prefix, consumer.api, consumer.event)
+    return await _ensure_durable(
+        connection,
+        naming.replay_stream(prefix),
+        naming.replay_subjects(prefix, stream, consumer.durable),
+        replace(consumer, durable=naming.replay_durable(stream, consumer.durable), since="beginning"),
+        lambda: ensure_replay_stream(connection, prefix),
+    )
+
+
+async def _ensure_durable(
+    connection: Connection,
+    stream: str,
+    subject: str,
+    consumer: Consumer,
+    make_stream: Callable[[], Awaitable[None]],
+) -> float:
     try:
         found = await connection.api(f"CONSUMER.INFO.{stream}.{consumer.durable}")
     except ApiError as error:
         if error.err_code not in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
             raise
-        await ensure_api_stream(connection, prefix, consumer.api)
+        await make_stream()
         found = await _create_consumer(connection, stream, subject, consumer)
     config: dict[str, Any] = found["config"]
     ack_wait: float = config["ack_wait"] / _NANOSECONDS

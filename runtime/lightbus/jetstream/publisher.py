@@ -29,6 +29,7 @@ _ATTEMPT = 5.0  # seconds one attempt waits for its acknowledgement
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts, doubling, with jitter
 _PATIENCE = 4  # attempts nobody answers after the stream was seen to; an election looks like that (ADR-22)
 _TRANSIENT = {10008, 10009, 10023, 10158, 10167}  # unavailable, no leader, resources, id in process, too many
+_CONFLICT = 10071  # the message was expected to be another, or the first, on its subject
 _FULL = 10077  # a limit of the stream is reached, and it refuses new messages
 _MAX_SUBJECT = 1024  # characters; the server closes the connection over 4,096
 
@@ -84,7 +85,7 @@ class Publisher:
 
         Args:
             subject: a literal subject.
-            body, headers: the message; headers carry its `Nats-Msg-Id`.
+            body, headers: the message; without a `Nats-Msg-Id` among the headers it may be stored twice.
             what: what is published, for messages.
             make_stream: called once, when nobody answers on the subject.
             timeout: seconds for everything together.
@@ -92,12 +93,13 @@ class Publisher:
         Raises:
             PublishFailed: the server refused it, or it was never sent. EventTooLarge: before sending.
             PublishUnknown: it was sent and not confirmed in time.
+            Conflict: the stream is not as `Nats-Expected-*` headers say.
             PermissionDenied: the user may not publish there.
             ProvisionError: its stream cannot be made.
         """
         if self._deaf is not None:
             raise self._deaf
-        event_id = headers[MESSAGE_ID]
+        event_id = headers.get(MESSAGE_ID, "")
         size = message_size(body, headers)
         if size > self._connection.max_payload:
             raise EventTooLarge(what, event_id, size, self._connection.max_payload)
@@ -197,6 +199,10 @@ class Publisher:
                     future.set_exception(PermissionDenied(target, "publishing to"))
 
 
+class Conflict(PublishFailed):
+    """The stream is not as the headers of a message expect it, so the message was not stored."""
+
+
 class _Sent(TransportError):
     """An attempt whose bytes may have reached the server ended without an answer."""
 
@@ -209,6 +215,8 @@ def _transient(refusal: _Refusal, what: str, event_id: str) -> str:
     """
     if refusal.err_code == _FULL:
         raise PublishFailed(what, event_id, f"the stream is full: {refusal.description}")
+    if refusal.err_code == _CONFLICT:
+        raise Conflict(what, event_id, refusal.description)
     if refusal.err_code in _TRANSIENT or refusal.code in (429, 503):
         return refusal.description
     raise PublishFailed(what, event_id, f"{refusal.description} (error {refusal.err_code})")

@@ -1,7 +1,7 @@
 """Schema documents: made from `Api` classes or read from files, and what events are checked against."""
 
 from lightbus.schema.contract import EventContract
-from lightbus.schema.definition import FORMAT, api_document
+from lightbus.schema.definition import FORMAT, FORMAT_SINCE, api_document
 from lightbus.schema.document import SchemaDocument
 from lightbus.schema.formats import FormatType, format_type
 from lightbus.schema.openness import open_schema
@@ -10,6 +10,7 @@ from lightbus.schema.validation import is_pattern, pattern_matches
 
 __all__ = [
     "FORMAT",
+    "FORMAT_SINCE",
     "EventContract",
     "FormatType",
     "ParameterContract",

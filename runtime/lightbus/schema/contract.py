@@ -38,6 +38,7 @@ class EventContract:
         source: where the event is defined, such as `schemas/auth.json#/events/user_created`.
         description: the author's words, "" without.
         parameters: what the event carries, in the author's order.
+        more: what holds further properties in payload objects, where the schema allows them; else "".
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class EventContract:
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
         self._given_converters = converters
+        self.more = self._free("more") if self._payload.is_open else ""
 
     @classmethod
     def of_event(cls, api: type[Api], event: Event) -> EventContract:
@@ -107,7 +109,14 @@ class EventContract:
     def signature(self) -> str:
         """What `fire()` takes, as text: `fire(*, username: str, referrer: str = ...)`."""
         parameters = [f"{p.name}: {p.annotation}{'' if p.required else ' = ...'}" for p in self.parameters]
+        if self.more:
+            return f"fire({', '.join([*(['*'] if parameters else []), *parameters, f'**{self.more}'])})"
         return f"fire({', '.join(['*', *parameters] if parameters else [])})"
+
+    def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Part the values by Python name into those of declared properties and the others."""
+        declared = {name: value for name, value in values.items() if name in self._wires}
+        return declared, {name: value for name, value in values.items() if name not in declared}
 
     def wire_name(self, name: str) -> str:
         """Return the property a Python name stands for; an undeclared one keeps its own."""
@@ -160,7 +169,7 @@ class EventContract:
             data: JSON value of the event's `data`.
 
         Returns:
-            Values by Python name: only declared ones, defaults filled in.
+            Values by Python name: those the schema declares or explicitly allows, defaults filled in.
 
         Raises:
             InvalidEvent: with every problem.
@@ -170,10 +179,13 @@ class EventContract:
         try:
             if not self._written.is_valid(data):
                 data = self._declared(data)
+            missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
+            data = {**data, **missing} if missing else data
+            if self._whole:
+                data = self._convert_whole(data)
             values = {name: data[wire] for wire, name in self._names.items() if wire in data}
-            for wire, default in self._defaults:
-                if wire not in data:
-                    values[self._names[wire]] = _fresh(default)
+            if self.more:
+                values |= {self._free(wire): value for wire, value in data.items() if wire not in self._names}
             if self._converters:
                 self._convert(values)
         except RecursionError:
@@ -191,8 +203,24 @@ class EventContract:
         """What makes Python values of JSON ones, compiled when the first event arrives."""
         made = self._given_converters
         if made is None:
-            made = {wire: conversion(nodes) for wire, nodes in self._payload.properties.items()}
+            properties = {} if self._is_varied else self._payload.properties
+            made = {wire: conversion(nodes) for wire, nodes in properties.items()}
         return [(wire, self._names[wire], convert) for wire, convert in made.items() if convert]
+
+    @cached_property
+    def _whole(self) -> Converter | None:
+        """What makes Python values of the whole payload, where its properties alone do not tell how."""
+        return conversion([self._node]) if self._is_varied and self._given_converters is None else None
+
+    @property
+    def _is_varied(self) -> bool:
+        return self._payload.is_open or bool(self._payload.conditional)
+
+    def _free(self, wire: str) -> str:
+        """Return the Python name of an undeclared property: its own, unless a declared one goes by it."""
+        while wire in self._wires:
+            wire += "_"
+        return wire
 
     def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
         """Put JSON values in the place of some Python values; say where there is none."""
@@ -232,6 +260,15 @@ class EventContract:
             return data
         pruned: dict[str, Any] = prune(data, self._written)
         return pruned
+
+    def _convert_whole(self, data: dict[str, Any]) -> dict[str, Any]:
+        assert self._whole is not None
+        try:
+            converted: dict[str, Any] = self._whole(data)
+        except Unconvertible as error:
+            problem = Problem(path_text(error.path), f"{short(error.value)} {error.reason}", "conversion")
+            raise self._invalid([problem]) from None
+        return converted
 
     def _convert(self, values: dict[str, Any]) -> None:
         problems = []

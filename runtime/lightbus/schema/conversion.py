@@ -6,7 +6,7 @@ there is no function at all. Values are converted after validation, so shapes ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from lightbus.schema.reference import Node
 from lightbus.schema.validation import validator
 
 Converter = Callable[[Any], Any]
+_DEPENDENT = ("dependentSchemas", "dependencies")
 
 
 class Unconvertible(Exception):
@@ -108,6 +109,7 @@ class _Compiler:
             steps.append(_string(found))
         steps += [self.compile(child) for _, child in node.children("allOf")]
         steps += [self._choice([child for _, child in node.children(key)]) for key in ("anyOf", "oneOf")]
+        steps += [self._condition(node), *self._dependents(node)]
         return [*steps, self._object(node), self._array(node)]
 
     def _object(self, node: Node) -> Converter | None:
@@ -152,6 +154,27 @@ class _Compiler:
             ]
 
         return convert
+
+    def _condition(self, node: Node) -> Converter | None:
+        """Compile `then` and `else`."""
+        condition = node.get("if") if node.has("if") else None
+        met, unmet = self.compile(node.get("then")), self.compile(node.get("else"))
+        if condition is None or not (met or unmet):
+            return None
+        is_met = condition.document.validator(condition).is_valid
+
+        def convert(value: Any) -> Any:
+            converter = met if is_met(msgspec.to_builtins(value)) else unmet
+            return converter(value) if converter else value
+
+        return convert
+
+    def _dependents(self, node: Node) -> Iterator[Converter]:
+        """Compile the schemas that apply when a property is there."""
+        for keyword in _DEPENDENT:
+            for name, child in node.children(keyword):
+                if converter := self.compile(child):
+                    yield _where(name, converter)
 
     def _choice(self, branches: Sequence[Node]) -> Converter | None:
         if not any(_converts(branch, set()) for branch in branches):
@@ -201,9 +224,25 @@ def _converts(node: Node | None, seen: set[str]) -> bool:
     if format_type(node.schema):
         return True
     within = [node.get(key) for key in ("items", "additionalItems", "additionalProperties")]
-    for key in ("properties", "patternProperties", "prefixItems", "items", "allOf", "anyOf", "oneOf"):
+    if node.has("if"):
+        within += [node.get("then"), node.get("else")]
+    for key in (
+        *_DEPENDENT,
+        "properties",
+        "patternProperties",
+        "prefixItems",
+        "items",
+        "allOf",
+        "anyOf",
+        "oneOf",
+    ):
         within += [child for _, child in node.children(key)]
     return any(_converts(child, seen) for child in within)
+
+
+def _where(name: str, converter: Converter) -> Converter:
+    """Return the function that converts objects which have a property."""
+    return lambda value: converter(value) if isinstance(value, dict) and name in value else value
 
 
 def _string(found: FormatType) -> Converter:

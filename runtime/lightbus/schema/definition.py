@@ -15,6 +15,9 @@ from lightbus.schema.values import UnsupportedType, canonical, plain
 FORMAT = 1
 """The number of the schema document format, written as `lightbus`."""
 
+FORMAT_SINCE = "0.1.0"
+"""The first version of lightbus-nats that reads this format; it changes with `FORMAT`."""
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 

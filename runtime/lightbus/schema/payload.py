@@ -3,61 +3,132 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
+from lightbus.schema.conversion import accepts
 from lightbus.schema.formats import PYTHON_NAMES, format_type
 from lightbus.schema.reference import Node
 
 _MAX_LITERALS = 6
+_CLOSING = ("additionalProperties", "unevaluatedProperties")
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """An event payload's properties, gathered through `$ref` and `allOf`.
+    """An event payload's properties, gathered through `$ref`, `allOf` and the branches of choices.
 
     Attributes:
         properties: the places that describe each property, in the author's order.
-        required: properties that must be present.
+        conditional: properties that only some branch of a choice describes.
+        required: properties that must be present, whatever the branch.
         is_open: whether the author declared further properties by `patternProperties`, or by
             `additionalProperties` or `unevaluatedProperties` other than false.
         is_closed: whether the schema itself refuses undeclared properties.
     """
 
     properties: dict[str, tuple[Node, ...]]
-    required: frozenset[str]
-    is_open: bool
-    is_closed: bool
+    conditional: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+    is_open: bool = False
+    is_closed: bool = False
+
+    def and_(self, other: Payload) -> Payload:
+        """Describe the payloads that are like this and like the other."""
+        given = {name for found in (self, other) for name in found.properties.keys() - found.conditional}
+        return Payload(
+            _joined((self, other)),
+            (self.conditional | other.conditional) - given,
+            self.required | other.required,
+            self.is_open or other.is_open,
+            self.is_closed or other.is_closed,
+        )
+
+
+_NOTHING = Payload({})
 
 
 def payload(node: Node) -> Payload:
     """Gather the properties of an event payload."""
-    properties: dict[str, tuple[Node, ...]] = {}
-    required: set[str] = set()
-    is_open = is_closed = False
-    for part in _parts(node, set()):
-        for name, child in part.children("properties"):
-            properties[name] = (*properties.get(name, ()), child)
-        if part.has("required") and isinstance(part.schema["required"], list):  # draft 3 had booleans
-            required.update(part.schema["required"])
-        is_open |= part.has("patternProperties")
-        for keyword in ("additionalProperties", "unevaluatedProperties"):
-            if part.has(keyword):
-                is_closed |= part.schema[keyword] is False
-                is_open |= part.schema[keyword] is not False
-    return Payload(properties, frozenset(required), is_open, is_closed)
+    found = _gather(node, {})
+    return replace(found, is_open=found.is_open and not _is_shut(node, set()))
 
 
-def _parts(node: Node | None, seen: set[str]) -> Iterable[Node]:
+def _gather(node: Node | None, known: dict[str, Payload]) -> Payload:
+    """Gather what a schema and those that apply with it say; a schema within itself adds nothing."""
+    if node is None or not isinstance(node.schema, dict):
+        return _NOTHING
+    if node.uri not in known:
+        known[node.uri] = _NOTHING
+        found = _gather(node.target(), known)
+        for _, child in node.children("allOf"):
+            found = found.and_(_gather(child, known))
+        found = found.and_(_own(node))
+        for branches in _choices(node):
+            found = found.and_(_either([_gather(branch, known) for branch in branches]))
+        known[node.uri] = found
+    return known[node.uri]
+
+
+def _own(node: Node) -> Payload:
+    """Gather what the keywords of one schema say."""
+    given = {name: (child,) for name, child in node.children("properties")}
+    required = node.schema["required"] if node.has("required") else []
+    required = required if isinstance(required, list) else []  # draft 3 had booleans
+    closing = [node.schema[keyword] for keyword in _CLOSING if node.has(keyword)]
+    return Payload(
+        {**given, **{name: () for name in required if name not in given}},
+        frozenset(),
+        frozenset(required),
+        node.has("patternProperties") or any(value is not False for value in closing),
+        any(value is False for value in closing),
+    )
+
+
+def _choices(node: Node) -> Iterable[list[Node | None]]:
+    """Yield the choices that a schema gives: schemas of which at least one applies, None for any payload."""
+    for keyword in ("anyOf", "oneOf"):
+        if node.has(keyword):
+            yield [child for _, child in node.children(keyword) if accepts(child, "object")]
+    if node.has("if"):
+        yield [node.get("then"), node.get("else")]
+    for keyword in ("dependentSchemas", "dependencies"):
+        for _, child in node.children(keyword):
+            yield [child, None]
+
+
+def _either(branches: Sequence[Payload]) -> Payload:
+    """Describe the payloads that are like at least one of some."""
+    properties = _joined(branches)
+    return Payload(
+        properties,
+        frozenset(properties),
+        frozenset.intersection(*(branch.required for branch in branches)) if branches else frozenset(),
+        any(branch.is_open for branch in branches),
+    )
+
+
+def _joined(found: Iterable[Payload]) -> dict[str, tuple[Node, ...]]:
+    joined: dict[str, tuple[Node, ...]] = {}
+    for each in found:
+        for name, nodes in each.properties.items():
+            joined[name] = (*joined.get(name, ()), *nodes)
+    return joined
+
+
+def _is_shut(node: Node | None, seen: set[str]) -> bool:
+    """Whether `additionalProperties: false` applies to every payload."""
     if node is None or not isinstance(node.schema, dict) or node.uri in seen:
-        return
+        return False
     seen.add(node.uri)
-    yield from _parts(node.target(), seen)
-    for _, child in node.children("allOf"):
-        yield from _parts(child, seen)
-    yield node
+    shuts = node.has("additionalProperties") and node.schema["additionalProperties"] is False
+    if shuts and not node.has("patternProperties"):
+        return True
+    return any(
+        _is_shut(part, seen) for part in (node.target(), *(child for _, child in node.children("allOf")))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +160,21 @@ class ParameterContract:
 def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
     """Describe the parameters of a payload.
 
-    A default counts for an optional property, and only when its own schema accepts it: in the wild, `default`
-    is often a comment (`{"type": "string", "default": null}`), and filling that in would refuse every event.
+    A default counts for an optional property that no choice brings in, and only when its own schema accepts it:
+    in the wild, `default` is often a comment (`{"type": "string", "default": null}`), and filling that in would
+    refuse every event.
     """
     names = naming.python_names(found.properties)
+    unconditional = found.properties.keys() - found.required - found.conditional
     return tuple(
         ParameterContract(
             name=names[wire],
             wire=wire,
             required=wire in found.required,
-            default=NO_DEFAULT if wire in found.required else _default(nodes),
-            annotation=annotation(nodes[-1]),
+            default=_default(nodes) if wire in unconditional else NO_DEFAULT,
+            annotation=_union(
+                annotation(node) for node in (nodes if wire in found.conditional else nodes[-1:])
+            ),
             description=_description(nodes),
         )
         for wire, nodes in found.properties.items()

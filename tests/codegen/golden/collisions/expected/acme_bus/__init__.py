@@ -2,7 +2,7 @@
 # Source sha256: 89ce621a849cf74d6698d625f1998739f09834aef1017815352c47d79ef80d3e. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        shop
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def shop(self) -> ShopClient:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Literal, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -58,7 +58,7 @@ Decimal_Listener: TypeAlias = (
 )
 
 
-class Decimal_Endpoint(lightbus.EventEndpoint):
+class Decimal_Endpoint(lightbus.EventEndpoint[Decimal_Listener]):
     """The event `shop.decimal`.
 
     Schema: schemas/shop.json#/events/decimal
@@ -70,11 +70,7 @@ class Decimal_Endpoint(lightbus.EventEndpoint):
         amount: Decimal,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "amount": amount,
-            }
-        )
+        return self._fire({"amount": amount})
 
     async def fire_async(
         self,
@@ -82,31 +78,7 @@ class Decimal_Endpoint(lightbus.EventEndpoint):
         amount: Decimal,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "amount": amount,
-            }
-        )
-
-    def listen(
-        self,
-        listener: Decimal_Listener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: Decimal_Listener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"amount": amount})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +111,7 @@ None_Listener: TypeAlias = (
 )
 
 
-class None_Endpoint(lightbus.EventEndpoint):
+class None_Endpoint(lightbus.EventEndpoint[None_Listener]):
     """The event `shop.none`.
 
     Schema: schemas/shop.json#/events/none
@@ -152,26 +124,6 @@ class None_Endpoint(lightbus.EventEndpoint):
     async def fire_async(self) -> EventMessage:
         """Fire the event and wait until it is stored."""
         return await self._fire_async({})
-
-    def listen(
-        self,
-        listener: None_Listener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: None_Listener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +158,7 @@ OrderListener: TypeAlias = (
 )
 
 
-class OrderEndpoint(lightbus.EventEndpoint):
+class OrderEndpoint(lightbus.EventEndpoint[OrderListener]):
     """The event `shop.order`.
 
     Schema: schemas/shop.json#/events/order
@@ -218,11 +170,7 @@ class OrderEndpoint(lightbus.EventEndpoint):
         order: OrderObject,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "order": order,
-            }
-        )
+        return self._fire({"order": order})
 
     async def fire_async(
         self,
@@ -230,31 +178,7 @@ class OrderEndpoint(lightbus.EventEndpoint):
         order: OrderObject,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "order": order,
-            }
-        )
-
-    def listen(
-        self,
-        listener: OrderListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: OrderListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"order": order})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,12 +208,14 @@ class Protocol_PayloadHandler(Protocol):
 
 Protocol_Listener: TypeAlias = (
     Protocol_Handler[Literal['def handler(literal: Literal["a", "b"] = ..., **_: object)']]
-    | Protocol_MessageHandler[Literal['def handler(event: EventMessage, literal: Literal["a", "b"] = ..., **_: object)']]
+    | Protocol_MessageHandler[
+        Literal['def handler(event: EventMessage, literal: Literal["a", "b"] = ..., **_: object)']
+    ]
     | Protocol_PayloadHandler
 )
 
 
-class Protocol_Endpoint(lightbus.EventEndpoint):
+class Protocol_Endpoint(lightbus.EventEndpoint[Protocol_Listener]):
     """The event `shop.protocol`.
 
     Schema: schemas/shop.json#/events/protocol
@@ -301,11 +227,7 @@ class Protocol_Endpoint(lightbus.EventEndpoint):
         literal: Literal["a", "b"] | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "literal": literal,
-            }
-        )
+        return self._fire({"literal": literal})
 
     async def fire_async(
         self,
@@ -313,42 +235,11 @@ class Protocol_Endpoint(lightbus.EventEndpoint):
         literal: Literal["a", "b"] | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "literal": literal,
-            }
-        )
-
-    def listen(
-        self,
-        listener: Protocol_Listener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: Protocol_Listener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"literal": literal})
 
 
 class ShopClient(lightbus.ApiClient):
-    """The events of the `shop` API.
-
-    Attributes:
-        decimal
-        none
-        order
-        protocol
-    """
+    """The events of the `shop` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.decimal = Decimal_Endpoint(bus, _SCHEMA, "decimal", Decimal_)

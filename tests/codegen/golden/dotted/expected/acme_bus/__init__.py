@@ -2,7 +2,7 @@
 # Source sha256: fbec81bbf381a487cac133b7038dc9c43ecf5469ebaec61d6b644723743ba4f3. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -41,12 +41,7 @@ class WareNamespace(lightbus.Namespace):
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        shop
-        ware: The APIs below `ware`.
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def shop(self) -> ShopClient:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 
 import lightbus
-from lightbus import EventMessage, ListenOptions
+from lightbus import EventMessage
 
 if TYPE_CHECKING:
     from .shop_orders import ShopOrdersClient
@@ -54,7 +54,7 @@ ChangedListener: TypeAlias = (
 )
 
 
-class ChangedEndpoint(lightbus.EventEndpoint):
+class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener]):
     """The event `shop.changed`.
 
     Schema: schemas/shop.json#/events/changed
@@ -66,11 +66,7 @@ class ChangedEndpoint(lightbus.EventEndpoint):
         id: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "id": id,
-            }
-        )
+        return self._fire({"id": id})
 
     async def fire_async(
         self,
@@ -78,39 +74,11 @@ class ChangedEndpoint(lightbus.EventEndpoint):
         id: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "id": id,
-            }
-        )
-
-    def listen(
-        self,
-        listener: ChangedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ChangedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"id": id})
 
 
 class ShopClient(lightbus.ApiClient):
-    """The events of the `shop` API.
-
-    Attributes:
-        changed
-    """
+    """The events of the `shop` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self._bus = bus

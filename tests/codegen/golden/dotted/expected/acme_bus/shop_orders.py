@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, TypeVar, Unpack
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import lightbus
-from lightbus import EventMessage, ListenOptions
+from lightbus import EventMessage
 
 lightbus.require_format(1)
 
@@ -50,7 +50,7 @@ ChangedListener: TypeAlias = (
 )
 
 
-class ChangedEndpoint(lightbus.EventEndpoint):
+class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener]):
     """The event `shop.orders.changed`.
 
     Schema: schemas/shop.orders.json#/events/changed
@@ -62,11 +62,7 @@ class ChangedEndpoint(lightbus.EventEndpoint):
         id: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "id": id,
-            }
-        )
+        return self._fire({"id": id})
 
     async def fire_async(
         self,
@@ -74,39 +70,11 @@ class ChangedEndpoint(lightbus.EventEndpoint):
         id: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "id": id,
-            }
-        )
-
-    def listen(
-        self,
-        listener: ChangedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ChangedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"id": id})
 
 
 class ShopOrdersClient(lightbus.ApiClient):
-    """The events of the `shop.orders` API.
-
-    Attributes:
-        changed
-    """
+    """The events of the `shop.orders` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.changed = ChangedEndpoint(bus, _SCHEMA, "changed", Changed)

@@ -2,7 +2,7 @@
 # Source sha256: 77b08fc9286924046db4e411175fa456bb379b84207f3ad77a1ccaeaa3ba026b. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,7 @@ class ShopNamespace(lightbus.Namespace):
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        auth
-        shop: The APIs below `shop`.
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def auth(self) -> AuthClient:

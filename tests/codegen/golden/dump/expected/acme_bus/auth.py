@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import EventMessage, ListenOptions
+from lightbus import EventMessage
 
 lightbus.require_format(1)
 
@@ -33,6 +33,7 @@ class AnythingHappened:
     """Payload of `auth.anything_happened`."""
 
     what: str
+    more: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 class AnythingHappenedHandler(Protocol[_Sig]):
@@ -54,13 +55,13 @@ class AnythingHappenedPayloadHandler(Protocol):
 
 
 AnythingHappenedListener: TypeAlias = (
-    AnythingHappenedHandler[Literal["def handler(what: str, **_: object)"]]
-    | AnythingHappenedMessageHandler[Literal["def handler(event: EventMessage, what: str, **_: object)"]]
+    AnythingHappenedHandler[Literal["def handler(what: str, **more: Any)"]]
+    | AnythingHappenedMessageHandler[Literal["def handler(event: EventMessage, what: str, **more: Any)"]]
     | AnythingHappenedPayloadHandler
 )
 
 
-class AnythingHappenedEndpoint(lightbus.EventEndpoint):
+class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener]):
     """The event `auth.anything_happened`.
 
     Schema: schemas/production.json
@@ -70,45 +71,27 @@ class AnythingHappenedEndpoint(lightbus.EventEndpoint):
         self,
         *,
         what: str,
+        **more: Any,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "what": what,
-            }
-        )
+        """Fire the event and wait until it is stored.
+
+        Args:
+            more: Further properties, by their names on the wire.
+        """
+        return self._fire({"what": what, **more})
 
     async def fire_async(
         self,
         *,
         what: str,
+        **more: Any,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "what": what,
-            }
-        )
+        """Fire the event and wait until it is stored.
 
-    def listen(
-        self,
-        listener: AnythingHappenedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: AnythingHappenedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        Args:
+            more: Further properties, by their names on the wire.
+        """
+        return await self._fire_async({"what": what, **more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,13 +145,23 @@ class MoneySpentPayloadHandler(Protocol):
 
 
 MoneySpentListener: TypeAlias = (
-    MoneySpentHandler[Literal['def handler(amount: Decimal, at: datetime, currency: Literal["EUR", "USD"], on: date | None, place: list[Any], profile: MoneySpentProfile, **_: object)']]
-    | MoneySpentMessageHandler[Literal['def handler(event: EventMessage, amount: Decimal, at: datetime, currency: Literal["EUR", "USD"], on: date | None, place: list[Any], profile: MoneySpentProfile, **_: object)']]
+    MoneySpentHandler[
+        Literal[
+            'def handler(amount: Decimal, at: datetime, currency: Literal["EUR", "USD"], on: date | None, '
+            "place: list[Any], profile: MoneySpentProfile, **_: object)"
+        ]
+    ]
+    | MoneySpentMessageHandler[
+        Literal[
+            'def handler(event: EventMessage, amount: Decimal, at: datetime, currency: Literal["EUR", '
+            '"USD"], on: date | None, place: list[Any], profile: MoneySpentProfile, **_: object)'
+        ]
+    ]
     | MoneySpentPayloadHandler
 )
 
 
-class MoneySpentEndpoint(lightbus.EventEndpoint):
+class MoneySpentEndpoint(lightbus.EventEndpoint[MoneySpentListener]):
     """The event `auth.money_spent`.
 
     Schema: schemas/production.json
@@ -217,26 +210,6 @@ class MoneySpentEndpoint(lightbus.EventEndpoint):
                 "profile": profile,
             }
         )
-
-    def listen(
-        self,
-        listener: MoneySpentListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: MoneySpentListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,13 +260,23 @@ class UserRegisteredPayloadHandler(Protocol):
 
 
 UserRegisteredListener: TypeAlias = (
-    UserRegisteredHandler[Literal["def handler(email: str | None, is_admin: bool, nickname: str | None, note: Any, username: str, **_: object)"]]
-    | UserRegisteredMessageHandler[Literal["def handler(event: EventMessage, email: str | None, is_admin: bool, nickname: str | None, note: Any, username: str, **_: object)"]]
+    UserRegisteredHandler[
+        Literal[
+            "def handler(email: str | None, is_admin: bool, nickname: str | None, note: Any, username: str, "
+            "**_: object)"
+        ]
+    ]
+    | UserRegisteredMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, email: str | None, is_admin: bool, nickname: str | None, note: "
+            "Any, username: str, **_: object)"
+        ]
+    ]
     | UserRegisteredPayloadHandler
 )
 
 
-class UserRegisteredEndpoint(lightbus.EventEndpoint):
+class UserRegisteredEndpoint(lightbus.EventEndpoint[UserRegisteredListener]):
     """The event `auth.user_registered`.
 
     Schema: schemas/production.json
@@ -339,35 +322,9 @@ class UserRegisteredEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: UserRegisteredListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: UserRegisteredListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class AuthClient(lightbus.ApiClient):
-    """The events of the `auth` API.
-
-    Attributes:
-        anything_happened
-        money_spent
-        user_registered
-    """
+    """The events of the `auth` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.anything_happened = AnythingHappenedEndpoint(bus, _SCHEMA, "anything_happened", AnythingHappened)

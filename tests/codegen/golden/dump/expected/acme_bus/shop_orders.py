@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar, Unpack
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import lightbus
-from lightbus import EventMessage, ListenOptions
+from lightbus import EventMessage
 
 lightbus.require_format(1)
 
@@ -46,12 +46,14 @@ class OrderPlacedPayloadHandler(Protocol):
 
 OrderPlacedListener: TypeAlias = (
     OrderPlacedHandler[Literal["def handler(lines: list[list[Any]], number: int, **_: object)"]]
-    | OrderPlacedMessageHandler[Literal["def handler(event: EventMessage, lines: list[list[Any]], number: int, **_: object)"]]
+    | OrderPlacedMessageHandler[
+        Literal["def handler(event: EventMessage, lines: list[list[Any]], number: int, **_: object)"]
+    ]
     | OrderPlacedPayloadHandler
 )
 
 
-class OrderPlacedEndpoint(lightbus.EventEndpoint):
+class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener]):
     """The event `shop.orders.order_placed`.
 
     Schema: schemas/legacy/shop.orders.json
@@ -64,12 +66,7 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint):
         number: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "lines": lines,
-                "number": number,
-            }
-        )
+        return self._fire({"lines": lines, "number": number})
 
     async def fire_async(
         self,
@@ -78,40 +75,11 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint):
         number: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "lines": lines,
-                "number": number,
-            }
-        )
-
-    def listen(
-        self,
-        listener: OrderPlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: OrderPlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"lines": lines, "number": number})
 
 
 class ShopOrdersClient(lightbus.ApiClient):
-    """The events of the `shop.orders` API.
-
-    Attributes:
-        order_placed
-    """
+    """The events of the `shop.orders` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.order_placed = OrderPlacedEndpoint(bus, _SCHEMA, "order_placed", OrderPlaced)

@@ -2,7 +2,7 @@
 # Source sha256: 24ae1085795807446f4b8bae1277e03270fad809bfc01a0a85bdbb58bd56541f. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -31,11 +31,7 @@ class ShopNamespace(lightbus.Namespace):
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        shop: The APIs below `shop`.
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def shop(self) -> ShopNamespace:

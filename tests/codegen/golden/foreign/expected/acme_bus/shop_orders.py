@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -103,13 +103,22 @@ class CancelledPayloadHandler(Protocol):
 
 
 CancelledListener: TypeAlias = (
-    CancelledHandler[Literal["def handler(why: CancelledReason = ..., refund: Money = ..., by: Customer = ..., **_: object)"]]
-    | CancelledMessageHandler[Literal["def handler(event: EventMessage, why: CancelledReason = ..., refund: Money = ..., by: Customer = ..., **_: object)"]]
+    CancelledHandler[
+        Literal[
+            "def handler(why: CancelledReason = ..., refund: Money = ..., by: Customer = ..., **_: object)"
+        ]
+    ]
+    | CancelledMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, why: CancelledReason = ..., refund: Money = ..., by: Customer "
+            "= ..., **_: object)"
+        ]
+    ]
     | CancelledPayloadHandler
 )
 
 
-class CancelledEndpoint(lightbus.EventEndpoint):
+class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener]):
     """The event `shop.orders.cancelled`.
 
     Schema: schemas/shop/orders/cancelled.json
@@ -123,13 +132,7 @@ class CancelledEndpoint(lightbus.EventEndpoint):
         by: Customer | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "why": why,
-                "refund": refund,
-                "by": by,
-            }
-        )
+        return self._fire({"why": why, "refund": refund, "by": by})
 
     async def fire_async(
         self,
@@ -139,33 +142,7 @@ class CancelledEndpoint(lightbus.EventEndpoint):
         by: Customer | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "why": why,
-                "refund": refund,
-                "by": by,
-            }
-        )
-
-    def listen(
-        self,
-        listener: CancelledListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: CancelledListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"why": why, "refund": refund, "by": by})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,13 +196,23 @@ class OrderPlacedPayloadHandler(Protocol):
 
 
 OrderPlacedListener: TypeAlias = (
-    OrderPlacedHandler[Literal["def handler(customer: Customer, total: Money, currency: MoneyCurrency = ..., lines: list[OrderPlacedLine] = ..., follows: OrderPlacedObject = ..., **_: object)"]]
-    | OrderPlacedMessageHandler[Literal["def handler(event: EventMessage, customer: Customer, total: Money, currency: MoneyCurrency = ..., lines: list[OrderPlacedLine] = ..., follows: OrderPlacedObject = ..., **_: object)"]]
+    OrderPlacedHandler[
+        Literal[
+            "def handler(customer: Customer, total: Money, currency: MoneyCurrency = ..., lines: "
+            "list[OrderPlacedLine] = ..., follows: OrderPlacedObject = ..., **_: object)"
+        ]
+    ]
+    | OrderPlacedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, customer: Customer, total: Money, currency: MoneyCurrency = "
+            "..., lines: list[OrderPlacedLine] = ..., follows: OrderPlacedObject = ..., **_: object)"
+        ]
+    ]
     | OrderPlacedPayloadHandler
 )
 
 
-class OrderPlacedEndpoint(lightbus.EventEndpoint):
+class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener]):
     """Somebody bought something.
 
     Schema: schemas/shop/orders/order-placed.schema.json
@@ -271,35 +258,11 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: OrderPlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: OrderPlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class ShopOrdersClient(lightbus.ApiClient):
-    """The events of the `shop.orders` API.
-
-    Attributes:
-        cancelled
-        order_placed: Somebody bought something.
-    """
+    """The events of the `shop.orders` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.cancelled = CancelledEndpoint(bus, _SCHEMA, "cancelled", Cancelled)
         self.order_placed = OrderPlacedEndpoint(bus, _SCHEMA, "order_placed", OrderPlaced)
+        """Somebody bought something."""

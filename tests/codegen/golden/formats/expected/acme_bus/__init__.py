@@ -2,7 +2,7 @@
 # Source sha256: 193e938fa4034a31f5a44097144a630107570994e23303ffc438afc7d511679f. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        times
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def times(self) -> TimesClient:

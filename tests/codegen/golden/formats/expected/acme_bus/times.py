@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 from uuid import UUID
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -113,13 +113,29 @@ class TickedPayloadHandler(Protocol):
 
 
 TickedListener: TypeAlias = (
-    TickedHandler[Literal['def handler(at: datetime = ..., day: date = ..., hour: time = ..., took: timedelta = ..., id: UUID = ..., price: Decimal = ..., blob: bytes = ..., mail: str = ..., nullable: datetime | None = ..., id_or_number: UUID | int = ..., id_or_text: str = ..., untyped: Any = ..., listed: Literal["2020-01-01"] = ..., based: datetime = ..., days: list[date] = ..., inside: TickedInside = ..., by_id: dict[str, UUID] = ..., **_: object)']]
-    | TickedMessageHandler[Literal['def handler(event: EventMessage, at: datetime = ..., day: date = ..., hour: time = ..., took: timedelta = ..., id: UUID = ..., price: Decimal = ..., blob: bytes = ..., mail: str = ..., nullable: datetime | None = ..., id_or_number: UUID | int = ..., id_or_text: str = ..., untyped: Any = ..., listed: Literal["2020-01-01"] = ..., based: datetime = ..., days: list[date] = ..., inside: TickedInside = ..., by_id: dict[str, UUID] = ..., **_: object)']]
+    TickedHandler[
+        Literal[
+            "def handler(at: datetime = ..., day: date = ..., hour: time = ..., took: timedelta = ..., id: "
+            "UUID = ..., price: Decimal = ..., blob: bytes = ..., mail: str = ..., nullable: datetime | None "
+            "= ..., id_or_number: UUID | int = ..., id_or_text: str = ..., untyped: Any = ..., listed: "
+            'Literal["2020-01-01"] = ..., based: datetime = ..., days: list[date] = ..., inside: '
+            "TickedInside = ..., by_id: dict[str, UUID] = ..., **_: object)"
+        ]
+    ]
+    | TickedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, at: datetime = ..., day: date = ..., hour: time = ..., took: "
+            "timedelta = ..., id: UUID = ..., price: Decimal = ..., blob: bytes = ..., mail: str = ..., "
+            "nullable: datetime | None = ..., id_or_number: UUID | int = ..., id_or_text: str = ..., "
+            'untyped: Any = ..., listed: Literal["2020-01-01"] = ..., based: datetime = ..., days: '
+            "list[date] = ..., inside: TickedInside = ..., by_id: dict[str, UUID] = ..., **_: object)"
+        ]
+    ]
     | TickedPayloadHandler
 )
 
 
-class TickedEndpoint(lightbus.EventEndpoint):
+class TickedEndpoint(lightbus.EventEndpoint[TickedListener]):
     """The event `times.ticked`.
 
     Schema: schemas/times.json#/events/ticked
@@ -213,33 +229,9 @@ class TickedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: TickedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: TickedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class TimesClient(lightbus.ApiClient):
-    """The events of the `times` API.
-
-    Attributes:
-        ticked
-    """
+    """The events of the `times` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.ticked = TickedEndpoint(bus, _SCHEMA, "ticked", Ticked)

@@ -2,7 +2,7 @@
 # Source sha256: e9fbac7f9c4e389f694160454993fda79dfdd6035f5668af91f7baabcb66e448. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        check_run
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def check_run(self) -> CheckRunClient:

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, TypeVar, Unpack
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -47,12 +47,14 @@ class ClassMetPayloadHandler(Protocol):
 
 ClassMetListener: TypeAlias = (
     ClassMetHandler[Literal["def handler(room: ClassMetRoom = ..., **_: object)"]]
-    | ClassMetMessageHandler[Literal["def handler(event: EventMessage, room: ClassMetRoom = ..., **_: object)"]]
+    | ClassMetMessageHandler[
+        Literal["def handler(event: EventMessage, room: ClassMetRoom = ..., **_: object)"]
+    ]
     | ClassMetPayloadHandler
 )
 
 
-class ClassMetEndpoint(lightbus.EventEndpoint):
+class ClassMetEndpoint(lightbus.EventEndpoint[ClassMetListener]):
     """The event `check_run.class_met`.
 
     Schema: schemas/check-run/class.json
@@ -64,11 +66,7 @@ class ClassMetEndpoint(lightbus.EventEndpoint):
         room: ClassMetRoom | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "room": room,
-            }
-        )
+        return self._fire({"room": room})
 
     async def fire_async(
         self,
@@ -76,31 +74,7 @@ class ClassMetEndpoint(lightbus.EventEndpoint):
         room: ClassMetRoom | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "room": room,
-            }
-        )
-
-    def listen(
-        self,
-        listener: ClassMetListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ClassMetListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"room": room})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +109,7 @@ CompletedListener: TypeAlias = (
 )
 
 
-class CompletedEndpoint(lightbus.EventEndpoint):
+class CompletedEndpoint(lightbus.EventEndpoint[CompletedListener]):
     """The event `check_run.completed`.
 
     Schema: schemas/check-run/1.0.0.yaml
@@ -147,11 +121,7 @@ class CompletedEndpoint(lightbus.EventEndpoint):
         number: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "number": number,
-            }
-        )
+        return self._fire({"number": number})
 
     async def fire_async(
         self,
@@ -159,31 +129,7 @@ class CompletedEndpoint(lightbus.EventEndpoint):
         number: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "number": number,
-            }
-        )
-
-    def listen(
-        self,
-        listener: CompletedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: CompletedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"number": number})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,12 +160,14 @@ class ReRunPayloadHandler(Protocol):
 
 ReRunListener: TypeAlias = (
     ReRunHandler[Literal["def handler(of: int = ..., part: list[str] = ..., **_: object)"]]
-    | ReRunMessageHandler[Literal["def handler(event: EventMessage, of: int = ..., part: list[str] = ..., **_: object)"]]
+    | ReRunMessageHandler[
+        Literal["def handler(event: EventMessage, of: int = ..., part: list[str] = ..., **_: object)"]
+    ]
     | ReRunPayloadHandler
 )
 
 
-class ReRunEndpoint(lightbus.EventEndpoint):
+class ReRunEndpoint(lightbus.EventEndpoint[ReRunListener]):
     """The event `check_run.re_run`.
 
     Schema: schemas/check-run/re-run.json
@@ -232,12 +180,7 @@ class ReRunEndpoint(lightbus.EventEndpoint):
         part: list[str] | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "of": of,
-                "part": part,
-            }
-        )
+        return self._fire({"of": of, "part": part})
 
     async def fire_async(
         self,
@@ -246,42 +189,11 @@ class ReRunEndpoint(lightbus.EventEndpoint):
         part: list[str] | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "of": of,
-                "part": part,
-            }
-        )
-
-    def listen(
-        self,
-        listener: ReRunListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ReRunListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"of": of, "part": part})
 
 
 class CheckRunClient(lightbus.ApiClient):
-    """The events of the `check_run` API.
-
-    Attributes:
-        class_met
-        completed
-        re_run
-    """
+    """The events of the `check_run` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.class_met = ClassMetEndpoint(bus, _SCHEMA, "class_met", ClassMet)

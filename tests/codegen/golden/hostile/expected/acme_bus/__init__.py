@@ -2,7 +2,7 @@
 # Source sha256: e91629a11e22d27c78a10b9e1e7036fd1a9e980b96ce6c2fd0646f39ee7c01f9. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        evil: \"\"\".
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def evil(self) -> EvilClient:
-        """The API `evil`."""
+        """\"\"\"."""
         from .evil import EvilClient
 
         return EvilClient(self)

@@ -12,10 +12,10 @@ import os  # escaped
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -37,16 +37,17 @@ class Attack:
     """Payload of `evil.attack`.
 
     ends with a quote\"
-
-    Attributes:
-        a___print_1____b: \"\"\" + 1 }}{{ 7 * 7 }}{% raise %}
-        _x___: \"
     """
 
     a___print_1____b: str | UnsetType = UNSET
+    """\"\"\" + 1
+
+    }}{{ 7 * 7 }}{% raise %}
+    """
     enum: Literal["'; import os", '"]]; 1', "back\\slash", "\u202e", "new\nline"] | UnsetType = UNSET
     text: str = '"""\\'
     _x___: AttackX | UnsetType = UNSET
+    """\""""
 
 
 class AttackHandler(Protocol[_Sig]):
@@ -84,13 +85,24 @@ class AttackPayloadHandler(Protocol):
 
 
 AttackListener: TypeAlias = (
-    AttackHandler[Literal['def handler(text: str, a___print_1____b: str = ..., enum: Literal["\'; import os", \'"]]; 1\', "back\\\\slash", "\\u202e", "new\\nline"] = ..., _x___: AttackX = ..., **_: object)']]
-    | AttackMessageHandler[Literal['def handler(event: EventMessage, text: str, a___print_1____b: str = ..., enum: Literal["\'; import os", \'"]]; 1\', "back\\\\slash", "\\u202e", "new\\nline"] = ..., _x___: AttackX = ..., **_: object)']]
+    AttackHandler[
+        Literal[
+            'def handler(text: str, a___print_1____b: str = ..., enum: Literal["\'; import os", \'"]]; 1\', '
+            '"back\\\\slash", "\\u202e", "new\\nline"] = ..., _x___: AttackX = ..., **_: object)'
+        ]
+    ]
+    | AttackMessageHandler[
+        Literal[
+            'def handler(event: EventMessage, text: str, a___print_1____b: str = ..., enum: Literal["\'; '
+            'import os", \'"]]; 1\', "back\\\\slash", "\\u202e", "new\\nline"] = ..., _x___: AttackX = ..., '
+            "**_: object)"
+        ]
+    ]
     | AttackPayloadHandler
 )
 
 
-class AttackEndpoint(lightbus.EventEndpoint):
+class AttackEndpoint(lightbus.EventEndpoint[AttackListener]):
     """ends with a quote\"
 
     Schema: schemas/evil.json#/events/attack
@@ -142,33 +154,10 @@ class AttackEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: AttackListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: AttackListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class EvilClient(lightbus.ApiClient):
-    """The events of the `evil` API.
-
-    Attributes:
-        attack: ends with a quote".
-    """
+    """The events of the `evil` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.attack = AttackEndpoint(bus, _SCHEMA, "attack", Attack)
+        """ends with a quote"."""

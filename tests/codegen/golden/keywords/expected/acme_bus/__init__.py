@@ -2,7 +2,7 @@
 # Source sha256: 775217bca93530f27eace4302a8309801b25e95e9c8f45ba533cae61e2ef615e. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        every
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def every(self) -> EveryClient:

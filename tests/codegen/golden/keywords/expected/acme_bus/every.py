@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Never, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Any, Literal, Never, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -68,7 +68,7 @@ class Thing:
     map: dict[str, int] | UnsetType = UNSET
     patterns: dict[str, str | int] | UnsetType = UNSET
     open_patterns: dict[str, Any] | UnsetType = UNSET
-    record: ThingRecord | UnsetType = UNSET
+    record: ThingRecord | dict[str, Any] | UnsetType = UNSET
     closed_empty: dict[str, Any] | UnsetType = UNSET
     required_only: ThingRequiredOnly | UnsetType = UNSET
     undeclared: ThingUndeclared | UnsetType = UNSET
@@ -102,7 +102,7 @@ class ThingHandler(Protocol[_Sig]):
         map: dict[str, int] = ...,
         patterns: dict[str, str | int] = ...,
         open_patterns: dict[str, Any] = ...,
-        record: ThingRecord = ...,
+        record: ThingRecord | dict[str, Any] = ...,
         closed_empty: dict[str, Any] = ...,
         required_only: ThingRequiredOnly = ...,
         undeclared: ThingUndeclared = ...,
@@ -139,7 +139,7 @@ class ThingMessageHandler(Protocol[_Sig]):
         map: dict[str, int] = ...,
         patterns: dict[str, str | int] = ...,
         open_patterns: dict[str, Any] = ...,
-        record: ThingRecord = ...,
+        record: ThingRecord | dict[str, Any] = ...,
         closed_empty: dict[str, Any] = ...,
         required_only: ThingRequiredOnly = ...,
         undeclared: ThingUndeclared = ...,
@@ -159,13 +159,39 @@ class ThingPayloadHandler(Protocol):
 
 
 ThingListener: TypeAlias = (
-    ThingHandler[Literal['def handler(mixed: Literal["a", 1, True] | float | dict[str, Any] | list[Any] | None = ..., one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = ..., several: int | str | None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)']]
-    | ThingMessageHandler[Literal['def handler(event: EventMessage, mixed: Literal["a", 1, True] | float | dict[str, Any] | list[Any] | None = ..., one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = ..., several: int | str | None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)']]
+    ThingHandler[
+        Literal[
+            'def handler(mixed: Literal["a", 1, True] | float | dict[str, Any] | list[Any] | None = ..., '
+            'one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = ..., several: int | str '
+            "| None = ..., number: float = ..., pair: list[str | int] = ..., open_pair: list[Any] = ..., "
+            "anything: Any = ..., nothing: Never = ..., untyped_object: ThingUntypedObject | Any = ..., "
+            "untyped_array: list[str] | Any = ..., bounded: Any = ..., map: dict[str, int] = ..., patterns: "
+            "dict[str, str | int] = ..., open_patterns: dict[str, Any] = ..., record: ThingRecord | "
+            "dict[str, Any] = ..., closed_empty: dict[str, Any] = ..., required_only: ThingRequiredOnly = "
+            "..., undeclared: ThingUndeclared = ..., not_empty: str = ..., conditional: str = ..., merged: "
+            'int = ..., deep: int | list[Literal[1, 2]] | None = ..., literals: Literal["a", "b"] | int = '
+            "..., or_any: str | Any = ..., **_: object)"
+        ]
+    ]
+    | ThingMessageHandler[
+        Literal[
+            'def handler(event: EventMessage, mixed: Literal["a", 1, True] | float | dict[str, Any] | '
+            'list[Any] | None = ..., one: Literal["only"] = ..., both: bool = ..., narrowed: Literal["a"] = '
+            "..., several: int | str | None = ..., number: float = ..., pair: list[str | int] = ..., "
+            "open_pair: list[Any] = ..., anything: Any = ..., nothing: Never = ..., untyped_object: "
+            "ThingUntypedObject | Any = ..., untyped_array: list[str] | Any = ..., bounded: Any = ..., map: "
+            "dict[str, int] = ..., patterns: dict[str, str | int] = ..., open_patterns: dict[str, Any] = "
+            "..., record: ThingRecord | dict[str, Any] = ..., closed_empty: dict[str, Any] = ..., "
+            "required_only: ThingRequiredOnly = ..., undeclared: ThingUndeclared = ..., not_empty: str = "
+            "..., conditional: str = ..., merged: int = ..., deep: int | list[Literal[1, 2]] | None = ..., "
+            'literals: Literal["a", "b"] | int = ..., or_any: str | Any = ..., **_: object)'
+        ]
+    ]
     | ThingPayloadHandler
 )
 
 
-class ThingEndpoint(lightbus.EventEndpoint):
+class ThingEndpoint(lightbus.EventEndpoint[ThingListener]):
     """The event `every.thing`.
 
     Schema: schemas/all.json#/events/thing
@@ -190,7 +216,7 @@ class ThingEndpoint(lightbus.EventEndpoint):
         map: dict[str, int] | UnsetType = UNSET,
         patterns: dict[str, str | int] | UnsetType = UNSET,
         open_patterns: dict[str, Any] | UnsetType = UNSET,
-        record: ThingRecord | UnsetType = UNSET,
+        record: ThingRecord | dict[str, Any] | UnsetType = UNSET,
         closed_empty: dict[str, Any] | UnsetType = UNSET,
         required_only: ThingRequiredOnly | UnsetType = UNSET,
         undeclared: ThingUndeclared | UnsetType = UNSET,
@@ -252,7 +278,7 @@ class ThingEndpoint(lightbus.EventEndpoint):
         map: dict[str, int] | UnsetType = UNSET,
         patterns: dict[str, str | int] | UnsetType = UNSET,
         open_patterns: dict[str, Any] | UnsetType = UNSET,
-        record: ThingRecord | UnsetType = UNSET,
+        record: ThingRecord | dict[str, Any] | UnsetType = UNSET,
         closed_empty: dict[str, Any] | UnsetType = UNSET,
         required_only: ThingRequiredOnly | UnsetType = UNSET,
         undeclared: ThingUndeclared | UnsetType = UNSET,
@@ -295,33 +321,9 @@ class ThingEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: ThingListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ThingListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class EveryClient(lightbus.ApiClient):
-    """The events of the `every` API.
-
-    Attributes:
-        thing
-    """
+    """The events of the `every` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.thing = ThingEndpoint(bus, _SCHEMA, "thing", Thing)

@@ -2,7 +2,7 @@
 # Source sha256: 642d900bd3369ec8753e182e1e0b79df4cf42df18ffe5d7791a1723ff09a73b1. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        odd
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def odd(self) -> OddClient:

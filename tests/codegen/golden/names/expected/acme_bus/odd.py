@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from datetime import date as _date
 from lightbus import UNSET as _UNSET
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -129,13 +129,27 @@ class NamedPayloadHandler(Protocol):
 
 
 NamedListener: TypeAlias = (
-    NamedHandler[Literal["def handler(class_: str = ..., user_name_: str = ..., user_name: str = ..., _schema: str = ..., _2nd: int = ..., self_: bool = ..., event: str = ..., straße: str = ..., date: date = ..., list: list[int] = ..., UNSET: str = ..., Address: Address = ..., object: NamedThing = ..., other: Chosen = ..., **_: object)"]]
-    | NamedMessageHandler[Literal["def handler(message: EventMessage, class_: str = ..., user_name_: str = ..., user_name: str = ..., _schema: str = ..., _2nd: int = ..., self_: bool = ..., event: str = ..., straße: str = ..., date: date = ..., list: list[int] = ..., UNSET: str = ..., Address: Address = ..., object: NamedThing = ..., other: Chosen = ..., **_: object)"]]
+    NamedHandler[
+        Literal[
+            "def handler(class_: str = ..., user_name_: str = ..., user_name: str = ..., _schema: str = ..., "
+            "_2nd: int = ..., self_: bool = ..., event: str = ..., straße: str = ..., date: date = ..., "
+            "list: list[int] = ..., UNSET: str = ..., Address: Address = ..., object: NamedThing = ..., "
+            "other: Chosen = ..., **_: object)"
+        ]
+    ]
+    | NamedMessageHandler[
+        Literal[
+            "def handler(message: EventMessage, class_: str = ..., user_name_: str = ..., user_name: str = "
+            "..., _schema: str = ..., _2nd: int = ..., self_: bool = ..., event: str = ..., straße: str = "
+            "..., date: date = ..., list: list[int] = ..., UNSET: str = ..., Address: Address = ..., object: "
+            "NamedThing = ..., other: Chosen = ..., **_: object)"
+        ]
+    ]
     | NamedPayloadHandler
 )
 
 
-class NamedEndpoint(lightbus.EventEndpoint):
+class NamedEndpoint(lightbus.EventEndpoint[NamedListener]):
     """The event `odd.named`.
 
     Schema: schemas/odd.json#/events/named
@@ -217,26 +231,6 @@ class NamedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: NamedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: NamedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HTTPError:
@@ -270,7 +264,7 @@ HTTPErrorListener: TypeAlias = (
 )
 
 
-class HTTPErrorEndpoint(lightbus.EventEndpoint):
+class HTTPErrorEndpoint(lightbus.EventEndpoint[HTTPErrorListener]):
     """The event `odd.HTTPError`.
 
     Schema: schemas/odd.json#/events/HTTPError
@@ -282,11 +276,7 @@ class HTTPErrorEndpoint(lightbus.EventEndpoint):
         any: Any_ | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "any": any,
-            }
-        )
+        return self._fire({"any": any})
 
     async def fire_async(
         self,
@@ -294,40 +284,11 @@ class HTTPErrorEndpoint(lightbus.EventEndpoint):
         any: Any_ | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "any": any,
-            }
-        )
-
-    def listen(
-        self,
-        listener: HTTPErrorListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: HTTPErrorListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"any": any})
 
 
 class OddClient(lightbus.ApiClient):
-    """The events of the `odd` API.
-
-    Attributes:
-        named
-        HTTPError
-    """
+    """The events of the `odd` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.named = NamedEndpoint(bus, _SCHEMA, "named", Named)

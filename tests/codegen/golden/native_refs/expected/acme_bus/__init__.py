@@ -2,7 +2,7 @@
 # Source sha256: 3a37bad8481456e40ebd8b9bfc1b1aab58580bb44fbdd12f8e5eb4086c458485. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        bank
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def bank(self) -> BankClient:

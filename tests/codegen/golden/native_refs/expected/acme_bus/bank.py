@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -75,12 +75,17 @@ class PaidPayloadHandler(Protocol):
 
 PaidListener: TypeAlias = (
     PaidHandler[Literal["def handler(amount: Money, account: Account = ..., on: date = ..., **_: object)"]]
-    | PaidMessageHandler[Literal["def handler(event: EventMessage, amount: Money, account: Account = ..., on: date = ..., **_: object)"]]
+    | PaidMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, amount: Money, account: Account = ..., on: date = ..., **_: "
+            "object)"
+        ]
+    ]
     | PaidPayloadHandler
 )
 
 
-class PaidEndpoint(lightbus.EventEndpoint):
+class PaidEndpoint(lightbus.EventEndpoint[PaidListener]):
     """Reaches into another file.
 
     Schema: schemas/bank.json#/events/paid
@@ -94,13 +99,7 @@ class PaidEndpoint(lightbus.EventEndpoint):
         on: date | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "amount": amount,
-                "account": account,
-                "on": on,
-            }
-        )
+        return self._fire({"amount": amount, "account": account, "on": on})
 
     async def fire_async(
         self,
@@ -110,33 +109,7 @@ class PaidEndpoint(lightbus.EventEndpoint):
         on: date | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "amount": amount,
-                "account": account,
-                "on": on,
-            }
-        )
-
-    def listen(
-        self,
-        listener: PaidListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: PaidListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"amount": amount, "account": account, "on": on})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +144,7 @@ ClosedListener: TypeAlias = (
 )
 
 
-class ClosedEndpoint(lightbus.EventEndpoint):
+class ClosedEndpoint(lightbus.EventEndpoint[ClosedListener]):
     """The event `bank.closed`.
 
     Schema: schemas/bank.json#/events/closed
@@ -183,11 +156,7 @@ class ClosedEndpoint(lightbus.EventEndpoint):
         account: Account,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "account": account,
-            }
-        )
+        return self._fire({"account": account})
 
     async def fire_async(
         self,
@@ -195,41 +164,13 @@ class ClosedEndpoint(lightbus.EventEndpoint):
         account: Account,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "account": account,
-            }
-        )
-
-    def listen(
-        self,
-        listener: ClosedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: ClosedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"account": account})
 
 
 class BankClient(lightbus.ApiClient):
-    """The events of the `bank` API.
-
-    Attributes:
-        paid: Reaches into another file.
-        closed
-    """
+    """The events of the `bank` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.paid = PaidEndpoint(bus, _SCHEMA, "paid", Paid)
+        """Reaches into another file."""
         self.closed = ClosedEndpoint(bus, _SCHEMA, "closed", Closed)

@@ -2,7 +2,7 @@
 # Source sha256: 3d902827d53236e9fecd6728467d629b20ccfc4727a403a3d310074626aaae44. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        tree
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def tree(self) -> TreeClient:

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Union, Unpack
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Union
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -162,13 +162,23 @@ class PlantedPayloadHandler(Protocol):
 
 
 PlantedListener: TypeAlias = (
-    PlantedHandler[Literal["def handler(root: Node, value: JsonValue = ..., person: Person = ..., owner: PlantedOwner = ..., **_: object)"]]
-    | PlantedMessageHandler[Literal["def handler(event: EventMessage, root: Node, value: JsonValue = ..., person: Person = ..., owner: PlantedOwner = ..., **_: object)"]]
+    PlantedHandler[
+        Literal[
+            "def handler(root: Node, value: JsonValue = ..., person: Person = ..., owner: PlantedOwner = "
+            "..., **_: object)"
+        ]
+    ]
+    | PlantedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, root: Node, value: JsonValue = ..., person: Person = ..., "
+            "owner: PlantedOwner = ..., **_: object)"
+        ]
+    ]
     | PlantedPayloadHandler
 )
 
 
-class PlantedEndpoint(lightbus.EventEndpoint):
+class PlantedEndpoint(lightbus.EventEndpoint[PlantedListener]):
     """The event `tree.planted`.
 
     Schema: schemas/tree.json#/events/planted
@@ -183,14 +193,7 @@ class PlantedEndpoint(lightbus.EventEndpoint):
         owner: PlantedOwner | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "root": root,
-                "value": value,
-                "person": person,
-                "owner": owner,
-            }
-        )
+        return self._fire({"root": root, "value": value, "person": person, "owner": owner})
 
     async def fire_async(
         self,
@@ -201,34 +204,7 @@ class PlantedEndpoint(lightbus.EventEndpoint):
         owner: PlantedOwner | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "root": root,
-                "value": value,
-                "person": person,
-                "owner": owner,
-            }
-        )
-
-    def listen(
-        self,
-        listener: PlantedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: PlantedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"root": root, "value": value, "person": person, "owner": owner})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,13 +249,23 @@ class PaidPayloadHandler(Protocol):
 
 
 PaidListener: TypeAlias = (
-    PaidHandler[Literal["def handler(method: Cash | PaidMethodCard | PaidMethodBankTransfer, receipt: PaidReceipt = ..., payer: PaidPayer = ..., **_: object)"]]
-    | PaidMessageHandler[Literal["def handler(event: EventMessage, method: Cash | PaidMethodCard | PaidMethodBankTransfer, receipt: PaidReceipt = ..., payer: PaidPayer = ..., **_: object)"]]
+    PaidHandler[
+        Literal[
+            "def handler(method: Cash | PaidMethodCard | PaidMethodBankTransfer, receipt: PaidReceipt = ..., "
+            "payer: PaidPayer = ..., **_: object)"
+        ]
+    ]
+    | PaidMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, method: Cash | PaidMethodCard | PaidMethodBankTransfer, "
+            "receipt: PaidReceipt = ..., payer: PaidPayer = ..., **_: object)"
+        ]
+    ]
     | PaidPayloadHandler
 )
 
 
-class PaidEndpoint(lightbus.EventEndpoint):
+class PaidEndpoint(lightbus.EventEndpoint[PaidListener]):
     """The event `tree.paid`.
 
     Schema: schemas/tree.json#/events/paid
@@ -293,13 +279,7 @@ class PaidEndpoint(lightbus.EventEndpoint):
         payer: PaidPayer | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "method": method,
-                "receipt": receipt,
-                "payer": payer,
-            }
-        )
+        return self._fire({"method": method, "receipt": receipt, "payer": payer})
 
     async def fire_async(
         self,
@@ -309,42 +289,11 @@ class PaidEndpoint(lightbus.EventEndpoint):
         payer: PaidPayer | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "method": method,
-                "receipt": receipt,
-                "payer": payer,
-            }
-        )
-
-    def listen(
-        self,
-        listener: PaidListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: PaidListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"method": method, "receipt": receipt, "payer": payer})
 
 
 class TreeClient(lightbus.ApiClient):
-    """The events of the `tree` API.
-
-    Attributes:
-        planted
-        paid
-    """
+    """The events of the `tree` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.planted = PlantedEndpoint(bus, _SCHEMA, "planted", Planted)

@@ -2,7 +2,7 @@
 # Source sha256: 8a10686185ae41c4b5268a6125af5d760dd125d9d76fef337026356c063c1d59. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        auth: Users and their sessions.
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def auth(self) -> AuthClient:
-        """The API `auth`."""
+        """Users and their sessions."""
         from .auth import AuthClient
 
         return AuthClient(self)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -39,14 +39,14 @@ class UserCreated:
     """Payload of `auth.user_created`.
 
     A user signed up. Fired once for each user.
-
-    Attributes:
-        username: The login name.
-        email: Where to write to; confirmed.
     """
 
     username: str
+    """The login name."""
     email: str
+    """Where to write to;
+    confirmed.
+    """
     referrer: str | UnsetType = UNSET
     address: Address | UnsetType = UNSET
     status: Status
@@ -104,13 +104,24 @@ class UserCreatedPayloadHandler(Protocol):
 
 
 UserCreatedListener: TypeAlias = (
-    UserCreatedHandler[Literal["def handler(username: str, email: str, status: Status, is_admin: bool, score: float, note: str | None, tags: list[str], since: date, referrer: str = ..., address: Address = ..., **_: object)"]]
-    | UserCreatedMessageHandler[Literal["def handler(event: EventMessage, username: str, email: str, status: Status, is_admin: bool, score: float, note: str | None, tags: list[str], since: date, referrer: str = ..., address: Address = ..., **_: object)"]]
+    UserCreatedHandler[
+        Literal[
+            "def handler(username: str, email: str, status: Status, is_admin: bool, score: float, note: str "
+            "| None, tags: list[str], since: date, referrer: str = ..., address: Address = ..., **_: object)"
+        ]
+    ]
+    | UserCreatedMessageHandler[
+        Literal[
+            "def handler(event: EventMessage, username: str, email: str, status: Status, is_admin: bool, "
+            "score: float, note: str | None, tags: list[str], since: date, referrer: str = ..., address: "
+            "Address = ..., **_: object)"
+        ]
+    ]
     | UserCreatedPayloadHandler
 )
 
 
-class UserCreatedEndpoint(lightbus.EventEndpoint):
+class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener]):
     """A user signed up. Fired once for each user.
 
     Schema: schemas/auth.json#/events/user_created
@@ -186,26 +197,6 @@ class UserCreatedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: UserCreatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: UserCreatedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDeleted:
@@ -239,7 +230,7 @@ UserDeletedListener: TypeAlias = (
 )
 
 
-class UserDeletedEndpoint(lightbus.EventEndpoint):
+class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener]):
     """The event `auth.user_deleted`.
 
     Schema: schemas/auth.json#/events/user_deleted
@@ -251,11 +242,7 @@ class UserDeletedEndpoint(lightbus.EventEndpoint):
         username: Any,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "username": username,
-            }
-        )
+        return self._fire({"username": username})
 
     async def fire_async(
         self,
@@ -263,31 +250,7 @@ class UserDeletedEndpoint(lightbus.EventEndpoint):
         username: Any,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "username": username,
-            }
-        )
-
-    def listen(
-        self,
-        listener: UserDeletedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: UserDeletedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"username": username})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,7 +283,7 @@ AllSignedOutListener: TypeAlias = (
 )
 
 
-class AllSignedOutEndpoint(lightbus.EventEndpoint):
+class AllSignedOutEndpoint(lightbus.EventEndpoint[AllSignedOutListener]):
     """The event `auth.all_signed_out`.
 
     Schema: schemas/auth.json#/events/all_signed_out
@@ -334,37 +297,12 @@ class AllSignedOutEndpoint(lightbus.EventEndpoint):
         """Fire the event and wait until it is stored."""
         return await self._fire_async({})
 
-    def listen(
-        self,
-        listener: AllSignedOutListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: AllSignedOutListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class AuthClient(lightbus.ApiClient):
-    """The events of the `auth` API.
-
-    Attributes:
-        user_created: A user signed up.
-        user_deleted
-        all_signed_out
-    """
+    """The events of the `auth` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.user_created = UserCreatedEndpoint(bus, _SCHEMA, "user_created", UserCreated)
+        """A user signed up."""
         self.user_deleted = UserDeletedEndpoint(bus, _SCHEMA, "user_deleted", UserDeleted)
         self.all_signed_out = AllSignedOutEndpoint(bus, _SCHEMA, "all_signed_out", AllSignedOut)

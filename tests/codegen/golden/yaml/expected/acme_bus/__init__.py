@@ -2,7 +2,7 @@
 # Source sha256: 010c6d1b5c7523b810b3153c0f33874a6434fec6adfef1e096591796ace0814d. To regenerate: lightbus-gen
 # fmt: off
 # ruff: noqa
-"""Typed bus, for `lightbus.create(Bus)`."""
+"""Typed bus: `lightbus.create(Bus)`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ __all__ = ["Bus"]
 
 
 class Bus(lightbus.Bus):
-    """Typed bus.
-
-    Attributes:
-        shop
-        stock: What is in the warehouse.
-    """
+    """Typed bus: `lightbus.create(Bus)`."""
 
     @cached_property
     def shop(self) -> ShopClient:
@@ -37,7 +32,7 @@ class Bus(lightbus.Bus):
 
     @cached_property
     def stock(self) -> StockClient:
-        """The API `stock`."""
+        """What is in the warehouse."""
         from .stock import StockClient
 
         return StockClient(self)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Unpack
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
 
 import lightbus
-from lightbus import UNSET, EventMessage, ListenOptions, UnsetType
+from lightbus import UNSET, EventMessage, UnsetType
 
 lightbus.require_format(1)
 
@@ -55,12 +55,14 @@ class CancelledPayloadHandler(Protocol):
 
 CancelledListener: TypeAlias = (
     CancelledHandler[Literal["def handler(number: int, refund_to: TypesAddress = ..., **_: object)"]]
-    | CancelledMessageHandler[Literal["def handler(event: EventMessage, number: int, refund_to: TypesAddress = ..., **_: object)"]]
+    | CancelledMessageHandler[
+        Literal["def handler(event: EventMessage, number: int, refund_to: TypesAddress = ..., **_: object)"]
+    ]
     | CancelledPayloadHandler
 )
 
 
-class CancelledEndpoint(lightbus.EventEndpoint):
+class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener]):
     """The event `shop.cancelled`.
 
     Schema: schemas/shop/cancelled.json
@@ -73,12 +75,7 @@ class CancelledEndpoint(lightbus.EventEndpoint):
         refund_to: TypesAddress | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "number": number,
-                "refund_to": refund_to,
-            }
-        )
+        return self._fire({"number": number, "refund_to": refund_to})
 
     async def fire_async(
         self,
@@ -87,32 +84,7 @@ class CancelledEndpoint(lightbus.EventEndpoint):
         refund_to: TypesAddress | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "number": number,
-                "refund_to": refund_to,
-            }
-        )
-
-    def listen(
-        self,
-        listener: CancelledListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: CancelledListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"number": number, "refund_to": refund_to})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +92,12 @@ class OrderPlaced:
     """Payload of `shop.order_placed`.
 
     A customer has ordered.
-
-    Attributes:
-        country: Norway is `no`, which is a word here.
     """
 
     number: int
     placed_on: date
     country: Literal["no", "se", "dk"] | UnsetType = UNSET
+    """Norway is `no`, which is a word here."""
     ship_to: TypesAddress | UnsetType = UNSET
 
 
@@ -166,13 +136,23 @@ class OrderPlacedPayloadHandler(Protocol):
 
 
 OrderPlacedListener: TypeAlias = (
-    OrderPlacedHandler[Literal['def handler(number: int, placed_on: date, country: Literal["no", "se", "dk"] = ..., ship_to: TypesAddress = ..., **_: object)']]
-    | OrderPlacedMessageHandler[Literal['def handler(event: EventMessage, number: int, placed_on: date, country: Literal["no", "se", "dk"] = ..., ship_to: TypesAddress = ..., **_: object)']]
+    OrderPlacedHandler[
+        Literal[
+            'def handler(number: int, placed_on: date, country: Literal["no", "se", "dk"] = ..., ship_to: '
+            "TypesAddress = ..., **_: object)"
+        ]
+    ]
+    | OrderPlacedMessageHandler[
+        Literal[
+            'def handler(event: EventMessage, number: int, placed_on: date, country: Literal["no", "se", '
+            '"dk"] = ..., ship_to: TypesAddress = ..., **_: object)'
+        ]
+    ]
     | OrderPlacedPayloadHandler
 )
 
 
-class OrderPlacedEndpoint(lightbus.EventEndpoint):
+class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener]):
     """A customer has ordered.
 
     Schema: schemas/shop/order-placed.yaml
@@ -191,14 +171,7 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint):
         Args:
             country: Norway is `no`, which is a word here.
         """
-        return self._fire(
-            {
-                "number": number,
-                "placed_on": placed_on,
-                "country": country,
-                "ship_to": ship_to,
-            }
-        )
+        return self._fire({"number": number, "placed_on": placed_on, "country": country, "ship_to": ship_to})
 
     async def fire_async(
         self,
@@ -222,35 +195,11 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint):
             }
         )
 
-    def listen(
-        self,
-        listener: OrderPlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: OrderPlacedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
-
 
 class ShopClient(lightbus.ApiClient):
-    """The events of the `shop` API.
-
-    Attributes:
-        cancelled
-        order_placed: A customer has ordered.
-    """
+    """The events of the `shop` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.cancelled = CancelledEndpoint(bus, _SCHEMA, "cancelled", Cancelled)
         self.order_placed = OrderPlacedEndpoint(bus, _SCHEMA, "order_placed", OrderPlaced)
+        """A customer has ordered."""

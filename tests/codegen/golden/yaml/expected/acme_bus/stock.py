@@ -10,10 +10,10 @@ What is in the warehouse.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, TypeVar, Unpack
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import lightbus
-from lightbus import EventMessage, ListenOptions
+from lightbus import EventMessage
 
 lightbus.require_format(1)
 
@@ -54,7 +54,7 @@ CountedListener: TypeAlias = (
 )
 
 
-class CountedEndpoint(lightbus.EventEndpoint):
+class CountedEndpoint(lightbus.EventEndpoint[CountedListener]):
     """The event `stock.counted`.
 
     Schema: schemas/stock.yaml#/events/counted
@@ -67,12 +67,7 @@ class CountedEndpoint(lightbus.EventEndpoint):
         left: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return self._fire(
-            {
-                "item": item,
-                "left": left,
-            }
-        )
+        return self._fire({"item": item, "left": left})
 
     async def fire_async(
         self,
@@ -81,40 +76,11 @@ class CountedEndpoint(lightbus.EventEndpoint):
         left: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored."""
-        return await self._fire_async(
-            {
-                "item": item,
-                "left": left,
-            }
-        )
-
-    def listen(
-        self,
-        listener: CountedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return self._listen(listener, listener_name, **options)
-
-    async def listen_async(
-        self,
-        listener: CountedListener,
-        *,
-        listener_name: str,
-        **options: Unpack[ListenOptions],
-    ) -> lightbus.Listener:
-        """Call `listener` with each event, through the durable consumer `listener_name`."""
-        return await self._listen_async(listener, listener_name, **options)
+        return await self._fire_async({"item": item, "left": left})
 
 
 class StockClient(lightbus.ApiClient):
-    """The events of the `stock` API.
-
-    Attributes:
-        counted
-    """
+    """The events of the `stock` API."""
 
     def __init__(self, bus: lightbus.Bus) -> None:
         self.counted = CountedEndpoint(bus, _SCHEMA, "counted", Counted)

@@ -1,0 +1,132 @@
+"""Changes -> files, all of them or none.
+
+New texts are first written beside their targets, and the old files kept under a second name; only then does one
+rename after the other put the new ones in place. Whatever fails on the way, the old files go back. Ctrl-C and
+SIGTERM come before or after all of it; SIGKILL leaves whole files, and some of `SUFFIX` that the next run removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from lightbus_gen.problems import input_error
+from lightbus_gen.write import SUFFIX, Change, Plan
+
+_FIXES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space") | dict.fromkeys(
+    (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT), "move what is in the way"
+)
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Have other runs in a project wait, where the file system knows locks.
+
+    Args:
+        folder: the project's folder. Nothing is written to it.
+    """
+    if sys.platform == "win32":  # no lock for a folder; each file is whole without
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def apply(planned: Plan) -> None:
+    """Carry out a plan, as a whole or not at all. Readers see the old text of a file or the new one.
+
+    Raises:
+        InputError: a file cannot be written; everything is as it was.
+    """
+    for leftover in planned.leftovers:
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+    current = None
+    try:
+        with _undisturbed(), ExitStack() as tidy, ExitStack() as undo:
+            staged = []
+            for current in planned.changes:
+                staged.append((current, *_stage(current, tidy)))
+            for current, new, old in staged:
+                undo.callback(_put_back, current.path, new, old)
+                if new is None:
+                    current.path.unlink()
+                else:
+                    new.replace(current.path)
+            undo.pop_all()
+    except OSError as error:
+        if current is None:
+            raise
+        message = f"cannot be {current.kind}: {error.strerror}"
+        fix = _FIXES.get(error.errno or 0, "grant write access")
+        raise input_error("NOT_WRITABLE", message, fix, path=str(current.path)) from error
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Have signals wait that would end the process."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stage(change: Change, tidy: ExitStack) -> tuple[Path | None, Path | None]:
+    """Prepare one change: write the new file and keep the old one, both beside it."""
+    new = old = None
+    if change.after is not None:
+        _make_folder(change.path.parent, tidy)
+        new = _beside(change.path, tidy)
+        with new.open("xb") as file:
+            file.write(change.after.encode())
+    if change.before is not None:
+        old = _beside(change.path, tidy)
+        try:
+            os.link(change.path, old, follow_symlinks=False)
+        except OSError:  # not every file system has links
+            shutil.copy2(change.path, old, follow_symlinks=False)
+    return new, old
+
+
+def _beside(path: Path, tidy: ExitStack) -> Path:
+    made = path.with_name(f".{secrets.token_hex(8)}{SUFFIX}")
+    tidy.callback(made.unlink, missing_ok=True)
+    return made
+
+
+def _make_folder(folder: Path, tidy: ExitStack) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        tidy.callback(_remove_if_empty, each)
+        each.mkdir(exist_ok=True)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _put_back(path: Path, new: Path | None, old: Path | None) -> None:
+    if old is not None:
+        old.replace(path)
+    elif new is not None and not new.exists():  # it has been put in place
+        path.unlink()

@@ -1,0 +1,71 @@
+"""The generated package as a distribution that others install: its name, version and requirement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightbus.schema import FORMAT_SINCE
+from lightbus_gen.problems import input_error
+from lightbus_gen.write import MARK
+
+BESIDE = ("pyproject.toml", "README.md")
+"""What makes a package a distribution, beside it in the output folder."""
+
+RUNTIME = "lightbus-nats"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What to install.
+
+    Attributes:
+        name: its name on a package index.
+        version: its version, normalised.
+        requirement: the run time it needs: the first that reads the generated format, or newer.
+    """
+
+    name: str
+    version: str
+    requirement: str = f"{RUNTIME}>={FORMAT_SINCE}"
+
+
+def mark(package: str) -> str:
+    """Return what files beside a package begin with; another package in the same folder has its own."""
+    return f"{MARK}for {package} "
+
+
+def checked_distribution(name: str, version: str) -> Distribution | None:
+    """Check a distribution's name and version.
+
+    Returns:
+        The distribution, or None where no name is given.
+
+    Raises:
+        InputError: one of them is missing or not valid.
+    """
+    from packaging.utils import InvalidName, canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
+    if not name:
+        if version:
+            message = f"version = {version!r} is that of a distribution, which has no name"
+            raise input_error("INVALID_CONFIG", message, "add distribution, such as --distribution acme-bus")
+        return None
+    try:
+        canonical = canonicalize_name(name, validate=True)
+    except InvalidName:
+        message = f"distribution = {name!r} is not a distribution name"
+        fix = "use letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+        raise input_error("INVALID_CONFIG", message, fix) from None
+    if canonical == RUNTIME:
+        message = f"distribution = {name!r} is the name of the run time"
+        raise input_error("INVALID_CONFIG", message, "choose another")
+    if not version:
+        message = f"the distribution {name!r} has no version"
+        raise input_error("INVALID_CONFIG", message, "add version, such as --version 1.4.0")
+    try:
+        return Distribution(name, str(Version(version)))
+    except InvalidVersion:
+        message = f"version = {version!r} is not a version"
+        fix = "write one as Python packages have it, such as 1.4.0 or 2.0rc1"
+        raise input_error("INVALID_CONFIG", message, fix) from None

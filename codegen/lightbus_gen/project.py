@@ -1,0 +1,114 @@
+"""One run in a project: from its settings to what changed in its folders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lightbus.errors import did_you_mean
+from lightbus_gen import tree
+from lightbus_gen.commit import apply, exclusive
+from lightbus_gen.config import Settings, read_settings
+from lightbus_gen.dialects import parse_dialects
+from lightbus_gen.distribution import BESIDE, checked_distribution, mark
+from lightbus_gen.files import Report
+from lightbus_gen.problems import InputError, Problem, input_error
+from lightbus_gen.report import Outcome
+from lightbus_gen.write import Plan, plan
+
+
+def run(
+    work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any], *, check: bool = False
+) -> Outcome:
+    """Do the work of a command.
+
+    Args:
+        work: finds out what would change, and reports what it leaves out.
+        flags: settings that count over those of pyproject.toml, by name.
+        check: whether to write nothing.
+    """
+    began = time.perf_counter()
+    planned, problems, report = Plan(), tuple[Problem, ...](), Report()
+    try:
+        settings = effective_settings(flags)
+        with exclusive(settings.root):
+            planned = work(settings, report)
+            if not check:
+                apply(planned)
+    except InputError as error:
+        planned, problems = Plan(), error.problems
+    return Outcome(problems, report.notices, planned, check, time.perf_counter() - began)
+
+
+def effective_settings(flags: Mapping[str, Any]) -> Settings:
+    """Read the settings of the working folder's project, and put flags over them.
+
+    Raises:
+        InputError: pyproject.toml cannot be used.
+    """
+    return replace(read_settings(Path.cwd()), **flags)
+
+
+def plan_schemas(settings: Settings, report: Report, modules: Sequence[str]) -> Plan:
+    """Work out what the documents of some modules' Api classes would change."""
+    from lightbus_gen.export import export
+
+    return plan(settings.schemas, export(modules, settings.root))
+
+
+def plan_project(settings: Settings, report: Report, only: Sequence[str] = ()) -> Plan:
+    """Work out everything a bare `lightbus-gen` would change.
+
+    Args:
+        settings: the settings.
+        report: takes notices of what is left out.
+        only: APIs whose files are looked at; all of them where it is empty.
+
+    Raises:
+        InputError: the settings, the Api classes or the schemas cannot be used.
+    """
+    from lightbus_gen.export import export
+    from lightbus_gen.generate import generate
+
+    package = settings.checked_package()
+    if (settings.out / package).resolve().is_relative_to(settings.schemas.resolve()):
+        message = (
+            f"the package would be in the schemas folder, {settings.schemas}, and its files read as schemas"
+        )
+        raise input_error("INVALID_CONFIG", message, "choose another out folder")
+    distribution = checked_distribution(settings.distribution, settings.version)
+    documents = export(settings.apis, settings.root) if settings.apis else {}
+    files = generate(
+        settings.schemas,
+        package,
+        shared=settings.shared,
+        dialects=parse_dialects(settings.dialects),
+        overlay=documents,
+        report=report,
+        distribution=distribution,
+    )
+    beside = {name: files.pop(name, None) for name in BESIDE}
+    if only:
+        documents = {name: text for name, text in documents.items() if name.removesuffix(".json") in only}
+        files = _restrict(files, package, only)
+    return (
+        plan(settings.schemas, documents)
+        + plan(settings.out, files, within=package, remove_stale=not only)
+        + plan(settings.out, beside, mark=mark(package))
+    )
+
+
+def _restrict(files: Mapping[str, str], package: str, only: Sequence[str]) -> dict[str, str]:
+    """Keep the files of some APIs, and those of the package as a whole."""
+    start = f"{package}/schemas/"
+    known = [name[len(start) : -len(".json")] for name in files if name.startswith(start)]
+    for api in only:
+        if api not in known:
+            fix = f"name one of: {', '.join(known)}"
+            raise input_error("NO_API", f"there is no API {api!r}{did_you_mean(api, known)}", fix)
+    kept = {f"{package}/__init__.py", f"{package}/py.typed"}
+    kept |= {f"{package}/{tree.module_name(api)}.py" for api in only} | {f"{start}{api}.json" for api in only}
+    return {name: text for name, text in files.items() if name in kept}

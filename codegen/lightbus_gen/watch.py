@@ -1,0 +1,132 @@
+"""`lightbus-gen --watch`: one run after the other, each when an input changed."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from lightbus_gen.config import Settings
+from lightbus_gen.files import Report
+from lightbus_gen.project import effective_settings, run
+from lightbus_gen.report import Outcome, shown
+from lightbus_gen.write import Plan
+
+_POLL = 200  # milliseconds between looks at signals while no file changes
+_SUFFIXES = (".py", ".toml", ".json", ".yaml", ".yml", "")  # "" for folders
+
+Signature = tuple[int, int, int]
+
+
+def watch(
+    work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any], show: Callable[[Outcome], None]
+) -> None:
+    """Run until Ctrl-C or SIGTERM. Each run has a process of its own, so that it imports Api classes anew.
+
+    Args:
+        work: finds out what would change; it is pickled.
+        flags: settings that count over those of pyproject.toml, by name.
+        show: takes each outcome.
+
+    Raises:
+        InputError: the settings cannot be used, so that it is not known what to watch.
+    """
+    settings = effective_settings(flags)
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a shell's background jobs ignore it
+        signal.signal(number, signal.default_int_handler)
+    written = _Written()
+    with contextlib.suppress(KeyboardInterrupt):
+        for count, changed in enumerate(_changes(settings)):
+            changed = [path for path in changed if not written.accounts_for(path)]
+            if not changed and count:
+                continue
+            if changed:
+                names = ", ".join(sorted({path.name for path in changed})[:3])
+                _say(f"{names}{', ...' if len(changed) > 3 else ''} changed")
+            outcome = _in_fresh_process(work, flags)
+            if outcome is not None:
+                written.add(change.path for change in outcome.plan.changes)
+                show(outcome)
+            if not count:
+                _say(f"watching {shown(settings.root)} for changes; Ctrl-C ends this")
+
+
+def _changes(settings: Settings) -> Iterator[list[Path]]:
+    """Yield what changed, and an empty list at once and now and then."""
+    import watchfiles
+
+    root, default = settings.root.resolve(), watchfiles.DefaultFilter()
+
+    def is_input(change: watchfiles.Change, path: str) -> bool:
+        if not default(change, path) or Path(path).suffix not in _SUFFIXES:
+            return False
+        return not any(
+            part.startswith(".") for part in Path(os.path.relpath(path, root)).parts if part != ".."
+        )
+
+    folders = {root, *(folder for folder in [settings.schemas.resolve()] if folder.is_dir())}
+    found = watchfiles.watch(*folders, watch_filter=is_input, rust_timeout=_POLL, yield_on_timeout=True)
+    for changes in found:
+        yield [Path(path) for _, path in changes]
+
+
+class _Written:
+    """What the runs have written themselves, which is no reason to run again."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, Signature | None] = {}
+        self._folders: set[Path] = set()
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """Note files as they are now."""
+        for path in (path.resolve() for path in paths):
+            self._files[path] = _signature(path)
+            self._folders.update(path.parents)
+
+    def accounts_for(self, path: Path) -> bool:
+        """Whether a file or folder is as it was written."""
+        return path in self._folders or (path in self._files and self._files[path] == _signature(path))
+
+
+def _signature(path: Path) -> Signature | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _in_fresh_process(work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any]) -> Outcome | None:
+    """Run in a new process and return the outcome, None where the process ended without one."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, work, flags), daemon=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # is passed on: Ctrl-C is for this process alone
+    process.start()
+    signal.signal(signal.SIGINT, before)
+    sender.close()
+    try:
+        outcome: Outcome = receiver.recv()
+    except EOFError:
+        process.join()
+        _say(f"the run ended with exit code {process.exitcode}; waiting for a change")
+        return None
+    finally:
+        receiver.close()
+        process.terminate()
+        process.join()
+    return outcome
+
+
+def _send(sender: Connection, work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any]) -> None:
+    sender.send(run(work, flags))
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

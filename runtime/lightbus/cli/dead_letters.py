@@ -1,0 +1,208 @@
+"""`lightbus dead-letters`: look at events that were given up, replay them, discard them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lightbus import naming
+
+if TYPE_CHECKING:
+    from lightbus.deadletter import Filter
+
+_AGO = re.compile(r"(\d+)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which dead letters a command is about, and how it answers.
+
+    Attributes:
+        url: the server's address; None looks it up.
+        prefix: first token of the bus's streams.
+        wanted: which dead letters.
+        as_json: whether to write one JSON object a line.
+    """
+
+    url: str | None
+    prefix: str
+    wanted: Filter
+    as_json: bool
+
+
+class _Moment(click.ParamType[datetime]):
+    """A time, or how long ago it was."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            if ago := _AGO.fullmatch(value):
+                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            time = datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d for so long ago")
+        return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+Command = Callable[..., None]
+
+
+def _decorated(command: Command, *decorators: Callable[[Command], Command]) -> Command:
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def _where_and_how(command: Command) -> Command:
+    """Add the options that say where the dead letters are and how to answer."""
+    return _decorated(
+        command,
+        click.option(
+            "--url", help="Address of the NATS server.  [default: NATS_URL, else the NATS context in use]"
+        ),
+        click.option(
+            "--prefix",
+            default=naming.DEFAULT_PREFIX,
+            show_default=True,
+            metavar="NAME",
+            help="Prefix of the bus's streams.",
+        ),
+        click.option(
+            "--format",
+            "format_",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="json writes one object a line.",
+        ),
+    )
+
+
+def _filters(command: Command) -> Command:
+    """Add the options that say which dead letters are meant; several must all hold."""
+    return _decorated(
+        command,
+        click.argument("which", nargs=-1, metavar="[NUMBER|ID]..."),
+        click.option("--listener", default="", metavar="NAME", help="Of this listener, as mailer-welcome."),
+        click.option("--event", default="", metavar="NAME", help="Of this event, as auth.user_created."),
+        click.option("--error", default="", metavar="CLASS", help="With this error, as KeyError."),
+        click.option(
+            "--id", "ids", multiple=True, metavar="ID", help="Of the event with this id. Repeatable."
+        ),
+        click.option("--since", type=_Moment(), help="Failed at this time or later: 2026-11-23T09:30, 2h."),
+        click.option("--until", type=_Moment(), help="Failed before this time."),
+    )
+
+
+def _target(
+    url: str | None,
+    prefix: str,
+    format_: str,
+    which: tuple[str, ...],
+    ids: tuple[str, ...] = (),
+    **conditions: Any,
+) -> Target:
+    from lightbus.deadletter import Filter
+
+    if problem := naming.prefix_problem(prefix):
+        raise click.BadParameter(problem, param_hint="--prefix")
+    numbers = frozenset(int(word) for word in which if word.isdecimal())
+    event_ids = frozenset(word for word in which if not word.isdecimal()).union(ids)
+    wanted = Filter(numbers=numbers, event_ids=event_ids, **conditions)
+    return Target(url, prefix, wanted, format_ == "json")
+
+
+def _some_or_all(target: Target, everything: bool) -> None:
+    """Make sure that all dead letters are meant only when the user says so."""
+    from lightbus.deadletter import Filter
+
+    if (target.wanted == Filter()) != everything:
+        raise click.UsageError(
+            "--all and filters exclude each other."
+            if everything
+            else "say which dead letters: numbers, ids, filters such as --listener NAME, or --all."
+        )
+
+
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Only list what it would be done to.")
+_ALL = click.option("--all", "everything", is_flag=True, help="All dead letters.")
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at the events that listeners gave up, replay them, discard them.
+
+    NAME and CLASS may be patterns with * and ?.
+    """
+
+
+@dead_letters.command("list")
+@_filters
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="The latest N only.")
+@click.option("--summary", is_flag=True, help="Count failures of the same kind.")
+@_where_and_how
+def list_(limit: int | None, summary: bool, **options: Any) -> None:
+    """List dead letters, the latest last."""
+    from lightbus.cli.letterbox import list_letters
+
+    sys.exit(list_letters(_target(**options), limit, summary))
+
+
+@dead_letters.command()
+@click.argument("which", metavar="NUMBER|ID")
+@_where_and_how
+def show(which: str, **options: Any) -> None:
+    """Show a dead letter whole, with its event.
+
+    Its number finds it, or the id of its event, which may have failed in several listeners.
+    """
+    from lightbus.cli.letterbox import show_letters
+
+    sys.exit(show_letters(_target(which=(which,), **options)))
+
+
+@dead_letters.command()
+@_filters
+@_ALL
+@_DRY_RUN
+@click.option("--no-wait", is_flag=True, help="Do not wait for the listeners.")
+@_where_and_how
+def replay(everything: bool, dry_run: bool, no_wait: bool, **options: Any) -> None:
+    """Send dead letters to their listeners again.
+
+    A replay reaches the listener that failed, and no other. Event and id stay the same, attempts start
+    again, and the dead letter goes when its event has been handled. Exits with 1 when any failed again or
+    is not handled yet. Ctrl-C stops the waiting, not the replays.
+    """
+    target = _target(**options)
+    _some_or_all(target, everything)
+    from lightbus.cli.letterbox import list_letters, replay_letters
+
+    sys.exit(list_letters(target, doing="replay") if dry_run else replay_letters(target, wait=not no_wait))
+
+
+@dead_letters.command()
+@_filters
+@_ALL
+@_DRY_RUN
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_where_and_how
+def discard(everything: bool, dry_run: bool, yes: bool, **options: Any) -> None:
+    """Remove dead letters for good."""
+    target = _target(**options)
+    _some_or_all(target, everything)
+    if not (dry_run or yes or sys.stdin.isatty()):
+        raise click.UsageError("nobody can be asked whether to discard them; say --yes.")
+    from lightbus.cli.letterbox import discard_letters, list_letters
+
+    sys.exit(list_letters(target, doing="discard") if dry_run else discard_letters(target, ask=not yes))

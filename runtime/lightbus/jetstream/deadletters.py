@@ -1,0 +1,173 @@
+"""The dead letters on JetStream: a stream that keeps them, and one that takes replays to their listeners."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Set
+from dataclasses import replace
+from typing import Any
+
+from lightbus import deadletter, naming
+from lightbus.deadletter import Failure, Filter, Letter
+from lightbus.envelope import MESSAGE_ID
+from lightbus.jetstream import directget
+from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.directget import StoredMessage
+from lightbus.jetstream.provision import (
+    CONSUMER_NOT_FOUND,
+    STREAM_NOT_FOUND,
+    ensure_dead_letter_stream,
+    ensure_replay_stream,
+)
+from lightbus.jetstream.publisher import Conflict, Publisher
+
+_TIMEOUT = 10.0  # seconds for a copy to be confirmed
+_NOTHING_TO_DELETE, _NOTHING_FOUND = 10057, 10037  # error codes of the server
+_EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
+
+
+class JetStreamDeadLetters:
+    """See `lightbus.transport.DeadLetters`; with what workers need besides.
+
+    Args:
+        connection: a connection.
+        publisher: its publisher.
+        prefix: the bus's prefix.
+    """
+
+    def __init__(self, connection: Connection, publisher: Publisher, prefix: str) -> None:
+        self._connection, self._publisher, self._prefix = connection, publisher, prefix
+        self._stream = naming.dead_letter_stream(prefix)
+        self._replays = naming.replay_stream(prefix)
+
+    # -- for workers -------------------------------------------------------------------------------
+
+    async def keep(self, letter: Letter) -> None:
+        """Store a dead letter, in place of an earlier one of the same listener and event.
+
+        Raises:
+            TransportError: that was not confirmed.
+        """
+        needed = {MESSAGE_ID: deadletter.message_id(letter)}
+        await self._publisher.publish(
+            naming.dead_letter_subject(self._prefix, letter.place),
+            letter.body,
+            deadletter.encode(letter, needed, self._connection.max_payload),
+            what=f"the dead letter of sequence {letter.place.sequence}",
+            make_stream=lambda: ensure_dead_letter_stream(self._connection, self._prefix),
+            timeout=_TIMEOUT,
+        )
+
+    async def remove(self, number: int) -> bool:
+        """Delete a dead letter; False when it was gone."""
+        try:
+            await self._connection.api(f"STREAM.MSG.DELETE.{self._stream}", {"seq": number, "no_erase": True})
+        except ApiError as error:
+            if error.err_code not in (_NOTHING_TO_DELETE, STREAM_NOT_FOUND):
+                raise
+            return False
+        return True
+
+    # -- for people and tools ----------------------------------------------------------------------
+
+    async def find(self, wanted: Filter) -> AsyncIterator[Letter]:
+        """Go through those that match; see `DeadLetters.find`."""
+        state = (await self._info(self._stream)).get("state", {})
+        if not state.get("messages"):
+            return
+        if wanted.numbers and not wanted.event_ids:
+            found = self._numbered(sorted(wanted.numbers))
+        else:
+            listener = "" if set(wanted.listener) & set("*?[") else wanted.listener
+            subjects = naming.dead_letter_subjects(self._prefix, listener)
+            found = directget.messages(
+                self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
+            )
+        async for message in found:
+            letter = _letter(message)
+            if letter is not None and wanted.matches(letter):
+                yield letter
+
+    async def _numbered(self, numbers: list[int]) -> AsyncIterator[StoredMessage]:
+        for number in numbers:
+            message = await directget.message_at(self._connection, self._stream, number)
+            if message is not None:
+                yield message
+
+    async def replay(self, letter: Letter) -> bool:
+        """Send a dead letter to its listener once more; see `DeadLetters.replay`."""
+        sent = replace(letter, replays=letter.replays + 1, failure=Failure(""))
+        needed = {_EXPECTED_LAST: "0", MESSAGE_ID: str(uuid.uuid4())}  # none may be on its way
+        try:
+            await self._publisher.publish(
+                naming.replay_subject(self._prefix, letter.place, letter.number),
+                letter.body,
+                deadletter.encode(sent, needed, self._connection.max_payload),
+                what=f"the replay of dead letter {letter.number}",
+                make_stream=lambda: ensure_replay_stream(self._connection, self._prefix),
+                timeout=_TIMEOUT,
+            )
+        except Conflict:
+            return False
+        return True
+
+    async def discard(self, letter: Letter) -> bool:
+        """Remove a dead letter for good; see `DeadLetters.discard`."""
+        subject = naming.replay_subject(self._prefix, letter.place, letter.number)
+        try:
+            await self._connection.api(f"STREAM.PURGE.{self._replays}", {"filter": subject})
+        except ApiError as error:
+            if error.err_code != STREAM_NOT_FOUND:
+                raise
+        return await self.remove(letter.number)
+
+    async def replaying(self) -> Set[int]:
+        """Return the numbers of the dead letters on their way; see `DeadLetters.replaying`."""
+        subjects: list[str] = []
+        while True:
+            request = {"subjects_filter": naming.replay_subjects(self._prefix), "offset": len(subjects)}
+            info = await self._info(self._replays, request)
+            page = info.get("state", {}).get("subjects") or {}
+            subjects += page
+            if not page or len(subjects) >= info.get("total", 0):
+                return {place[1] for subject in subjects if (place := naming.place_of(subject))}
+
+    async def latest(self, letter: Letter) -> int:
+        """Return the number the dead letter has now; see `DeadLetters.latest`."""
+        subject = naming.dead_letter_subject(self._prefix, letter.place)
+        try:  # asked of the stream's leader, as another replica could still tell of the past
+            found = await self._connection.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
+        except ApiError as error:
+            if error.err_code not in (_NOTHING_FOUND, STREAM_NOT_FOUND):
+                raise
+            return 0
+        number: int = found["message"]["seq"]
+        return number
+
+    async def is_served(self, letter: Letter) -> bool:
+        """Whether any worker takes the listener's replays now; see `DeadLetters.is_served`."""
+        durable = naming.replay_durable(letter.place.stream, letter.place.listener)
+        try:
+            info = await self._connection.api(f"CONSUMER.INFO.{self._replays}.{durable}")
+        except ApiError as error:
+            if error.err_code not in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
+                raise
+            return False
+        return bool(info["num_waiting"] or info["num_ack_pending"])
+
+    async def _info(self, stream: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what the server tells about a stream, nothing when it does not exist."""
+        try:
+            return await self._connection.api(f"STREAM.INFO.{stream}", request)
+        except ApiError as error:
+            if error.err_code != STREAM_NOT_FOUND:
+                raise
+            return {}
+
+
+def _letter(message: StoredMessage) -> Letter | None:
+    """Read a stored dead letter; None for what somebody else put there."""
+    found = naming.place_of(message.subject)
+    if found is None:
+        return None
+    return deadletter.decode(found[0], message.sequence, message.headers, message.body, message.time)

@@ -1,0 +1,116 @@
+"""Reading stored messages without a consumer: direct get, in batches where the server offers them (2.11)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from nats.aio.msg import Msg
+
+from lightbus.errors import PermissionDenied, TransportError
+from lightbus.jetstream.connection import Connection
+
+_BATCH = 256  # messages of one request,
+_BATCH_BYTES = 1024 * 1024  # unless they are large
+_TIMEOUT = 5.0  # seconds for the next message of an answer
+_NONE, _END = "404", "204"  # statuses of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as its stream keeps it.
+
+    Attributes:
+        sequence: its place in the stream.
+        subject, headers, body: the message; headers are with those the server adds.
+        time: when it was stored.
+    """
+
+    sequence: int
+    subject: str
+    headers: dict[str, str]
+    body: bytes
+    time: datetime
+
+
+async def messages(
+    connection: Connection, stream: str, subjects: str, first: int, last: int
+) -> AsyncIterator[StoredMessage]:
+    """Go through a stream, a bounded number of messages at a time.
+
+    Args:
+        connection: a connected connection.
+        stream: its name.
+        subjects: which of its messages, as a subject filter.
+        first, last: the sequences to stay within.
+
+    Raises:
+        TransportError: the stream cannot be read directly, or no answer came.
+    """
+    while first <= last:
+        request = {"seq": first, "next_by_subj": subjects, "batch": _BATCH, "max_bytes": _BATCH_BYTES}
+        found = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", request)
+        if not found:
+            return
+        for message in found:
+            if message.sequence > last:
+                return
+            yield message
+        first = found[-1].sequence + 1
+
+
+async def message_at(connection: Connection, stream: str, sequence: int) -> StoredMessage | None:
+    """Return the message of a sequence, None when there is none; raises as `messages` does."""
+    found = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", {"seq": sequence})
+    return found[0] if found else None
+
+
+async def _ask(connection: Connection, subject: str, request: dict[str, Any] | None) -> list[StoredMessage]:
+    """Send a request and gather its answer: one message, or a batch up to its end."""
+    answers: asyncio.Queue[Msg | PermissionDenied] = asyncio.Queue()
+
+    def denied(action: str, denied_subject: str) -> None:
+        if (action, denied_subject) == ("publish", subject.lower()):
+            answers.put_nowait(PermissionDenied(subject, "publishing to"))
+
+    inbox = connection.new_inbox()
+    end = await connection.subscribe(inbox, answers.put_nowait)
+    connection.when_denied(denied)
+    found: list[StoredMessage] = []
+    try:
+        await connection.publish(subject, msgspec.json.encode(request), reply=inbox)
+        while True:
+            try:
+                answer = await asyncio.wait_for(answers.get(), _TIMEOUT)
+            except TimeoutError as error:
+                raise TransportError(f"no answer on {subject} within {_TIMEOUT:g} s") from error
+            if isinstance(answer, PermissionDenied):
+                raise answer
+            headers = dict(answer.headers or {})
+            status = headers.get("Status", "")
+            if status in (_NONE, _END):
+                return found
+            if status:
+                raise TransportError(_refusal(subject, status, headers.get("Description", "")))
+            found.append(_stored(headers, answer.data))
+            if "Nats-Num-Pending" not in headers:  # one message was asked for, or the server knows no batches
+                return found
+    finally:
+        connection.forget(denied)
+        await end()
+
+
+def _stored(headers: dict[str, str], body: bytes) -> StoredMessage:
+    time = datetime.fromisoformat(headers["Nats-Time-Stamp"])
+    return StoredMessage(int(headers["Nats-Sequence"]), headers["Nats-Subject"], headers, body, time)
+
+
+def _refusal(subject: str, status: str, text: str) -> str:
+    if status == "503":
+        stream = subject.removeprefix("$JS.API.DIRECT.GET.").partition(".")[0]
+        return f"stream {stream!r} cannot be read directly. Allow it with: nats stream edit {stream} --allow-direct"
+    return f"the server refuses to read on {subject}: {status} {text}"

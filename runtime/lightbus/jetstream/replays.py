@@ -1,0 +1,56 @@
+"""Replays of dead letters, as a listener receives them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from nats.aio.msg import Msg
+
+from lightbus import deadletter, naming
+from lightbus.deadletter import Failure, Letter
+from lightbus.errors import PermissionDenied
+from lightbus.jetstream.consumer import Pace, PullDelivery, PullSubscription
+from lightbus.naming import Place
+
+log = logging.getLogger("lightbus")
+
+RARELY = Pace(300.0, 30.0)  # replays are seldom, and every listener waits for them
+
+
+class ReplaySubscription(PullSubscription):
+    """A worker's share of the replays sent to its listener; see `lightbus.transport.Subscription`."""
+
+    def _delivery(self, message: Msg) -> PullDelivery:
+        found = naming.place_of(message.subject)
+        if found is None:  # not sent by us; to be read like any event, and to end as a dead letter
+            log.warning("%s: what came on %s is no replay", self.durable, message.subject)
+            return PullDelivery(message, self)
+        return ReplayDelivery(message, self, *found)
+
+
+class ReplayDelivery(PullDelivery):
+    """One delivery of a replay, told as the event it was; see `lightbus.transport.Delivery`."""
+
+    __slots__ = ("_replayed",)
+
+    def __init__(self, message: Msg, subscription: ReplaySubscription, place: Place, number: int) -> None:
+        super().__init__(message, subscription)
+        self._replayed = deadletter.decode(place, number, self.headers, self.body, self.time)
+        self.replay_of = number
+        self.subject, self.headers = self._replayed.subject, self._replayed.headers
+        self.sequence, self.time = place.sequence, place.stored
+
+    async def ack(self) -> None:
+        """Settle: the event is done, so its dead letter goes first."""
+        try:
+            await self._subscription.dead_letters.remove(self.replay_of)
+        except PermissionDenied as error:  # trying again would only run the handler again
+            log.error(
+                "%s: dead letter %d was handled and stays all the same: %s",
+                *(self._subscription.durable, self.replay_of, error),
+            )
+        await self._subscription.confirm(self.reply, b"+ACK")
+
+    def _letter(self, failure: Failure) -> Letter:
+        return replace(self._replayed, failure=failure, attempts=self.attempt)

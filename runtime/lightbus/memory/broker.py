@@ -1,0 +1,276 @@
+"""The broker: streams and durables in memory, with a clock that can be turned by hand."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lightbus.envelope import MESSAGE_ID
+from lightbus.errors import ConsumerLost, ProvisionError
+from lightbus.transport import Consumer, PubAck
+
+
+class Clock:
+    """The time a broker goes by: seconds since the epoch."""
+
+    def now(self) -> float:
+        """Return the current time."""
+        return time.time()
+
+    def seconds_until(self, deadline: float) -> float | None:
+        """Return how long to wait for a deadline; None waits until the clock is turned."""
+        return max(0.0, deadline - self.now())
+
+
+class ManualClock(Clock):
+    """A clock that stands still until `MemoryBroker.advance()` turns it."""
+
+    def __init__(self, start: float = 1_700_000_000.0) -> None:
+        self.time = start
+
+    def now(self) -> float:
+        """Return the time the clock was turned to."""
+        return self.time
+
+    def seconds_until(self, deadline: float) -> float | None:
+        """Wait for the clock to be turned, unless the deadline has passed."""
+        return 0.0 if deadline <= self.time else None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One message of a stream."""
+
+    sequence: int
+    subject: str
+    body: bytes
+    headers: Mapping[str, str]
+    time: float
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A delivery that was not settled: due again at `deadline`."""
+
+    attempt: int
+    deadline: float
+
+
+@dataclass(slots=True)
+class Durable:
+    """A listener's place in a stream.
+
+    Attributes:
+        subject: what it listens to; one that ends in `>` stands for all that begin so.
+        ack_wait: seconds after which an unsettled event falls due again.
+    """
+
+    subject: str
+    ack_wait: float
+    position: int  # sequence of the last message that was delivered at least once
+    pending: dict[int, _Pending] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+    deleted: bool = False
+    takers: int = 0  # open subscriptions
+
+    def wants(self, subject: str) -> bool:
+        """Whether a subject is one it listens to."""
+        if self.subject.endswith(">"):
+            return subject.startswith(self.subject[:-1])
+        return subject == self.subject
+
+
+@dataclass(slots=True)
+class _Stream:
+    messages: dict[int, Stored] = field(default_factory=dict)  # by sequence, in its order
+    last: int = 0
+    ids: dict[str, int] = field(default_factory=dict)
+    durables: dict[str, Durable] = field(default_factory=dict)
+
+
+class MemoryBroker:
+    """Streams and durables, guarded by one lock; what the server is to the JetStream transport.
+
+    Args:
+        clock: the time deadlines go by.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self._lock = threading.RLock()
+        self._streams: dict[str, _Stream] = {}
+        self._watchers: set[Callable[[], None]] = set()
+
+    def advance(self, seconds: float) -> None:
+        """Turn a `ManualClock` forward, so that what falls due happens.
+
+        Raises:
+            TypeError: the broker goes by the real time.
+        """
+        if not isinstance(self.clock, ManualClock):
+            raise TypeError("only a broker with a ManualClock can be advanced")
+        self.clock.time += seconds
+        self._notify()
+
+    def messages(self, stream: str) -> list[Stored]:
+        """Return what a stream holds, oldest first; a stream that does not exist holds nothing."""
+        with self._lock:
+            return list(self._streams.get(stream, _Stream()).messages.values())
+
+    def unsettled(self, stream: str, durable: str) -> int:
+        """Return how many events of a durable were delivered and not settled."""
+        with self._lock:
+            return len(self._streams[stream].durables[durable].pending)
+
+    def delete_durable(self, stream: str, durable: str) -> None:
+        """Delete a durable, as an operator may."""
+        with self._lock:
+            self._streams[stream].durables.pop(durable).deleted = True
+        self._notify()
+
+    def store(
+        self, stream: str, subject: str, body: bytes, headers: Mapping[str, str], *, replace: bool = False
+    ) -> PubAck:
+        """Append a message, unless its id is there already; `replace` removes others of its subject."""
+        with self._lock:
+            kept = self._streams.setdefault(stream, _Stream())
+            message_id = headers.get(MESSAGE_ID, "")
+            if message_id and message_id in kept.ids:
+                return PubAck(stream, kept.ids[message_id], duplicate=True)
+            if replace:
+                for message in self._of_subject(kept, subject):
+                    del kept.messages[message.sequence]
+            kept.last = sequence = kept.last + 1
+            kept.messages[sequence] = Stored(sequence, subject, body, dict(headers), self.clock.now())
+            if message_id:
+                kept.ids[message_id] = sequence
+        self._notify()
+        return PubAck(stream, sequence, duplicate=False)
+
+    def remove(self, stream: str, sequence: int) -> bool:
+        """Delete a message; False when it was gone."""
+        with self._lock:
+            return self._streams.get(stream, _Stream()).messages.pop(sequence, None) is not None
+
+    def remove_subject(self, stream: str, subject: str) -> None:
+        """Delete all messages of a subject."""
+        with self._lock:
+            kept = self._streams.get(stream, _Stream())
+            for message in self._of_subject(kept, subject):
+                del kept.messages[message.sequence]
+
+    @staticmethod
+    def _of_subject(kept: _Stream, subject: str) -> list[Stored]:
+        return [message for message in kept.messages.values() if message.subject == subject]
+
+    def is_served(self, stream: str, durable: str) -> bool:
+        """Whether somebody takes events of a durable or has some in hand."""
+        with self._lock:
+            found = self._streams.get(stream, _Stream()).durables.get(durable)
+            return found is not None and bool(found.takers or found.pending)
+
+    def join(self, stream: str, subject: str, consumer: Consumer) -> Durable:
+        """Return a durable, made when missing.
+
+        Raises:
+            ProvisionError: it exists for another event.
+        """
+        with self._lock:
+            kept = self._streams.setdefault(stream, _Stream())
+            durable = kept.durables.get(consumer.durable)
+            if durable is None:
+                position = _start(kept, consumer)
+                durable = kept.durables[consumer.durable] = Durable(subject, consumer.ack_wait, position)
+            elif durable.subject != subject:
+                raise ProvisionError(
+                    f"durable {consumer.durable!r} of stream {stream!r} already listens to {durable.subject!r},"
+                    f" not {subject!r}; choose another listener_name"
+                )
+            durable.takers += 1
+            return durable
+
+    def leave(self, durable: Durable) -> None:
+        """Take a durable's events no longer; for each `join()` once."""
+        with self._lock:
+            durable.takers -= 1
+
+    def next(self, stream: str, durable: Durable) -> tuple[Stored, int] | None:
+        """Hand out the next due event of a durable and its attempt, or None when nothing is due."""
+        with self._lock:
+            if durable.deleted:
+                raise ConsumerLost(f"a durable of stream {stream!r} was deleted")
+            now = self.clock.now()
+            kept = self._streams[stream]
+            due = [sequence for sequence, pending in durable.pending.items() if pending.deadline <= now]
+            for sequence in sorted(due):
+                if sequence in kept.messages:
+                    return self._hand_out(durable, kept.messages[sequence], now)
+                self.settle(durable, sequence)  # it was deleted meanwhile
+            while durable.position < kept.last:
+                durable.position += 1
+                message = kept.messages.get(durable.position)
+                if message is not None and durable.wants(message.subject):
+                    return self._hand_out(durable, message, now)
+            return None
+
+    def _hand_out(self, durable: Durable, message: Stored, now: float) -> tuple[Stored, int]:
+        attempt = durable.attempts.get(message.sequence, 0) + 1
+        durable.attempts[message.sequence] = attempt
+        durable.pending[message.sequence] = _Pending(attempt, now + durable.ack_wait)
+        return message, attempt
+
+    def next_deadline(self, durable: Durable) -> float | None:
+        """Return when the next unsettled event falls due again."""
+        with self._lock:
+            return min((pending.deadline for pending in durable.pending.values()), default=None)
+
+    def settle(self, durable: Durable, sequence: int) -> None:
+        """End an event for a durable, whichever delivery it was."""
+        with self._lock:
+            durable.pending.pop(sequence, None)
+            durable.attempts.pop(sequence, None)
+
+    def postpone(self, durable: Durable, sequence: int, attempt: int, seconds: float) -> None:
+        """Set when an unsettled event falls due; a delivery that was superseded is ignored."""
+        with self._lock:
+            pending = durable.pending.get(sequence)
+            if pending is not None and pending.attempt == attempt:
+                pending.deadline = self.clock.now() + seconds
+        self._notify()
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call a function, from any thread, whenever something may have fallen due."""
+        with self._lock:
+            self._watchers.add(watcher)
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Stop calling a function."""
+        with self._lock:
+            self._watchers.discard(watcher)
+
+    def _notify(self) -> None:
+        with self._lock:
+            watchers = tuple(self._watchers)
+        for watcher in watchers:
+            watcher()
+
+
+def _start(kept: _Stream, consumer: Consumer) -> int:
+    if consumer.since == "beginning":
+        return 0
+    if consumer.since == "now":
+        return kept.last
+    messages = list(kept.messages.values())
+    first = bisect.bisect_left([message.time for message in messages], consumer.since.timestamp())
+    return messages[first].sequence - 1 if first < len(messages) else kept.last
+
+
+_brokers: dict[str, MemoryBroker] = {}
+
+
+def broker(url: str) -> MemoryBroker:
+    """Return the broker behind a `memory://name` URL, made when missing."""
+    return _brokers.setdefault(url, MemoryBroker())

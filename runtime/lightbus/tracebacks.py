@@ -1,0 +1,47 @@
+"""Which part of a traceback is the user's code, and not this library or Python's own."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+_LIGHTBUS = Path(__file__).parent
+_STDLIB = Path(sysconfig.get_path("stdlib"))
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+def is_ours(filename: str) -> bool:
+    """Whether a file belongs to this library or to Python, rather than to the user."""
+    path = Path(filename)
+    if filename.startswith("<") or path.is_relative_to(_LIGHTBUS):
+        return True
+    return path.is_relative_to(_STDLIB) and not _INSTALLED.intersection(path.parts)
+
+
+def is_installed(filename: str) -> bool:
+    """Whether a file belongs to an installed package."""
+    return bool(_INSTALLED.intersection(Path(filename).parts))
+
+
+def users_traceback(error: BaseException) -> str:
+    """Write out a traceback that begins where the user's code does, as `traceback` would."""
+    trace = error.__traceback__
+    while trace is not None and is_ours(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__)).rstrip()
+
+
+def users_functions(error: BaseException) -> list[str]:
+    """Name the user's functions an exception passed through, `module:function`, outermost first.
+
+    A function that calls itself counts once. Libraries below the user's code are left out, unless there is
+    nothing else: a service may be installed, too.
+    """
+    frames = [
+        (frame.f_code.co_filename, f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}")
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if not is_ours(frame.f_code.co_filename)
+    ]
+    names = [name for filename, name in frames if not is_installed(filename)] or [name for _, name in frames]
+    return [name for at, name in enumerate(names) if at == 0 or names[at - 1] != name]

@@ -1,0 +1,135 @@
+"""How a contender talks: one JSON object a line; calls come on stdin, answers go to stdout.
+
+`python -m tests.bench.contenders.NAME ROLE` makes the role, with the settings of the first line, and serves calls of
+its methods until stdin ends. It also runs on Python 3.9, for a peer that needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional  # noqa: UP035 - Python 3.9
+
+Answer = Dict[str, Any]  # noqa: UP006
+
+
+class Role:
+    """What a process does in a benchmark; every public method can be called from outside."""
+
+    blocking = False
+    """Whether the methods are plain functions, served without an event loop."""
+
+    async def open(self) -> None:
+        """Get ready, as a user's process would before its first event."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+
+
+class Stopwatch:
+    """Wall and CPU seconds of this process."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.monotonic(), time.process_time()
+
+    def stop(self) -> Answer:
+        """Return the time since the watch was made."""
+        return {"seconds": time.monotonic() - self.wall, "cpu": time.process_time() - self.cpu}
+
+
+class Tally:
+    """Counts handled events. `began` and the CPU time start with the first of them."""
+
+    def __init__(self, keep_times: bool = False) -> None:
+        self.handled = 0
+        self.watch: Optional[Stopwatch] = None  # noqa: UP045 - Python 3.9
+        self.times: Optional[List[float]] = [] if keep_times else None  # noqa: UP006, UP045
+
+    def one(self) -> None:
+        """Count an event."""
+        if self.watch is None:
+            self.watch = Stopwatch()
+        self.handled += 1
+        if self.times is not None:
+            self.times.append(time.monotonic())
+
+    def answer(self) -> Answer:
+        """Return the count, when it began, and the CPU seconds since."""
+        began, cpu = (None, 0.0) if self.watch is None else (self.watch.wall, self.watch.stop()["cpu"])
+        return {"handled": self.handled, "began": began, "cpu": cpu}
+
+
+async def spread(fire: Callable[[], Awaitable[Any]], count: int, width: int) -> None:
+    """Fire `count` events, `width` at a time; the same harness for everyone."""
+    numbers = iter(range(count))
+
+    async def lane() -> None:
+        for _ in numbers:
+            await fire()
+
+    await asyncio.gather(*(lane() for _ in range(width)))
+
+
+async def paced(fire: Callable[[], Awaitable[Any]], count: int, gap: float) -> Answer:
+    """Fire one event every `gap` seconds, so that nothing waits; return when each was fired."""
+    fired = []
+    for _ in range(count):
+        await asyncio.sleep(gap)
+        fired.append(time.monotonic())
+        await fire()
+    return {"fired": fired}
+
+
+def serve(roles: Dict[str, Callable[..., Role]]) -> None:  # noqa: UP006
+    """Make the role that the command line names, and answer calls until there are no more."""
+    with _answers() as say:
+        settings = json.loads(sys.stdin.readline())
+        if settings.pop("uvloop", False):
+            import uvloop  # pyright: ignore[reportMissingImports] - only where it is measured
+
+            uvloop.install()
+        role = roles[sys.argv[1]](**settings)
+        if role.blocking:
+            _serve_blocking(role, say)
+        else:
+            asyncio.run(_serve(role, say))
+
+
+@contextmanager
+def _answers() -> Iterator[Callable[[Answer], None]]:
+    """Keep stdout for answers; what libraries print there goes to stderr."""
+    with os.fdopen(os.dup(1), "w") as channel:
+        os.dup2(2, 1)
+
+        def say(answer: Answer) -> None:
+            channel.write(json.dumps(answer) + "\n")
+            channel.flush()
+
+        try:
+            yield say
+        except Exception as error:
+            say({"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()})
+            sys.exit(1)
+
+
+async def _serve(role: Role, say: Callable[[Answer], None]) -> None:
+    await role.open()
+    say({"answer": {"pid": os.getpid()}})
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        call = json.loads(line)
+        say({"answer": await getattr(role, call["call"])(**call["with"])})
+    await role.close()
+
+
+def _serve_blocking(role: Role, say: Callable[[Answer], None]) -> None:
+    say({"answer": {"pid": os.getpid()}})
+    for line in sys.stdin:
+        call = json.loads(line)
+        say({"answer": getattr(role, call["call"])(**call["with"])})

@@ -1,0 +1,73 @@
+"""A schema that grows renames nothing that was generated from it before."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from lightbus_gen.generate import generate
+from lightbus_gen.problems import InputError
+from tests.codegen import drawn, inert
+
+pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+NEW: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {"type": "string"},
+        {"type": "object", "properties": {"new": {"type": "integer"}}},
+        {"type": "object", "title": "New one", "properties": {"new": {"enum": ["new"]}}},
+        {"type": "array", "items": {"type": "object", "properties": {"new": {"type": "object"}}}},
+    ]
+)
+
+
+@unhurried
+@given(drawn.payloads(), NEW, st.data())
+def test_a_new_field_branch_or_definition_renames_nothing(
+    schema: dict[str, Any], new: dict[str, Any], data: st.DataObject
+) -> None:
+    before = names(schema)
+    assume(before is not None)
+    grown = copy.deepcopy(schema)
+    place = data.draw(st.sampled_from(list(_places(grown))))
+    if isinstance(place, list):
+        place.append(new)
+    else:
+        place["new"] = new
+    after = names(grown)
+    assume(after is not None)
+    assert before is not None and after is not None
+    assert before <= after
+
+
+def names(schema: dict[str, Any]) -> set[str] | None:
+    """Return what a module binds, None where the schema is refused."""
+    try:
+        files = generate(Path("absent"), "drawn_bus", overlay={"api/happened.json": json.dumps(schema)})
+    except InputError:
+        return None
+    tree = ast.parse(files["drawn_bus/api.py"])
+    return set(inert.bound_names(tree)) - {name for allowed in inert.IMPORTED.values() for name in allowed}
+
+
+def _places(schema: Any) -> Iterator[dict[str, Any] | list[Any]]:
+    """Yield the maps and lists of a schema that a new entry may be added to."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _places(item)
+    elif isinstance(schema, dict):
+        for keyword, inner in schema.items():
+            if keyword in ("properties", "$defs", "definitions", "anyOf", "oneOf"):
+                yield inner
+            if keyword in ("properties", "patternProperties", "$defs", "definitions"):
+                yield from _places(list(inner.values()))
+            elif keyword not in ("enum", "const"):
+                yield from _places(inner)

@@ -1,0 +1,241 @@
+"""The contract of `lightbus.transport` for events that were given up, kept by every transport."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lightbus import naming
+from lightbus.deadletter import Failure, Filter, Letter
+from lightbus.transport import Delivery, Outgoing, Subscription, Transport
+from tests.conformance.bench import BOUND, Bench, publish, take, take_and_ack
+
+NEVER = Failure("it never works", "ValueError", "0123456789ab", "Traceback:\n  100 % brökèn\nValueError")
+MEGABYTE = 1024 * 1024
+
+
+async def bury(
+    bench: Bench, transport: Transport, *bodies: str, durable: str = "listener", failure: Failure = NEVER
+) -> list[Letter]:
+    """Have a listener give events up, and return its dead letters."""
+    subscription = await bench.subscribe(transport, durable)
+    await publish(transport, *bodies)
+    for _ in bodies:
+        await (await take(subscription)).dead_letter(failure)
+    return await letters(transport, listener=durable)
+
+
+async def letters(transport: Transport, listener: str = "") -> list[Letter]:
+    return [letter async for letter in transport.dead_letters.find(Filter(listener=listener))]
+
+
+async def fail_again(subscription: Subscription, reason: str) -> Delivery:
+    delivery = await take(subscription)
+    await delivery.dead_letter(Failure(reason))
+    return delivery
+
+
+async def test_a_dead_letter_is_the_event_whole_with_what_happened(bench: Bench) -> None:
+    transport = await bench.transport()
+    subscription = await bench.subscribe(transport)
+    await publish(transport, "pöison")
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    await (await take(subscription)).retry(0)
+    poison = await take(subscription)
+    await poison.dead_letter(NEVER)
+    (letter,) = await letters(transport)
+    stream = naming.stream(bench.prefix, "shop")
+    assert letter.place == naming.Place(stream, "listener", poison.sequence, poison.time)
+    assert (letter.number, letter.body, letter.failure) == (1, "pöison".encode(), NEVER)
+    assert letter.subject == naming.subject(bench.prefix, "shop", "created")
+    assert letter.event == "shop.created"
+    assert letter.headers == {"Content-Type": "text/plain"}
+    assert letter.event_id == poison.headers["Nats-Msg-Id"]
+    assert (letter.attempts, letter.replays) == (2, 0)
+    assert before < letter.first_failed == letter.last_failed < datetime.now(UTC) + timedelta(seconds=1)
+
+
+async def test_a_dead_letter_ends_the_event(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "poison", "good")
+    subscription = await bench.subscribe(transport)
+    await (await take(subscription)).dead_letter(NEVER)
+    assert await take_and_ack(subscription, 1) == ["good"]
+    assert await bench.kit.unsettled("shop", "listener") == 0
+
+
+async def test_a_dead_letter_is_kept_once(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "poison")
+    subscription = await bench.subscribe(transport)
+    poison = await take(subscription)
+    await poison.dead_letter(Failure("first"))
+    await poison.dead_letter(Failure("the same failure after a crash"))
+    assert len(await letters(transport)) == 1
+
+
+async def test_an_event_of_the_largest_size_fits_the_dead_letters(bench: Bench) -> None:
+    """Only events of others can be that large; then what is said about them gives way."""
+    transport = await bench.transport()
+    subscription = await bench.subscribe(transport)
+    await bench.kit.publish_raw(naming.subject(bench.prefix, "shop", "created"), b"x" * MEGABYTE)
+    await (await take(subscription)).dead_letter(NEVER)
+    (letter,) = await letters(transport)
+    assert letter.body == b"x" * MEGABYTE
+    assert letter.place.listener == "listener"
+    assert await transport.dead_letters.replay(letter)
+    replay = await take(await bench.replays(transport))
+    assert (replay.replay_of, replay.body) == (letter.number, letter.body)
+    await replay.ack()
+    assert await letters(transport) == []
+
+
+async def test_finding_filters(bench: Bench) -> None:
+    transport = await bench.transport()
+    await bury(bench, transport, "a", durable="one", failure=Failure("x", "KeyError"))
+    await bury(bench, transport, "b", durable="two", failure=Failure("y", "ValueError"))
+
+    async def numbers(wanted: Filter) -> list[int]:
+        return [letter.number async for letter in transport.dead_letters.find(wanted)]
+
+    assert await numbers(Filter()) == [1, 2]
+    assert await numbers(Filter(listener="two")) == [2]
+    assert await numbers(Filter(listener="t*", error="ValueError")) == [2]
+    assert await numbers(Filter(error="KeyError", event="shop.created")) == [1]
+    assert await numbers(Filter(numbers=frozenset({2, 3, 99}))) == [2]
+    (first, second) = await letters(transport)
+    assert await numbers(Filter(event_ids=frozenset({first.event_id}), numbers=frozenset({2}))) == [1, 2]
+    assert await numbers(Filter(since=second.last_failed)) == [2]
+    assert await numbers(Filter(until=second.last_failed)) == [1]
+    assert await numbers(Filter(event="shop.deleted")) == []
+
+
+async def test_there_are_no_dead_letters_at_first(bench: Bench) -> None:
+    transport = await bench.transport()
+    assert await letters(transport) == []
+    assert await transport.dead_letters.replaying() == set()
+
+
+async def test_a_replay_reaches_only_the_listener_that_failed(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "picky")
+    others = await bench.subscribe(transport, "other")
+    assert await take_and_ack(others, 1) == ["picky"]
+    failing = await bench.subscribe(transport, "listener")
+    event = await take(failing)
+    await event.dead_letter(NEVER)
+    replays = [await bench.replays(transport, durable) for durable in ("listener", "other")]
+    (letter,) = await letters(transport)
+    assert await transport.dead_letters.replay(letter)
+    replay = await take(replays[0])
+    assert (replay.body, replay.subject, replay.sequence, replay.time) == (
+        *(event.body, event.subject, event.sequence, event.time),
+    )
+    assert (replay.attempt, replay.replay_of) == (1, letter.number)
+    assert dict(replay.headers) == {"Content-Type": "text/plain"}
+    await replay.ack()
+    await publish(transport, "next")  # nothing of the replay lies before it
+    for subscription in (others, failing):
+        assert await take_and_ack(subscription, 1) == ["next"]
+    await bury(bench, transport, "own", durable="other")
+    (own,) = await letters(transport)
+    await transport.dead_letters.replay(own)
+    assert await take_and_ack(replays[1], 1) == ["own"]
+
+
+async def test_a_dead_letter_stays_until_its_replay_is_acknowledged(bench: Bench) -> None:
+    transport = await bench.transport()
+    (letter,) = await bury(bench, transport, "x")
+    await transport.dead_letters.replay(letter)
+    assert await transport.dead_letters.replaying() == {letter.number}
+    replays = await bench.replays(transport)
+    for attempt in (1, 2):
+        replay = await take(replays)
+        assert replay.attempt == attempt
+        assert await letters(transport) == [letter]
+        await replay.retry(0)
+    await (await take(replays)).ack()
+    assert await letters(transport) == []
+    assert await transport.dead_letters.replaying() == set()
+    assert await transport.dead_letters.latest(letter) == 0
+
+
+async def test_a_replay_waits_for_its_listener(bench: Bench) -> None:
+    transport = await bench.transport()
+    (letter,) = await bury(bench, transport, "x")
+    assert await transport.dead_letters.replay(letter)
+    assert not await transport.dead_letters.is_served(letter)
+    replays = await bench.replays(transport)
+    delivery = await take(replays)
+    assert await transport.dead_letters.is_served(letter)
+    await delivery.ack()
+
+
+async def test_a_replay_on_its_way_is_not_sent_again(bench: Bench) -> None:
+    transport = await bench.transport()
+    (letter,) = await bury(bench, transport, "x")
+    assert await transport.dead_letters.replay(letter)
+    assert not await transport.dead_letters.replay(letter)
+    replays = await bench.replays(transport)
+    replay = await take(replays)
+    assert not await transport.dead_letters.replay(letter)
+    await replay.dead_letter(NEVER)
+    assert await transport.dead_letters.replaying() == set()
+
+
+async def test_a_replay_that_fails_takes_the_place_of_the_last_failure(bench: Bench) -> None:
+    transport = await bench.transport()
+    (first,) = await bury(bench, transport, "x")
+    replays = await bench.replays(transport)
+    before = first
+    for count in (1, 2):
+        assert await transport.dead_letters.replay(before)
+        await fail_again(replays, f"failure {count}")
+        (after,) = await letters(transport)
+        assert after.number > before.number
+        assert await transport.dead_letters.latest(first) == after.number
+        assert (after.place, after.event_id, after.body) == (first.place, first.event_id, first.body)
+        assert (after.failure.reason, after.attempts, after.replays) == (f"failure {count}", 1, count)
+        assert after.first_failed == first.last_failed < after.last_failed
+        before = after
+
+
+async def test_the_same_failure_of_a_replay_is_kept_once(bench: Bench) -> None:
+    transport = await bench.transport()
+    (letter,) = await bury(bench, transport, "x")
+    await transport.dead_letters.replay(letter)
+    replay = await fail_again(await bench.replays(transport), "it fails still")
+    await replay.dead_letter(Failure("and is told again after a crash"))
+    (after,) = await letters(transport)
+    assert after.failure.reason == "it fails still"
+
+
+async def test_discarding(bench: Bench) -> None:
+    transport = await bench.transport()
+    first, second = await bury(bench, transport, "a", "b")
+    await transport.dead_letters.replay(first)
+    assert await transport.dead_letters.discard(first)
+    assert not await transport.dead_letters.discard(first)
+    assert await letters(transport) == [second]
+    await transport.dead_letters.replay(second)
+    replays = await bench.replays(transport)
+    assert await take_and_ack(replays, 1) == ["b"]  # the first one's replay went with it
+    assert await letters(transport) == []
+
+
+@pytest.mark.parametrize("body", ["garbage", "\x00\x01"])
+async def test_bytes_that_cannot_be_read_are_kept(bench: Bench, body: str) -> None:
+    transport = await bench.transport()
+    (letter,) = await bury(bench, transport, body)
+    assert letter.body == body.encode()
+
+
+async def test_ids_of_many_kinds_are_kept(bench: Bench) -> None:
+    transport = await bench.transport()
+    subscription = await bench.subscribe(transport)
+    body = b'{"specversion":"1.0","id":"\\u00fc 100%\\n","source":"/x","type":"shop.created","data":{}}'
+    await transport.publish(Outgoing("shop", "created", "other", body, {}), timeout=BOUND)
+    await (await take(subscription)).dead_letter(NEVER)
+    (letter,) = await letters(transport)
+    assert letter.event_id == "ü 100%\n"

@@ -1,0 +1,547 @@
+"""What becomes of events that listeners give up, on a real nats-server: the promises of docs/delivery.md."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+import lightbus
+from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter, naming
+from lightbus.deadletter import Filter, Letter
+from lightbus.dynamic import DynamicBus
+from lightbus.jetstream import JetStreamTransport
+from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.provision import ensure_dead_letter_stream, ensure_replay_stream
+from lightbus.testing import NatsServer
+from tests.conformance.kits import look_into
+
+BOUND = 20.0
+AT_ONCE = Backoff(first=0, limit=0)
+
+
+class Seen:
+    """Collects what handlers got, from any thread, and lets tests wait for it."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Any] = queue.Queue()
+
+    def __call__(self, value: Any) -> None:
+        self._queue.put(value)
+
+    async def take(self, count: int = 1) -> list[Any]:
+        return await asyncio.to_thread(lambda: [self._queue.get(timeout=BOUND) for _ in range(count)])
+
+    @property
+    def empty(self) -> bool:
+        return self._queue.empty()
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture(autouse=True)
+def auth_api() -> type[Api]:
+    class AuthApi(Api):
+        user_created = Event(parameters=(Parameter("username", str),))
+
+        class Meta:
+            name = "auth"
+
+    return AuthApi
+
+
+Service = Callable[[str], DynamicBus]
+
+
+@pytest.fixture
+async def service(nats_server: NatsServer, prefix: str) -> AsyncIterator[Service]:
+    """Start services by name; all are closed at the test's end."""
+    buses: list[DynamicBus] = []
+
+    def start(name: str) -> DynamicBus:
+        buses.append(lightbus.create(url=nats_server.url, prefix=prefix, service_name=name))
+        return buses[-1]
+
+    yield start
+    for bus in buses:
+        await bus.close_async()
+
+
+@asynccontextmanager
+async def opened(url: str, prefix: str) -> AsyncIterator[JetStreamDeadLetters]:
+    transport = JetStreamTransport(url, service_name="", prefix=prefix)
+    await transport.connect()
+    try:
+        yield transport.dead_letters
+    finally:
+        await transport.close()
+
+
+@pytest.fixture
+async def store(nats_server: NatsServer, prefix: str) -> AsyncIterator[JetStreamDeadLetters]:
+    """The test's dead letters."""
+    async with opened(nats_server.url, prefix) as found:
+        yield found
+
+
+async def until(store: JetStreamDeadLetters, count: int) -> list[Letter]:
+    """Wait until there is a number of dead letters and nothing is replayed, and return them."""
+    async with asyncio.timeout(BOUND):
+        while True:
+            is_settled = not await store.replaying()
+            found = [letter async for letter in store.find(Filter())]
+            if is_settled and len(found) == count:
+                return found
+
+
+async def replay(store: JetStreamDeadLetters, *letters: Letter) -> None:
+    for letter in letters:
+        assert await store.replay(letter)
+
+
+async def until_unserved(store: JetStreamDeadLetters, letter: Letter) -> None:
+    """Wait until the server knows that a listener's workers are gone, so that none is sent a replay."""
+    async with asyncio.timeout(BOUND):
+        while await store.is_served(letter):
+            pass
+
+
+class Broken:
+    """A handler that fails until it is repaired."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.is_broken = True
+        self._seen = seen
+
+    async def __call__(self, event: EventMessage, username: str) -> None:
+        self._seen((username, event.attempt, event.id))
+        if self.is_broken:
+            raise LookupError(f"no {username}")
+
+
+# -- dead letters ------------------------------------------------------------------------------------
+
+
+async def test_a_dead_letter_tells_everything(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    bus = service("mailer")
+    await bus.auth.user_created.listen_async(
+        Broken(seen), listener_name="welcome", retries=2, backoff=AT_ONCE
+    )
+    event = await bus.auth.user_created.fire_async(username="ada")
+    (letter,) = await until(store, 1)
+    assert (letter.event, letter.event_id) == ("auth.user_created", event.id)
+    assert (letter.place.listener, letter.place.sequence) == ("mailer-welcome", 1)
+    assert letter.failure.reason == "LookupError: no ada"
+    assert letter.failure.error == "LookupError"
+    assert letter.failure.traceback.splitlines()[-2].strip() == 'raise LookupError(f"no {username}")'
+    assert len(letter.failure.digest) == 12
+    assert letter.attempts == 3
+    assert letter.place.stored <= letter.first_failed == letter.last_failed
+    assert event.id.encode() in letter.body
+
+
+async def test_equal_failures_share_a_digest(service: Service, store: JetStreamDeadLetters) -> None:
+    def handler(username: str) -> None:
+        if len(username) == 3:
+            raise KeyError(username)
+        int(username)
+
+    bus = service("mailer")
+    await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+    for username in ("ada", "bob", "eight"):
+        await bus.auth.user_created.fire_async(username=username)
+    digests = {letter.failure.reason: letter.failure.digest for letter in await until(store, 3)}
+    assert digests["KeyError: 'ada'"] == digests["KeyError: 'bob'"]
+    assert len(set(digests.values())) == 2
+
+
+GARBAGE = b"\xff\x00 garbage"
+INVALID = b'{"specversion":"1.0","id":"one","source":"/x","type":"auth.user_created","data":{"username":1}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "event_id"),
+    [(GARBAGE, "UnreadableEvent", ""), (INVALID, "InvalidEvent", "one")],
+    ids=["unreadable", "schema-invalid"],
+)
+async def test_what_cannot_be_used_arrives_with_its_bytes_and_can_be_replayed(
+    service: Service,
+    store: JetStreamDeadLetters,
+    nats_server: NatsServer,
+    prefix: str,
+    seen: Seen,
+    body: bytes,
+    error: str,
+    event_id: str,
+) -> None:
+    await service("mailer").auth.user_created.listen_async(seen, listener_name="welcome")
+    async with look_into(nats_server.url) as server:
+        await server.request(naming.subject(prefix, "auth", "user_created"), body, BOUND)
+    (letter,) = await until(store, 1)
+    assert (letter.body, letter.failure.error, letter.event_id) == (body, error, event_id)
+    assert letter.attempts == 1
+    await replay(store, letter)
+    (again,) = await until(store, 1)
+    assert (again.body, again.failure, again.replays) == (body, letter.failure, 1)
+
+
+# -- replays -----------------------------------------------------------------------------------------
+
+
+async def test_a_replay_reaches_the_service_that_failed_and_no_other(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    handler, others = Broken(seen), Seen()
+    mailer, audit = service("mailer"), service("audit")
+    await mailer.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+    for listener in ("welcome", "other"):
+        await audit.auth.user_created.listen_async(lambda username: others(username), listener_name=listener)
+    event = await audit.auth.user_created.fire_async(username="ada")
+    assert await others.take(2) == ["ada", "ada"]
+    assert await seen.take() == [("ada", 1, event.id)]
+    (letter,) = await until(store, 1)
+    handler.is_broken = False
+    await replay(store, letter)
+    assert await seen.take() == [("ada", 1, event.id)]  # attempts start again, the id is the same
+    assert await until(store, 0) == []
+    await audit.auth.user_created.fire_async(username="bob")
+    assert await others.take(2) == ["bob", "bob"]
+    assert others.empty
+
+
+async def test_a_replay_is_retried_like_an_event(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    async def handler(event: EventMessage, username: str) -> None:
+        seen(event.attempt)
+        raise ValueError(f"attempt {event.attempt}")
+
+    bus = service("mailer")
+    await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=2, backoff=AT_ONCE)
+    await bus.auth.user_created.fire_async(username="ada")
+    (first,) = await until(store, 1)
+    await replay(store, first)
+    assert await seen.take(6) == [1, 2, 3, 1, 2, 3]
+    (second,) = await until(store, 1)
+    assert (second.attempts, second.replays, second.first_failed) == (3, 1, first.last_failed)
+
+
+async def test_replays_share_the_listeners_concurrency(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    running, most, is_broken = 0, 0, True
+
+    async def handler(username: str) -> None:
+        nonlocal running, most
+        if is_broken:
+            raise ValueError("not yet")
+        running += 1
+        most = max(most, running)
+        for _ in range(20):
+            await asyncio.sleep(0)  # lets others run, if they may
+        running -= 1
+        seen(username)
+
+    bus = service("mailer")
+    await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+    for number in range(10):
+        await bus.auth.user_created.fire_async(username=f"old {number}")
+    letters = await until(store, 10)
+    is_broken = False
+    await asyncio.gather(
+        *(bus.auth.user_created.fire_async(username=f"new {number}") for number in range(10)),
+        replay(store, *letters),
+    )
+    assert len(set(await seen.take(20))) == 20
+    assert most == 1
+
+
+async def test_a_replay_waits_until_its_service_runs(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    handler = Broken(seen)
+    first_run = service("mailer")
+    await first_run.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+    event = await first_run.auth.user_created.fire_async(username="ada")
+    (letter,) = await until(store, 1)
+    await first_run.close_async()
+    await until_unserved(store, letter)
+    await replay(store, letter)
+    handler.is_broken = False
+    await service("mailer").auth.user_created.listen_async(handler, listener_name="welcome")
+    assert await seen.take(2) == [("ada", 1, event.id)] * 2
+    assert await until(store, 0) == []
+
+
+async def test_closing_gives_a_replay_back_that_waits_for_its_turn(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(username: str) -> None:
+        if username == "poison":
+            raise ValueError("never")
+        started.set()
+        await go_on.wait()
+
+    bus = service("mailer")
+    await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+    await bus.auth.user_created.fire_async(username="poison")
+    (letter,) = await until(store, 1)
+    await bus.auth.user_created.fire_async(username="slow")
+    await asyncio.wait_for(started.wait(), BOUND)
+    await replay(store, letter)
+    closing = asyncio.create_task(bus.close_async())
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait_for(closing, BOUND)
+    assert await store.replaying() == {letter.number}
+    assert await store.latest(letter) == letter.number
+
+
+async def test_a_shutting_down_listener_keeps_its_replays(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    async def handler(username: str) -> None:
+        raise ValueError("stop everything")
+
+    bus = service("mailer")
+    await bus.auth.user_created.listen_async(Broken(seen), listener_name="welcome", retries=0)
+    await bus.auth.user_created.fire_async(username="ada")
+    (letter,) = await until(store, 1)
+    await bus.close_async()
+    await until_unserved(store, letter)
+    strict = service("mailer")
+    await strict.auth.user_created.listen_async(handler, listener_name="welcome", on_error=OnError.SHUTDOWN)
+    await replay(store, letter)
+    with pytest.raises(lightbus.ListenerFailed, match="stop everything"):
+        await asyncio.wait_for(strict.wait_async(), BOUND)
+    await strict.close_async()
+    assert await store.replaying() == {letter.number}
+
+
+WORKER = """
+import os, sys
+import lightbus
+from lightbus import Api, Event, EventMessage, Parameter
+
+class AuthApi(Api):
+    user_created = Event(parameters=(Parameter("username", str),))
+    class Meta:
+        name = "auth"
+
+async def handler(event: EventMessage, username):
+    print("handling", event.id, event.attempt, flush=True)
+    if sys.argv[3] == "hang":
+        import asyncio
+        await asyncio.sleep(60)
+
+bus = lightbus.create(url=sys.argv[1], prefix=sys.argv[2], service_name="mailer")
+bus.auth.user_created.listen(handler, listener_name="welcome", ack_wait=1.0)
+print("ready", flush=True)
+bus.wait()
+"""
+
+
+def test_a_worker_that_is_killed_during_a_replay_loses_nothing(nats_server: NatsServer, prefix: str) -> None:
+    def start(mood: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", WORKER, nats_server.url, prefix, mood], stdout=subprocess.PIPE, text=True
+        )
+
+    async def prepare() -> str:
+        async def handler(username: str) -> None:
+            raise ValueError("not yet")
+
+        async with (
+            lightbus.create(url=nats_server.url, prefix=prefix, service_name="mailer") as bus,
+            opened(nats_server.url, prefix) as store,
+        ):
+            await bus.auth.user_created.listen_async(
+                handler, listener_name="welcome", retries=0, ack_wait=1.0
+            )
+            event = await bus.auth.user_created.fire_async(username="ada")
+            (letter,) = await until(store, 1)
+        async with opened(nats_server.url, prefix) as store:
+            await replay(store, letter)
+        return str(event.id)
+
+    async def look(count: int) -> None:
+        async with opened(nats_server.url, prefix) as store:
+            if count:
+                (letter,) = [letter async for letter in store.find(Filter())]
+                assert await store.replaying() == {letter.number}
+            else:
+                await until(store, 0)
+
+    event_id = asyncio.run(prepare())
+    for mood, attempt in (("hang", 1), ("work", 2)):
+        with start(mood) as worker:
+            try:
+                assert worker.stdout is not None
+                assert worker.stdout.readline() == "ready\n"
+                assert worker.stdout.readline() == f"handling {event_id} {attempt}\n"
+                asyncio.run(look(1 if mood == "hang" else 0))
+            finally:
+                worker.send_signal(signal.SIGKILL)
+    asyncio.run(look(0))
+
+
+async def test_a_replay_whose_dead_letter_went_before_a_crash_is_acknowledged(
+    service: Service, store: JetStreamDeadLetters, seen: Seen
+) -> None:
+    """The dead letter goes first, then the replay; a worker may die between."""
+    handler = Broken(seen)
+    bus = service("mailer")
+    await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+    await bus.auth.user_created.fire_async(username="ada")
+    (letter,) = await until(store, 1)
+    handler.is_broken = False
+    assert await store.remove(letter.number)
+    await replay(store, letter)
+    assert len(await seen.take(2)) == 2
+    assert await until(store, 0) == []
+
+
+async def test_replays_go_on_after_the_server_was_killed(seen: Seen, prefix: str) -> None:
+    handler = Broken(seen)
+    with NatsServer() as server:
+        async with (
+            lightbus.create(url=server.url, prefix=prefix, service_name="mailer") as bus,
+            opened(server.url, prefix) as store,
+        ):
+            await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+            await bus.auth.user_created.fire_async(username="ada")
+            (letter,) = await until(store, 1)
+            handler.is_broken = False
+            server.kill()
+            server.start()
+            await replay(store, letter)
+            assert len(await seen.take(2)) == 2
+            assert await until(store, 0) == []
+
+
+# -- least privilege ---------------------------------------------------------------------------------
+
+SERVICE = """
+    { user: mailer, password: x, permissions: { publish: { %s: [ %s ] } } }
+    { user: admin, password: x }
+"""
+
+
+@asynccontextmanager
+async def restricted(*subjects: str, allowed: bool = False) -> AsyncIterator[tuple[str, str]]:
+    """Run a server that denies or only allows a service some subjects; yields its URL and an operator's."""
+    quoted = ", ".join(f'"{subject}"' for subject in subjects)
+    users = SERVICE % ("allow" if allowed else "deny", quoted)
+    with NatsServer(config=f"authorization {{ users = [ {users} ] }}\n") as server:
+        yield server.url.replace("//", "//mailer:x@"), server.url.replace("//", "//admin:x@")
+
+
+STREAM, DURABLE, SUBJECT = "lightbus-auth", "mailer-welcome", "lightbus.auth.user_created"
+REPLAYS = f"lightbus-dead-letters-replays.{DURABLE}@{STREAM}"
+NEEDED = [  # the table of docs/protocol.md
+    "$JS.API.INFO",
+    f"$JS.API.STREAM.INFO.{STREAM}",
+    "$JS.API.STREAM.INFO.lightbus-dead-letters-replays",
+    f"$JS.API.CONSUMER.INFO.{STREAM}.{DURABLE}",
+    f"$JS.API.CONSUMER.CREATE.{STREAM}.{DURABLE}.{SUBJECT}",
+    f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}",
+    f"$JS.ACK.{STREAM}.{DURABLE}.>",
+    f"lightbus-dead-letters.{STREAM}.{DURABLE}.>",
+    f"$JS.API.CONSUMER.INFO.{REPLAYS}",
+    f"$JS.API.CONSUMER.CREATE.{REPLAYS}.lightbus-dead-letters-replays.{STREAM}.{DURABLE}.>",
+    f"$JS.API.CONSUMER.MSG.NEXT.{REPLAYS}",
+    f"$JS.ACK.{REPLAYS}.>",
+    "$JS.API.STREAM.MSG.DELETE.lightbus-dead-letters",
+]
+
+
+async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
+    handler = Broken(seen)
+    async with (
+        restricted(*NEEDED, allowed=True) as (url, operator),
+        lightbus.create(url=operator, service_name="other") as other,
+        opened(operator, "lightbus") as store,
+        lightbus.create(url=url, service_name="mailer") as bus,
+    ):
+        async with look_into(operator) as server:
+            await ensure_dead_letter_stream(server, "lightbus")
+            await ensure_replay_stream(server, "lightbus")
+        await other.auth.user_created.fire_async(username="ada")
+        await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+        (letter,) = await until(store, 1)
+        await replay(store, letter)
+        (again,) = await until(store, 1)
+        assert again.replays == 1
+        handler.is_broken = False
+        await replay(store, again)
+        assert await until(store, 0) == []
+        assert len(await seen.take(3)) == 3
+
+
+class Messages(logging.Handler):
+    """Hands the text of every record on."""
+
+    def __init__(self, seen: Seen) -> None:
+        super().__init__(logging.WARNING)
+        self._seen = seen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._seen(record.getMessage())
+
+
+@pytest.fixture
+def messages() -> Iterator[Seen]:
+    """What the library warns of."""
+    seen = Seen()
+    handler = Messages(seen)
+    logging.getLogger("lightbus").addHandler(handler)
+    yield seen
+    logging.getLogger("lightbus").removeHandler(handler)
+
+
+async def test_a_service_that_may_take_no_replays_listens_all_the_same(seen: Seen, messages: Seen) -> None:
+    async with (
+        restricted("$JS.API.*.*.lightbus-dead-letters-replays.>") as (url, _),
+        lightbus.create(url=url, service_name="mailer") as bus,
+    ):
+        await bus.auth.user_created.listen_async(lambda username: seen(username), listener_name="welcome")
+        (message,) = await messages.take()
+        assert message.startswith(
+            "mailer-welcome: takes no replays of its dead letters: the NATS server denies"
+        )
+        await bus.auth.user_created.fire_async(username="ada")
+        assert await seen.take() == ["ada"]
+
+
+async def test_a_dead_letter_stays_that_its_service_may_not_remove(
+    seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = Broken(seen)
+    async with (
+        restricted("$JS.API.STREAM.MSG.DELETE.>") as (url, operator),
+        lightbus.create(url=url, service_name="mailer") as bus,
+        opened(operator, "lightbus") as store,
+    ):
+        await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+        await bus.auth.user_created.fire_async(username="ada")
+        (letter,) = await until(store, 1)
+        handler.is_broken = False
+        await replay(store, letter)
+        assert await until(store, 1) == [letter]
+        assert len(await seen.take(2)) == 2
+        assert "dead letter 1 was handled and stays all the same" in caplog.text
