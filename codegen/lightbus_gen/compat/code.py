@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lightbus_gen import ir
-from lightbus_gen.compat.versions import Version, leaves_file
+from lightbus_gen.compat.versions import Version
 from lightbus_gen.files import Report
 from lightbus_gen.lower import lower
 from lightbus_gen.problems import InputError
@@ -29,14 +29,50 @@ class CodeChange:
     message: str
 
 
-def code_changes(
-    old: Version, before: tuple[ApiSource, EventSource], new: Version, after: tuple[ApiSource, EventSource]
-) -> Iterator[CodeChange]:
-    """Yield what changes for code when an event changes; nothing where either version makes no code."""
-    was, is_ = _lowered(old, *before), _lowered(new, *after)
-    if was is None or is_ is None:
-        return
-    if was.class_name != is_.class_name and before[1].name == after[1].name:
+class Code:
+    """The code that is generated for some events of a version.
+
+    Args:
+        version: the version.
+        events: the events.
+    """
+
+    def __init__(self, version: Version, events: Sequence[tuple[ApiSource, EventSource]]) -> None:
+        self._events: dict[tuple[str, str], ir.Event] = {}
+        self._lower(version, events)
+
+    def of(self, api: ApiSource, event: EventSource) -> ir.Event | None:
+        """Return what code for an event consists of; None where the generator makes none."""
+        return self._events.get((api.name, event.name))
+
+    def _lower(self, version: Version, events: Sequence[tuple[ApiSource, EventSource]]) -> None:
+        try:
+            package = lower(_sources(version, events), "package", Report())
+        except InputError:  # the generator says so itself; the other events have code all the same
+            half = len(events) // 2
+            for part in (events[:half], events[half:]) if half else ():
+                self._lower(version, part)
+            return
+        self._events |= {
+            (module.api, event.name): event for module in package.modules for event in module.events
+        }
+
+
+def _sources(version: Version, events: Iterable[tuple[ApiSource, EventSource]]) -> Sources:
+    """Return what there is to load of some events alone."""
+    by_api: dict[str, tuple[ApiSource, list[EventSource]]] = {}
+    for api, event in events:
+        by_api.setdefault(api.name, (api, []))[1].append(event)
+    files = {
+        file: None for _, events in by_api.values() for event in events for file in version.files_of(event)
+    }
+    apis = tuple(replace(api, events=tuple(events)) for api, events in by_api.values())
+    return Sources(version.sources.root, tuple(files), apis)
+
+
+def code_changes(was: ir.Event, is_: ir.Event) -> Iterator[CodeChange]:
+    """Yield what changes for code when an event changes."""
+    if was.class_name != is_.class_name and was.name == is_.name:
         yield CodeChange("CLASS_RENAMED", "", f"class {was.class_name} is {is_.class_name} now")
     then = {field.wire: field for field in was.fields}
     now = {field.wire: field for field in is_.fields}
@@ -51,17 +87,6 @@ def code_changes(
             yield CodeChange(
                 "ARGUMENT_REMOVED", _name(field), f"the argument {_name(field)!r} is gone{renamed}"
             )
-
-
-def _lowered(version: Version, api: ApiSource, event: EventSource) -> ir.Event | None:
-    report = Report()
-    files = version.sources.files if leaves_file(event.file) else (event.file,)
-    sources = Sources(version.sources.root, files, (replace(api, events=(event,)),))
-    try:
-        package = lower(sources, "package", report)
-    except InputError:  # the generator says so itself
-        return None
-    return package.modules[0].events[0]
 
 
 def _annotation_changes(then: ir.Field, now: ir.Field) -> Iterator[CodeChange]:

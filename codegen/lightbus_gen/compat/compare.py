@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from lightbus_gen.compat import witness
-from lightbus_gen.compat.code import code_changes
+from lightbus_gen.compat.code import Code, code_changes
 from lightbus_gen.compat.containment import Containment, Obstacle, TooMuch
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.fields import Field, fields, is_deprecated, renamed_fields
 from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import PAIRS, Category, Direction, Mode, rule
-from lightbus_gen.compat.versions import Version, leaves_file
+from lightbus_gen.compat.versions import Version
 from lightbus_gen.compat.view import Views
 from lightbus_gen.references import Node
 from lightbus_gen.sources import ApiSource, EventSource
@@ -32,6 +32,7 @@ class _Change:
 def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]:
     """Return everything that keeps services of two versions from living together, by place."""
     found = list(_removed(old, new))
+    with_code: list[_Change] = []
     before, after = Views(old.library), Views(new.library)
     same = Equality(old.library, new.library)
     sides = {
@@ -39,7 +40,7 @@ def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]
         Direction.FORWARD: (new, old, Containment(after, before, same.reversed)),
     }
     for change in _pairs(old, new):
-        if _is_untouched(change):
+        if _is_untouched(change, old, new):
             continue
         of_event: list[Finding] = []
         for direction in mode.directions:
@@ -49,7 +50,8 @@ def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]
         found += _merge_renamed(of_event, renamed, change, old.label)
         found += _deprecated(change, *payloads, old, new)
         if _may_change_code(*payloads, before, after) or of_event:
-            found += _code(change, old, new)
+            with_code.append(change)
+    found += _code(with_code, old, new)
     return sorted(found, key=lambda one: (_LEVELS.index(one.level), one.path, one.line, one.column, one.rule))
 
 
@@ -67,10 +69,12 @@ def _pairs(old: Version, new: Version) -> Iterator[_Change]:
             yield _Change(".".join(key), old.events[key], after)
 
 
-def _is_untouched(change: _Change) -> bool:
-    """Whether an event's file is the same and refers to nothing outside."""
-    before, after = change.old[1].file, change.new[1].file
-    return before.text == after.text and before.path == after.path and not leaves_file(after)
+def _is_untouched(change: _Change, old: Version, new: Version) -> bool:
+    """Whether all files that an event is made of are the same."""
+    return change.old[1].file.path == change.new[1].file.path and all(
+        file.path in old.files and old.files[file.path].text == file.text
+        for file in new.files_of(change.new[1])
+    )
 
 
 def _removed(old: Version, new: Version) -> Iterator[Finding]:
@@ -231,12 +235,18 @@ def _may_change_code(before: Node, after: Node, old: Views, new: Views) -> bool:
     return is_gone or "x-python-name" in before.file.text or "x-python-name" in after.file.text
 
 
-def _code(change: _Change, old: Version, new: Version) -> Iterator[Finding]:
-    payload = new.node(change.new[1])
-    for one in code_changes(old, change.old, new, change.new):
-        is_there = isinstance(payload.schema, dict) and one.field in payload.schema.get("properties", {})
-        node = payload.child("properties", one.field) if is_there else payload
-        yield _finding(one.rule, change, Direction.BOTH, node, "", one.field, one.message, old.label)
+def _code(changes: list[_Change], old: Version, new: Version) -> Iterator[Finding]:
+    before = Code(old, [change.old for change in changes])
+    after = Code(new, [change.new for change in changes])
+    for change in changes:
+        was, is_ = before.of(*change.old), after.of(*change.new)
+        if was is None or is_ is None:
+            continue
+        payload = new.node(change.new[1])
+        for one in code_changes(was, is_):
+            is_there = isinstance(payload.schema, dict) and one.field in payload.schema.get("properties", {})
+            node = payload.child("properties", one.field) if is_there else payload
+            yield _finding(one.rule, change, Direction.BOTH, node, "", one.field, one.message, old.label)
 
 
 _MISSING = tuple(

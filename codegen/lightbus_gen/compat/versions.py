@@ -55,6 +55,17 @@ class Version:
     def _bundler(self) -> Bundler:
         return Bundler(self.library)
 
+    @cached_property
+    def files(self) -> dict[str, SchemaFile]:
+        """The files by path."""
+        return {file.path: file for file in self.sources.files}
+
+    def files_of(self, event: EventSource) -> tuple[SchemaFile, ...]:
+        """Return the files that the schema of an event's payload is made of, its own first."""
+        if not _leaves_file(event.file):
+            return (event.file,)
+        return event.file, *self._bundler.reached(event.file)[0]
+
     def of_apis(self, other: Version) -> Version:
         """Return what there is of another version's APIs."""
         names = {api.name for api in other.sources.apis}
@@ -73,7 +84,7 @@ class Version:
         return self._documents[text]
 
 
-def leaves_file(file: SchemaFile) -> bool:
+def _leaves_file(file: SchemaFile) -> bool:
     """Whether a file refers to others, or may do."""
     return re.search(r'"\$(?:ref|dynamicRef|recursiveRef)":\s*"[^#]', file.text) is not None
 
