@@ -11,8 +11,8 @@ import pytest
 
 from tests.compat.project import events, run
 
-OLD = {"type": "object", "properties": {"size": {"type": "integer"}}}
-NEW = {"type": "object", "properties": {"size": {"type": "integer", "minimum": 1}}}
+OLD: dict[str, Any] = {"type": "object", "properties": {"size": {"type": "integer"}}}
+NEW: dict[str, Any] = {"type": "object", "properties": {"size": {"type": "integer", "minimum": 1}}}
 
 
 @pytest.fixture
@@ -224,3 +224,29 @@ def test_an_allowance_that_cannot_be_used(line: str, project: Path) -> None:
     kept = [one for one in ALLOWANCE.format(until="2999-01-01").splitlines() if not one.startswith(key)]
     (project / "pyproject.toml").write_text("\n".join([*kept, line]))
     assert breaking(project).exit_code == 2
+
+
+def test_a_break_in_a_type_that_events_share_is_one_finding(project: Path) -> None:
+    for folder, size in (("old", OLD["properties"]["size"]), ("schemas", NEW["properties"]["size"])):
+        holder = {"type": "object", "properties": {"box": {"$ref": "#/$defs/Box"}}}
+        box = {"type": "object", "properties": {"size": size}}
+        document = events(**{f"event_{number}": holder for number in range(6)})
+        save(project / folder / "auth.json", {**document, "$defs": {"Box": box}})
+    outcome = breaking(project)
+    assert "  also: auth.event_1, auth.event_2, auth.event_3 and 2 more events" in outcome.out.splitlines()
+    [one] = breaking(project, "--format", "json").facts["findings"]
+    assert (one["event"], one["field"]) == ("auth.event_0", "box.size")
+    assert one["also"] == [f"auth.event_{number}" for number in range(1, 6)]
+
+
+def test_what_one_of_several_events_is_allowed_the_others_are_not(project: Path) -> None:
+    (project / "pyproject.toml").write_text(ALLOWANCE.format(until="2999-12-31"))
+    for folder, box in (("old", OLD), ("schemas", NEW)):
+        holder = {"type": "object", "properties": {"box": {"$ref": "#/$defs/Box"}}}
+        document = {**events(signed_in=holder, signed_out=holder), "$defs": {"Box": box}}
+        save(project / folder / "auth.json", document)
+    findings = breaking(project, "--format", "json").facts["findings"]
+    assert [(one["event"], one["level"], one["also"]) for one in findings] == [
+        ("auth.signed_in", "note", []),
+        ("auth.signed_out", "error", []),
+    ]

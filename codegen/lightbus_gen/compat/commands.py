@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lightbus_gen import options
+from lightbus_gen.compat.findings import Finding, by_place
 from lightbus_gen.compat.output import Comparison, Format, show
 from lightbus_gen.compat.rules import Mode, rule, rules
 from lightbus_gen.config import Settings
@@ -23,7 +24,6 @@ from lightbus_gen.problems import InputError, input_error
 from lightbus_gen.project import effective_settings
 
 if TYPE_CHECKING:
-    from lightbus_gen.compat.findings import Finding
     from lightbus_gen.compat.versions import Version
 
 
@@ -107,7 +107,9 @@ def breaking(
             if one.rule not in left_out and category_ in (Scope.ALL, one.category)
         )
         files = {file.shown: file for file in new.sources.files}
-        outcome.findings = apply_allowances(wanted, files, allowances, datetime.date.today(), report)
+        outcome.findings = by_place(
+            apply_allowances(wanted, files, allowances, datetime.date.today(), report)
+        )
         report.check()
     except InputError as error:
         outcome.findings, outcome.problems = [], error.problems

@@ -36,8 +36,8 @@ def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]
     before, after = Views(old.library), Views(new.library)
     same = Equality(old.library, new.library)
     sides = {
-        Direction.BACKWARD: (old, new, Containment(before, after, same)),
-        Direction.FORWARD: (new, old, Containment(after, before, same.reversed)),
+        Direction.BACKWARD: (old, new, Containment(before, after, same), witness.Proofs()),
+        Direction.FORWARD: (new, old, Containment(after, before, same.reversed), witness.Proofs()),
     }
     for change in _pairs(old, new):
         if _is_untouched(change, old, new):
@@ -114,6 +114,7 @@ def _compare_event(
     writer: Version,
     reader: Version,
     containment: Containment,
+    known: witness.Proofs,
     against: str,
 ) -> list[Finding]:
     sides = {Direction.BACKWARD: (change.old, change.new), Direction.FORWARD: (change.new, change.old)}
@@ -129,7 +130,7 @@ def _compare_event(
         return []
     sends = witness.Contract(writer, writer_api, written)
     takes = witness.Contract(reader, reader_api, read)
-    proofs = [witness.find(sends, takes, one) for one in obstacles]
+    proofs = [known.find(sends, takes, one) for one in obstacles]
     if not all(proofs) and not any(proofs) and takes.covers(sends):
         return []
     found = []

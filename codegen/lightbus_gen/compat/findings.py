@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ class Finding:
         payload: a payload that proves it; None where there is none.
         refusal: what the refusing side says about the payload.
         allowed: why it is intended, in the words of who allowed it; "" if nobody did.
+        also: the other events that the same place of the schemas belongs to.
     """
 
     rule: str
@@ -44,6 +46,7 @@ class Finding:
     payload: Any = None
     refusal: str = ""
     allowed: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def location(self) -> str:
@@ -69,3 +72,18 @@ class Finding:
     def with_hint(self, hint: str) -> Finding:
         """Return it with more to its message."""
         return replace(self, message=f"{self.message}; {hint}")
+
+
+def by_place(findings: Iterable[Finding]) -> list[Finding]:
+    """Make one finding of those that several events have at the same place, a type that they share."""
+    groups: dict[tuple[object, ...], list[Finding]] = {}
+    for one in findings:
+        what = one.rule, one.level, one.direction, one.message, one.allowed, one.against
+        groups.setdefault((one.path, one.place, *what), []).append(one)
+    return [_joined(group) for group in groups.values()]
+
+
+def _joined(group: list[Finding]) -> Finding:
+    first = group[0]
+    others = dict.fromkeys(one.event for one in group if one.event != first.event)
+    return replace(first, also=tuple(others))

@@ -84,6 +84,8 @@ def show(outcome: Comparison, format_: Format) -> None:
 def _lines(one: Finding) -> list[str]:
     """Write a finding without its place and rule."""
     lines = [f"{one.subject}: {one.message}", *([one.effect] if one.effect else [])]
+    if one.also:
+        lines.append(f"also: {_names(one.also)}")
     if one.payload is not None:
         lines.append(f"payload: {_short(json.dumps(one.payload, ensure_ascii=False))}")
         lines.append(f"refused: {_short(one.refusal)}")
@@ -92,11 +94,17 @@ def _lines(one: Finding) -> list[str]:
     return [*lines, f"fix: {one.fix}"] if one.fix else lines
 
 
+def _names(events: Sequence[str]) -> str:
+    more = len(events) - _MOST_NAMES
+    return ", ".join(events) if more < 2 else f"{', '.join(events[:_MOST_NAMES])} and {more} more events"
+
+
 def _short(text: str) -> str:
     """Shorten what a person need not read to the end; the JSON format has all of it."""
     return text if len(text) <= 400 else f"{text[:300]} ... {text[-60:]} ({len(text)} characters)"
 
 
+_MOST_NAMES = 3
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 

@@ -42,8 +42,12 @@ class Contract:
     """
 
     def __init__(self, version: Version, api: ApiSource, event: EventSource) -> None:
-        document = version.document(api, event)
-        self._event, self._document = event.name, document
+        self._version, self._api, self._event = version, api, event.name
+        self._source = event
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return self._version.document(self._api, self._source)
 
     @cached_property
     def _written(self) -> Any:
@@ -82,24 +86,38 @@ class Contract:
         return {**shared, **parameters} if isinstance(parameters, dict) else parameters
 
 
-def find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
-    """Return the first payload that proves an obstacle, made as small as it can be; None if there is none.
+class Proofs:
+    """Finds payloads that prove obstacles in one direction; one at the same place of a shared type only once."""
 
-    Args:
-        writer: the version that sends.
-        reader: the version that refuses.
-        obstacle: what to prove.
-    """
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, ...], Witness] = {}
+
+    def find(self, writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
+        """Return a payload that proves an obstacle, of this event or another; None if none is found.
+
+        Args:
+            writer: the version that sends.
+            reader: the version that refuses.
+            obstacle: what to prove.
+        """
+        place = (*obstacle.reader.key, obstacle.reader_keyword, *obstacle.writer.key, obstacle.writer_keyword)
+        key = (*place, obstacle.kind, obstacle.name)
+        if key not in self._found:
+            found = _find(writer, reader, obstacle)
+            if found is None:
+                return None
+            self._found[key] = found
+        return self._found[key]
+
+
+def _find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
+    """Return the first payload that proves an obstacle, made as small as it can be."""
     try:
         for payload in itertools.islice(obstacle.payloads(), _MOST_TRIED):
             if writer.writes(payload) and reader.refusal(payload, obstacle):
                 small = _shrunk(payload, lambda it: writer.writes(it) and bool(reader.refusal(it, obstacle)))
                 return Witness(small, reader.refusal(small, obstacle))
-    except (
-        SchemaError,
-        ValueError,
-        RecursionError,
-    ):  # a schema that cannot be compiled is reported elsewhere
+    except (SchemaError, ValueError, RecursionError):  # what cannot be compiled is reported elsewhere
         return None
     return None
 
