@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from lightbus_gen.compat import witness
 from lightbus_gen.compat.code import Code, code_changes
-from lightbus_gen.compat.containment import Containment, Obstacle, TooMuch
+from lightbus_gen.compat.containment import Containment, TooMuch
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.fields import Field, fields, is_deprecated, renamed_fields
 from lightbus_gen.compat.findings import Finding
+from lightbus_gen.compat.obstacles import Obstacle
 from lightbus_gen.compat.rules import PAIRS, Category, Direction, Mode, rule
 from lightbus_gen.compat.versions import Version
 from lightbus_gen.compat.view import Views

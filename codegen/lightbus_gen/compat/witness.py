@@ -12,7 +12,7 @@ from typing import Any
 from lightbus.errors import SchemaError
 from lightbus.schema import open_schema
 from lightbus.schema.reference import Document, Node
-from lightbus_gen.compat.containment import Obstacle
+from lightbus_gen.compat.obstacles import Obstacle
 from lightbus_gen.compat.opinion import covers
 from lightbus_gen.compat.versions import Version
 from lightbus_gen.sources import ApiSource, EventSource
