@@ -206,7 +206,7 @@ RULES: tuple[Rule, ...] = (
          '{"type": "object", "properties": {"code": {"type": "string", "pattern": "^(?=[ab])\\\\w+$"}}}',
          "look at the two schemas; if all is well, say so with x-lightbus-allow-breaking, or use --allow-undecided"),
     Rule("EVENT_DEPRECATED", _WIRE, _BOTH, "an event is deprecated now",
-         "Nothing breaks. Type checkers point at code that still fires it or listens to it.",
+         "Nothing breaks. Type checkers point at code that still fires it; who fires it or listens to it gets a DeprecationWarning.",
          '{"type": "object", "properties": {"name": {"type": "string"}}}',
          '{"type": "object", "properties": {"name": {"type": "string"}}, "deprecated": true}',
          "move producers and listeners to another event; remove this one when nobody uses it", "note"),

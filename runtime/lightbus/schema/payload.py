@@ -142,6 +142,7 @@ class ParameterContract:
         default: JSON value filled in when it is absent, or `NO_DEFAULT`.
         annotation: its Python type, as text for messages.
         description: the author's words, "" without.
+        deprecated: whether nobody is to use it any more.
     """
 
     name: str
@@ -150,11 +151,17 @@ class ParameterContract:
     default: object
     annotation: str
     description: str = ""
+    deprecated: bool = False
 
     @property
     def always_present(self) -> bool:
         """Whether handlers always receive it."""
         return self.required or self.default is not NO_DEFAULT
+
+
+def is_deprecated(node: Node) -> bool:
+    """Whether a schema says that what it describes is deprecated."""
+    return isinstance(node.schema, dict) and node.has("deprecated") and node.schema["deprecated"] is True
 
 
 def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
@@ -176,6 +183,7 @@ def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
                 annotation(node) for node in (nodes if wire in found.conditional else nodes[-1:])
             ),
             description=_description(nodes),
+            deprecated=any(is_deprecated(node) for node in nodes),
         )
         for wire, nodes in found.properties.items()
     )
