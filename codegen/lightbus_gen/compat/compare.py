@@ -50,7 +50,7 @@ def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]
         renamed = renamed_fields(before, payloads[0], after, payloads[1], same)
         found += _merge_renamed(of_event, renamed, change, old.label)
         found += _deprecated(change, *payloads, old, new)
-        if _may_change_code(*payloads, before, after) or of_event:
+        if _may_change_code(*payloads, before, after) or any(map(_may_show_in_signature, of_event)):
             with_code.append(change)
     found += _code(with_code, old, new)
     return sorted(found, key=lambda one: (_LEVELS.index(one.level), one.path, one.line, one.column, one.rule))
@@ -237,6 +237,13 @@ def _may_change_code(before: Node, after: Node, old: Views, new: Views) -> bool:
     return is_gone or "x-python-name" in before.file.text or "x-python-name" in after.file.text
 
 
+def _may_show_in_signature(one: Finding) -> bool:
+    """Whether a finding may go with another parameter or annotation; what is inside an object has a class for it."""
+    if one.rule in _UNSEEN:
+        return False
+    return not one.field if one.rule in _OF_PROPERTIES else "." not in one.field or "*" in one.field
+
+
 def _code(changes: list[_Change], old: Version, new: Version) -> Iterator[Finding]:
     before = Code(old, [change.old for change in changes])
     after = Code(new, [change.new for change in changes])
@@ -251,6 +258,21 @@ def _code(changes: list[_Change], old: Version, new: Version) -> Iterator[Findin
             yield _finding(one.rule, change, Direction.BOTH, node, "", one.field, one.message, old.label)
 
 
+_UNSEEN = frozenset(
+    id_
+    for kind in (
+        "range",
+        "multiple_of",
+        "length",
+        "item_count",
+        "field_count",
+        "pattern",
+        "unique_items",
+        "dependency",
+    )
+    for id_ in PAIRS[kind]
+)
+_OF_PROPERTIES = frozenset((*PAIRS["required"], *PAIRS["required_new"]))
 _MISSING = tuple(
     rule(id_).title
     for id_ in (

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lightbus.schema import open_schema
 from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import DIALECTS, metaschema_problems
 from lightbus_gen.bundle import Bundler
@@ -44,7 +45,7 @@ class Version:
     library: Library
     is_file: bool = False
     is_one_schema: bool = False
-    _documents: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    _documents: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
@@ -76,11 +77,12 @@ class Version:
         """Return the schema of an event's payload."""
         return self.library.node(event.file, event.path)
 
-    def document(self, api: ApiSource, event: EventSource) -> dict[str, Any]:
-        """Return a self-contained document that holds an event."""
+    def documents(self, api: ApiSource, event: EventSource) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a self-contained document that holds an event: as it was written, and as listeners read it."""
         text = self._bundler.document_text(replace(api, events=(event,)))
         if text not in self._documents:
-            self._documents[text] = json.loads(text)
+            written = json.loads(text)
+            self._documents[text] = written, open_schema(written)
         return self._documents[text]
 
 

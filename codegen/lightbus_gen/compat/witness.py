@@ -46,16 +46,16 @@ class Contract:
         self._source = event
 
     @cached_property
-    def _document(self) -> dict[str, Any]:
-        return self._version.document(self._api, self._source)
+    def _documents(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self._version.documents(self._api, self._source)
 
     @cached_property
     def _written(self) -> Any:
-        return self._validator(self._document)
+        return self._validator(self._documents[0])
 
     @cached_property
     def _opened(self) -> Any:
-        return self._validator(open_schema(self._document))
+        return self._validator(self._documents[1])
 
     def _validator(self, document: dict[str, Any]) -> Any:
         node = _payload(document, self._event)
@@ -81,8 +81,9 @@ class Contract:
 
     @property
     def _payload_schema(self) -> Any:
-        shared = {key: self._document[key] for key in ("$schema", "$defs") if key in self._document}
-        parameters = self._document["events"][self._event]["parameters"]
+        document = self._documents[0]
+        shared = {key: document[key] for key in ("$schema", "$defs") if key in document}
+        parameters = document["events"][self._event]["parameters"]
         return {**shared, **parameters} if isinstance(parameters, dict) else parameters
 
 
