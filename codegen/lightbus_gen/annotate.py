@@ -67,6 +67,7 @@ class Annotator:
         self._open: dict[object, str] = {}
         self._recursive: set[object] = set()
         self._within: set[object] = set()
+        self._payloads: dict[object, list[Parts]] = {}
 
     def is_object(self, node: Node) -> bool:
         """Whether an event's payload is an object, and its schema says so."""
@@ -86,9 +87,11 @@ class Annotator:
         return union(found) if found else pytypes.ANY
 
     def _objects_of(self, node: Node) -> list[Parts]:
-        parts = self._shapes.flatten(Part(node))
-        alternatives = self._shapes.alternatives(parts) if parts is not None else []
-        return [one for one in alternatives if "object" in kinds_of(one)]
+        if node.key not in self._payloads:
+            parts = self._shapes.flatten(Part(node))
+            alternatives = self._shapes.alternatives(parts) if parts is not None else []
+            self._payloads[node.key] = [one for one in alternatives if "object" in kinds_of(one)]
+        return self._payloads[node.key]
 
     # -- any schema ----------------------------------------------------------------------------
 
@@ -301,12 +304,15 @@ class Annotator:
                 return self._titled[same]
             name = self._definitions.claim(name, node)
         except Unnameable as error:
-            if error.is_twin:  # one name can only be one of the two
+            # one name can only be one of the two; what several schemas make up has none to give another to
+            if error.is_twin or (error.is_taken and not is_single):
                 return pytypes.OBJECT
             return self._definitions.refuse(error)
         made: Type = Name(name, "")
         if any(allows_more(parts) for parts in alternatives):  # a TypedDict alone would refuse the others
             made = union([made, pytypes.OBJECT])
+            for parts in alternatives:
+                self._map(parts, hint)  # what they hold keeps the name it had before there were known keys
         self._objects[key] = self._titled[same] = made
         self._definitions.add_object(name, node, self._properties(alternatives, Hint(hint.scope, name)))
         return made

@@ -25,9 +25,7 @@ from lightbus_gen.references import (
     Library,
     Node,
     Unresolvable,
-    id_keyword,
     join,
-    references,
 )
 from lightbus_gen.sources import ApiSource, EventSource
 
@@ -69,10 +67,10 @@ class Bundler:
         if event.path:  # the definitions of the API document come along
             inner |= _copy(self._library, self._library.node(event.file, ())).get("$defs", {})
         for file in files:
-            inner[file.path] = self._resource(file, id_keyword(event.file))
+            inner[file.path] = self._resource(file, event.file.id_keyword)
         head: dict[str, Any] = {"$schema": event.file.dialect}
         if is_referred:
-            head[id_keyword(event.file)] = self._library.canonical_uri(event.file)
+            head[event.file.id_keyword] = self._library.canonical_uri(event.file)
         schema = head | {key: value for key, value in schema.items() if key not in head}
         return schema | {definitions: inner} if inner else schema
 
@@ -95,9 +93,7 @@ class Bundler:
     def _linked(self, file: SchemaFile) -> tuple[dict[str, SchemaFile], bool]:
         """Return the files that the references of one lead to, by path, and whether any goes by URI."""
         if file.path not in self._links:
-            refs = [
-                (node, node.schema[keyword]) for node, keyword in references(self._library.node(file, ()))
-            ]
+            refs = [(node, node.schema[keyword]) for node, keyword in self._library.references(file)]
             targets = [self._library.resolve(node, ref).file for node, ref in refs]
             goes_by_uri = any(not ref.startswith("#") for _, ref in refs)
             self._links[file.path] = {target.path: target for target in targets}, goes_by_uri
@@ -110,7 +106,7 @@ class Bundler:
             copy = _copy_root(self._library, self._library.node(file, ()))
             if isinstance(copy, dict):
                 uri = self._library.canonical_uri(file)
-                head = {"$schema": file.dialect, id_keyword(file): uri, outer_id: uri}
+                head = {"$schema": file.dialect, file.id_keyword: uri, outer_id: uri}
                 copy = head | {key: value for key, value in copy.items() if key not in head}
             self._resources[key] = copy
         return self._resources[key]

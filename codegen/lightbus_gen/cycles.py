@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from lightbus_gen.files import Report, SchemaFile
-from lightbus_gen.references import Library, Node, Unresolvable, references
+from lightbus_gen.references import Library, Node, Unresolvable
 
 _LISTS = ("allOf", "anyOf", "oneOf")
 _SINGLE = ("not", "if", "then", "else")
@@ -23,7 +23,7 @@ def check_cycles(library: Library, files: Iterable[SchemaFile], report: Report) 
     """
     done: set[object] = set()
     for file in files:
-        for node, keyword in references(library.node(file, ())):
+        for node, keyword in library.references(file):
             if keyword == "$ref" and node.key not in done:
                 for closing in _closing(library, node, done):
                     report.add(

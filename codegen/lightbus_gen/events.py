@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import keyword
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from lightbus.api import NO_DEFAULT
-from lightbus.errors import InvalidEventArguments, SchemaError
+from lightbus.errors import SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus_gen import ir, pytypes
 from lightbus_gen.annotate import Annotator
@@ -65,7 +64,6 @@ class EventLowerer:
         for event in self._api.events:
             try:
                 contract = self._document.contract(event.name)
-                _compile(contract)
                 lowered.append(self._lower(event, contract))
             except SchemaError as error:
                 problem = str(error).partition(": ")[2]
@@ -244,13 +242,3 @@ def _arguments(described: Iterable[tuple[str, str]]) -> str:
     """Write the section of a docstring on arguments, "" where it has no entries."""
     lines = [f"    {name}: {' '.join(text.split())}" for name, text in described if text.strip()]
     return "\n".join(["Args:", *lines]) if lines else ""
-
-
-def _compile(contract: EventContract) -> None:
-    """Find out now, not when the first event is fired, whether the run time can use a schema.
-
-    Raises:
-        SchemaError: it cannot.
-    """
-    with contextlib.suppress(InvalidEventArguments):  # it may have required parameters
-        contract.encode({})

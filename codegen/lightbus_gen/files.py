@@ -16,6 +16,9 @@ from lightbus_gen.problems import Fault, InputError, Problem
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
+OLD_DIALECTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (4, 6, 7))
+"""The drafts in which a `$ref` hides the keywords beside it."""
+
 
 @dataclass(frozen=True, eq=False)
 class SchemaFile:
@@ -51,6 +54,16 @@ class SchemaFile:
     def places_by_path(self) -> Mapping[JsonPath, tuple[int, int]]:
         """(line, column) of every value in the file, by path."""
         return index(self.text) if self.places is None else self.places
+
+    @functools.cached_property
+    def has_ids(self) -> bool:
+        """Whether a schema in it may have an URI of its own; looked up in the text, since few have."""
+        return f'"{self.id_keyword}"' in self.text or "\\u" in self.text
+
+    @property
+    def id_keyword(self) -> str:
+        """The keyword that gives a schema its URI in the file's draft."""
+        return "id" if self.dialect == OLD_DIALECTS[0] else "$id"
 
     @property
     def stem(self) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lightbus.errors import did_you_mean
-from lightbus_gen import tree
+from lightbus_gen import memo, tree
 from lightbus_gen.commit import apply, exclusive
 from lightbus_gen.config import Settings, read_settings
 from lightbus_gen.dialects import parse_dialects
-from lightbus_gen.distribution import BESIDE, checked_distribution, mark
+from lightbus_gen.distribution import BESIDE, Distribution, checked_distribution, mark
 from lightbus_gen.files import Report
 from lightbus_gen.problems import InputError, Problem, input_error
 from lightbus_gen.report import Outcome
@@ -71,7 +71,6 @@ def plan_project(settings: Settings, report: Report, only: Sequence[str] = ()) -
         InputError: the settings, the Api classes or the schemas cannot be used.
     """
     from lightbus_gen.export import export
-    from lightbus_gen.generate import generate
 
     package = settings.checked_package()
     if (settings.out / package).resolve().is_relative_to(settings.schemas.resolve()):
@@ -81,15 +80,7 @@ def plan_project(settings: Settings, report: Report, only: Sequence[str] = ()) -
         raise input_error("INVALID_CONFIG", message, "choose another out folder")
     distribution = checked_distribution(settings.distribution, settings.version)
     documents = export(settings.apis, settings.root) if settings.apis else {}
-    files = generate(
-        settings.schemas,
-        package,
-        shared=settings.shared,
-        dialects=parse_dialects(settings.dialects),
-        overlay=documents,
-        report=report,
-        distribution=distribution,
-    )
+    files = _generate(settings, documents, distribution, report)
     beside = {name: files.pop(name, None) for name in BESIDE}
     if only:
         documents = {name: text for name, text in documents.items() if name.removesuffix(".json") in only}
@@ -99,6 +90,29 @@ def plan_project(settings: Settings, report: Report, only: Sequence[str] = ()) -
         + plan(settings.out, files, within=package, remove_stale=not only)
         + plan(settings.out, beside, mark=mark(package))
     )
+
+
+def _generate(
+    settings: Settings, documents: Mapping[str, str], distribution: Distribution | None, report: Report
+) -> dict[str, str]:
+    """Generate the package, or recall the text where it was made of the same before."""
+    key = memo.fingerprint(settings, documents)
+    if kept := memo.recall(settings, key):
+        return kept
+    from lightbus_gen.generate import generate
+
+    files = generate(
+        settings.schemas,
+        settings.package,
+        shared=settings.shared,
+        dialects=parse_dialects(settings.dialects),
+        overlay=documents,
+        report=report,
+        distribution=distribution,
+    )
+    if not report.notices:  # they are to be told each time
+        memo.keep(settings, key, files)
+    return files
 
 
 def _restrict(files: Mapping[str, str], package: str, only: Sequence[str]) -> dict[str, str]:

@@ -81,7 +81,7 @@ def union(types: Iterable[Type]) -> Type:
     see which of several a literal is to be.
     """
     types = tuple(types)
-    if len(types) == 1 and isinstance(types[0], Name):
+    if len(types) == 1:
         return types[0]
     members: dict[Type, None] = {}
     values: list[str | int | bool] = []

@@ -10,11 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from lightbus.schema.definition import DIALECT
-from lightbus_gen.files import Report, SchemaFile
+from lightbus_gen.files import OLD_DIALECTS, Report, SchemaFile
 from lightbus_gen.positions import Path as JsonPath
 
-OLD_DIALECTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (4, 6, 7))
-"""The drafts in which a `$ref` hides the keywords beside it."""
 ROOT = "file:///"
 """What the `$id` of a file is relative to, so that `$id`s mean the same wherever the files stand."""
 
@@ -49,7 +47,8 @@ class Node:
         schema, base = self.schema, self.base
         for step in steps:
             schema = schema[step]
-            base = _base(schema, self.file, base)
+            if self.file.has_ids:
+                base = _base(schema, self.file, base)
         return Node(schema, self.file, (*self.path, *steps), base)
 
 
@@ -70,6 +69,7 @@ class Library:
         self._by_id: dict[str, list[Node]] = {}
         self._anchors: dict[tuple[str, str, str], Node] = {}
         self._dynamic: Counter[str] = Counter()
+        self._references: dict[str, tuple[tuple[Node, str], ...]] = {}
         for file in self._files:
             self._index(file)
 
@@ -80,6 +80,12 @@ class Library:
     def canonical_uri(self, file: SchemaFile) -> str:
         """Return the absolute URI of a file: its `$id`, else its path as a `file:` URI."""
         return _base(file.value, file, ROOT) if root_id(file) else file.uri
+
+    def references(self, file: SchemaFile) -> tuple[tuple[Node, str], ...]:
+        """Return (schema, keyword) of each reference in a file."""
+        if file.path not in self._references:
+            self._references[file.path] = tuple(references(self.node(file, ())))
+        return self._references[file.path]
 
     def target(self, node: Node) -> Node | None:
         """Return the schema that `$ref` means; None without one.
@@ -170,7 +176,7 @@ class Library:
         root = self.node(file, ())
         if root_id(file):
             self._by_id.setdefault(root.base, []).append(root)
-        keyword = id_keyword(file)
+        keyword = file.id_keyword
         anchors = ("$anchor", "$dynamicAnchor", "$recursiveAnchor")
         if file.text.count(f'"{keyword}"') < 2 and not any(f'"{anchor}"' in file.text for anchor in anchors):
             return
@@ -205,11 +211,6 @@ def _metaschema(dialect: str) -> SchemaFile:
     return SchemaFile(path, path, path, json.dumps(value, indent=2) + "\n", value, dialect=dialect)
 
 
-def id_keyword(file: SchemaFile) -> str:
-    """Return the keyword that gives a schema its URI in the file's draft."""
-    return "id" if file.dialect == OLD_DIALECTS[0] else "$id"
-
-
 def root_id(file: SchemaFile) -> str:
     """Return the URI a file gives itself, "" for none."""
     given = _own_id(file.value, file)
@@ -221,7 +222,7 @@ def _own_id(schema: Any, file: SchemaFile) -> str:
         return ""
     if "$ref" in schema and file.dialect in OLD_DIALECTS and schema is not file.value:
         return ""  # hidden, as everything beside a $ref
-    given = schema.get(id_keyword(file))
+    given = schema.get(file.id_keyword)
     return given if isinstance(given, str) else ""
 
 
@@ -237,7 +238,7 @@ MAPS_OF_SCHEMAS = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies", "events"}
 )
 DATA = frozenset({"enum", "const", "default", "examples", "example"})
-REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 
 
 def subschemas(node: Node) -> Iterator[Node]:
@@ -266,14 +267,15 @@ def _is_data(keyword: str) -> bool:
 def references(node: Node) -> Iterator[tuple[Node, str]]:
     """Yield (schema, keyword) of each reference in a schema and all schemas inside it."""
     for schema in subschemas(node) if isinstance(node.schema, dict) else ():
-        for keyword in REFERENCES:
-            if isinstance(schema.schema.get(keyword), str):
-                yield schema, keyword
+        if not REFERENCES.isdisjoint(schema.schema):
+            for keyword in sorted(REFERENCES):
+                if isinstance(schema.schema.get(keyword), str):
+                    yield schema, keyword
 
 
 def check_references(library: Library, file: SchemaFile, report: Report) -> None:
     """Report every reference of a file that leads nowhere."""
-    for node, keyword in references(library.node(file, ())):
+    for node, keyword in library.references(file):
         try:
             target = library.resolve(node, node.schema[keyword])
         except Unresolvable as error:

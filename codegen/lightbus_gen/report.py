@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import click
 
 from lightbus_gen.problems import Problem
 from lightbus_gen.text import plain
 from lightbus_gen.write import Change, Plan
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 class Format(StrEnum):
@@ -75,37 +75,35 @@ _DRIFT = {"written": "missing", "changed": "changed", "removed": "stale"}
 
 
 def _print(outcome: Outcome, quiet: bool) -> None:
-    from rich.console import Console
-
-    out, err = Console(highlight=False, soft_wrap=True), Console(highlight=False, soft_wrap=True, stderr=True)
     if not quiet:
         for notice in sorted(outcome.notices):
-            err.print(f"[bold]{_escape(notice.location)}[/]: {notice.rule} {_escape(notice.message)}")
+            _echo(f"{_bold(notice.location)}: {notice.rule} {notice.message}", err=True)
     for problem in outcome.problems:
-        where = f"[bold]{_escape(problem.location)}[/]: " if problem.path else ""
-        err.print(
-            f"{where}[bold red]{problem.rule}[/] {_escape(problem.message)}\n  fix: {_escape(problem.fix)}"
-        )
+        where = f"{_bold(problem.location)}: " if problem.path else ""
+        rule = click.style(problem.rule, fg="red", bold=True)
+        _echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
     if outcome.problems:
         count = len(outcome.problems)
-        err.print(f"{count} problem{'s' if count > 1 else ''}; nothing was written")
+        _echo(f"{count} problem{'s' if count > 1 else ''}; nothing was written", err=True)
         return
     changes = outcome.plan.changes
     if outcome.is_check and changes:
         for change in changes:
-            _print_diff(out, change)
-        for change in changes:
-            out.print(f"[{_COLOURS[change.kind]}]{_DRIFT[change.kind]:>8}[/]  {_escape(shown(change.path))}")
-        out.print(
-            f"[bold]{_counts(changes, _DRIFT)}, {outcome.plan.unchanged} current[/]; to update: lightbus-gen"
-        )
+            _print_diff(change)
+        _list(changes, _DRIFT)
+        counts = _bold(f"{_counts(changes, _DRIFT)}, {outcome.plan.unchanged} current")
+        _echo(f"{counts}; to update: lightbus-gen")
         return
     if quiet:
         return
-    for change in changes:
-        out.print(f"[{_COLOURS[change.kind]}]{change.kind:>8}[/]  {_escape(shown(change.path))}")
+    _list(changes, _DONE)
     did = f"{_counts(changes, _DONE)}, " if changes else ""
-    out.print(f"{did}{outcome.plan.unchanged} unchanged in {outcome.seconds:.2f} s")
+    _echo(f"{did}{outcome.plan.unchanged} unchanged in {outcome.seconds:.2f} s")
+
+
+def _list(changes: Sequence[Change], words: Mapping[str, str]) -> None:
+    for change in changes:
+        _echo(f"{click.style(f'{words[change.kind]:>8}', fg=_COLOURS[change.kind])}  {shown(change.path)}")
 
 
 def _counts(changes: Sequence[Change], words: Mapping[str, str]) -> str:
@@ -114,18 +112,22 @@ def _counts(changes: Sequence[Change], words: Mapping[str, str]) -> str:
     return ", ".join(f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind])
 
 
-def _print_diff(out: Console, change: Change) -> None:
+def _print_diff(change: Change) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in change.diff().removesuffix("\n").split("\n"):
-        colour = colours.get(line[:1])
-        line = _escape(plain(line))
-        out.print(f"[{colour}]{line}[/]" if colour else line)
+        _echo(click.style(plain(line), fg=colours.get(line[:1])))
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def _bold(text: str) -> str:
+    return click.style(text, bold=True)
 
-    return escape(text)
+
+def _echo(text: str, *, err: bool = False) -> None:
+    """Print a line, in colour on terminals; the variables are those of no-color.org and force-color.org."""
+    stream = sys.stderr if err else sys.stdout
+    if not os.environ.get("FORCE_COLOR") and (os.environ.get("NO_COLOR") or not stream.isatty()):
+        text = click.unstyle(text)
+    print(text, file=stream)
 
 
 # -- programs ------------------------------------------------------------------------------------

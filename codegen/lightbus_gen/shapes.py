@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightbus_gen.references import Library, Node
+from lightbus_gen.references import REFERENCES, Library, Node
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
 _OBJECT = ("properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required")
@@ -153,15 +153,16 @@ class Shapes:
         if part.is_flat:
             found[part.key] = part
             return True
-        for target in (self._library.target(part.node), self._library.dynamic_target(part.node)):
-            if target is not None and not self._collect(Part(target, referred=True), found, seen):
-                return False
+        if not REFERENCES.isdisjoint(schema):
+            for target in (self._library.target(part.node), self._library.dynamic_target(part.node)):
+                if target is not None and not self._collect(Part(target, referred=True), found, seen):
+                    return False
         if part.node.hides_siblings and "$ref" in schema:
             return True
         if not all(self._collect(Part(node), found, seen) for node in self.children(part, "allOf")):
             return False
         if part.has(_TELLING):
-            found[part.key] = replace(part, is_flat=True)
+            found[part.key] = Part(part.node, part.referred, part.ignored, is_flat=True)
         return True
 
     def children(self, part: Part, keyword: str) -> list[Node]:
@@ -175,6 +176,8 @@ class Shapes:
         """Take one choice that tells something out of the parts; None where there is none."""
         for keyword in _CHOICES:
             for index, part in enumerate(parts):
+                if keyword not in part.node.schema:
+                    continue
                 for ignored, branches in self._branches(part, keyword):
                     if not any(self._tells(branch) for branch in branches):
                         continue

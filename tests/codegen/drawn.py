@@ -118,6 +118,10 @@ SCHEMAS: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+_TYPED_OBJECTS = _objects(_leaves()).map(lambda schema: schema | {"type": "object"})
+"""Drawn often, since little else becomes a TypedDict and nothing wider."""
+
+
 @st.composite
 def payloads(draw: st.DrawFn) -> dict[str, Any]:
     """Draw the schema of a payload in some dialect, its property `value` being any schema."""
@@ -126,7 +130,7 @@ def payloads(draw: st.DrawFn) -> dict[str, Any]:
     payload = {
         "$schema": dialect,
         "type": "object",
-        "properties": {"value": draw(SCHEMAS), "other-value": draw(_leaves())},
+        "properties": {"value": draw(SCHEMAS | _TYPED_OBJECTS), "other-value": draw(_leaves())},
         DIALECTS[dialect]: definitions,
     }
     return dict(_spelled(payload, dialect))

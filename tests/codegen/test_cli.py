@@ -367,4 +367,4 @@ def test_output_that_is_piped_is_plain(faulty: Project) -> None:
 
 
 def test_output_is_coloured_where_that_is_asked_for(faulty: Project) -> None:
-    assert "\x1b[1;31mINVALID_DOCUMENT" in faulty.run(env={"FORCE_COLOR": "1"}).stderr
+    assert "\x1b[31m\x1b[1mINVALID_DOCUMENT" in faulty.run(env={"FORCE_COLOR": "1"}).stderr

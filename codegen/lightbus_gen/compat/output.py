@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
-from xml.etree import ElementTree
 
 import click
 
@@ -153,6 +152,8 @@ def _fact(one: Finding) -> dict[str, Any]:
 
 
 def _junit(outcome: Comparison) -> str:
+    from xml.etree import ElementTree
+
     failed = sum(outcome.counts(one) for one in outcome.findings)
     suite = ElementTree.Element("testsuite", name="lightbus-gen breaking", time=f"{outcome.seconds:.3f}")
     for problem in outcome.problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
@@ -140,18 +140,23 @@ class ParameterContract:
         wire: property of the payload.
         required: whether `fire()` must be given it.
         default: JSON value filled in when it is absent, or `NO_DEFAULT`.
-        annotation: its Python type, as text for messages.
         description: the author's words, "" without.
         deprecated: whether nobody is to use it any more.
+        nodes: the places that say its type.
     """
 
     name: str
     wire: str
     required: bool
     default: object
-    annotation: str
-    description: str = ""
-    deprecated: bool = False
+    description: str
+    deprecated: bool
+    nodes: tuple[Node, ...] = field(repr=False, compare=False)
+
+    @property
+    def annotation(self) -> str:
+        """Its Python type, as text for messages."""
+        return _union(annotation(node) for node in self.nodes)
 
     @property
     def always_present(self) -> bool:
@@ -179,11 +184,9 @@ def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
             wire=wire,
             required=wire in found.required,
             default=_default(nodes) if wire in unconditional else NO_DEFAULT,
-            annotation=_union(
-                annotation(node) for node in (nodes if wire in found.conditional else nodes[-1:])
-            ),
             description=_description(nodes),
             deprecated=any(is_deprecated(node) for node in nodes),
+            nodes=nodes if wire in found.conditional else nodes[-1:],
         )
         for wire, nodes in found.properties.items()
     )

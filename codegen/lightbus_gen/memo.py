@@ -1,0 +1,92 @@
+"""The last result of generating, kept beside the project: where nothing changed, there is nothing to do again.
+
+`generate` is a pure function of the schemas, the settings and its own code, so what it made from the same of each
+is what it would make now. Only the text is kept: whether the files on disk still hold it is looked at every time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import lightbus
+from lightbus_gen.config import Settings
+from lightbus_gen.files import Report
+from lightbus_gen.problems import InputError
+from lightbus_gen.walk import read_folder
+
+FOLDER = ".lightbus"
+"""Below the project's folder; what is in it can be deleted at any time."""
+_FILE = "generated.json"
+
+
+def fingerprint(settings: Settings, documents: Mapping[str, str]) -> str:
+    """Return a hash of everything that the generated text depends on.
+
+    Args:
+        settings: the settings.
+        documents: exported documents, which stand in for files of the schemas folder.
+
+    Returns:
+        The hash; "" where the schemas cannot be read, so that the reasons are found and told.
+    """
+    report = Report()
+    try:
+        texts = read_folder(settings.schemas, report)
+    except InputError:
+        return ""
+    if report.problems:
+        return ""
+    texts |= {path: text.encode() for path, text in documents.items()}
+    facts: list[object] = [
+        settings.schemas.resolve().name,
+        settings.package,
+        settings.shared,
+        settings.dialects,
+    ]
+    facts += [settings.distribution, settings.version, _code()]
+    found = hashlib.sha256(repr(facts).encode())
+    for path, data in sorted(texts.items()):
+        found.update(f"{path!r} {len(data)} ".encode() + data)
+    return found.hexdigest()
+
+
+def recall(settings: Settings, key: str) -> dict[str, str] | None:
+    """Return the files that were made with this fingerprint; None where the last ones were others."""
+    try:
+        kept = json.loads((settings.root / FOLDER / _FILE).read_bytes())
+        files: dict[str, str] = kept["files"]
+        return files if key and kept["fingerprint"] == key else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def keep(settings: Settings, key: str, files: Mapping[str, str]) -> None:
+    """Keep what was made; where that cannot be, the next run makes it again."""
+    folder = settings.root / FOLDER
+    temporary = folder / f"{_FILE}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+        try:
+            temporary.write_text(json.dumps({"fingerprint": key, "files": files}), encoding="utf-8")
+            temporary.replace(folder / _FILE)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _code() -> list[tuple[str, int, int]]:
+    """Tell this version of the code from every other by its files' sizes and times."""
+    sources = []
+    for folder in (Path(__file__).parent, Path(lightbus.__file__).parent / "schema"):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", ".j2"):
+                found = path.stat()
+                sources.append((path.name, found.st_size, found.st_mtime_ns))
+    return sources
