@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 
 import click
 
+from lightbus_gen.compat import commands
+from lightbus_gen.options import dialects, shared
 from lightbus_gen.problems import InputError
 from lightbus_gen.project import plan_project, plan_schemas, run
 from lightbus_gen.report import Format, Outcome, show
@@ -50,15 +52,8 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_schemas
 @click.option("--out", metavar="DIR", type=Path, help="Where the package goes. Default: generated")
 @click.option("--package", metavar="NAME", help="Import name of the package.")
-@click.option("--shared", metavar="GLOB", multiple=True, help="Schema files that make no event. Repeatable.")
-@click.option(
-    "--dialect",
-    "dialects",
-    metavar="[URI]=DRAFT",
-    multiple=True,
-    help="Read files with this $schema (or none) by a draft: draft-04, draft-06, draft-07, 2019-09, 2020-12."
-    " Repeatable.",
-)
+@shared
+@dialects
 @click.option("--only", metavar="API", multiple=True, help="Leave the files of other APIs alone. Repeatable.")
 @click.option("--distribution", metavar="NAME", help="Make the output an installable distribution.")
 @click.option("--version", metavar="X.Y.Z", help="Version of that distribution.")
@@ -99,6 +94,10 @@ def export(modules: tuple[str, ...], schemas: Path | None, check: bool, format_:
     """Write the schema document of Api classes to schemas/<api>.json."""
     flags = {} if schemas is None else {"schemas": schemas}
     _end(run(functools.partial(plan_schemas, modules=modules), flags, check=check), Format(format_), quiet)
+
+
+for command in commands.COMMANDS:
+    app.add_command(command)
 
 
 def _watch(work: functools.partial[Plan], flags: Mapping[str, Any], format_: Format, quiet: bool) -> None:

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from lightbus.errors import did_you_mean
 from lightbus_gen.dialects import parse_dialects
@@ -29,6 +30,7 @@ class Settings:
         distribution: name of the distribution that the package is made, "" for none.
         version: the distribution's version.
         root: the project's folder, which `apis` are imported from.
+        breaking: breaks that are intended, as they stand in pyproject.toml.
     """
 
     apis: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class Settings:
     distribution: str = ""
     version: str = ""
     root: Path = Path()
+    breaking: tuple[dict[str, Any], ...] = ()
 
     def checked_package(self) -> str:
         """Return the package name.
@@ -100,6 +103,7 @@ def read_settings(start: Path) -> Settings:
         distribution=tool.get("distribution", ""),
         version=tool.get("version", ""),
         root=file.parent,
+        breaking=tuple(tool.get("breaking", ())),
     )
 
 
@@ -113,7 +117,10 @@ def _problem(path: str, key: str, value: object) -> Problem | None:
     if key not in _KEYS:
         message = f"[tool.lightbus-gen] has no key {key!r}{did_you_mean(key, _KEYS)}"
         return Problem(path, 0, 0, "INVALID_CONFIG", message, f"use {', '.join(_KEYS)}")
-    if key in ("apis", "shared", "dialects"):
+    if key == "breaking":
+        is_valid = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        kind = "an array of tables"
+    elif key in ("apis", "shared", "dialects"):
         is_valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
         kind = "a list of strings"
     else:

@@ -120,6 +120,9 @@ class Definitions:
 
 
 def description(node: Node) -> str:
-    """Return what the author says about a schema, "" for nothing."""
-    given = node.schema.get("description") if isinstance(node.schema, dict) else None
-    return given if isinstance(given, str) else ""
+    """Return what the author says about a schema, and whether it is deprecated; "" for nothing."""
+    if not isinstance(node.schema, dict):
+        return ""
+    given = node.schema.get("description", "")
+    words = given if isinstance(given, str) else ""
+    return f"Deprecated. {words}".rstrip() if node.schema.get("deprecated") is True else words

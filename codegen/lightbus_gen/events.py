@@ -135,7 +135,7 @@ class EventLowerer:
         wanted = [by_name[parameter.name] for parameter in ordered]
         message = next(name for name in _message_names() if name not in by_name)
         source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
-        described = [(parameter.name, parameter.description) for parameter in parameters]
+        described = [(parameter.name, _about(parameter)) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
         wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else "**_: object")
@@ -146,6 +146,7 @@ class EventLowerer:
             payload_doc=f"Payload of `{full_name}`.\n\n{event.description}",
             doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {plain(source)}",
             fire_doc=f"Fire the event and wait until it is stored.\n\n{_arguments(described)}",
+            deprecated=literal(f"event {full_name} is deprecated") if contract.deprecated else "",
             fields=fields,
             more=_more(contract.more, more, renamed) if more else None,
             keyword_call=("self", *star, *(field.parameter for field in fields)),
@@ -210,8 +211,13 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
         attribute=attribute,
         argument=argument,
         parameter=f"{name}: {outside}" + ("" if parameter.always_present else " = ..."),
-        doc=parameter.description,
+        doc=_about(parameter),
     )
+
+
+def _about(parameter: ParameterContract) -> str:
+    """Return the author's words on a parameter, and whether it is deprecated."""
+    return f"Deprecated. {parameter.description}".rstrip() if parameter.deprecated else parameter.description
 
 
 def _may_be_unset(parameter: ParameterContract, type_: Type) -> bool:

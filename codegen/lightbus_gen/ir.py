@@ -90,6 +90,7 @@ class Event:
         class_name: stem of its classes' names, and name of its payload class.
         summary: the first sentence about it, "" for none.
         payload_doc, doc, fire_doc: docstrings of the payload class, the endpoint and `fire()`.
+        deprecated: what checkers say where it is fired, as a Python literal; "" unless it is deprecated.
         fields: its parameters, in the author's order.
         more: what takes further properties; None where there are none.
         keyword_call, message_call: what those handlers are called with.
@@ -102,6 +103,7 @@ class Event:
     payload_doc: str
     doc: str
     fire_doc: str
+    deprecated: str
     fields: tuple[Field, ...]
     more: More | None
     keyword_call: tuple[str, ...]

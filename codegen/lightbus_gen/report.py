@@ -159,17 +159,25 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
                 "col": problem.column,
                 "title": problem.rule,
             }
-            yield _annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
+            yield annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
     for change in outcome.plan.changes:
         path = shown(change.path)
         if outcome.is_check:
             message = f"{path} is {_DRIFT[change.kind]}; to update: lightbus-gen\n{change.diff()}"
-            yield _annotation("error", {"file": path, "title": "DRIFT"}, message)
+            yield annotation("error", {"file": path, "title": "DRIFT"}, message)
         else:
             yield f"{change.kind} {path}"
 
 
-def _annotation(level: str, place: dict[str, str | int], message: str) -> str:
+def annotation(level: str, place: Mapping[str, str | int], message: str) -> str:
+    """Write an annotation for GitHub.
+
+    Args:
+        level: `error`, `warning` or `notice`.
+        place: `file`, `line`, `col` and `title`; what is empty is left out.
+        message: the text.
+    """
+
     def escaped(value: object, more: str = "") -> str:
         return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from lightbus.api import Api, Event, Parameter
     from lightbus.bus import Bus, Listener
+    from lightbus.deprecation import deprecated
     from lightbus.dynamic import DynamicBus
     from lightbus.endpoint import ApiClient, EventEndpoint, ListenOptions, Namespace
     from lightbus.envelope import EventMessage
@@ -76,6 +77,7 @@ __all__ = [
     "UnsetType",
     "UsageError",
     "create",
+    "deprecated",
     "require_format",
 ]
 
@@ -91,6 +93,7 @@ _HOMES = {
     "DynamicBus": "lightbus.dynamic",
     "EventMessage": "lightbus.envelope",
     "create": "lightbus.factory",
+    "deprecated": "lightbus.deprecation",
 }
 
 if not TYPE_CHECKING:  # checkers would take every name for one that is there

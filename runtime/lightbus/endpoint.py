@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack
@@ -97,6 +98,12 @@ class EventEndpoint(Generic[ListenerT]):
     def _contract(self) -> EventContract:
         return self._source.contract(self._event)
 
+    def _warn_if_deprecated(self) -> None:
+        """Warn whoever called the method that calls this."""
+        if self._contract.deprecated:
+            name = self._contract.full_name
+            warnings.warn(f"event {name} is deprecated", DeprecationWarning, stacklevel=3)
+
     def _by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
         return {self._contract.wire_name(name): value for name, value in arguments.items()}
 
@@ -124,6 +131,7 @@ class EventEndpoint(Generic[ListenerT]):
         Raises:
             InvalidListener: the handler cannot accept the event. DuplicateListenerName: the name is taken.
         """
+        self._warn_if_deprecated()
         made, listening = self._prepare(listener, listener_name, options)
         if self._bus._hold(listening):
             return made
@@ -141,6 +149,7 @@ class EventEndpoint(Generic[ListenerT]):
         self, listener: ListenerT, *, listener_name: str, **options: Unpack[ListenOptions]
     ) -> Listener:
         """Listen from a running event loop; see `listen`."""
+        self._warn_if_deprecated()
         made, listening = self._prepare(listener, listener_name, options)
         try:
             await self._start(listening)
@@ -217,7 +226,9 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     """Have a generated `fire` say what is wrong with its arguments as the dynamic one does.
 
     Python's own TypeError names one unexpected argument and stops; `InvalidEventArguments` names them all.
+    The mark of a deprecated event is for type checkers: here, all endpoints warn in one way.
     """
+    method = inspect.unwrap(method)
     code = method.__code__
     accepted = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
     required = accepted - set(method.__kwdefaults__ or ())
@@ -233,6 +244,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(method)
         async def call_async(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
+            self._warn_if_deprecated()
             check(self, kwargs)
             return await method(self, *args, **kwargs)
 
@@ -240,6 +252,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
+        self._warn_if_deprecated()
         check(self, kwargs)
         return method(self, *args, **kwargs)
 

@@ -157,6 +157,8 @@ class _Checker:
         if node.returns is not None and ast.unparse(node.returns) not in NAMES | {"None"}:
             self._annotation(node.returns)
         decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+        if node.name in METHODS and _is_deprecated(node):
+            decorators = []
         if node.args.kwarg is not None:
             _need(node.name in METHODS, node)
             self._annotation(node.args.kwarg.annotation or ast.Name(""))
@@ -222,8 +224,18 @@ def _annotations(node: ast.ClassDef) -> Iterable[ast.expr]:
         match inner:
             case ast.AnnAssign(annotation=found) | ast.arg(annotation=ast.expr() as found):
                 yield found
-            case ast.FunctionDef(returns=ast.expr() as found, decorator_list=[]):
+            case ast.FunctionDef(returns=ast.expr() as found) if not inner.decorator_list or _is_deprecated(
+                inner
+            ):
                 yield found
+
+
+def _is_deprecated(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a method is marked as deprecated, and no more."""
+    match node.decorator_list:
+        case [ast.Call(func=called, args=[ast.Constant(value=str())], keywords=[])]:
+            return ast.unparse(called) == "lightbus.deprecated"
+    return False
 
 
 def _is_text(node: ast.stmt) -> bool:

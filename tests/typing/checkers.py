@@ -21,12 +21,26 @@ class Verdict:
     pyright: Findings
 
 
-def check(folder: Path) -> Verdict:
-    """Run both checkers over all Python files of a folder, at the same time."""
-    (folder / "pyrightconfig.json").write_text(json.dumps({"include": ["."], "typeCheckingMode": "strict"}))
+def check(folder: Path, *, deprecated: bool = False) -> Verdict:
+    """Run both checkers over all Python files of a folder, at the same time; `deprecated` has them report that."""
+    settings = {"include": ["."], "typeCheckingMode": "strict"} | (
+        {"reportDeprecated": "error"} if deprecated else {}
+    )
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    more = ["--enable-error-code", "deprecated"] if deprecated else []
     python = sys.executable
     commands = [
-        [python, "-m", "mypy", "--strict", "--no-pretty", "--no-error-summary", "--hide-error-context", "."],
+        [
+            python,
+            "-m",
+            "mypy",
+            "--strict",
+            "--no-pretty",
+            "--no-error-summary",
+            "--hide-error-context",
+            *more,
+            ".",
+        ],
         [python, "-m", "pyright", "--outputjson", "--pythonpath", python],
     ]
     running = [

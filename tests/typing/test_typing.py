@@ -99,3 +99,23 @@ def test_wrong_uses_are_rejected_where_they_are_with_the_words_to_act_on(name: s
     for number, words in wanted.items():
         for word in words:
             assert (SIGNATURE if word == "SIGNATURE" else word) in by_mypy[number]
+
+
+def test_checkers_that_are_asked_to_point_at_deprecated_events(tmp_path: Path) -> None:
+    apply(plan(tmp_path, generate(HERE / "golden/deprecated/schemas", "acme_bus"), within="acme_bus"))
+    (tmp_path / "fires.py").write_text(DEPRECATED)
+    found = check(tmp_path, deprecated=True)
+    for said in (found.mypy, found.pyright):
+        assert {path: set(lines) for path, lines in said.items()} == {"fires.py": {5, 6}}
+        assert all("event auth.user_created is deprecated" in text for text in said["fires.py"].values())
+
+
+DEPRECATED = """\
+from acme_bus import Bus
+
+
+async def fire(bus: Bus) -> None:
+    bus.auth.user_created.fire(username="ada")
+    await bus.auth.user_created.fire_async(username="ada")
+    bus.auth.user_joined.fire(username="ada")
+"""

@@ -20,7 +20,7 @@ from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_yo
 from lightbus.schema.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.definition import events_document
 from lightbus.schema.openness import open_schema, prune
-from lightbus.schema.payload import parameter_contracts, payload
+from lightbus.schema.payload import is_deprecated, parameter_contracts, payload
 from lightbus.schema.problems import explain, not_json, path_text, short
 from lightbus.schema.reference import Document, Node
 from lightbus.schema.values import converter, plain
@@ -38,6 +38,7 @@ class EventContract:
         source: where the event is defined, such as `schemas/auth.json#/events/user_created`.
         description: the author's words, "" without.
         parameters: what the event carries, in the author's order.
+        deprecated: whether nobody is to use the event any more.
         more: what holds further properties in payload objects, where the schema allows them; else "".
     """
 
@@ -66,6 +67,7 @@ class EventContract:
         """
         self.api, self.event, self.source, self.description = api, event, source, description
         self._node = node
+        self.deprecated = is_deprecated(node)
         self._written = node.document.validator(node)  # the schema as its author wrote it
         self._payload = payload(node)
         self.parameters = parameter_contracts(self._payload)

@@ -141,6 +141,7 @@ class ParameterContract:
         required: whether `fire()` must be given it.
         default: JSON value filled in when it is absent, or `NO_DEFAULT`.
         description: the author's words, "" without.
+        deprecated: whether nobody is to use it any more.
         nodes: the places that say its type.
     """
 
@@ -149,6 +150,7 @@ class ParameterContract:
     required: bool
     default: object
     description: str
+    deprecated: bool
     nodes: tuple[Node, ...] = field(repr=False, compare=False)
 
     @property
@@ -160,6 +162,11 @@ class ParameterContract:
     def always_present(self) -> bool:
         """Whether handlers always receive it."""
         return self.required or self.default is not NO_DEFAULT
+
+
+def is_deprecated(node: Node) -> bool:
+    """Whether a schema says that what it describes is deprecated."""
+    return isinstance(node.schema, dict) and node.has("deprecated") and node.schema["deprecated"] is True
 
 
 def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
@@ -178,6 +185,7 @@ def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
             required=wire in found.required,
             default=_default(nodes) if wire in unconditional else NO_DEFAULT,
             description=_description(nodes),
+            deprecated=any(is_deprecated(node) for node in nodes),
             nodes=nodes if wire in found.conditional else nodes[-1:],
         )
         for wire, nodes in found.properties.items()

@@ -1,0 +1,1 @@
+"""Whether services with two versions of the schemas can live together."""

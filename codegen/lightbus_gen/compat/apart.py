@@ -1,0 +1,55 @@
+"""Whether a schema takes nothing at all of what is sent."""
+
+from __future__ import annotations
+
+from lightbus_gen.compat.checks import accepts_scalar, is_same_number
+from lightbus_gen.compat.expand import Shapes
+from lightbus_gen.compat.members import schemas_of
+from lightbus_gen.compat.shape import Shape
+from lightbus_gen.compat.view import View, Views, text_of
+from lightbus_gen.references import Node
+
+
+def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int = 0) -> bool:
+    """Whether no value of a shape can be valid by a schema; False where that is not plain."""
+    view = reader(read)
+    if view.never or not shape.kinds & view.kinds:
+        return True
+    if depth > 5:
+        return False
+    if any(is_apart(shape, base, shapes, reader, depth + 1) for base in view.based_on):
+        return True
+    if any(
+        all(is_apart(shape, branch, shapes, reader, depth + 1) for branch in union)
+        for union in view.unions.values()
+    ):
+        return True
+    if shape.values is not None:
+        texts = None if view.values is None else {text_of(value) for value in view.values}
+        return all(
+            not isinstance(value, (dict, list))
+            and (
+                not accepts_scalar(view, value)
+                or (
+                    texts is not None
+                    and text_of(value) not in texts
+                    and not is_same_number(value, view.values or [])
+                )
+            )
+            for value in shape.values
+        )
+    if shape.kinds & view.kinds != {"object"}:
+        return False
+    if any(not shape.value(name) for name in view.required):
+        return True
+    for name in shape.required:
+        for child in _strictly_read_as(view, name):
+            inner = [one for nodes in shape.value(name) for one in shapes(nodes)]
+            if all(is_apart(one, child, shapes, reader, depth + 1) for one in inner):
+                return True
+    return False
+
+
+def _strictly_read_as(view: View, name: str) -> list[Node]:
+    found = schemas_of(view, name)
+    return [*found, view.additional] if not found and view.additional is not None else found

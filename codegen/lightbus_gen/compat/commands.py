@@ -1,0 +1,210 @@
+"""The commands `lightbus-gen breaking`, `rules`, `explain` and `changelog`."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from lightbus_gen import options
+from lightbus_gen.compat.findings import Finding, by_place
+from lightbus_gen.compat.output import Comparison, Format, show
+from lightbus_gen.compat.rules import Mode, rule, rules
+from lightbus_gen.config import Settings
+from lightbus_gen.dialects import parse_dialects
+from lightbus_gen.files import Report
+from lightbus_gen.problems import InputError, input_error
+from lightbus_gen.project import effective_settings
+
+if TYPE_CHECKING:
+    from lightbus_gen.compat.versions import Version
+
+
+class Scope(StrEnum):
+    """Which findings are wanted."""
+
+    WIRE = "wire"
+    CODE = "code"
+    ALL = "all"
+
+
+def _choice(flag: str, kind: type[StrEnum], default: StrEnum, help_: str) -> Callable[[Any], Any]:
+    return click.option(
+        flag,
+        f"{flag.removeprefix('--')}_",
+        type=click.Choice([each.value for each in kind]),
+        default=default.value,
+        show_default=True,
+        help=help_,
+    )
+
+
+def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options on what is compared with what."""
+    against = click.option(
+        "--against",
+        metavar="REF|DIR|FILE",
+        multiple=True,
+        help="The earlier schemas: a git branch, tag or commit, a folder, or a file. Repeatable."
+        " Default: where this branch left the remote's default branch.",
+    )
+    against_path = click.option(
+        "--against-path", metavar="PATH", help="Where the schemas were in the repository then."
+    )
+    schemas = click.option(
+        "--schemas", metavar="DIR|FILE", type=Path, help="The current schemas. Default: schemas"
+    )
+    return against(against_path(schemas(options.shared(options.dialects(command)))))
+
+
+@click.command()
+@_version_options
+@_choice("--mode", Mode, Mode.FULL, "Which directions must hold.")
+@click.option("--except", "except_", metavar="RULE_ID", multiple=True, help="Leave a rule out. Repeatable.")
+@_choice("--category", Scope, Scope.ALL, "Events on the wire, code that uses the package, or both.")
+@click.option("--strict", is_flag=True, help="Findings about code count, too.")
+@click.option("--allow-undecided", is_flag=True, help="What could not be decided does not count.")
+@_choice("--format", Format, Format.TEXT, "How to write the findings.")
+def breaking(
+    against: tuple[str, ...],
+    against_path: str | None,
+    mode_: str,
+    except_: tuple[str, ...],
+    category_: str,
+    strict: bool,
+    allow_undecided: bool,
+    format_: str,
+    **flags: Any,
+) -> None:
+    """Say whether services with the earlier and with the current schemas can live together.
+
+    Exits with 0 if they can, 1 if not, 2 on wrong usage or schemas.
+    """
+    from lightbus_gen.compat.allowances import apply_allowances, read_allowances
+    from lightbus_gen.compat.compare import compare
+
+    began = time.perf_counter()
+    outcome = Comparison(is_strict=strict)
+    try:
+        left_out = {rule(id_).id for id_ in except_}
+        settings, report = _settings(flags), Report()
+        allowances = read_allowances(settings.breaking, "pyproject.toml")
+        new = _current(settings)
+        outcome.events = len(new.events)
+        for old in _earlier(against, settings, against_path):
+            outcome.against.append(old.label)
+            outcome.findings += compare(*_comparable(old, new), Mode(mode_))
+        wanted = (
+            _undecided(one, allow_undecided)
+            for one in outcome.findings
+            if one.rule not in left_out and category_ in (Scope.ALL, one.category)
+        )
+        files = {file.shown: file for file in new.sources.files}
+        outcome.findings = by_place(
+            apply_allowances(wanted, files, allowances, datetime.date.today(), report)
+        )
+        report.check()
+    except InputError as error:
+        outcome.findings, outcome.problems = [], error.problems
+    outcome.seconds = time.perf_counter() - began
+    show(outcome, Format(format_))
+    sys.exit(outcome.exit_code)
+
+
+@click.command()
+@_version_options
+def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) -> None:
+    """Write what has changed since earlier schemas as a Markdown list."""
+    from lightbus_gen.compat.changelog import changelog as write_changelog
+
+    try:
+        settings = _settings(flags)
+        new = _current(settings)
+        parts = [write_changelog(*_comparable(old, new)) for old in _earlier(against, settings, against_path)]
+    except InputError as error:
+        _refuse(error)
+    click.echo("\n".join(parts), nl=False)
+
+
+@click.command("rules")
+def list_rules() -> None:
+    """List the rules of `breaking`."""
+    for one in rules():
+        click.echo(f"{one.id:<26}{one.category:<6}{one.direction:<10}{one.title}")
+
+
+@click.command()
+@click.argument("rule_id", metavar="RULE_ID")
+def explain(rule_id: str) -> None:
+    """Say why a rule matters, with an example and the safe way to make the change."""
+    try:
+        one = rule(rule_id)
+    except InputError as error:
+        _refuse(error)
+    click.echo(f"{one.id}: {one.title}\n\n{one.why}")
+    click.echo(f"So {one.direction.words}.")
+    if one.before:
+        click.echo(f"\nbefore: {one.before}\nafter:  {one.after}")
+    click.echo(f"\nThe safe way: {one.fix}.")
+
+
+COMMANDS = (breaking, list_rules, explain, changelog)
+
+
+def _refuse(error: InputError) -> NoReturn:
+    outcome = Comparison(problems=error.problems)
+    show(outcome, Format.TEXT)
+    sys.exit(outcome.exit_code)
+
+
+def _settings(flags: dict[str, Any]) -> Settings:
+    return effective_settings({name: value for name, value in flags.items() if value not in (None, ())})
+
+
+def _current(settings: Settings) -> Version:
+    """Read the schemas as they are."""
+    from lightbus_gen.compat.versions import read_version
+
+    report = Report()
+    version = read_version(settings.schemas, settings.shared, report, parse_dialects(settings.dialects))
+    report.check()
+    return version
+
+
+def _earlier(against: Sequence[str], settings: Settings, against_path: str | None) -> Iterator[Version]:
+    """Read what to compare with, by the same settings."""
+    from lightbus_gen.compat.git import Repository
+    from lightbus_gen.compat.versions import read_commit, read_version
+
+    dialects = parse_dialects(settings.dialects)
+    for given in against or [Repository.around(settings.schemas).merge_base()]:
+        report = Report()
+        where = Path(given)
+        if where.exists():
+            version = read_version(where, settings.shared, report, dialects)
+        else:
+            version = read_commit(
+                given, settings.schemas, settings.shared, report, dialects, against_path=against_path
+            )
+        report.check()
+        yield version
+
+
+def _comparable(old: Version, new: Version) -> tuple[Version, Version]:
+    """Check that the versions are of a kind; a single document is compared with what the other has of its API."""
+    if old.is_one_schema != new.is_one_schema:
+        one, other = (old, new) if old.is_one_schema else (new, old)
+        message = f"{one.label} is the schema of one event, and {other.label} is not"
+        raise input_error("NOT_COMPARABLE", message, "compare a file with a file, or a folder with a folder")
+    return old.of_apis(new) if new.is_file else old, new
+
+
+def _undecided(one: Finding, allow: bool) -> Finding:
+    return replace(one, level="note") if allow and one.rule == "UNDECIDED" else one

@@ -1,0 +1,264 @@
+"""Whether what one version writes fits what another version reads, and every place where it does not.
+
+The writer is taken apart into shapes (`shape.py`); the reader is read keyword by keyword, as
+`lightbus.schema.open_schema` would open it, and each keyword must follow from the shape. That way the answer
+"fits" is a proof, and every doubt stands at the keyword that raises it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from lightbus.schema import open_schema
+from lightbus.schema.validation import validator
+from lightbus_gen.compat.apart import is_apart
+from lightbus_gen.compat.equality import Equality
+from lightbus_gen.compat.expand import Shapes
+from lightbus_gen.compat.members import Members
+from lightbus_gen.compat.obstacles import Obstacle, Spot, obstacle, without_repetition
+from lightbus_gen.compat.sample import Sampler
+from lightbus_gen.compat.scalars import meets_limits, meets_values
+from lightbus_gen.compat.shape import All, Shape
+from lightbus_gen.compat.view import View, Views, kind_of, text_of
+from lightbus_gen.compat.words import kinds_in_words
+from lightbus_gen.references import Node
+
+_MOST_STEPS = 50_000
+_OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}
+
+
+class TooMuch(Exception):
+    """The comparison would take too long."""
+
+
+class Containment:
+    """Compares what one version writes with what another reads.
+
+    Args:
+        writer: the writer's schemas.
+        reader: the reader's.
+        same: compares schemas of the two as texts.
+    """
+
+    def __init__(self, writer: Views, reader: Views, same: Equality) -> None:
+        self._shapes = Shapes(writer)
+        self._sampler = Sampler(self._shapes)
+        self._members = Members(self._sampler, same, self._fits, self._meets)
+        self._reader = reader
+        self._same = same
+        self._proven: list[tuple[object, ...]] = []
+        self._known: set[tuple[object, ...]] = set()
+        self._open: dict[tuple[object, ...], int] = {}
+        self._steps = 0
+
+    def obstacles(self, written: Node, read: Node) -> list[Obstacle]:
+        """Return the obstacles for an event; [] proves that there are none.
+
+        Raises:
+            TooMuch: the comparison would take too long.
+        """
+        self._steps = 0
+        return without_repetition(self._fits((written,), read, Spot(), is_payload=True))
+
+    # -- schemas ---------------------------------------------------------------------------------
+
+    def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
+        """Compare a value with a schema one level further down, where recursion is sound.
+
+        A pair that is being compared already is taken to fit: values are finite, so an obstacle inside would
+        be met at the outer pair, which stands less deep.
+        """
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise TooMuch
+        if isinstance(read.schema, bool) and read.schema:
+            return []
+        if len(nodes) == 1 and self._same.at_a_glance(nodes[0], read):
+            return []
+        key = (is_payload, read.key, *sorted({node.key for node in nodes}, key=repr))
+        if key in self._known or self._open.get(key, len(spot.path)) < len(spot.path):
+            return []
+        outer = self._open.get(key)
+        self._open.setdefault(key, len(spot.path))
+        start = len(self._proven)
+        found: list[Obstacle] = []
+        for shape in self._shapes(nodes, is_payload=is_payload):
+            found += self._meets(shape, read, spot, frozenset())
+        if outer is None:
+            del self._open[key]
+        if found:  # what was proven on the way may have relied on this pair
+            self._known.difference_update(self._proven[start:])
+            del self._proven[start:]
+        elif outer is None:
+            self._known.add(key)
+            self._proven.append(key)
+        return found
+
+    def _meets(self, shape: Shape, read: Node, spot: Spot, seen: frozenset[object]) -> list[Obstacle]:
+        """Compare a shape with a schema."""
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise TooMuch
+        view = self._reader(read)
+        if read.key in seen and not isinstance(read.schema, bool):
+            return [obstacle("opaque", shape, view, "$ref", "", "", spot, ())]
+        seen |= {read.key}
+        if view.never:
+            sent = self._sampler.of_shape(shape, depth=len(spot.path))
+            return [
+                obstacle("forbidden", shape, view, "", kinds_in_words(shape.kinds), "nothing", spot, sent)
+            ]
+        if view.values is not None and shape.values is None and (few := shape.kinds & {"boolean", "null"}):
+            split = [
+                replace(shape, kinds=few, values=_finite(few)),
+                replace(shape, kinds=shape.kinds - few),
+            ]
+            return [
+                one
+                for part in split
+                if part.kinds
+                for one in self._meets(part, read, spot, seen - {read.key})
+            ]
+        found: list[Obstacle] = []
+        for base in view.based_on:
+            found += self._meets(shape, base, spot, seen)
+        if wrong := shape.kinds - view.kinds:
+            sent = self._sampler.of_shape(shape, wrong, depth=len(spot.path))
+            words = kinds_in_words(shape.kinds), kinds_in_words(view.kinds)
+            found.append(obstacle("type", shape, view, "type", *words, spot, sent))
+            shape = replace(shape, kinds=shape.kinds - wrong)
+            if shape.values is not None:
+                shape.values = [value for value in shape.values if kind_of(value) in shape.kinds]
+        if not shape.kinds:
+            return found
+        if shape.values is not None:
+            found += meets_values(shape, view, spot)
+        else:
+            found += meets_limits(self._sampler, shape, view, spot)
+        if "object" in shape.kinds:
+            found += self._members.object(shape, view, spot, seen)
+        if "array" in shape.kinds:
+            found += self._members.array(shape, view, spot)
+        for keyword, branches in view.unions.items():
+            found += self._union(shape, view, keyword, branches, spot, seen)
+        for keyword in view.opaque:
+            found += self._whole(shape, view, keyword, spot, seen)
+        return found
+
+    def _union(
+        self,
+        shape: Shape,
+        view: View,
+        keyword: str,
+        branches: list[Node],
+        spot: Spot,
+        seen: frozenset[object],
+    ) -> list[Obstacle]:
+        is_exclusive = keyword == "oneOf" and "oneOf" in open_schema({"oneOf": view.node.schema["oneOf"]})
+        tried: list[list[Obstacle]] = []
+        for index, branch in enumerate(branches):
+            obstacles = self._meets(shape, branch, spot, seen)
+            tried.append(obstacles)
+            others = [other for at, other in enumerate(branches) if at != index]
+            if not obstacles and (not is_exclusive or all(self._is_apart(shape, other) for other in others)):
+                return []
+        parts = _parts(shape)
+        if len(parts) > 1:
+            split = [self._union(part, view, keyword, branches, spot, seen) for part in parts]
+            return [one for found in split for one in found]
+        if any(not obstacles for obstacles in tried):  # two branches may hold at once
+            if any(self._has_same(other, view, keyword) for other in shape.views):
+                return []
+            sent = self._sampler.of_shape(shape, depth=len(spot.path))
+            return [obstacle("opaque", shape, view, keyword, "", "", spot, sent)]
+        likely = [found for found in tried if not any(_is_mismatch(one, spot) for one in found)]
+        if likely:
+            return min(likely, key=len)
+        sent = self._sampler.of_shape(shape, depth=len(spot.path))
+        words = kinds_in_words(shape.kinds), "none of the branches"
+        return [obstacle("branch", shape, view, keyword, *words, spot, sent)]
+
+    def _has_same(self, other: View, view: View, keyword: str) -> bool:
+        mine, its = other.unions.get(keyword), view.unions[keyword]
+        return mine is not None and len(mine) == len(its) and all(map(self._same, mine, its))
+
+    def _whole(
+        self, shape: Shape, view: View, keyword: str, spot: Spot, seen: frozenset[object]
+    ) -> list[Obstacle]:
+        """Compare a keyword that is not looked into."""
+        if _OPAQUE_KINDS.get(keyword) and _OPAQUE_KINDS[keyword] not in shape.kinds:
+            return []
+        for other in shape.views:
+            if keyword in other.opaque and self._same.keyword(other.node, view.node, keyword):
+                return []
+        child = view.node.child
+        if keyword == "not" and self._is_apart(shape, child("not")):
+            return []
+        if keyword == "if":
+            cases = [child(name) for name in ("then", "else") if name in view.node.schema]
+            if self._is_apart(shape, child("if")):
+                cases = [child("else")] if "else" in view.node.schema else []
+            if not any(self._meets(shape, case, spot, seen) for case in cases):
+                return []
+        if (
+            keyword == "propertyNames"
+            and not shape.rest()
+            and isinstance(view.node.schema[keyword], (dict, bool))
+        ):
+            names = view.node.schema[keyword]
+            if "$ref" not in text_of(names) and all(validator(names).is_valid(name) for name in shape.names):
+                return []
+        if (
+            keyword == "contains"
+            and view.node.schema.get("minContains") == 0
+            and "maxContains" not in view.node.schema
+        ):
+            return []
+        return self._doubt(shape, view, keyword, spot)
+
+    def _doubt(self, shape: Shape, view: View, keyword: str, spot: Spot) -> list[Obstacle]:
+        told = list(_values_in(view.node.schema.get(keyword)))
+        numbers = [value for value in told if kind_of(value) in ("integer", "number")]
+        sent = self._sampler.of_shape(shape, depth=len(spot.path), near=numbers)
+        return [obstacle("opaque", shape, view, keyword, "", "", spot, itertools.chain(told, sent))]
+
+    def _is_apart(self, shape: Shape, read: Node) -> bool:
+        return is_apart(shape, read, self._shapes, self._reader)
+
+
+def _values_in(schema: Any) -> Iterator[Any]:
+    """Yield the numbers and texts in a schema: values on the edge of what it takes are among them."""
+    todo = [schema]
+    while todo:
+        here = todo.pop(0)
+        if isinstance(here, (dict, list)):
+            todo += here.values() if isinstance(here, dict) else here
+        else:
+            yield here
+
+
+def _finite(kinds: frozenset[str]) -> list[Any]:
+    return [*((False, True) if "boolean" in kinds else ()), *((None,) if "null" in kinds else ())]
+
+
+def _parts(shape: Shape) -> list[Shape]:
+    if shape.values is not None:
+        return [replace(shape, values=[value], kinds=frozenset((kind_of(value),))) for value in shape.values]
+    return [
+        replace(
+            shape,
+            kinds=frozenset((kind,)),
+            values=_finite(frozenset((kind,))) if kind in ("boolean", "null") else None,
+        )
+        for kind in sorted(shape.kinds)
+    ]
+
+
+def _is_mismatch(one: Obstacle, spot: Spot) -> bool:
+    """Whether an obstacle says that a branch is about something else altogether."""
+    if one.path == spot.path:
+        return one.kind in ("type", "values", "values_listed", "forbidden", "branch", "opaque")
+    return len(one.path) == len(spot.path) + 1 and one.kind == "values" and one.name == one.sent

@@ -1,0 +1,122 @@
+"""Whether two schemas of two versions say the same, whatever they are called and described as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightbus_gen.compat.view import BESIDE, text_of
+from lightbus_gen.files import SchemaFile
+from lightbus_gen.positions import Path
+from lightbus_gen.references import MAPS_OF_SCHEMAS, Library, Node, Unresolvable
+
+_DESCRIBING = (
+    "title",
+    "description",
+    "default",
+    "examples",
+    "example",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+)
+_NAMING = ("$comment", "$defs", "definitions", "$id", "id", "$schema", "$anchor")
+_ANNOTATIONS = frozenset((*_DESCRIBING, *_NAMING))
+
+
+class Equality:
+    """Compares schemas of two versions as texts, `$ref`s followed.
+
+    Args:
+        one, other: resolve the `$ref`s of either version.
+    """
+
+    def __init__(self, one: Library, other: Library) -> None:
+        self._one, self._other = one, other
+        self._glances: dict[tuple[SchemaFile, Path], str | None] = {}
+
+    @property
+    def reversed(self) -> Equality:
+        """The same with the versions in the other order."""
+        other = Equality(self._other, self._one)
+        other._glances = self._glances
+        return other
+
+    def at_a_glance(self, one: Node, other: Node) -> bool:
+        """Whether two schemas have the same text, description aside and without any `$ref`."""
+        if one.file.dialect != other.file.dialect:
+            return False
+        text = self._glance(one)
+        return text is not None and text == self._glance(other)
+
+    def _glance(self, node: Node) -> str | None:
+        key = node.file, node.path
+        if key not in self._glances:
+            text = repr(_told(node.schema, is_schema=True) if isinstance(node.schema, dict) else node.schema)
+            self._glances[key] = None if "Ref'" in text or "'$ref'" in text else text
+        return self._glances[key]
+
+    def __call__(self, one: Node, other: Node) -> bool:
+        """Whether two schemas say the same."""
+        return one.file.dialect == other.file.dialect and self._same(one, other, set(), is_schema=True)
+
+    def keyword(self, one: Node, other: Node, keyword: str) -> bool:
+        """Whether two schemas have the same in a keyword and in those that belong to it."""
+        if one.file.dialect != other.file.dialect:
+            return False
+        for name in BESIDE.get(keyword, (keyword,)):
+            if (name in one.schema) != (name in other.schema):
+                return False
+            if name in one.schema and not self._same(
+                one.child(name), other.child(name), set(), is_schema=True
+            ):
+                return False
+        return True
+
+    def _same(self, one: Node, other: Node, met: set[tuple[object, ...]], *, is_schema: bool) -> bool:
+        mine, its = one.schema, other.schema
+        if isinstance(mine, list) and isinstance(its, list):
+            return len(mine) == len(its) and all(
+                self._same(one.child(index), other.child(index), met, is_schema=True)
+                for index in range(len(mine))
+            )
+        if not (isinstance(mine, dict) and isinstance(its, dict)):
+            return text_of(mine) == text_of(its)
+        if (key := (*one.key, *other.key)) in met:
+            return True
+        met.add(key)
+        left, right = _told(mine, is_schema=is_schema), _told(its, is_schema=is_schema)
+        if left.keys() != right.keys():
+            return False
+        return all(self._same_under(name, one, other, met, is_schema=is_schema) for name in left)
+
+    def _same_under(
+        self, name: str, one: Node, other: Node, met: set[tuple[object, ...]], *, is_schema: bool
+    ) -> bool:
+        mine, its = one.schema[name], other.schema[name]
+        if is_schema and name == "$ref" and isinstance(mine, str) and isinstance(its, str):
+            try:
+                return self._same(
+                    self._one.resolve(one, mine), self._other.resolve(other, its), met, is_schema=True
+                )
+            except Unresolvable:
+                return False
+        if is_schema and name in ("$dynamicRef", "$recursiveRef"):
+            return text_of([mine, one.file.value]) == text_of([its, other.file.value])
+        if is_schema and name in ("enum", "const"):
+            return text_of(mine) == text_of(its)
+        return self._same(
+            one.child(name),
+            other.child(name),
+            met,
+            is_schema=not (is_schema and name in MAPS_OF_SCHEMAS),
+        )
+
+
+def _told(schema: dict[str, Any], *, is_schema: bool) -> dict[str, Any]:
+    if not is_schema:
+        return schema
+    return {
+        name: value
+        for name, value in schema.items()
+        if name not in _ANNOTATIONS and not name.startswith("x-")
+    }

@@ -1,0 +1,198 @@
+"""Schemas -> shapes: `$ref` and `allOf` followed, unions multiplied out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from lightbus_gen.compat.checks import accepts_scalar
+from lightbus_gen.compat.shape import All, Any_, Shape
+from lightbus_gen.compat.view import KINDS, View, Views, kind_of, text_of
+from lightbus_gen.files import SchemaFile
+from lightbus_gen.references import Node
+
+MOST_SHAPES = 64
+"""How far unions inside unions are multiplied out before the shape gets wider instead."""
+
+
+class Shapes:
+    """Takes the schemas of one version apart."""
+
+    def __init__(self, views: Views) -> None:
+        self.views = views
+        self._found: dict[tuple[object, ...], list[Shape]] = {}
+
+    def __call__(self, nodes: All, *, is_payload: bool = False) -> list[Shape]:
+        """Return the alternatives of values that satisfy some schemas together.
+
+        Args:
+            nodes: the schemas.
+            is_payload: whether the value is an event's payload, which is closed even without properties.
+        """
+        key = (is_payload, *(node.key for node in nodes))
+        if key not in self._found:
+            self._found[key] = [shape for shape in self._expand(nodes, is_payload) if shape.kinds]
+        return self._found[key]
+
+    def _expand(self, nodes: All, is_payload: bool) -> list[Shape]:
+        done: list[Shape] = []
+        start = self._flatten(nodes)
+        todo: list[tuple[tuple[View, ...], dict[str, Any_], frozenset[tuple[object, ...]]]] = []
+        if start is not None:
+            todo.append((start, {}, frozenset()))
+        while todo:
+            views, others, taken = todo.pop(0)
+            union = self._next_union(views, taken)
+            if union is None:
+                done += self._one_by_one(self._shape(views, others, is_payload))
+                continue
+            key, keyword, branches = union
+            flat = [self._flatten((branch,)) for branch in branches]
+            if len(todo) + len(done) + len(branches) > MOST_SHAPES:
+                more = self._declared(branches)
+                todo.insert(0, (views, {**others, **_joined(others, more)}, taken | {key}))
+                continue
+            new = []
+            for index, branch in enumerate(flat):
+                if branch is None:
+                    continue
+                rivals = (
+                    [other for at, other in enumerate(branches) if at != index] if keyword == "anyOf" else []
+                )
+                both = _distinct((*views, *branch))
+                new.append((both, _joined(others, self._declared(rivals)), taken | {key}))
+            todo = new + todo
+        return done
+
+    def _flatten(self, nodes: Iterable[Node]) -> tuple[View, ...] | None:
+        """Follow `$ref` and `allOf`; None where no value can be valid."""
+        found: dict[tuple[object, ...], View] = {}
+        todo = list(nodes)
+        while todo:
+            node = todo.pop(0)
+            if node.key in found and not isinstance(node.schema, bool):
+                continue
+            view = self.views(node)
+            if view.never:
+                return None
+            found[node.key] = view
+            todo = [*view.based_on, *todo]
+        return tuple(found.values())
+
+    def _next_union(
+        self, views: Sequence[View], taken: frozenset[tuple[object, ...]]
+    ) -> tuple[tuple[object, ...], str, list[Node]] | None:
+        for view in views:
+            for keyword, branches in view.unions.items():
+                if (key := (*view.node.key, keyword)) not in taken:
+                    return key, keyword, branches
+        return None
+
+    def _declared(self, nodes: Iterable[Node]) -> dict[str, Any_]:
+        """Return the properties that schemas declare for the values they hold for."""
+        found: dict[str, Any_] = {}
+        todo, seen = list(nodes), set[tuple[object, ...]]()
+        while todo:
+            node = todo.pop()
+            if node.key in seen:
+                continue
+            seen.add(node.key)
+            view = self.views(node)
+            found = _joined(found, {name: ((child,),) for name, child in view.properties.items()})
+            todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
+            todo += [*view.dependent.values(), *self._conditional(view)]
+        return found
+
+    def _conditional(self, view: View) -> list[Node]:
+        schema = view.node.schema
+        if "if" not in view.opaque:
+            return []
+        return [view.node.child(name) for name in ("if", "then", "else") if name in schema]
+
+    def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_payload: bool) -> Shape:
+        kinds = KINDS.intersection(*(view.kinds for view in views))
+        for view in views:
+            if not view.is_limited:
+                continue
+            if view.multiple_of is not None and Fraction(str(view.multiple_of)).denominator == 1:
+                kinds -= {"number"}
+            beside = [*view.dependent.values(), *self._conditional(view)]
+            others = _joined(others, self._declared(beside)) if beside else others
+        listed = [view.values for view in views if view.values is not None]
+        values: list[Any] | None = None
+        if listed:
+            texts = set[str].intersection(*({text_of(value) for value in values} for values in listed))
+            values = [
+                value
+                for value in listed[0]
+                if (text_of(value) in texts or not isinstance(value, (dict, list)))
+                and kind_of(value) in kinds
+                and all(accepts_scalar(view, value) for view in views)
+            ]
+            kinds = frozenset(kind_of(value) for value in values)
+        elif kinds <= {"boolean", "null"}:
+            values = [*((False, True) if "boolean" in kinds else ()), *((None,) if "null" in kinds else ())]
+        declares = bool(others) or any(view.declares for view in views)
+        is_silent = not any(view.patterns or view.additional or view.unevaluated for view in views)
+        shape = Shape(views, kinds, values, declares or (is_payload and is_silent), others)
+        if values is None and any(view.is_limited for view in views):
+            shape.kinds -= _empty_kinds(shape)
+        return shape
+
+    def _one_by_one(self, shape: Shape) -> list[Shape]:
+        """Give each object or array that is listed as a value a shape of its own, which can be looked into."""
+        containers = [value for value in shape.values or () if isinstance(value, (dict, list))]
+        if not containers:
+            return [shape]
+        scalars = [value for value in shape.values or () if not isinstance(value, (dict, list))]
+        split = [replace(shape, values=scalars, kinds=frozenset(kind_of(value) for value in scalars))]
+        for value in containers:
+            file = SchemaFile(f"value {text_of(value)}", "", "", "", exactly(value))
+            view = self.views(Node(file.value, file, (), file.uri))
+            split.append(Shape((*shape.views, view), view.kinds, [value], is_closed=True))
+        return split
+
+
+def _empty_kinds(shape: Shape) -> set[str]:
+    """Return the kinds that limits leave no value of."""
+    empty = set()
+    low, high = shape.minimum, shape.maximum
+    if low and high and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1]))):
+        empty |= {"integer", "number"}
+    if shape.lengths[0] > shape.lengths[1]:
+        empty.add("string")
+    if (most := shape.most_items) is not None and most < (shape.limit("minItems") or 0):
+        empty.add("array")
+    if any(not shape.value(name) for name in shape.required):
+        empty.add("object")
+    return empty
+
+
+def exactly(value: object) -> dict[str, Any]:
+    """Return the schema of one value, its parts spelled out."""
+    if isinstance(value, dict):
+        properties = {name: exactly(item) for name, item in value.items()}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(value),
+            "additionalProperties": False,
+        }
+    if isinstance(value, list):
+        items = [exactly(item) for item in value]
+        return {"type": "array", "minItems": len(items), "items": False} | (
+            {"prefixItems": items} if items else {}
+        )
+    return {"const": value}
+
+
+def _joined(some: dict[str, Any_], more: dict[str, Any_]) -> dict[str, Any_]:
+    return (
+        {**some, **{name: (*some.get(name, ()), *values) for name, values in more.items()}} if more else some
+    )
+
+
+def _distinct(views: Iterable[View]) -> tuple[View, ...]:
+    return tuple({view.node.key: view for view in views}.values())

@@ -1,0 +1,48 @@
+"""A second opinion on whether one schema takes all that another writes: `canonicalize().covers()` of jsonschema-rs.
+
+It only ever clears: "no" and "unknown" leave a doubt where it was, and so does a schema it has no model of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightbus.schema.containment import is_covered
+from lightbus_gen.compat.view import text_of
+
+_LONGEST = 50_000
+_OWN = ('"contentEncoding"', '"duration"', '"decimal"')
+"""What the run time checks beyond the standard, which the second opinion does not know."""
+_COMPOSING = frozenset(
+    ("$ref", "allOf", "anyOf", "oneOf", "if", "not", "dependentSchemas", "dependencies", "$dynamicRef")
+)
+
+
+def covers(reader: Any, writer: Any) -> bool:
+    """Whether it is sure that a reader takes everything a writer sends.
+
+    Args:
+        reader: the schema of the reader, opened.
+        writer: the schema of the writer as its author wrote it.
+    """
+    texts = text_of(reader) + text_of(writer)
+    if len(texts) > _LONGEST or any(word in texts for word in _OWN):
+        return False
+    return is_covered(reader, closed(writer))
+
+
+def closed(schema: Any) -> Any:
+    """Forbid undeclared properties in the objects of a schema where that is plain: no composition, no `$ref` to it."""
+    if not isinstance(schema, dict):
+        return schema
+    copy = dict(schema)
+    if "properties" in schema and isinstance(schema["properties"], dict):
+        copy["properties"] = {name: closed(value) for name, value in schema["properties"].items()}
+        is_plain = (
+            not _COMPOSING & schema.keys() and set(schema.get("required", ())) <= schema["properties"].keys()
+        )
+        if is_plain and schema.get("additionalProperties", True) is True:
+            copy["additionalProperties"] = False
+    if isinstance(schema.get("items"), dict):
+        copy["items"] = closed(schema["items"])
+    return copy

@@ -1,0 +1,191 @@
+"""Findings for people, programs, GitHub's annotations and test reports: the same facts each time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import click
+
+from lightbus_gen.compat.findings import Finding
+from lightbus_gen.positions import pointer
+from lightbus_gen.problems import Problem
+from lightbus_gen.report import annotation
+
+
+class Format(StrEnum):
+    """How findings are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of comparing.
+
+    Attributes:
+        findings: what was found.
+        problems: why nothing could be compared.
+        against: what was compared with.
+        events: how many events were compared.
+        is_strict: whether warnings count.
+        seconds: how long it took.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    problems: Sequence[Problem] = ()
+    against: list[str] = field(default_factory=list)
+    events: int = 0
+    is_strict: bool = False
+    seconds: float = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 compatible, 1 findings, 2 wrong usage or schemas."""
+        if self.problems:
+            return 2
+        return int(any(self.counts(one) for one in self.findings))
+
+    def counts(self, one: Finding) -> bool:
+        """Whether a finding fails the comparison."""
+        return one.level == "error" or (self.is_strict and one.level == "warning")
+
+
+def show(outcome: Comparison, format_: Format) -> None:
+    """Print an outcome: problems in the text format to standard error, everything else to standard output."""
+    if format_ is Format.JSON:
+        click.echo(json.dumps(_facts(outcome), indent=2))
+    elif format_ is Format.GITHUB:
+        for problem in outcome.problems:
+            place: dict[str, str | int] = {
+                "file": problem.path,
+                "line": problem.line,
+                "col": problem.column,
+                "title": problem.rule,
+            }
+            click.echo(annotation("error", place, f"{problem.message}\nfix: {problem.fix}"))
+        for one in outcome.findings:
+            place = {"file": one.path, "line": one.line, "col": one.column, "title": one.rule}
+            level = "error" if outcome.counts(one) else {"note": "notice"}.get(one.level, one.level)
+            click.echo(annotation(level, place, "\n".join(_lines(one))))
+    elif format_ is Format.JUNIT:
+        click.echo(_junit(outcome))
+    else:
+        _print(outcome)
+
+
+def _lines(one: Finding) -> list[str]:
+    """Write a finding without its place and rule."""
+    lines = [f"{one.subject}: {one.message}", *([one.effect] if one.effect else [])]
+    if one.also:
+        lines.append(f"also: {_names(one.also)}")
+    if one.payload is not None:
+        lines.append(f"payload: {_short(json.dumps(one.payload, ensure_ascii=False))}")
+        lines.append(f"refused: {_short(one.refusal)}")
+    if one.allowed:
+        return [*lines, f"allowed: {one.allowed}"]
+    return [*lines, f"fix: {one.fix}"] if one.fix else lines
+
+
+def _names(events: Sequence[str]) -> str:
+    more = len(events) - _MOST_NAMES
+    return ", ".join(events) if more < 2 else f"{', '.join(events[:_MOST_NAMES])} and {more} more events"
+
+
+def _short(text: str) -> str:
+    """Shorten what a person need not read to the end; the JSON format has all of it."""
+    return text if len(text) <= 400 else f"{text[:300]} ... {text[-60:]} ({len(text)} characters)"
+
+
+_MOST_NAMES = 3
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+def _print(outcome: Comparison) -> None:
+    for problem in outcome.problems:
+        where = f"{click.style(problem.location, bold=True)}: " if problem.path else ""
+        rule = click.style(problem.rule, fg="red", bold=True)
+        click.echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
+    if outcome.problems:
+        return
+    for one in outcome.findings:
+        first, *more = _lines(one)
+        rule = click.style(one.rule, fg=_COLOURS[one.level], bold=True)
+        level = "" if one.level == "error" else f" {one.level}"
+        click.echo(f"{click.style(one.location, bold=True)}: {rule}{level} {first}")
+        for line in more:
+            click.echo(f"  {line}")
+    click.echo(_summary(outcome))
+
+
+def _summary(outcome: Comparison) -> str:
+    counted = sum(outcome.counts(one) for one in outcome.findings)
+    others = len(outcome.findings) - counted
+    said = f"{counted} finding{'' if counted == 1 else 's'}" if counted else "compatible"
+    noted = f", {others} to note" if others else ""
+    with_ = " and ".join(outcome.against)
+    events = f"{outcome.events} event{'' if outcome.events == 1 else 's'}"
+    return f"{said}{noted}: {events} compared with {with_} in {outcome.seconds:.2f} s"
+
+
+def _facts(outcome: Comparison) -> dict[str, Any]:
+    return {
+        "exit_code": outcome.exit_code,
+        "against": list(outcome.against),
+        "events": outcome.events,
+        "problems": [asdict(problem) for problem in outcome.problems],
+        "findings": [_fact(one) for one in outcome.findings],
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _fact(one: Finding) -> dict[str, Any]:
+    fact = asdict(one)
+    fact["place"] = pointer(one.place)
+    return fact | {"effect": one.effect}
+
+
+def _junit(outcome: Comparison) -> str:
+    from xml.etree import ElementTree
+
+    failed = sum(outcome.counts(one) for one in outcome.findings)
+    suite = ElementTree.Element("testsuite", name="lightbus-gen breaking", time=f"{outcome.seconds:.3f}")
+    for problem in outcome.problems:
+        case = ElementTree.SubElement(suite, "testcase", classname=problem.path, name=problem.rule)
+        ElementTree.SubElement(case, "error", message=_printable(problem.message)).text = _printable(
+            str(problem)
+        )
+    for one in outcome.findings:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=_printable(one.event), name=_printable(f"{one.rule} {one.field}".strip()),
+            file=_printable(one.path), line=str(one.line),
+        )  # fmt: skip
+        text = _printable("\n".join([one.location, *_lines(one)]))
+        if outcome.counts(one):
+            ElementTree.SubElement(
+                case, "failure", type=one.rule, message=_printable(one.message)
+            ).text = text
+        else:
+            ElementTree.SubElement(case, "system-out").text = text
+    if not len(suite):
+        ElementTree.SubElement(suite, "testcase", classname="lightbus-gen", name="compatible")
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(failed))
+    suite.set("errors", str(len(outcome.problems)))
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _printable(text: str) -> str:
+    """Write characters that XML cannot hold as escapes."""
+    return "".join(
+        char if char in "\t\n\r" or 0x20 <= ord(char) < 0xD800 or 0xE000 <= ord(char) < 0xFFFE or ord(char) > 0xFFFF
+        else ascii(char)[1:-1]
+        for char in text
+    )  # fmt: skip

@@ -1,0 +1,122 @@
+"""Strings that match a regular expression of a schema, for payloads that show what breaks."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+_CATEGORIES = {
+    "CATEGORY_DIGIT": "0123456789",
+    "CATEGORY_WORD": "a0_bcdefghijk",
+    "CATEGORY_SPACE": " \t",
+    "CATEGORY_NOT_DIGIT": "a -",
+    "CATEGORY_NOT_WORD": "- .",
+    "CATEGORY_NOT_SPACE": "a0-",
+}
+_PRINTABLE = "a0A-_ .,:;/!?#@$%&*+=~<>()[]{}|^'\"bcdefghijklmnopqrstuvwxyz123456789BCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:
+    """Yield a few strings that should match, none where the expression is too intricate.
+
+    Args:
+        pattern: the expression, as `re` reads it.
+        lengths: how often to repeat what may be repeated.
+    """
+    try:
+        parsed = importlib.import_module("re._parser").parse(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return
+    seen: set[str] = set()
+    for repeat, choice in itertools.product(dict.fromkeys([0, 1, 2, *sorted(lengths)]), range(4)):
+        try:
+            text = "".join(_write(parsed, max(repeat, 0), choice))
+        except (_TooIntricate, RecursionError):
+            return
+        if text not in seen:
+            seen.add(text)
+            yield text
+
+
+@functools.cache
+def lengths_of(pattern: str) -> tuple[int, float]:
+    """Return (shortest, longest) length of the strings that match an expression; (0, infinity) where unknown."""
+    if "{," in pattern or "(?" in pattern.replace("(?:", ""):  # Python reads these in its own way
+        return 0, math.inf
+    try:
+        parsed = importlib.import_module("re._parser").parse(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return 0, math.inf
+    least, most = parsed.getwidth()
+    is_whole = _is_anchored(list(parsed), 0, "AT_BEGINNING") and _is_anchored(list(parsed), -1, "AT_END")
+    return least, most if is_whole else math.inf
+
+
+def _is_anchored(parts: list[Any], at: int, end: str) -> bool:
+    """Whether an expression holds at the beginning (`at` 0) or the end (-1) only, in every branch."""
+    if not parts:
+        return False
+    name, argument = str(parts[at][0]), parts[at][1]
+    if name == "BRANCH":
+        return all(_is_anchored(list(branch), at, end) for branch in argument[1])
+    if name == "SUBPATTERN":
+        return _is_anchored(list(argument[-1]), at, end)
+    return name == "AT" and str(argument) == end
+
+
+class _TooIntricate(Exception):
+    """Something that is not followed: a look-ahead, a reference to a group."""
+
+
+def _write(parsed: Any, repeat: int, choice: int) -> Iterator[str]:
+    for operation, argument in parsed:
+        name = str(operation)
+        if name == "LITERAL":
+            yield chr(argument)
+        elif name == "NOT_LITERAL":
+            yield next(char for char in _PRINTABLE if ord(char) != argument)
+        elif name == "ANY":
+            yield _PRINTABLE[choice]
+        elif name == "IN":
+            options = _options(argument)
+            yield options[choice % len(options)]
+        elif name == "BRANCH":
+            branches = argument[1]
+            yield from _write(branches[choice % len(branches)], repeat, choice)
+        elif name == "SUBPATTERN":
+            yield from _write(argument[-1], repeat, choice)
+        elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            least, most, inner = argument
+            for _ in range(min(max(least, repeat), int(most), 1_000_000)):
+                yield from _write(inner, repeat, choice)
+        elif name == "ATOMIC_GROUP":
+            yield from _write(argument, repeat, choice)
+        elif name != "AT":
+            raise _TooIntricate
+
+
+def _options(items: Any) -> str:
+    negated = str(items[0][0]) == "NEGATE"
+    found = ""
+    for operation, argument in items[negated:]:
+        name = str(operation)
+        if name == "LITERAL":
+            found += chr(argument)
+        elif name == "RANGE":
+            found += "".join(
+                chr(code) for code in range(argument[0], min(argument[1], argument[0] + 200) + 1)
+            )
+        elif name == "CATEGORY" and str(argument) in _CATEGORIES:
+            found += _CATEGORIES[str(argument)]
+        else:
+            raise _TooIntricate
+    if negated:
+        found = "".join(char for char in _PRINTABLE if char not in found)
+    if not found:
+        raise _TooIntricate
+    return found

@@ -1,0 +1,226 @@
+"""Example values of what a producer can send, the smallest first. A validator checks them before anybody sees one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from lightbus_gen.compat.checks import accepts_scalar
+from lightbus_gen.compat.expand import Shapes
+from lightbus_gen.compat.regex import strings_of
+from lightbus_gen.compat.shape import Any_, Shape
+from lightbus_gen.compat.view import text_of
+
+_DEPTH = 12
+_FORMATS = {
+    "date-time": ("2026-11-23T12:00:00Z", "2025-01-31T23:59:59.5+01:00"),
+    "date": ("2026-11-23", "2025-01-31"),
+    "time": ("12:00:00Z", "23:59:59.5+01:00"),
+    "duration": ("PT1S", "P1D"),
+    "uuid": ("8c5f2a0e-6f1b-4d1a-9c1e-0a1b2c3d4e5f", "00000000-0000-4000-8000-000000000000"),
+    "email": ("ada@example.com", "a@b.co"),
+    "idn-email": ("ada@example.com", "\u00e4@example.com"),
+    "hostname": ("example.com", "a"),
+    "idn-hostname": ("example.com", "\u00e4.com"),
+    "ipv4": ("192.0.2.1", "10.0.0.1"),
+    "ipv6": ("2001:db8::1", "::1"),
+    "uri": ("https://example.com/a", "urn:a:b"),
+    "uri-reference": ("/a", "https://example.com/a"),
+    "iri": ("https://example.com/a", "https://example.com/\u00e4"),
+    "iri-reference": ("/a", "/\u00e4"),
+    "uri-template": ("/a/{b}", "/a"),
+    "json-pointer": ("/a", ""),
+    "relative-json-pointer": ("0", "1/a"),
+    "regex": ("a", "^b$"),
+    "decimal": ("1", "12.50"),
+    "base64": ("AAAA", "YQ=="),
+}
+_TEXTS = ("", "a", "0", "A b", "a-b_c", "\u00e4", "x" * 40, "https://example.com/a", "2026-11-23")
+
+
+class Sampler:
+    """Makes values of one version's schemas.
+
+    Args:
+        shapes: takes the schemas apart.
+    """
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+
+    def values(self, source: Any_, depth: int = 0) -> Iterator[Any]:
+        """Yield values that satisfy at least one of some groups of schemas."""
+        if depth > _DEPTH:
+            return
+        for nodes in source:
+            for shape in self._shapes(nodes):
+                yield from self.of_shape(shape, depth=depth)
+
+    def first(self, source: Any_, depth: int = 0, choice: int = 0) -> Any:
+        """Return the first value, or with a `choice` one further on.
+
+        Raises:
+            StopIteration: none was found.
+        """
+        found = list(itertools.islice(self.values(source, depth), choice + 1))
+        if not found:
+            raise StopIteration
+        return found[-1]
+
+    def of_shape(
+        self, shape: Shape, kinds: Iterable[str] = (), depth: int = 0, near: Iterable[float] = ()
+    ) -> Iterator[Any]:
+        """Yield values of a shape.
+
+        Args:
+            shape: the shape.
+            kinds: the kinds of values wanted; () for all of it.
+            depth: how deep in the payload they stand.
+            near: lengths, counts or numbers that values are wanted on both sides of.
+        """
+        if shape.values is not None:
+            yield from shape.values
+            return
+        wanted = frozenset(kinds) & shape.kinds if kinds else shape.kinds
+        makers: dict[str, Callable[[], Iterator[Any]]] = {
+            "string": lambda: self._strings(shape, near),
+            "integer": lambda: self._numbers(shape, near, whole=True),
+            "boolean": lambda: iter((True, False)),
+            "number": lambda: self._numbers(shape, near, whole=False),
+            "array": lambda: self._arrays(shape, near, depth),
+            "object": lambda: self._objects(shape, near, depth),
+            "null": lambda: iter((None,)),
+        }
+        found = [make() for kind, make in makers.items() if kind in wanted]
+        for group in itertools.zip_longest(*found, fillvalue=_NOTHING):
+            yield from (value for value in group if value is not _NOTHING)
+
+    def object(
+        self,
+        shape: Shape,
+        depth: int = 0,
+        *,
+        given: dict[str, Any] | None = None,
+        without: str | None = None,
+        choice: int = 0,
+    ) -> dict[str, Any]:
+        """Return the smallest object of a shape.
+
+        Args:
+            shape: the shape.
+            depth: how deep in the payload it stands.
+            given: properties it shall have.
+            without: a property it shall not have.
+            choice: which of the values of other properties to take, 0 for the first.
+
+        Raises:
+            StopIteration: a required property has no value that could be found.
+        """
+        made: dict[str, Any] = {}
+        given = given or {}
+        names = dict.fromkeys([*shape.required, *given])
+        for name in (todo := list(names)):
+            more = [other for view in shape.views for other in view.needs.get(name, ()) if other not in names]
+            names |= dict.fromkeys(more)
+            todo += more
+        for name in names:
+            if name != without:
+                made[name] = (
+                    given[name] if name in given else self.first(shape.value(name), depth + 1, choice)
+                )
+        spare = [name for name in shape.names if name not in made and name != without and shape.value(name)]
+        while len(made) < (shape.limit("minProperties") or 0):
+            if spare:
+                name = spare.pop(0)
+                made[name] = self.first(shape.value(name), depth + 1)
+            else:
+                name, values = self._spare_name(shape, made)
+                made[name] = self.first(values, depth + 1)
+        return made
+
+    def array(self, shape: Shape, depth: int, *, at: int = 0, given: Any = None, size: int = 0) -> list[Any]:
+        """Return the smallest array of a shape that is `size` long; `given`, if not None, stands at `at`.
+
+        Raises:
+            StopIteration: an item has no value that could be found.
+        """
+        made: list[Any] = []
+        for index in range(max(size, shape.limit("minItems") or 0)):
+            if index == at and size:
+                made.append(given)
+                continue
+            values = self.values(shape.item(index), depth + 1)
+            if shape.is_unique:
+                texts = {text_of(value) for value in (*made, given)}
+                values = (value for value in values if text_of(value) not in texts)
+            made.append(next(values))
+        return made
+
+    def _spare_name(self, shape: Shape, taken: dict[str, Any]) -> tuple[str, Any_]:
+        for pattern, values in shape.rest():
+            names = strings_of(pattern) if pattern else (f"key{index}" for index in range(len(taken) + 1))
+            for name in names:
+                if name not in taken and shape.value(name):
+                    return name, values
+        raise StopIteration
+
+    def _strings(self, shape: Shape, near: Iterable[float]) -> Iterator[str]:
+        least, most = shape.limit("minLength") or 0, shape.limit("maxLength")
+        patterns = [view.pattern for view in shape.views if view.pattern is not None]
+        formats = [name for view in shape.views if view.format for name in view.format.split()]
+        lengths = {least, max(least, 1), *(int(length) + step for length in near for step in (-1, 0, 1))}
+        lengths |= {most} if most is not None else set()
+        texts: Iterable[str] = _TEXTS
+        if formats:
+            texts = (text for name in formats for text in _FORMATS.get(name, ()))
+        elif patterns:
+            texts = (text for pattern in patterns for text in strings_of(pattern, lengths))
+        by_size = sorted(lengths, key=lambda length: (length == 0, length))  # "a" reads better than ""
+        filled = ("a" * length for length in by_size if 0 <= length <= 1_000_000)
+        for text in itertools.chain(() if formats or patterns else filled, texts, filled if patterns else ()):
+            if all(accepts_scalar(view, text) for view in shape.views):
+                yield text
+
+    def _numbers(self, shape: Shape, near: Iterable[float], *, whole: bool) -> Iterator[float]:
+        low, high = shape.minimum, shape.maximum
+        steps = [view.multiple_of for view in shape.views if view.multiple_of]
+        starts = [0, *(edge[0] for edge in (low, high) if edge), *near]
+        step = max(steps, default=1 if whole else 0.5)
+        for start in dict.fromkeys(starts):
+            base = math.floor(start / step) * step if steps else start
+            for value in (base, base + step, base - step, base + 0.25, base - 0.25, base + 2 * step):
+                number: Any = value
+                if float(value).is_integer():
+                    number = int(value)
+                if isinstance(number, int) is whole and all(
+                    accepts_scalar(view, number) for view in shape.views
+                ):
+                    yield number
+
+    def _arrays(self, shape: Shape, near: Iterable[float], depth: int) -> Iterator[list[Any]]:
+        sizes = [0, 1, *(int(size) + step for size in near for step in (-1, 0, 1))]
+        least, most = shape.limit("minItems") or 0, shape.most_items
+        for size in dict.fromkeys(max(size, least) for size in sizes):
+            if size > 1000 or (most is not None and size > most):
+                continue
+            try:
+                yield self.array(shape, depth, size=size, at=size)
+            except (StopIteration, RuntimeError):
+                continue
+
+    def _objects(self, shape: Shape, near: Iterable[float], depth: int) -> Iterator[dict[str, Any]]:
+        try:
+            yield self.object(shape, depth)
+        except (StopIteration, RuntimeError):
+            return
+        for name in shape.names:
+            for value in itertools.islice(self.values(shape.value(name), depth + 1), 3):
+                try:
+                    yield self.object(shape, depth, given={name: value})
+                except (StopIteration, RuntimeError):
+                    break
+
+
+_NOTHING: Any = object()

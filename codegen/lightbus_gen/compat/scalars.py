@@ -1,0 +1,123 @@
+"""Numbers, texts and listed values: whether a reader's limits follow from what is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+from lightbus_gen.compat.checks import accepts_scalar, is_same_number, refusing_keyword
+from lightbus_gen.compat.obstacles import Obstacle, Spot, obstacle
+from lightbus_gen.compat.sample import Sampler
+from lightbus_gen.compat.shape import Shape
+from lightbus_gen.compat.view import LOWER, UPPER, View, text_of
+from lightbus_gen.compat.words import kinds_in_words, said, said_together, values_in_words
+
+_LIMITED = {"Length": "string", "Items": "array", "Properties": "object"}
+_LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_count"}
+_ANYTHING = ("", ".*", "^.*", "(.*)")
+
+
+def meets_values(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
+    assert shape.values is not None
+    if view.values is not None:
+        texts = {text_of(value) for value in view.values}
+        refused = [
+            value
+            for value in shape.values
+            if text_of(value) not in texts and not is_same_number(value, view.values)
+        ]
+        kind, keyword = "values", "const" if "const" in view.node.schema else "enum"
+    else:
+        refused = [value for value in shape.values if not accepts_scalar(view, value)]
+        kind, keyword = refusing_keyword(view, refused[0]) if refused else ("", "")
+    if not refused:
+        return []
+    words = (
+        values_in_words(shape.values),
+        values_in_words(view.values) if view.values is not None else said(view, keyword),
+    )
+    found = obstacle(kind, shape, view, keyword, *words, spot, refused)
+    found.name = values_in_words(refused)
+    return [found]
+
+
+def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
+    found: list[Obstacle] = []
+
+    def add(kind: str, keyword: str, sent: str, of: str, near: Iterable[float] = ()) -> None:
+        values = sampler.of_shape(shape, (of,), len(spot.path), near)
+        found.append(obstacle(kind, shape, view, keyword, sent, said(view, keyword), spot, values))
+
+    if view.values is not None:
+        values = sampler.of_shape(shape, depth=len(spot.path))
+        keyword = "const" if "const" in view.node.schema else "enum"
+        words = kinds_in_words(shape.kinds), values_in_words(view.values)
+        return [obstacle("values_listed", shape, view, keyword, *words, spot, values)]
+    for keyword in (*LOWER, *UPPER):
+        kind = _LIMITED[keyword[3:]]
+        if kind in shape.kinds and keyword in view.limits:
+            reach, wanted = _reach(shape, keyword), view.limits[keyword]
+            if not (reach >= wanted if keyword in LOWER else reach <= wanted):
+                add(_LIMIT_KINDS[keyword[3:]], keyword, said_together(shape, keyword), kind, [wanted])
+    if "string" in shape.kinds:
+        patterns = {other.pattern for other in shape.views}
+        if view.pattern is not None and view.pattern not in patterns and view.pattern not in _ANYTHING:
+            add("pattern", "pattern", said_together(shape, "pattern"), "string")
+        formats = {name for other in shape.views if other.format for name in other.format.split()}
+        if view.format is not None and not formats.issuperset(view.format.split()):
+            keyword = "format" if "format" in view.node.schema else "contentEncoding"
+            add("format", keyword, said_together(shape, keyword), "string")
+    for of in ("integer", "number"):
+        if of not in shape.kinds or (
+            of == "number" and any(one.kind in ("range", "multiple_of") for one in found)
+        ):
+            continue
+        for edge, given, keywords in (
+            (view.minimum, shape.minimum, ("minimum", "exclusiveMinimum")),
+            (view.maximum, shape.maximum, ("maximum", "exclusiveMaximum")),
+        ):
+            if edge is not None and not _is_inside(given, edge, of, upward=keywords[0] == "minimum"):
+                keyword = keywords[1] if edge[1] and keywords[1] in view.node.schema else keywords[0]
+                add("range", keyword, said_together(shape, *keywords), of, [edge[0]])
+        if view.multiple_of is not None and not _is_multiple(shape, view.multiple_of, of):
+            add("multiple_of", "multipleOf", said_together(shape, "multipleOf"), of)
+    return found
+
+
+def _reach(shape: Shape, keyword: str) -> float:
+    """Return how far a length or count can go: the least for `min...`, the most for `max...`."""
+    given = shape.limit(keyword)
+    if keyword in ("minLength", "maxLength"):
+        return shape.lengths[keyword == "maxLength"]
+    if keyword == "minProperties":
+        return max(given or 0, len(shape.required))
+    if keyword == "maxProperties" and not shape.rest():
+        names = sum(bool(shape.value(name)) for name in shape.names)
+        return names if given is None else min(given, names)
+    if keyword == "maxItems":
+        given = shape.most_items
+    return given if given is not None else 0 if keyword.startswith("min") else float("inf")
+
+
+def _is_inside(given: tuple[Any, bool] | None, edge: tuple[Any, bool], kind: str, *, upward: bool) -> bool:
+    if given is None:
+        return False
+    value, is_out = given
+    limit, limit_out = edge
+    if kind == "integer":
+        value, limit = Fraction(str(value)), Fraction(str(limit))
+        step = 1 if upward else -1
+        if is_out and value.denominator == 1:
+            value, is_out = value + step, False
+        if limit_out and limit.denominator == 1:
+            limit, limit_out = limit + step, False
+    if value == limit:
+        return is_out or not limit_out
+    return bool(value > limit if upward else value < limit)
+
+
+def _is_multiple(shape: Shape, factor: Any, kind: str) -> bool:
+    given = [Fraction(str(view.multiple_of)) for view in shape.views if view.multiple_of is not None]
+    given += [Fraction(1)] if kind == "integer" else []
+    return any((one / Fraction(str(factor))).denominator == 1 for one in given)

@@ -1,0 +1,271 @@
+"""One schema of any draft, its keywords read into one form.
+
+Draft 4 writes `exclusiveMinimum: true`, draft 7 lists in `items`, 2020-12 in `prefixItems`: a comparison of two
+versions should not have to know.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightbus.schema.validation import validator
+from lightbus_gen.references import Library, Node, Unresolvable
+
+KINDS = frozenset(("string", "integer", "number", "boolean", "array", "object", "null"))
+"""The kinds of JSON values; here `number` means those that are no integers, so that no two overlap."""
+LOWER = ("minLength", "minItems", "minProperties")
+UPPER = ("maxLength", "maxItems", "maxProperties")
+OPAQUE = frozenset(
+    ("not", "if", "contains", "propertyNames", "unevaluatedItems", "$dynamicRef", "$recursiveRef")
+)
+"""Keywords that are compared as a whole: a reader's is met where the writer has the same one."""
+BESIDE = {"if": ("if", "then", "else"), "contains": ("contains", "minContains", "maxContains")}
+"""The keywords that belong to one that is compared as a whole."""
+_COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf"))
+_LIMITS = frozenset((*LOWER, *UPPER))
+_SCALAR = _LIMITS.union(
+    ("enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    ("pattern", "format", "contentEncoding"),
+)
+_OBJECT = frozenset(
+    (
+        *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "required"),
+        *("dependentRequired", "dependentSchemas", "dependencies"),
+    )
+)
+_LIMITING = _SCALAR.union(("required", "if", "dependentSchemas", "dependencies", "items"))
+_ARRAY = frozenset(("items", "prefixItems", "additionalItems", "uniqueItems"))
+_LATE: dict[str, tuple[Any, Any]] = {
+    "const": (0, 1),
+    "contains": ({"type": "string"}, []),
+    "propertyNames": ({"maxLength": 0}, {"a": 0}),
+    "if": (True, 0),
+    "dependentRequired": ({"a": ["b"]}, {"a": 0}),
+    "dependentSchemas": ({"a": False}, {"a": 0}),
+    "dependencies": ({"a": ["b"]}, {"a": 0}),
+    "prefixItems": ([{"type": "string"}], [0]),
+    "unevaluatedItems": (False, [0]),
+    "unevaluatedProperties": (False, {"a": 0}),
+}
+"""Keywords that not all drafts have: a value, and what a draft that has the keyword refuses by it."""
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """What one schema says, `$ref` and `allOf` not followed.
+
+    Attributes:
+        node: the schema.
+        never: whether no value is valid.
+        kinds: the kinds of values allowed.
+        values: the only values allowed, or None.
+        based_on: the schemas that must hold as well: `$ref` and `allOf`.
+        unions: each `anyOf` and `oneOf`, by keyword.
+        minimum, maximum: the limit of numbers and whether it is itself left out; None without one.
+        multiple_of: the factor of numbers, or None.
+        limits: `minLength`, `maxItems` and the like that are given.
+        pattern, format: of strings, or None; a format the draft does not assert is none.
+        properties, patterns: the schemas of properties, by name and by regular expression.
+        required: names of properties that must be there.
+        additional: the schema of other properties, None where nothing is said.
+        unevaluated: `unevaluatedProperties`, likewise.
+        needs: names that must be there beside another, by that other's name.
+        dependent: schemas that hold where a property is there, by its name.
+        prefix, items: the schemas of the first items and of the rest.
+        unique: whether items are distinct.
+        opaque: the text of each keyword that is compared as a whole.
+        is_limited: whether it says more than types, values and properties.
+        declares: whether it declares properties, perhaps none.
+    """
+
+    node: Node
+    never: bool = False
+    kinds: frozenset[str] = KINDS
+    values: list[Any] | None = None
+    based_on: tuple[Node, ...] = ()
+    unions: dict[str, list[Node]] = field(default_factory=dict)
+    minimum: tuple[Any, bool] | None = None
+    maximum: tuple[Any, bool] | None = None
+    multiple_of: Any = None
+    limits: dict[str, int] = field(default_factory=dict)
+    pattern: str | None = None
+    format: str | None = None
+    properties: dict[str, Node] = field(default_factory=dict)
+    patterns: dict[str, Node] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    additional: Node | None = None
+    unevaluated: Node | None = None
+    needs: dict[str, list[str]] = field(default_factory=dict)
+    dependent: dict[str, Node] = field(default_factory=dict)
+    prefix: tuple[Node, ...] = ()
+    items: Node | None = None
+    unique: bool = False
+    opaque: dict[str, str] = field(default_factory=dict)
+    is_limited: bool = False
+    declares: bool = False
+
+
+class Views:
+    """Reads the schemas of one version.
+
+    Args:
+        library: resolves their `$ref`s.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self._views: dict[tuple[object, ...], View] = {}
+        self._of_node: dict[Node, View] = {}
+
+    def __call__(self, node: Node) -> View:
+        """Return what a schema says."""
+        view = self._of_node.get(node)
+        if view is None:
+            if node.key not in self._views:
+                self._views[node.key] = self._read(node)
+            view = self._of_node[node] = self._views[node.key]
+        return view
+
+    def _read(self, node: Node) -> View:
+        if isinstance(node.schema, bool) or not node.schema:
+            return View(node, never=node.schema is False)
+        view = View(node)
+        schema, keywords = node.schema, node.schema.keys()
+        if unknown := _LATE.keys() & keywords:
+            unknown = {keyword for keyword in unknown if not _is_known(node.file.dialect, keyword)}
+            schema = {keyword: value for keyword, value in schema.items() if keyword not in unknown}
+        if not _COMPOSING.isdisjoint(keywords):
+            self._read_composition(view, schema)
+            if "$ref" in schema and node.hides_siblings:
+                return view
+        view.kinds = _kinds(schema.get("type"))
+        view.is_limited = not _LIMITING.isdisjoint(keywords)
+        if not _SCALAR.isdisjoint(keywords):
+            self._read_scalars(view, schema)
+        if not _OBJECT.isdisjoint(keywords):
+            self._read_object(view, schema)
+        if not _ARRAY.isdisjoint(keywords):
+            self._read_array(view, schema)
+        for keyword in OPAQUE.intersection(schema):
+            beside = {name: schema[name] for name in BESIDE.get(keyword, (keyword,)) if name in schema}
+            view.opaque[keyword] = text_of(beside)
+        return view
+
+    def _read_composition(self, view: View, schema: dict[str, Any]) -> None:
+        child = view.node.child
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            try:
+                view.based_on = (self.library.resolve(view.node, ref),)
+            except Unresolvable:  # reported when the files were checked
+                view.opaque["$ref"] = ref
+        view.based_on += tuple(child("allOf", index) for index in range(len(schema.get("allOf", ()))))
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in schema:
+                view.unions[keyword] = [child(keyword, index) for index in range(len(schema[keyword]))]
+
+    def _read_scalars(self, view: View, schema: dict[str, Any]) -> None:
+        view.values = _values(schema)
+        for keyword in _LIMITS.intersection(schema):
+            view.limits[keyword] = int(schema[keyword])
+        view.minimum = _edge(schema.get("minimum"), schema.get("exclusiveMinimum"), max)
+        view.maximum = _edge(schema.get("maximum"), schema.get("exclusiveMaximum"), min)
+        view.multiple_of = schema.get("multipleOf")
+        view.pattern = schema.get("pattern")
+        name = schema.get("format")
+        if isinstance(name, str) and _is_asserted(view.node.file.dialect, name):
+            view.format = name
+        if schema.get("contentEncoding") == "base64":
+            view.format = "base64" if view.format is None else f"base64 {view.format}"
+
+    def _read_object(self, view: View, schema: dict[str, Any]) -> None:
+        child = view.node.child
+        view.declares = "properties" in schema
+        view.properties = {name: child("properties", name) for name in schema.get("properties", ())}
+        view.patterns = {
+            name: child("patternProperties", name) for name in schema.get("patternProperties", ())
+        }
+        view.required = tuple(schema.get("required", ()))
+        if "additionalProperties" in schema:
+            view.additional = child("additionalProperties")
+        if "unevaluatedProperties" in schema:
+            view.unevaluated = child("unevaluatedProperties")
+        view.needs = {name: list(names) for name, names in schema.get("dependentRequired", {}).items()}
+        view.dependent = {
+            name: child("dependentSchemas", name) for name in schema.get("dependentSchemas", ())
+        }
+        for name, value in schema.get("dependencies", {}).items():  # up to draft 7
+            if isinstance(value, list):
+                view.needs[name] = value
+            else:
+                view.dependent[name] = child("dependencies", name)
+
+    def _read_array(self, view: View, schema: dict[str, Any]) -> None:
+        child = view.node.child
+        view.unique = schema.get("uniqueItems") is True
+        items = schema.get("items")
+        listed = "items" if isinstance(items, list) else "prefixItems"
+        view.prefix = tuple(child(listed, index) for index in range(len(schema.get(listed, ()))))
+        rest = "additionalItems" if listed == "items" else "items"
+        if rest in schema:
+            view.items = child(rest)
+
+
+def text_of(value: object) -> str:
+    """Write a JSON value so that equal text means an equal value: unlike Python, 1 is not True."""
+    return json.dumps(value, sort_keys=True)
+
+
+@functools.cache
+def _is_known(dialect: str, keyword: str) -> bool:
+    """Whether a keyword means anything in a draft."""
+    if keyword not in _LATE:
+        return True
+    value, refused = _LATE[keyword]
+    schema = {"$schema": dialect, keyword: value} | ({"then": False} if keyword == "if" else {})
+    return not validator(schema).is_valid(refused)
+
+
+@functools.cache
+def _is_asserted(dialect: str, name: str) -> bool:
+    """Whether the run time checks a format in a draft; every format refuses one of these texts."""
+    check = validator({"$schema": dialect, "format": name})
+    return not all(check.is_valid(text) for text in ("\x00 \\", "1", "a b", "[", "", "A{", "/~"))
+
+
+def kind_of(value: object) -> str:
+    """Name the kind of a value, the narrowest."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return "integer"
+    names = {float: "number", str: "string", list: "array", dict: "object", type(None): "null"}
+    return names[type(value)]
+
+
+def _kinds(given: Any) -> frozenset[str]:
+    if given is None:
+        return KINDS
+    kinds = {given} if isinstance(given, str) else {kind for kind in given if isinstance(kind, str)}
+    return frozenset(kinds | {"integer"} if "number" in kinds else kinds) & KINDS
+
+
+def _values(schema: dict[str, Any]) -> list[Any] | None:
+    if "const" in schema:
+        return [schema["const"]]
+    values = schema.get("enum")
+    return values if isinstance(values, list) else None
+
+
+def _edge(inclusive: Any, exclusive: Any, tighter: Any) -> tuple[Any, bool] | None:
+    """Join the two keywords of a limit: (value, whether it is itself left out)."""
+    if exclusive is True:  # draft 4
+        return (inclusive, True) if inclusive is not None else None
+    if exclusive is None or exclusive is False:
+        return None if inclusive is None else (inclusive, False)
+    if inclusive is None or tighter(inclusive, exclusive) == exclusive:
+        return exclusive, True
+    return inclusive, False

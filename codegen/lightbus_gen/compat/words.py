@@ -1,0 +1,35 @@
+"""What a schema says and what a value is, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lightbus_gen.compat.shape import Shape
+from lightbus_gen.compat.view import KINDS, View, text_of
+
+
+def kinds_in_words(kinds: Iterable[str]) -> str:
+    kinds = set(kinds)
+    if kinds == KINDS:
+        return "any value"
+    if {"integer", "number"} <= kinds:
+        kinds.remove("integer")
+    return " or ".join(sorted(kinds, key=lambda kind: (kind == "null", kind)))
+
+
+def values_in_words(values: Iterable[Any]) -> str:
+    texts = [text_of(value) for value in values]
+    return ", ".join(texts[:6]) + (f", ... ({len(texts)} in all)" if len(texts) > 6 else "")
+
+
+def said(view: View, keyword: str) -> str:
+    return f"{keyword} {text_of(view.node.schema[keyword])}" if keyword in view.node.schema else ""
+
+
+def said_together(shape: Shape, *keywords: str) -> str:
+    for view in shape.views:
+        for keyword in keywords:
+            if isinstance(view.node.schema, dict) and keyword in view.node.schema:
+                return said(view, keyword)
+    return f"no {keywords[0]}"

@@ -1,0 +1,84 @@
+"""What a producer sends, said again in JSON Schema and by other means than the product: the judge of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lightbus.schema import open_schema
+from lightbus.schema.validation import validator
+
+
+def writes(schema: dict[str, Any]) -> Callable[[Any], bool]:
+    """Return whether a producer with this schema sends a payload."""
+    written, declared = validator(schema), validator(closed(schema, schema, is_payload=True))
+    return lambda payload: bool(written.is_valid(payload) and declared.is_valid(payload))
+
+
+def reads(schema: dict[str, Any]) -> Callable[[Any], bool]:
+    """Return whether a listener with this schema takes a payload."""
+    written, opened = validator(schema), validator(open_schema(schema))
+    return lambda payload: bool(written.is_valid(payload) or opened.is_valid(payload))
+
+
+def closed(schema: Any, root: dict[str, Any], *, is_payload: bool = False, is_beside: bool = False) -> Any:
+    """Forbid undeclared properties in every object that declares some and does not say what others hold.
+
+    Args:
+        schema: a schema of 2020-12.
+        root: the document.
+        is_payload: whether it is a payload, which is closed even if it declares none.
+        is_beside: whether another schema describes the same value and closes it.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    for name in ("properties", "patternProperties"):
+        if name in made:
+            made[name] = {key: closed(value, root) for key, value in made[name].items()}
+    for name in ("$defs", "dependentSchemas"):
+        if name in made:
+            made[name] = {key: closed(value, root, is_beside=True) for key, value in made[name].items()}
+    for name in ("items", "additionalProperties"):
+        if name in made:
+            made[name] = closed(made[name], root)
+    if "prefixItems" in made:
+        made["prefixItems"] = [closed(value, root) for value in made["prefixItems"]]
+    for name in ("allOf", "anyOf", "oneOf"):
+        if name in made:
+            made[name] = [closed(value, root, is_beside=True) for value in made[name]]
+    for name in ("then", "else"):
+        if name in made:
+            made[name] = closed(made[name], root, is_beside=True)
+    beside = list(_beside(schema, root))
+    declares = any("properties" in one for one in beside)
+    is_silent = not any(name in one for one in beside for name in _FURTHER)
+    if made.get("additionalProperties") in (True, {}) and (is_beside or declares):
+        del made["additionalProperties"]  # says no more than nothing does
+    if "additionalProperties" not in made and (is_beside or declares or is_payload):
+        needed = made.get("required", ())
+        if needed:  # what must be there is declared by that
+            made["properties"] = dict.fromkeys(needed, True) | made.get("properties", {})
+    if not is_beside and (declares or (is_payload and is_silent)):
+        made.setdefault("unevaluatedProperties", False)
+    return made
+
+
+_FURTHER = ("additionalProperties", "patternProperties", "unevaluatedProperties")
+
+
+def _beside(schema: Any, root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield all schemas that describe the same value."""
+    todo, met = [schema], set[str]()
+    while todo:
+        here = todo.pop()
+        if not isinstance(here, dict):
+            continue
+        yield here
+        todo += [value for name in ("allOf", "anyOf", "oneOf") for value in here.get(name, ())]
+        todo += [here[name] for name in ("if", "then", "else") if name in here]
+        todo += here.get("dependentSchemas", {}).values()
+        ref = here.get("$ref")
+        if ref is not None and ref not in met:
+            met.add(ref)
+            todo.append(root["$defs"][ref.rpartition("/")[2]])

@@ -1,0 +1,134 @@
+"""Versions in git: read without a checkout, and every way in which that can fail explained."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.compat.project import events, run
+
+OLD = {"type": "object", "properties": {"name": {"type": "string"}}}
+NEW = {**OLD, "required": ["name"]}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "init.defaultBranch=main")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def write(folder: Path, schema: Any, path: str = "schemas/auth.json") -> None:
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_text(json.dumps(events(signed_in=schema)))
+
+
+def commit(folder: Path, message: str = "a change") -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--message", message)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with one commit, tagged v1, and a break that is not committed."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init")
+    write(folder, OLD)
+    commit(folder)
+    git(folder, "tag", "v1")
+    write(folder, NEW)
+    return folder
+
+
+@pytest.mark.parametrize("ref", ["v1", "main", "HEAD"])
+def test_a_ref_is_compared_with(ref: str, repository: Path) -> None:
+    outcome = run("breaking", "--against", ref, folder=repository)
+    assert outcome.exit_code == 1
+    assert "FIELD_BECAME_REQUIRED auth.signed_in" in outcome.out
+    assert git(repository, "status", "--short") == "M schemas/auth.json"
+
+
+def test_the_default_is_where_the_branch_left_the_remote(repository: Path, tmp_path: Path) -> None:
+    git(repository, "checkout", "schemas")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", str(repository), str(clone))
+    write(repository, {"type": "object"})
+    commit(repository, "the remote goes on")
+    git(clone, "fetch")
+    git(clone, "checkout", "-b", "work")
+    write(clone, NEW)
+    commit(clone)
+    outcome = run("breaking", folder=clone)
+    assert outcome.exit_code == 1
+    assert outcome.out.count("signed_in: a field that could be missing must be there") == 1
+
+
+def test_several_versions_are_compared_with(repository: Path) -> None:
+    git(repository, "checkout", "schemas")
+    write(repository, {**OLD, "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}})
+    commit(repository)
+    write(repository, {**OLD, "properties": {"name": {"type": "string"}, "age": {"type": "string"}}})
+    assert run("breaking", "--against", "v1", folder=repository).exit_code == 0
+    outcome = run("breaking", "--against", "v1", "--against", "HEAD", folder=repository)
+    assert outcome.exit_code == 1
+    assert "TYPE_NARROWED" in outcome.out
+
+
+def test_from_a_folder_below_the_top(repository: Path) -> None:
+    (repository / "inner").mkdir()
+    outcome = run("breaking", "--against", "v1", "--schemas", "../schemas", folder=repository / "inner")
+    assert outcome.exit_code == 1
+
+
+def test_a_single_file_at_a_ref(repository: Path) -> None:
+    outcome = run("breaking", "--against", "v1", "--schemas", "schemas/auth.json", folder=repository)
+    assert outcome.exit_code == 1
+
+
+def test_a_folder_that_moved(repository: Path) -> None:
+    (repository / "schemas").rename(repository / "events")
+    arguments = ("breaking", "--against", "v1", "--schemas", "events")
+    outcome = run(*arguments, folder=repository)
+    assert outcome.exit_code == 2
+    assert "--against-path" in outcome.err
+    assert run(*arguments, "--against-path", "schemas", folder=repository).exit_code == 1
+
+
+def test_a_shallow_clone_says_what_is_missing(repository: Path, tmp_path: Path) -> None:
+    commit(repository)
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--depth", "1", f"file://{repository}", str(clone))
+    assert run("breaking", "--against", "HEAD", folder=clone).exit_code == 0
+    outcome = run("breaking", "--against", "v1", folder=clone)
+    assert outcome.exit_code == 2
+    assert "shallow" in outcome.err
+    assert "fetch-depth: 0" in outcome.err
+
+
+def test_an_unknown_ref(repository: Path) -> None:
+    outcome = run("breaking", "--against", "mian", folder=repository)
+    assert outcome.exit_code == 2
+    assert "did you mean 'main'?" in outcome.err
+
+
+def test_an_option_is_no_ref(repository: Path) -> None:
+    assert run("breaking", "--against=--output=x", folder=repository).exit_code == 2
+
+
+def test_no_repository(tmp_path: Path) -> None:
+    write(tmp_path, OLD)
+    outcome = run("breaking", "--against", "main", folder=tmp_path)
+    assert outcome.exit_code == 2
+    assert "in no git repository" in outcome.err
+
+
+def test_no_remote(repository: Path) -> None:
+    outcome = run("breaking", folder=repository)
+    assert outcome.exit_code == 2
+    assert "--against" in outcome.err

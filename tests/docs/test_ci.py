@@ -1,0 +1,110 @@
+"""The snippets for CI and pre-commit, their commands run in a scratch repository; and the page about compatibility."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.compat.project import run
+from tests.conftest import ROOT
+from tests.docs.test_docs import Block, blocks
+
+BIN = Path(sys.executable).parent
+SNIPPETS = {block.path: yaml.safe_load(block.text) for block in blocks(ROOT / "docs/ci.md") if block.path}
+COMMANDS = {
+    "GitHub": [
+        step["run"]
+        for step in SNIPPETS[".github/workflows/events.yaml"]["jobs"]["events"]["steps"]
+        if "run" in step
+    ],
+    "GitLab": SNIPPETS[".gitlab-ci.yaml"]["events"]["script"],
+    "pre-commit": [hook["entry"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())],
+}
+SCHEMA: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}
+
+
+class Scratch:
+    """A clone of a repository that has a schema and its generated package, on a branch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "clone"
+        self.environment = {
+            **os.environ,
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "MYPYPATH": "generated",
+        }
+        (folder / "origin").mkdir()
+        self.git("init", "--bare", "--initial-branch=main", folder=folder / "origin")
+        self.git("clone", str(folder / "origin"), str(self.folder), folder=folder)
+        self.git("checkout", "-b", "main")
+        (self.folder / "pyproject.toml").write_text('[tool.lightbus-gen]\npackage = "acme_bus"\n')
+        self.save(SCHEMA)
+        self.git("push", "--set-upstream", "origin", "main")
+        self.environment["GITHUB_BASE_REF"] = "main"
+        self.environment["CI_MERGE_REQUEST_DIFF_BASE_SHA"] = self.git("rev-parse", "HEAD")
+        self.git("checkout", "-b", "work")
+
+    def git(self, *arguments: str, folder: Path | None = None) -> str:
+        identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+        command = ["git", *identity, *arguments]
+        done = subprocess.run(command, cwd=folder or self.folder, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def save(self, schema: Any) -> None:
+        """Change the schema, generate, and commit."""
+        path = self.folder / "schemas/auth/signed_in.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(schema))
+        self.run("lightbus-gen")
+        self.git("add", "--all")
+        self.git("commit", "--message", "a schema")
+
+    def run(self, command: str) -> int:
+        done = subprocess.run(command, shell=True, cwd=self.folder, env=self.environment, capture_output=True)
+        return done.returncode
+
+
+@pytest.mark.parametrize("place", COMMANDS)
+def test_the_gates_pass_and_stop(place: str, tmp_path: Path) -> None:
+    gates = [command for command in COMMANDS[place] if not command.startswith("pip install")]
+    scratch = Scratch(tmp_path)
+    scratch.save({**SCHEMA, "description": "Somebody is here."})
+    assert {gate: scratch.run(gate) for gate in gates} == dict.fromkeys(gates, 0)
+    scratch.save({**SCHEMA, "required": ["name"]})
+    (scratch.folder / "schemas/auth/other.json").write_text(json.dumps(SCHEMA))
+    (scratch.folder / "wrong.py").write_text("from acme_bus.auth import SignedIn\n\nSignedIn(name=1)\n")
+    assert {gate: scratch.run(gate) for gate in gates} == dict.fromkeys(gates, 1)
+
+
+def test_what_is_installed_is_this_distribution() -> None:
+    for place in ("GitHub", "GitLab"):
+        assert COMMANDS[place][0].startswith('pip install "lightbus-nats[gen]"')
+
+
+def test_the_hooks_of_the_example_exist() -> None:
+    hooks = {hook["id"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+    assert {hook["id"] for hook in SNIPPETS[".pre-commit-config.yaml"]["repos"][0]["hooks"]} == hooks
+
+
+def test_the_page_about_compatibility(tmp_path: Path) -> None:
+    page = blocks(ROOT / "docs/compatibility.md")
+    for block in page:
+        if block.path is not None:
+            (tmp_path / block.path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / block.path).write_text(block.text)
+    [shown] = [block for block in page if block.language == "text"]
+    check_output(shown, tmp_path)
+
+
+def check_output(block: Block, folder: Path) -> None:
+    command, *lines = block.text.splitlines()
+    outcome = run(*command.split()[2:], folder=folder)
+    found = [line for line in outcome.out.splitlines() if line in lines]
+    assert found == lines, outcome.out
