@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 
 IMPORTED = {
@@ -87,7 +88,13 @@ class _Checker:
             case ast.ImportFrom(level=0):
                 allowed = IMPORTED.get(node.module or "", set())
                 _need(all(alias.name in allowed for alias in node.names), node)
-                _need(all(alias.asname in (None, f"_{alias.name}") for alias in node.names), node)
+                _need(
+                    all(
+                        (alias.asname or f"_{alias.name}").rstrip("_") == f"_{alias.name}"
+                        for alias in node.names
+                    ),
+                    node,
+                )
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=[]):
                 _need(all(_is_sibling_import(inner) for inner in node.body), node)
             case ast.Assign(targets=[ast.Name(id=name)]):
@@ -250,10 +257,10 @@ def _is_more(node: ast.expr) -> bool:
     """Whether this is the default of the field that takes further properties; their type may be any."""
     return (
         isinstance(node, ast.Call)
-        and ast.unparse(node.func) in ("field", "_field")
+        and ast.unparse(node.func).strip("_") == "field"
         and not node.args
         and [keyword.arg for keyword in node.keywords] == ["default_factory"]
-        and ast.unparse(node.keywords[0].value).startswith("dict[str, ")
+        and re.match(r"_?dict_*\[_?str_*, ", ast.unparse(node.keywords[0].value)) is not None
     )
 
 

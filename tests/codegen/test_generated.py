@@ -155,6 +155,15 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         }
     ],
     "foreign/shop.orders.cancelled": [{"why": "late", "refund": {"amount": "1", "currency": "EUR"}}],
+    "layers/shop.layered": [
+        {
+            "named": {"due_on": "2026-01-31", "paid_on": "2026-02-28"},
+            "days": ["2026-01-31"],
+            "by_key": {"first": "2026-01-31"},
+            "huge": 100000000000000000000,
+        }
+    ],
+    "layers/shop.shadowing": [{"str": "x", "field": "y"}],
     "per_api/auth.user_created": [
         {"username": "a", "email": "e"},
         {"username": "a", "email": "e", "address": {"street": "s", "zip": None}, "note": "n", "score": 1},

@@ -60,8 +60,22 @@ def test_a_changed_file_is_found(generated: Project) -> None:
 @pytest.mark.parametrize("spoilt", ["", "{}", "[]", '{"fingerprint": 1, "files": {}}', "\udcff"])
 def test_a_spoilt_memo_is_made_again(generated: Project, spoilt: str) -> None:
     kept(generated).write_text(spoilt, errors="surrogateescape")
-    assert generated.run("--check").returncode == 0
+    assert generated.run().returncode == 0
     assert json.loads(kept(generated).read_text())["files"]
+
+
+@pytest.mark.parametrize("files", [None, [], {"acme_bus/shop.py": None}])
+def test_a_memo_that_holds_no_texts_is_made_again(generated: Project, files: object) -> None:
+    facts = json.loads(kept(generated).read_text()) | {"files": files}
+    kept(generated).write_text(json.dumps(facts))
+    assert generated.run("--check").returncode == 0
+    assert generated.run().returncode == 0
+    assert json.loads(kept(generated).read_text())["files"]["acme_bus/shop.py"]
+
+
+def test_a_check_writes_nothing(tmp_path: Path) -> None:
+    Project(tmp_path, FILES).run("--check")
+    assert not (tmp_path / ".lightbus").exists()
 
 
 def test_it_is_kept_out_of_git(generated: Project) -> None:
