@@ -164,7 +164,6 @@ class EventLowerer:
             used |= {_UNSET, pytypes.UNSET_TYPE}
         if more:
             used |= {Name("dict"), _FIELD, *(Name(name.name, name.module) for name in pytypes.names(more))}
-        self.used |= used
         fields = {parameter.name for parameter in parameters}
         renamed = {}
         for name in used:
@@ -173,6 +172,9 @@ class EventLowerer:
                 while other in fields:
                     other += "_"
                 renamed[name.name], self.renamed[other] = other, name
+        self.used |= {
+            name for name in used if name != _FIELD or name.name not in renamed
+        }  # else it is unused
         return renamed
 
 

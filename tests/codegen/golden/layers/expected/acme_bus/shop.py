@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from builtins import dict as _dict_
 from builtins import str as _str
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import field as _field_
 from datetime import date
 from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
