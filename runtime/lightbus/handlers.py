@@ -90,8 +90,27 @@ def handler_for(
     if problems:
         raise InvalidListener(contract.full_name, name, problems, expected=expected_signature(contract))
     takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in given)
-    declared = None if takes_more or not contract.more else (lambda values: contract.split(values)[0])
-    return Handler(function, name, form, payload, is_async, declared)
+    if not contract.more:
+        arguments = None
+    elif not takes_more:
+        arguments = lambda values: contract.split(values)[0]  # noqa: E731
+    else:
+        arguments = _beside(given[0].name) if form == "message" else None
+    return Handler(function, name, form, payload, is_async, arguments)
+
+
+def _beside(message: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return what renames an undeclared property that goes by the name of the parameter for the message."""
+
+    def arguments(values: dict[str, Any]) -> dict[str, Any]:
+        if message not in values:
+            return values
+        free = f"{message}_"
+        while free in values:
+            free += "_"
+        return {free if name == message else name: value for name, value in values.items()}
+
+    return arguments
 
 
 def _fields(contract: EventContract) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -13,7 +13,7 @@ import pytest
 
 from lightbus import Api, Event, EventMessage, InvalidListener, Parameter
 from lightbus.handlers import handler_for
-from lightbus.schema import EventContract
+from lightbus.schema import EventContract, SchemaDocument
 
 MESSAGE = EventMessage(
     "1", "auth", "user_created", {"username": "ada", "email": "a@b", "plan": "free"}, datetime.now(UTC), "/t"
@@ -185,3 +185,21 @@ def test_an_optional_parameter_needs_a_default_in_the_handler() -> None:
     with pytest.raises(InvalidListener, match="'reason' is optional in the event, so it needs a default"):
         handler_for(lambda reason: None, document.contract("left"))
     assert handler_for(lambda reason=None: reason, document.contract("left"))
+
+
+def test_an_undeclared_property_called_as_the_parameter_for_the_message() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"username": {"type": "string"}},
+        "required": ["username"],
+        "additionalProperties": True,
+    }
+    document = {"lightbus": 1, "api": "auth", "events": {"user_created": {"parameters": schema}}}
+    contract = SchemaDocument(document, "auth.json").contract("user_created")
+    kwargs = contract.decode({"username": "ada", "event": 1, "event_": 2})
+    message = EventMessage("1", "auth", "user_created", kwargs, datetime.now(UTC), "/t")
+
+    def handler(event: EventMessage, username: str, **more: object) -> object:
+        return event.id, username, more
+
+    assert handler_for(handler, contract)(message) == ("1", "ada", {"event__": 1, "event_": 2})
