@@ -147,10 +147,6 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name)))
 
 
-def _sorted(names: Iterable[Name]) -> list[Name]:
-    return sorted(names, key=lambda name: (name.name, name.module))
-
-
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -90,13 +90,16 @@ def handler_for(
     if problems:
         raise InvalidListener(contract.full_name, name, problems, expected=expected_signature(contract))
     takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in given)
-    if not contract.more:
-        arguments = None
-    elif not takes_more:
-        arguments = lambda values: contract.split(values)[0]  # noqa: E731
-    else:
-        arguments = _beside(given[0].name) if form == "message" else None
-    return Handler(function, name, form, payload, is_async, arguments)
+    adapt: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    if contract.more and not takes_more:
+        adapt = functools.partial(_declared, contract)
+    elif contract.more and form == "message":
+        adapt = _beside(given[0].name)
+    return Handler(function, name, form, payload, is_async, adapt)
+
+
+def _declared(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]:
+    return contract.split(values)[0]
 
 
 def _beside(message: str) -> Callable[[dict[str, Any]], dict[str, Any]]:

@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 from lightbus.schema.validation import validator
-from lightbus_gen.compat.view import View, kind_of, text_of
+from lightbus_gen.compat.view import View, text_of
 from lightbus_gen.references import Node
+from lightbus_gen.shapes import kind_of
 
 
 def matches(pattern: str, name: str) -> bool:

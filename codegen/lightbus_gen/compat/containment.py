@@ -22,9 +22,10 @@ from lightbus_gen.compat.obstacles import Obstacle, Spot, obstacle, without_repe
 from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.scalars import meets_limits, meets_values
 from lightbus_gen.compat.shape import All, Shape
-from lightbus_gen.compat.view import View, Views, kind_of, text_of
+from lightbus_gen.compat.view import View, Views, text_of
 from lightbus_gen.compat.words import kinds_in_words
 from lightbus_gen.references import Node
+from lightbus_gen.shapes import kind_of
 
 _MOST_STEPS = 50_000
 _OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}

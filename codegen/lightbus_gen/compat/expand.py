@@ -9,9 +9,10 @@ from typing import Any
 
 from lightbus_gen.compat.checks import accepts_scalar
 from lightbus_gen.compat.shape import All, Any_, Shape
-from lightbus_gen.compat.view import KINDS, View, Views, kind_of, text_of
+from lightbus_gen.compat.view import KINDS, View, Views, text_of
 from lightbus_gen.files import SchemaFile
 from lightbus_gen.references import Node
+from lightbus_gen.shapes import kind_of
 
 MOST_SHAPES = 64
 """How far unions inside unions are multiplied out before the shape gets wider instead."""

@@ -236,16 +236,6 @@ def _is_asserted(dialect: str, name: str) -> bool:
     return not all(check.is_valid(text) for text in ("\x00 \\", "1", "a b", "[", "", "A{", "/~"))
 
 
-def kind_of(value: object) -> str:
-    """Name the kind of a value, the narrowest."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return "integer"
-    names = {float: "number", str: "string", list: "array", dict: "object", type(None): "null"}
-    return names[type(value)]
-
-
 def _kinds(given: Any) -> frozenset[str]:
     if given is None:
         return KINDS
