@@ -86,14 +86,19 @@ class Command:
         with self._news:
             return "\n".join(self._lines)
 
-    def wait_for(self, text: str) -> str:
-        """Return the next line that holds a text, of those not passed over yet."""
+    def wait_for(self, *texts: str) -> str:
+        """Return the next line that holds a text, of those not passed over yet.
+
+        Of several texts, for lines whose order is nobody's promise, all are waited for, and the last line is returned.
+        """
         with self._news:
-            found = self._news.wait_for(lambda: self._find(text) is not None or self._ended, BOUND)
-            at = self._find(text)
-            assert found and at is not None, f"never printed {text!r}, but:\n" + "\n".join(self._lines)
-            self._seen = at + 1
-            return self._lines[at]
+            self._news.wait_for(
+                lambda: self._ended or all(self._find(text) is not None for text in texts), BOUND
+            )
+            found = [at for text in texts if (at := self._find(text)) is not None]
+            assert len(found) == len(texts), f"never printed {texts}, but:\n" + "\n".join(self._lines)
+            self._seen = max(found) + 1
+            return self._lines[max(found)]
 
     def _find(self, text: str) -> int | None:
         return next((at for at in range(self._seen, len(self._lines)) if text in self._lines[at]), None)

@@ -297,8 +297,7 @@ def test_a_replay_goes_to_the_listener_that_failed(
 ) -> None:
     service = failing(write, folder, start)
     event = fire("ada")
-    service.wait_for("audited ada")
-    service.wait_for("goes to the dead letters: LookupError: no ada")
+    service.wait_for("audited ada", "goes to the dead letters: LookupError: no ada")
     failed = run("replay", "--listener", "mailer-welcome")
     assert masked(failed.out) == "1  auth.user_created  <id>  failed again, and has the number 2 now\n"
     assert (failed.err, failed.code) == ("1 failed again\n", 1)
