@@ -131,6 +131,11 @@ def durable(service_name: str, listener_name: str) -> str:
     return name
 
 
+def inbox_prefix(service_name: str) -> str:
+    """Name the first token of a service's inboxes, which no other service needs to hear: `_INBOX_mailer`."""
+    return f"_INBOX_{service_name}" if service_name else "_INBOX"
+
+
 def dead_letter_stream(prefix: str) -> str:
     """Name the stream that keeps dead letters: `lightbus-dead-letters`."""
     return f"{prefix}-dead-letters"

@@ -15,7 +15,7 @@ from lightbus import envelope
 from lightbus.envelope import EventMessage
 from lightbus.errors import BusClosed, ListenerFailed, TransportError
 from lightbus.schema import EventContract
-from lightbus.transport import Outgoing, Transport
+from lightbus.transport import Outgoing, Provision, Transport
 from lightbus.worker import Listening, Worker
 
 log = logging.getLogger("lightbus")
@@ -31,6 +31,8 @@ class Settings:
         prefix: first token of every stream and subject; one account can hold several environments.
         timeout: seconds `fire()` waits for the server's confirmation, retries included.
         grace: seconds running handlers get to finish when the bus closes.
+        provision: whether streams and durables that are missing are made, or only verified to be there.
+        transport: used in place of what the URL names, unless None.
     """
 
     url: str | None
@@ -38,6 +40,8 @@ class Settings:
     prefix: str
     timeout: float
     grace: float
+    provision: Provision
+    transport: Transport | None = None
 
     @property
     def source(self) -> str:
@@ -47,13 +51,20 @@ class Settings:
 
 def make_transport(settings: Settings) -> Transport:
     """Choose the transport a URL names: `memory://` stays in this process, anything else is NATS."""
+    if settings.transport is not None:
+        return settings.transport
     if settings.url is not None and settings.url.startswith("memory://"):
         from lightbus.memory import MemoryTransport
 
         return MemoryTransport.shared(settings.url, settings.prefix)
     from lightbus.jetstream import JetStreamTransport
 
-    return JetStreamTransport(settings.url, service_name=settings.service_name, prefix=settings.prefix)
+    return JetStreamTransport(
+        settings.url,
+        service_name=settings.service_name,
+        prefix=settings.prefix,
+        provision=settings.provision,
+    )
 
 
 class Session:

@@ -22,7 +22,7 @@ from lightbus.deadletter import Failure, Letter, first_letter
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
-from lightbus.jetstream.provision import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
+from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.naming import Place
 
 log = logging.getLogger("lightbus")

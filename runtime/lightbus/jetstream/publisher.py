@@ -125,7 +125,9 @@ class Publisher:
                         await self._see_to_stream(make_stream, what, event_id, deadline - loop.time())
                         continue
                     if unanswered > _PATIENCE:
-                        raise PublishFailed(what, event_id, f"no stream captures {subject!r}")
+                        raise PublishFailed(
+                            what, event_id, f"no stream captures {subject!r}, see: lightbus plan"
+                        )
                 elif answer.error is None:
                     return PubAck(answer.stream, answer.seq, answer.duplicate)
                 else:
