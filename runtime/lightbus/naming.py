@@ -141,9 +141,11 @@ def dead_letter_stream(prefix: str) -> str:
     return f"{prefix}-dead-letters"
 
 
-def dead_letter_subjects(prefix: str, durable_name: str = "") -> str:
+def dead_letter_subjects(prefix: str, durable_name: str = "", stream_name: str = "*") -> str:
     """Give the subject filter the dead-letter stream captures, or the one of a listener's dead letters."""
-    return f"{prefix}-dead-letters.*.{durable_name}.>" if durable_name else f"{prefix}-dead-letters.>"
+    if not durable_name:
+        return f"{prefix}-dead-letters.>"
+    return f"{prefix}-dead-letters.{stream_name}.{durable_name}.>"
 
 
 def dead_letter_subject(prefix: str, place: Place) -> str:
