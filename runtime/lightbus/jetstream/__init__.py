@@ -14,6 +14,7 @@ from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.health import alarms
 from lightbus.jetstream.provision import Provisioner
 from lightbus.jetstream.publisher import Publisher
 from lightbus.jetstream.replays import RARELY, ReplaySubscription
@@ -95,32 +96,32 @@ class JetStreamTransport:
 
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
         """Join a durable, made when missing."""
-        await self._provisioner.ensure_stream(resources.event_stream(self._prefix, consumer.api))
+        stream = await self._provisioner.ensure_stream(resources.event_stream(self._prefix, consumer.api))
         durable = resources.durable(self._prefix, consumer)
-        config = await self._provisioner.ensure(durable)
+        info = await self._provisioner.ensure(durable)
         await self._provisioner.ensure_kept(resources.dead_letter_stream(self._prefix))
         subscription = PullSubscription(
             self._connection,
             self.dead_letters,
             stream=durable.stream,
             durable=durable.name,
-            ack_wait=config["ack_wait"] / NANOSECONDS,
+            ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
         )
+        self._watch.add(durable, alarms(stream, info) if stream is not None else [])
         await subscription.start()
-        self._watch.add(durable.stream, durable.name)
         return subscription
 
     async def subscribe_replays(self, consumer: Consumer) -> ReplaySubscription:
         """Join the replays sent to a listener, through a durable of its own."""
         await self._provisioner.ensure_stream(resources.replay_stream(self._prefix))
         durable = resources.replay_durable(self._prefix, consumer)
-        config = await self._provisioner.ensure(durable)
+        info = await self._provisioner.ensure(durable)
         subscription = ReplaySubscription(
             self._connection,
             self.dead_letters,
             stream=durable.stream,
             durable=durable.name,
-            ack_wait=config["ack_wait"] / NANOSECONDS,
+            ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
             pace=RARELY,
         )
         await subscription.start()

@@ -86,5 +86,5 @@ def _why_gone(config: Mapping[str, Any]) -> str:
         if config.get(name, -1) > 0
     ]
     if not limits:
-        return "Somebody purged the stream or deleted from it."
+        return "Somebody deleted them."
     return f"Raise the stream's limits ({', '.join(limits)}), or run more workers."

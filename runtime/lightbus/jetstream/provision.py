@@ -35,7 +35,7 @@ class Provisioner:
         self._told: set[str] = set()
 
     async def ensure(self, wanted: Resource) -> dict[str, Any]:
-        """Return the configuration of a stream or durable on the server, made when missing if that is allowed.
+        """Return what the server tells of a stream or durable, made when missing if that is allowed.
 
         One that exists stays as it is; differences are logged, once each.
 
@@ -51,26 +51,32 @@ class Provisioner:
                 )
             info = await make(self._connection, wanted)
         self._judge(wanted, info, differences(wanted, info["config"]))
-        config: dict[str, Any] = info["config"]
-        return config
+        return info
 
-    async def ensure_stream(self, wanted: Stream) -> None:
-        """See to a stream that a service need not be allowed to look at; raises as `ensure` does otherwise."""
+    async def ensure_stream(self, wanted: Stream) -> dict[str, Any] | None:
+        """See to a stream that a service need not be allowed to look at; as `ensure` otherwise."""
         try:
-            await self.ensure(wanted)
+            return await self.ensure(wanted)
         except PermissionDenied as error:
             log.debug("%s: %s", wanted, error)
+            return None
 
     async def ensure_kept(self, wanted: Stream) -> None:
         """See to a stream that is made with its first message; raises as `ensure` does when it must exist."""
-        await (self.ensure_stream(wanted) if self._provision == "verify" else self.look_at(wanted))
+        if self._provision == "verify":
+            await self.ensure_stream(wanted)
+        else:
+            await self.look_at(wanted)
 
     async def make_way(self, wanted: Stream) -> None:
         """See to the stream of a message that no stream has answered; raises as `ensure` does.
 
         A service that makes nothing need not be allowed to look, and its stream may be in an election.
         """
-        await (self.ensure_stream(wanted) if self._provision == "verify" else self.ensure(wanted))
+        if self._provision == "verify":
+            await self.ensure_stream(wanted)
+        else:
+            await self.ensure(wanted)
 
     async def look_at(self, wanted: Stream, timeout: float | None = None) -> None:
         """Log what is wrong with a stream that is in use, if it is there and this user may look.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -39,7 +39,7 @@ class Stream:
     """
 
     name: str
-    config: Mapping[str, Any]
+    config: Mapping[str, Any] = field(hash=False)
 
     kind = "stream"
     absent = (STREAM_NOT_FOUND,)
@@ -79,7 +79,7 @@ class Durable:
 
     stream: str
     name: str
-    config: Mapping[str, Any]
+    config: Mapping[str, Any] = field(hash=False)
 
     kind = "durable"
     absent = (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.health import Alarm, alarms
+from lightbus.jetstream.resources import Durable
 
 log = logging.getLogger("lightbus")
 
@@ -23,12 +25,12 @@ class Watch:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._told: dict[tuple[str, str], set[str]] = {}
+        self._told: dict[Durable, set[str]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, stream: str, durable: str) -> None:
-        """Look after a durable from now on."""
-        self._told.setdefault((stream, durable), set())
+    def add(self, durable: Durable, found: Sequence[Alarm]) -> None:
+        """Look after a durable from now on; these alarms are the first ones."""
+        self._tell(found, self._told.setdefault(durable, set()))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="lightbus/watch")
 
@@ -40,22 +42,22 @@ class Watch:
 
     async def _run(self) -> None:
         while True:
-            for stream, durable in tuple(self._told):
+            await asyncio.sleep(_EVERY)
+            for durable in tuple(self._told):
                 try:
-                    await self._look(stream, durable)
+                    await self._look(durable)
                 except (ApiError, PermissionDenied) as error:  # deleted, or not this user's to see
                     log.debug("%s is not looked after: %s", durable, error)
-                    del self._told[stream, durable]
+                    del self._told[durable]
                 except TransportError as error:
                     log.debug("%s: %s", durable, error)
-            await asyncio.sleep(_EVERY)
 
-    async def _look(self, stream: str, durable: str) -> None:
-        consumer = await self._connection.api(f"CONSUMER.INFO.{stream}.{durable}")
-        found = alarms(await self._connection.api(f"STREAM.INFO.{stream}"), consumer)
-        self._tell(found, self._told[stream, durable])
+    async def _look(self, durable: Durable) -> None:
+        now = await self._connection.api(durable.info)
+        stream = await self._connection.api(f"STREAM.INFO.{durable.stream}")
+        self._tell(alarms(stream, now), self._told[durable])
 
-    def _tell(self, found: list[Alarm], told: set[str]) -> None:
+    def _tell(self, found: Sequence[Alarm], told: set[str]) -> None:
         for alarm in found:
             if alarm.kind not in told:
                 (log.error if alarm.kind == "lost" else log.warning)("%s", alarm.text)
