@@ -68,7 +68,7 @@ def run(folder: Path, environment: dict[str, str], on_server: str) -> Run:
     return run_command
 
 
-def change(url: str, prefix: str, listener: Mapping[str, Any] = {}, **settings: Any) -> None:
+def change(url: str, prefix: str, listener: Mapping[str, Any] | None = None, **settings: Any) -> None:
     """Make the stream of `auth`, and the durable of `welcome`, with other settings than the bus would."""
 
     async def work() -> None:

@@ -46,10 +46,15 @@ def show_plan(target: Target, *, as_json: bool) -> int:
     """Print what is to be done; returns the exit code, 1 when that is anything."""
     setups = _setups(target)
 
-    async def look() -> list[Step]:
-        return [step for setup in setups for step in await _compared(target, setup)]
+    async def look() -> dict[tuple[str, ...], Step]:
+        steps = {}
+        for setup in setups:
+            async with _server(target, setup) as server:
+                for step in await _steps(server, setup):
+                    steps[_place(setup, step)] = step  # several buses may need the same
+        return steps
 
-    steps = _once(asyncio.run(look()))
+    steps = asyncio.run(look()).values()
     pending = [step for step in steps if step.action is not Action.NOTHING]
     if as_json:
         for step in pending:
@@ -72,8 +77,8 @@ def apply_plan(target: Target, *, ask: bool, destroying: bool) -> int:
         for setup in setups:
             async with _server(target, setup) as server:
                 steps = [one for one in await _steps(server, setup) if one.action is not Action.NOTHING]
-                steps = [one for one in steps if _identity(one) not in made]
-                made.update(map(_identity, steps))
+                steps = [one for one in steps if _place(setup, one) not in made]
+                made.update(_place(setup, one) for one in steps)
                 if not steps:
                     continue
                 _print(steps)
@@ -127,21 +132,16 @@ def _server(target: Target, setup: Setup) -> Any:
     return connected(target.url or setup.settings.url, given=given)
 
 
-async def _compared(target: Target, setup: Setup) -> list[Step]:
-    async with _server(target, setup) as server:
-        return await _steps(server, setup)
-
-
 async def _steps(server: Connection, setup: Setup) -> list[Step]:
     return await compare(server, needed(setup.settings.prefix, setup.apis, setup.consumers))
 
 
-def _once(steps: list[Step]) -> list[Step]:
-    """Leave out what several buses need alike."""
-    return list({_identity(step): step for step in steps}.values())
+def _place(setup: Setup, step: Step) -> tuple[str, ...]:
+    """Say which resource of which server a step is about."""
+    return setup.settings.url or "", *_identity(step)
 
 
-def _identity(step: Step) -> tuple[str, ...]:
+def _identity(step: Step) -> tuple[str, str, str]:
     stream = step.wanted.stream if isinstance(step.wanted, Durable) else ""
     return step.wanted.kind, stream, step.wanted.name
 
