@@ -244,7 +244,7 @@ async def test_a_stream_that_weakens_the_promise_is_used_with_a_warning(
     ("settings", "says"),
     [
         ({"ack_wait": 7 * SECOND}, "ack_wait  is 7s, should be 30s\n"),
-        ({"max_ack_pending": 5}, "max_ack_pending  is 5, should be 1000\n"),
+        ({"max_ack_pending": 5}, "max_ack_pending  is 5, should be 10000\n"),
         ({"backoff": [SECOND, 2 * SECOND]}, "backoff   is 1s, 2s, should be none: the server's waits"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -262,6 +262,15 @@ async def test_a_durable_with_other_settings_is_used_with_a_warning(
     await listen(make_bus())
     assert says in caplog.text
     assert "Show and apply that with: lightbus apply --bus MODULE" in caplog.text
+
+
+async def test_a_durable_that_does_not_keep_order_is_refused_to_an_ordered_listener(
+    make_bus: Make, server: Connection, prefix: str
+) -> None:
+    await put(server, resources.event_stream(prefix, "job"))
+    await put(server, resources.durable(prefix, CONSUMER))
+    with pytest.raises(ProvisionError, match="max_ack_pending  is 10000, should be 1: events overtake one"):
+        await listen(make_bus(), ordered=True)
 
 
 async def test_two_versions_of_a_service_do_not_overwrite_each_other(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Coroutine
+from typing import Any
 
 from lightbus import naming
-from lightbus.envelope import HEADROOM, message_size
-from lightbus.errors import EventTooLarge
+from lightbus.envelope import HEADROOM
 from lightbus.jetstream import resources
 from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection import Connection
@@ -64,27 +65,23 @@ class JetStreamTransport:
             await self._connection.close()
             raise
 
-    async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
-        """Store an event; its stream is made when no stream answers."""
-        subject = naming.subject(self._prefix, event.api, event.event)
-        what = f"{event.api}.{event.event}"
+    def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
+        """Send an event; its stream is made when no stream answers."""
+        if event.api not in self._fired:
+            self._look_at_stream(event.api, timeout)
+        return self._publisher.publish(
+            naming.subject(self._prefix, event.api, event.event),
+            event.body,
+            event.headers,
+            what=f"{event.api}.{event.event}",
+            make_stream=lambda: self._provisioner.make_way(resources.event_stream(self._prefix, event.api)),
+            timeout=timeout,
+            headroom=HEADROOM,
+        )
 
-        size, limit = message_size(event.body, event.headers), self._connection.max_payload - HEADROOM
-        if size > limit:
-            raise EventTooLarge(what, event.id, size, limit)
-
-        try:
-            return await self._publisher.publish(
-                *(subject, event.body, event.headers),
-                what=what,
-                make_stream=lambda: self._provisioner.make_way(
-                    resources.event_stream(self._prefix, event.api)
-                ),
-                timeout=timeout,
-            )
-        finally:
-            if event.api not in self._fired and not self._connection.closing:
-                self._look_at_stream(event.api, timeout)
+    async def room(self) -> None:
+        """Let what was sent be written, and wait while too much is left."""
+        await self._publisher.room()
 
     def _look_at_stream(self, api: str, timeout: float) -> None:
         """Have the stream of an API checked, beside its first event so that none waits for it."""

@@ -207,6 +207,8 @@ def _told(difference: Difference, found: Mapping[str, Any]) -> Difference:
             return replace(
                 difference, harm="at its limit, the stream drops events that listeners have not seen"
             )
+        case "max_ack_pending", _, 1:
+            return replace(difference, harm="events overtake one that waits for its retry", is_fatal=True)
         case "max_msgs_per_subject", _, 1:
             harm = "each failure of an event is a dead letter of its own"
             return replace(difference, harm=harm, way=Way.DESTROYS)

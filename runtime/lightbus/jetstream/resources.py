@@ -13,6 +13,7 @@ from lightbus.transport import Consumer
 NANOSECONDS = 1_000_000_000
 STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
 
+_MAX_ACK_PENDING = 10_000  # what several workers have at hand, and what waits for its next try, together
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
 
 
@@ -182,7 +183,7 @@ def _durable(stream: str, subject: str, consumer: Consumer) -> Durable:
         "ack_policy": "explicit",
         "ack_wait": int(consumer.ack_wait * NANOSECONDS),
         "max_deliver": -1,  # the bus counts attempts itself, so that the last one ends in the dead letters
-        "max_ack_pending": 1000,
+        "max_ack_pending": 1 if consumer.ordered else _MAX_ACK_PENDING,
         **_start(consumer),
     }
     return Durable(stream, consumer.durable, config)
