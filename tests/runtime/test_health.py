@@ -118,3 +118,20 @@ async def test_retries_that_hold_up_all_other_events_are_an_alarm(
     listener = await status(server, prefix)
     assert [alarm.kind for alarm in listener.alarms] == ["stalled"]
     assert (listener.progress.pending, listener.progress.in_flight) == (2, 4)
+
+
+async def test_an_ordered_listener_at_work_is_no_alarm(
+    server: Connection, bus: DynamicBus, prefix: str
+) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(name: str) -> None:
+        started.set()
+        await go_on.wait()
+
+    await bus.job.wanted.listen_async(handler, listener_name="do", ordered=True)
+    await fire(bus, 3)
+    await asyncio.wait_for(started.wait(), BOUND)
+    listener = await status(server, prefix)
+    go_on.set()
+    assert (listener.progress.pending, listener.progress.in_flight, listener.alarms) == (2, 1, [])

@@ -221,6 +221,10 @@ async def test_a_durable_that_would_break_the_promise_is_refused(
             {"max_msgs_per_subject": 2},
             "max_msgs_per_subject  is 2, should be -1: only the latest events are kept",
         ),
+        (
+            {"persist_mode": "async"},
+            "persist_mode  is async, should be default: an event is confirmed before",
+        ),
         ({"allow_direct": False}, "allow_direct  is false, should be true\n"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",

@@ -84,7 +84,7 @@ _STREAM = (
     ),
     _Rule("no_ack", False, "the server confirms no event, so that every fire() times out", True),
     _Rule("sealed", False, "the stream takes no events any more", True, Way.BY_HAND),
-    _Rule("persist_mode", "", "an event is confirmed before it is written", way=Way.BY_HAND),
+    _Rule("persist_mode", "default", "an event is confirmed before it is written", way=Way.BY_HAND),
 )
 _DURABLE = (
     _Rule(

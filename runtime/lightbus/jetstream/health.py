@@ -52,7 +52,9 @@ def alarms(stream: Mapping[str, Any], durable: Mapping[str, Any]) -> list[Alarm]
     """Look for what is wrong with a durable.
 
     Events below the stream's first sequence are gone. A durable that is behind and had not come so far has
-    lost those of them that were for it; which ones they were for, nobody can tell any more.
+    lost those of them that were for it; which ones they were for, nobody can tell any more. A durable is
+    stalled when workers ask and events wait, and as many as it allows are unsettled; where it allows one,
+    order is wanted, and others wait by right.
 
     Args:
         stream: the server's account of its stream.
@@ -68,7 +70,7 @@ def alarms(stream: Mapping[str, Any], durable: Mapping[str, Any]) -> list[Alarm]
         )
         found.append(Alarm("lost", text))
     limit = durable["config"].get("max_ack_pending", -1)
-    if 0 < limit <= now.in_flight and now.pending:
+    if 1 < limit <= now.in_flight and now.pending and now.waiting:
         text = (
             f"{name} gets no more events: {now.in_flight:,} are in hand or wait for their retry, as many as"
             f" its max_ack_pending allows, and {now.pending:,} wait behind them. Mend what makes them fail, retry"

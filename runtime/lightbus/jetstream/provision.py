@@ -17,8 +17,8 @@ log = logging.getLogger("lightbus")
 _EXISTS = (
     10058,
     10148,
-)  # error codes of the server: a stream, or a consumer, of that name with other settings
-_OVERLAP = 10065
+)  # error codes of the server: a stream, or a consumer, has that name and other settings
+_OVERLAP = 10065  # another stream captures some of the subjects
 APPLY = "lightbus apply --bus MODULE"
 
 
