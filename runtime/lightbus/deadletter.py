@@ -20,12 +20,14 @@ from lightbus.errors import InvalidEvent, UnreadableEvent
 from lightbus.naming import Place
 
 _OWN = "lightbus-"  # headers of ours begin so, in lower case
-_MAX_HEADERS = 64_000  # bytes; the server takes 65,535
+_SERVERS_HEADERS = 65_535  # bytes the server takes at most,
+_MAX_HEADERS = 64_000  # and to which ours may fill them
 _MAX_TRACEBACK = 4_000  # bytes of its end that are kept
 _EMPTY_BLOCK = len(b"NATS/1.0\r\n\r\n")  # what the first header brings with it
 _LEAST = 40  # bytes; a text cut shorter says nothing
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _ELLIPSIS = quote("…")
+_COUNT = re.compile("[0-9]{1,9}")
 _FRAMES = 5  # innermost ones that make a digest
 
 
@@ -161,14 +163,20 @@ def message_id(letter: Letter) -> str:
 def encode(letter: Letter, needed: Mapping[str, str], limit: int) -> dict[str, str]:
     """Return the headers of a dead letter or replay that is about to be stored.
 
-    The event stays whole; of what is said about it, as much is kept as there is room for.
+    The event stays whole, but for headers that cannot be stored as they are; of what is said about it, as much is
+    kept as there is room for.
 
     Args:
         letter: the letter. Its number and last time are the server's to give.
         needed: headers that matter more than all of ours.
         limit: the largest message the server takes, in bytes, headers included.
     """
-    headers = dict(letter.headers)
+    headers: dict[str, str] = {}
+    left = min(limit - len(letter.body), _SERVERS_HEADERS) - _EMPTY_BLOCK
+    for name, value in letter.headers.items():  # what is no UTF-8 takes more bytes than it did
+        if (size := _size(name, value)) <= left:
+            headers[name] = value
+            left -= size
     own = {
         **needed,
         "Lightbus-Subject": letter.subject,
@@ -186,12 +194,12 @@ def encode(letter: Letter, needed: Mapping[str, str], limit: int) -> dict[str, s
         "Lightbus-Traceback": "",
     }
     for name, value in own.items():
-        room = _room(letter.body, headers, limit) - len(f"{name}: \r\n")
+        room = _room(letter.body, headers, limit) - _size(name, "")
         if name == "Lightbus-Reason":
             value = _cut(value, room)
         elif name == "Lightbus-Traceback":
             value = _last_lines(letter.failure.traceback, min(room, _MAX_TRACEBACK))
-        if value and len(value) <= room:
+        if value and len(value.encode()) <= room:
             headers[name] = value
     return headers
 
@@ -211,7 +219,7 @@ def decode(place: Place, number: int, headers: Mapping[str, str], body: bytes, t
 
     def count(name: str) -> int:
         value = text(name)
-        return int(value) if value.isdecimal() else 0
+        return int(value) if _COUNT.fullmatch(value) else 0
 
     return Letter(
         number=number,
@@ -231,6 +239,10 @@ def decode(place: Place, number: int, headers: Mapping[str, str], body: bytes, t
 def own_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that are the event's own: neither the server's `Nats-*` nor ours."""
     return {name: value for name, value in headers.items() if not name.lower().startswith(("nats-", _OWN))}
+
+
+def _size(name: str, value: str) -> int:
+    return len(f"{name}: {value}\r\n".encode())
 
 
 def _room(body: bytes, headers: Mapping[str, str], limit: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -61,7 +61,7 @@ class Envelope(msgspec.Struct, kw_only=True):
     id: str
     source: str
     type: str
-    time: datetime | UnsetType = UNSET
+    time: Annotated[datetime, msgspec.Meta(tz=True)] | UnsetType = UNSET
     datacontenttype: str | UnsetType = UNSET
     dataschema: str | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET

@@ -326,6 +326,7 @@ class Worker:
             failure = Failure(decision.reason)
         try:
             await delivery.dead_letter(failure)
+            self._unburied.pop(_key(delivery), None)
         except TransportError as trouble:
             log.error("%s: an event stays pending, its dead letter failed: %s", self.durable, trouble)
             if outcome is not None:

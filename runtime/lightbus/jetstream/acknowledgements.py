@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.message import Message
+from lightbus.jetstream.refusals import Refusals
 
+_NO_RESPONDERS = "503"
+_DIGITS = 19  # no number of ours has as many
 _SWEEP = 0.1  # seconds between looks for messages whose time is over
 
 
@@ -18,18 +23,44 @@ class Unanswered(TransportError):
     """A message may have reached the server, and no answer came."""
 
 
+class Refusal(msgspec.Struct):
+    """Why the server did not store a message."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Answer(msgspec.Struct):
+    """What the server says to a message: where it is stored, or an error."""
+
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: Refusal | None = None
+
+
+_answers = msgspec.json.Decoder(Answer)
+
+
 class Acknowledgements:
     """Sends messages and hands out their answers.
 
+    What is no answer is refused, and the true one still waited for: any responder on the subject may reply, too.
+
     Args:
         connection: a connection.
+
+    Attributes:
+        refusals: what came and was no answer.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._inbox = ""
-        self._waiting: dict[int, tuple[asyncio.Future[Message], str, float]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[Answer | None], str, float]] = {}
         self._number = 0
+        self.refusals = Refusals("acknowledgements")
         self._deaf: PermissionDenied | None = None  # answers cannot reach this user
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -41,8 +72,10 @@ class Acknowledgements:
         self._connection.when_down(self._lost)
         self._connection.when_denied(self._denied)
 
-    def send(self, subject: str, header: bytes, body: bytes, deadline: float) -> asyncio.Future[Message]:
-        """Send a message, and return the future of its answer.
+    def send(
+        self, subject: str, header: bytes, body: bytes, deadline: float
+    ) -> asyncio.Future[Answer | None]:
+        """Send a message, and return the future of its answer; None means that no stream answered.
 
         The future raises `Unanswered` when the connection breaks or nothing came by the deadline, a time of the
         event loop, or a tenth of a second after; and `PermissionDenied` when the user may not publish there.
@@ -54,7 +87,7 @@ class Acknowledgements:
             raise self._deaf
         self._number = number = self._number + 1
         self._connection.send(subject, body, reply=f"{self._inbox}{number}", header=header)
-        future: asyncio.Future[Message] = asyncio.Future(loop=self._loop)
+        future: asyncio.Future[Answer | None] = asyncio.Future(loop=self._loop)
         self._waiting[number] = (future, subject, deadline)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
@@ -62,9 +95,18 @@ class Acknowledgements:
 
     def _received(self, message: Message) -> None:
         number = message.subject[len(self._inbox) :]
-        found = self._waiting.pop(int(number), None) if number.isdecimal() else None
+        asked = int(number) if number.isascii() and number.isdecimal() and len(number) < _DIGITS else 0
+        if not 0 < asked <= self._number:
+            self.refusals.add(message.subject, "answers nothing that was sent")
+            return
+        try:
+            answer = _read(message)
+        except ValueError as error:
+            self.refusals.add(message.subject, f"is no acknowledgement: {error}")
+            return
+        found = self._waiting.pop(asked, None)  # None: it comes late
         if found is not None and not found[0].done():
-            found[0].set_result(message)
+            found[0].set_result(answer)
 
     def _sweep(self) -> None:
         now = self._loop.time()
@@ -90,3 +132,20 @@ class Acknowledgements:
                     future.set_exception(self._deaf)
                 elif action == "publish" and subject == target.lower():
                     future.set_exception(PermissionDenied(target, "publishing to"))
+
+
+def _read(message: Message) -> Answer | None:
+    """Read an answer; None means that no stream answered.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if message.header and message.status[0] == _NO_RESPONDERS:
+        return None
+    try:
+        answer = _answers.decode(message.body)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    if not (answer.stream and answer.seq > 0 if answer.error is None else answer.error.code):
+        raise ValueError("it names neither a stream and sequence nor an error")
+    return answer

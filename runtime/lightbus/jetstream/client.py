@@ -22,6 +22,7 @@ from nats.aio.client import Client
 
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.parser import EventParser
+from lightbus.jetstream.refusals import Refusals
 
 log = logging.getLogger("lightbus")
 
@@ -43,6 +44,7 @@ class EventClient(Client):
         self._receivers: dict[int, Receive] = {}
         self._ps = EventParser(self, self._deliver)
         self._write_is_due = False
+        self.refusals = Refusals("answers to requests")
 
     def _connect_command(self) -> bytes:
         writer = getattr(self._transport, "_io_writer", None)
@@ -75,15 +77,21 @@ class EventClient(Client):
         if receive is None:
             return False
         try:
-            receive(Message(subject.decode(), reply.decode(), header, body))
+            receive(
+                Message(subject.decode("utf-8", "replace"), reply.decode("utf-8", "replace"), header, body)
+            )
         except Exception:  # raising would end nats-py's read loop
             log.exception("a defect while receiving from %r", subject)
         return True
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         """Take a message that nats-py's own parser put together of its parts; see `parser`."""
-        if not self._deliver(sid, subject, reply, headers or b"", data):
+        if self._deliver(sid, subject, reply, headers or b"", data):
+            return
+        try:
             await super()._process_msg(sid, subject, reply, data, headers)
+        except Exception as error:  # it raises for what is not UTF-8, which would end its read loop
+            self.refusals.add(subject.decode("utf-8", "replace"), f"cannot be read: {error}")
 
     # -- sending -------------------------------------------------------------------------------------
 

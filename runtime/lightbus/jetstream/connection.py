@@ -30,6 +30,7 @@ from lightbus.errors import (
 from lightbus.jetstream import diagnosis
 from lightbus.jetstream.address import Address
 from lightbus.jetstream.client import EventClient, Receive
+from lightbus.jetstream.refusals import Refusals
 
 log = logging.getLogger("lightbus")
 
@@ -82,11 +83,15 @@ class Connection:
         address: where to connect.
         name: shown by the server's monitoring.
         inbox_prefix: first tokens of the subjects that answers come to, unless the address says otherwise.
+
+    Attributes:
+        refusals: what came in answer to requests and cannot be read.
     """
 
     def __init__(self, address: Address, name: str, *, inbox_prefix: str = "_INBOX") -> None:
         self.address = address
         self._name, self._inbox_prefix = name, inbox_prefix
+        self.refusals = Refusals("answers to requests")
         self._client = self._new_client()
         self._up = asyncio.Event()
         self._connecting = True
@@ -102,7 +107,7 @@ class Connection:
 
     def _new_client(self) -> EventClient:
         client = EventClient()
-        client.wants_tls = self.address.wants_tls
+        client.wants_tls, client.refusals = self.address.wants_tls, self.refusals
         return client
 
     # -- lifetime ----------------------------------------------------------------------------------
@@ -347,9 +352,12 @@ class Connection:
         """
         payload = msgspec.json.encode(body) if body is not None else b""
         raw = await self._ask(f"$JS.API.{operation}", payload)
-        answer: dict[str, Any] = msgspec.json.decode(raw)
-        if error := answer.get("error"):
-            raise ApiError(error.get("code", 0), error.get("err_code", 0), error.get("description", ""))
+        try:
+            answer = msgspec.json.decode(raw, type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise TransportError(f"the answer on $JS.API.{operation} cannot be read: {error}") from error
+        if isinstance(refusal := answer.get("error"), dict):
+            raise ApiError(refusal.get("code", 0), refusal.get("err_code", 0), refusal.get("description", ""))
         return answer
 
     async def _ask(self, subject: str, payload: bytes) -> bytes:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from lightbus.deadletter import Failure, Letter, first_letter
@@ -20,6 +21,8 @@ from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.jetstream.message import Message
+from lightbus.jetstream.origin import Origin, Origins
+from lightbus.jetstream.refusals import Refusals
 from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.naming import Place
 
@@ -29,8 +32,8 @@ _MISSED = 2.5  # heartbeats without any message after which the pull counts as l
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
 _CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
 _NANOSECONDS = 1_000_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PULL = b'{"batch": %d, "expires": %d, "idle_heartbeat": %d}'
+_STATUS, _COUNT = re.compile("[0-9]{3}"), re.compile("[0-9]{1,9}")
 _GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
 
 
@@ -64,6 +67,9 @@ class PullSubscription:
         durable: name of the durable.
         ack_wait: the durable's own ack_wait, in seconds.
         pace: how long pulls wait.
+
+    Attributes:
+        refusals: what came to the inbox and was neither a delivery of the durable nor a word of the server.
     """
 
     def __init__(
@@ -79,6 +85,8 @@ class PullSubscription:
         self._connection, self.dead_letters = connection, dead_letters
         self.stream, self.durable, self.ack_wait = stream, durable, ack_wait
         self.ahead = 0
+        self.refusals = Refusals(durable)
+        self._origins = Origins(stream, durable)
         self._pace = pace
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._waiting: deque[asyncio.Future[PullDelivery | None]] = deque()
@@ -242,15 +250,23 @@ class PullSubscription:
         task.add_done_callback(self._tasks.discard)
 
     def _received(self, message: Message) -> None:
-        self._heard = self._loop.time()
-        if message.reply.startswith("$JS.ACK."):
-            self._arrived(self._delivery(message))
+        if message.reply:
+            origin = self._origins.read(message.reply)
+            if origin is None:
+                self.refusals.add(message.subject, f"is no delivery of {self.durable!r}")
+                return
+            self._heard = self._loop.time()
+            self._arrived(self._delivery(message, origin))
             return
         status, text = message.status
+        if not _STATUS.fullmatch(status):
+            self.refusals.add(message.subject, "is neither an event nor a status")
+            return
+        self._heard = self._loop.time()
         if status == "100" or message.subject != self._reply:
             return  # a heartbeat, or news of a pull that was given up
         pending = message.headers.get("Nats-Pending-Messages", "")
-        if status == "408" and pending.isdecimal():  # expired; these will not come
+        if status == "408" and _COUNT.fullmatch(pending):  # expired; these will not come
             self._asked = max(0, self._asked - int(pending))
             self._pull()
         elif status == "409" and text.lower() in _GONE:
@@ -263,8 +279,8 @@ class PullSubscription:
             self._pull_later()
             self._begin(self._look_into(f"{status} {text}"))
 
-    def _delivery(self, message: Message) -> PullDelivery:
-        return PullDelivery(message, self)
+    def _delivery(self, message: Message, origin: Origin) -> PullDelivery:
+        return PullDelivery(message, origin, self)
 
     def _arrived(self, delivery: PullDelivery) -> None:
         if self._asked:
@@ -307,17 +323,13 @@ class PullSubscription:
 class PullDelivery:
     """One delivery; see `lightbus.transport.Delivery`."""
 
-    __slots__ = ("_message", "_subscription", "_tokens", "attempt")
+    __slots__ = ("_message", "_origin", "_subscription", "attempt")
 
     replay_of = 0
 
-    def __init__(self, message: Message, subscription: PullSubscription) -> None:
-        self._message, self._subscription = message, subscription
-        # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<time>.<left>, or the longer second form
-        # with a domain and account before the stream (ADR-15)
-        tokens = message.reply.split(".")
-        self._tokens = tokens[4:] if len(tokens) == 9 else tokens[6:]
-        self.attempt = int(self._tokens[0])
+    def __init__(self, message: Message, origin: Origin, subscription: PullSubscription) -> None:
+        self._message, self._origin, self._subscription = message, origin, subscription
+        self.attempt = origin.attempt
 
     @property
     def subject(self) -> str:
@@ -337,12 +349,12 @@ class PullDelivery:
     @property
     def sequence(self) -> int:
         """The event's place in its stream."""
-        return int(self._tokens[1])
+        return self._origin.sequence
 
     @property
     def time(self) -> datetime:
         """When the event was stored."""
-        return _EPOCH + timedelta(microseconds=int(self._tokens[3]) // 1000)
+        return self._origin.time
 
     async def ack(self) -> None:
         """Settle: the event is done."""

@@ -57,6 +57,8 @@ async def messages(
         if not found:
             return
         for message in found:
+            if message.sequence < first:  # or it would never end
+                raise TransportError(f"stream {stream!r} answers with messages before the one asked for")
             if message.sequence > last:
                 return
             yield message
@@ -96,7 +98,10 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
             if status:
                 raise TransportError(_refusal(subject, status, text))
             headers = answer.headers
-            found.append(_stored(headers, answer.body))
+            try:
+                found.append(_stored(headers, answer.body))
+            except (KeyError, ValueError) as error:
+                raise TransportError(f"the answer on {subject} is no stored message: {error!r}") from error
             if "Nats-Num-Pending" not in headers:  # one message was asked for, or the server knows no batches
                 return found
     finally:

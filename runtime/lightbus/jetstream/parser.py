@@ -51,6 +51,8 @@ class EventParser(Parser):
                 headed = start + int(line[-2]) if line[0] == b"HMSG" else start
             except (ValueError, IndexError) as error:
                 raise ProtocolError("nats: malformed message") from error
+            if not start <= headed <= stop:
+                raise ProtocolError("nats: malformed message")
             if len(data) < stop + len(_END):
                 break
             position = stop + len(_END)

@@ -22,9 +22,9 @@ from lightbus.errors import (
     PublishUnknown,
     TransportError,
 )
-from lightbus.jetstream.acknowledgements import Acknowledgements, Unanswered
+from lightbus.jetstream.acknowledgements import Acknowledgements, Answer, Refusal, Unanswered
 from lightbus.jetstream.connection import Connection
-from lightbus.jetstream.message import Message, header_block
+from lightbus.jetstream.message import header_block
 from lightbus.transport import PubAck
 
 _ATTEMPT = 5.0  # seconds one attempt waits for its acknowledgement
@@ -33,24 +33,7 @@ _PATIENCE = 4  # attempts nobody answers after the stream was seen to; an electi
 _TRANSIENT = {10008, 10009, 10023, 10158, 10167}  # unavailable, no leader, resources, id in process, too many
 _CONFLICT = 10071  # the message was expected to be another, or the first, on its subject
 _FULL = 10077  # a limit of the stream is reached, and it refuses new messages
-_NO_RESPONDERS = "503"
 _MAX_SUBJECT = 1024  # characters; the server closes the connection over 4,096
-
-
-class _Refusal(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Answer(msgspec.Struct):
-    stream: str = ""
-    seq: int = 0
-    duplicate: bool = False
-    error: _Refusal | None = None
-
-
-_answers = msgspec.json.Decoder(_Answer)
 
 
 class Publication(msgspec.Struct):
@@ -138,7 +121,7 @@ class Publisher:
             return _failing(PublishFailed(what, event_id, reason))
         now = self._clock()
         this = Publication(what, event_id, subject, header, body, make_stream, timeout, now + timeout)
-        first: asyncio.Future[Message] | None = None
+        first: asyncio.Future[Answer | None] | None = None
         if not self._connection.is_full:
             try:
                 first = self._attempt(this, now)
@@ -148,11 +131,11 @@ class Publisher:
                 pass  # the connection is down, and is waited for
         return self._outcome(this, first)
 
-    def _attempt(self, this: Publication, now: float) -> asyncio.Future[Message]:
+    def _attempt(self, this: Publication, now: float) -> asyncio.Future[Answer | None]:
         until = min(now + _ATTEMPT, this.deadline)
         return self._acknowledgements.send(this.subject, this.header, this.body, until)
 
-    async def _outcome(self, this: Publication, answering: asyncio.Future[Message] | None) -> PubAck:
+    async def _outcome(self, this: Publication, answering: asyncio.Future[Answer | None] | None) -> PubAck:
         """Wait for the answer of a first attempt, and try again as long as that makes sense."""
         pause, sent, unanswered, reason = _FIRST_PAUSE, False, 0, "the connection is down"
         while True:
@@ -162,7 +145,7 @@ class Publisher:
                     if left <= 0 or not await self._connection.ready(left):
                         break
                     answering = self._attempt(this, self._clock())
-                answer = _read(await answering)
+                answer = await answering
             except PermissionDenied:
                 raise
             except Unanswered as error:
@@ -227,21 +210,7 @@ class Conflict(PublishFailed):
     """The stream is not as the headers of a message expect it, so the message was not stored."""
 
 
-def _read(message: Message) -> _Answer | None:
-    """Read an acknowledgement; None means that no stream answered.
-
-    Raises:
-        Unanswered: it says nothing.
-    """
-    if message.header and message.status[0] == _NO_RESPONDERS:
-        return None
-    try:
-        return _answers.decode(message.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Unanswered(f"the acknowledgement cannot be read: {error}") from error
-
-
-def _transient(refusal: _Refusal, this: Publication) -> str:
+def _transient(refusal: Refusal, this: Publication) -> str:
     """Return why the server refuses for now.
 
     Raises:

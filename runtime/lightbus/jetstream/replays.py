@@ -12,6 +12,7 @@ from lightbus.deadletter import Failure, Letter
 from lightbus.errors import PermissionDenied
 from lightbus.jetstream.consumer import Pace, PullDelivery, PullSubscription
 from lightbus.jetstream.message import Message
+from lightbus.jetstream.origin import Origin
 from lightbus.naming import Place
 
 log = logging.getLogger("lightbus")
@@ -22,12 +23,12 @@ RARELY = Pace(300.0, 30.0)  # replays are seldom, and every listener waits for t
 class ReplaySubscription(PullSubscription):
     """A worker's share of the replays sent to its listener; see `lightbus.transport.Subscription`."""
 
-    def _delivery(self, message: Message) -> PullDelivery:
+    def _delivery(self, message: Message, origin: Origin) -> PullDelivery:
         found = naming.place_of(message.subject)
         if found is None:  # not sent by us; to be read like any event, and to end as a dead letter
             log.warning("%s: what came on %s is no replay", self.durable, message.subject)
-            return PullDelivery(message, self)
-        return ReplayDelivery(message, self, *found)
+            return PullDelivery(message, origin, self)
+        return ReplayDelivery(message, origin, self, *found)
 
 
 class ReplayDelivery(PullDelivery):
@@ -35,8 +36,10 @@ class ReplayDelivery(PullDelivery):
 
     __slots__ = ("_place", "_replayed", "replay_of")
 
-    def __init__(self, message: Message, subscription: ReplaySubscription, place: Place, number: int) -> None:
-        super().__init__(message, subscription)
+    def __init__(
+        self, message: Message, origin: Origin, subscription: ReplaySubscription, place: Place, number: int
+    ) -> None:
+        super().__init__(message, origin, subscription)
         self._place, self.replay_of = place, number
         self._replayed = deadletter.decode(place, number, message.headers, message.body, super().time)
 

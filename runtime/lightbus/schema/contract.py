@@ -20,12 +20,14 @@ from lightbus.api import NO_DEFAULT, Api, Event
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_you_mean
 from lightbus.schema.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.definition import events_document
+from lightbus.schema.limits import MAX_DEPTH, has_many, is_too_deep, is_too_long
 from lightbus.schema.openness import open_schema, prune
 from lightbus.schema.payload import is_deprecated, parameter_contracts, payload
-from lightbus.schema.problems import explain, not_json, path_text, short
+from lightbus.schema.problems import explain, explain_one, not_json, path_text, short
 from lightbus.schema.reference import Document, Node
 from lightbus.schema.values import converter, plain
 
+_TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 _JSON_SCALARS = frozenset((str, int, bool, type(None)))
 
 
@@ -202,6 +204,8 @@ class EventContract:
         """
         if not isinstance(data, dict):
             raise self._invalid([Problem("", f"the payload is not an object but {short(data)}", "type")])
+        if not _JSON_SCALARS.issuperset(map(type, data.values())) and is_too_deep(data):
+            raise self._invalid([Problem("", f"the payload {_TOO_DEEP}", "depth")])
         try:
             if not self._written.is_valid(data):
                 data = self._declared(data)
@@ -220,7 +224,7 @@ class EventContract:
                         values[self._free(wire, data)] = data[wire]
             if self._converters:
                 self._convert(values)
-        except RecursionError:
+        except RecursionError:  # Python's stack was nearly used up before
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
 
@@ -266,10 +270,15 @@ class EventContract:
         for wire in wires:
             try:
                 data[wire] = plain(data[wire])
+                if is_too_deep({wire: data[wire]}):
+                    raise RecursionError
                 problems += [
                     Problem(path_text(path, self._names), reason, "type")
                     for path, reason in not_json(data[wire], (wire,))
                 ]
+            except RecursionError:
+                problems.append(Problem(self.python_name(wire), _TOO_DEEP, "type"))
+                data[wire] = None
             except Exception as error:  # whatever a __to_bus__ raises
                 reason = f"{short(data[wire])} cannot be written as JSON: {error}"
                 problems.append(Problem(self.python_name(wire), reason, "type"))
@@ -327,6 +336,8 @@ class EventContract:
     def _explain(
         self, validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str]
     ) -> list[Problem]:
+        if has_many(data):
+            return explain_one(validator, data, names)
         hints = {parameter.wire: parameter.annotation for parameter in self.parameters}
         return explain(validator.iter_errors(data), self._node.document, names, hints)
 
@@ -340,13 +351,18 @@ class EventContract:
 def _are_scalars(arguments: Mapping[str, object]) -> bool:
     """Whether all values are JSON as they are, at a glance; for a text that is not ASCII it takes a longer look."""
     values = arguments.values()
-    return _JSON_SCALARS.issuperset(map(type, values)) and "".join(map(str, values)).isascii()
+    try:
+        return _JSON_SCALARS.issuperset(map(type, values)) and "".join(map(str, values)).isascii()
+    except ValueError:  # an integer that is too long for Python to write
+        return False
 
 
 def _is_plain(value: object) -> bool:
     """Whether a value is JSON as it is."""
     if type(value) is str:
         return value.isascii()  # what is not may hold half a character
+    if type(value) is int:
+        return not is_too_long(value)
     return type(value) in _JSON_SCALARS or (type(value) is float and math.isfinite(value))
 
 

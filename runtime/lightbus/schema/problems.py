@@ -13,6 +13,7 @@ import jsonschema_rs
 
 from lightbus.errors import Problem, did_you_mean
 from lightbus.schema.formats import PYTHON_NAMES, format_type
+from lightbus.schema.limits import MAX_DIGITS, is_too_long
 from lightbus.schema.reference import Document
 from lightbus.schema.validation import TOO_SLOW
 
@@ -39,6 +40,11 @@ _short.maxlevel = 3
 def short(value: object) -> str:
     """Write a value in a few words, however large it is."""
     return _short.repr(value)
+
+
+def short_text(text: str) -> str:
+    """Leave out the middle of a long text."""
+    return text if len(text) <= 2 * _MAX_KEY else f"{text[:_MAX_KEY]}...{text[-_MAX_KEY:]}"
 
 
 def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None) -> str:
@@ -83,6 +89,28 @@ def explain(
             return [*problems, Problem("", "there are more problems than these", "more")]
         problems[problem] = None
     return list(problems)
+
+
+def explain_one(
+    validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str] = _NOTHING
+) -> list[Problem]:
+    """Put the first thing that is wrong with a very large value in the validator's words, which is quick.
+
+    Args:
+        validator: what refused the value.
+        data: the value.
+        names: what to call top-level properties.
+    """
+    found = validator.evaluate(data).errors()
+    if not found:
+        return []
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in found[0]["instanceLocation"].split("/")]
+    path = path_text([int(step) if step.isdecimal() else step for step in steps[1:]], names)
+    kind = found[0]["schemaLocation"].rpartition("/")[2]
+    return [
+        Problem(path, short_text(found[0]["error"]), kind),
+        Problem("", "there may be more problems", "more"),
+    ]
 
 
 class _Explainer:
@@ -251,6 +279,9 @@ def not_json(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield path, f"{value!r} cannot be written as JSON"
+    elif isinstance(value, int):
+        if is_too_long(value):
+            yield path, f"is an integer of more than {MAX_DIGITS:,} digits"
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from not_json(key, path)

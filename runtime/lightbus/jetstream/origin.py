@@ -1,0 +1,53 @@
+"""Where a delivered message comes from, as the subject of its acknowledgement says (ADR-15). Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Origin(NamedTuple):
+    """What the server says of a delivery.
+
+    Attributes:
+        attempt: how often the event was delivered, this time included.
+        sequence: its place in the stream.
+        stored: when it was stored, in nanoseconds since 1970.
+    """
+
+    attempt: int
+    sequence: int
+    stored: int
+
+    @property
+    def time(self) -> datetime:
+        """When the event was stored."""
+        return _EPOCH + timedelta(microseconds=self.stored // 1000)
+
+
+class Origins:
+    """Reads the acknowledgement subjects of one durable.
+
+    Args:
+        stream, durable: names.
+    """
+
+    def __init__(self, stream: str, durable: str) -> None:
+        # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<stored>.<left>; the longer second form has a
+        # domain and an account before the stream and a token at the end
+        self._subject = re.compile(
+            rf"\$JS\.ACK\.(?P<long>[^.*>]+\.[^.*>]+\.)?{re.escape(stream)}\.{re.escape(durable)}\."
+            r"([1-9][0-9]{0,18})\.([1-9][0-9]{0,18})\.[0-9]{1,20}\.([0-9]{1,19})\.[0-9]{1,20}"
+            r"(?(long)(?:\.[^*>]+)?)"
+        )
+
+    def read(self, subject: str) -> Origin | None:
+        """Read the subject of an acknowledgement; None when it is not one of this durable."""
+        found = self._subject.fullmatch(subject)
+        if found is None:
+            return None
+        _, attempt, sequence, stored = found.groups()
+        return Origin(int(attempt), int(sequence), int(stored))

@@ -1,0 +1,76 @@
+"""What somebody may send: damaged events, with or without intent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+_BEFORE = b'{"specversion":"1.0","id":"1","source":"/s","type":"shop.sold","data":'
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """As much of a delivery as is read."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attempt: int = 1
+    time: datetime = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def structured(data: Any) -> dict[str, Any]:
+    """Return a CloudEvent with the given payload."""
+    return {"specversion": "1.0", "id": "1", "source": "/s", "type": "shop.sold", "data": data}
+
+
+def body_of(data: str | bytes) -> bytes:
+    """Return the bytes of a CloudEvent whose payload is the given JSON, or what is none."""
+    return _BEFORE + (data.encode() if isinstance(data, str) else data) + b"}"
+
+
+GOOD = json.dumps(
+    structured(
+        {"name": "ada", "number": 1, "when": "2026-11-23T12:00:00Z", "tags": ["a"], "tree": {"in": {}}}
+    )
+    | {"time": "2026-11-23T12:00:00Z", "traceparent": "00-1-1-01", "dataschema": "x:y"}
+).encode()
+_INSERTED = [
+    b"\xff",
+    b"\x00",
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b",",
+    b":",
+    b"\\ud800",
+    b"NaN",
+    b"1e999",
+    b"null",
+    b"\\",
+    b"\xef\xbb\xbf",
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn, body: bytes = GOOD) -> bytes:
+    """Draw a good body with some damage: bits flipped, parts cut out, doubled, replaced or put in."""
+    for _ in range(draw(st.integers(1, 4))):
+        start, stop = sorted((draw(st.integers(0, len(body))), draw(st.integers(0, len(body)))))
+        match draw(st.sampled_from(["flip", "cut", "truncate", "double", "insert"])):
+            case "flip" if start < len(body):
+                body = body[:start] + bytes([body[start] ^ 1 << draw(st.integers(0, 7))]) + body[start + 1 :]
+            case "cut":
+                body = body[:start] + body[stop:]
+            case "truncate":
+                body = body[:start]
+            case "double":
+                body = body[:stop] + body[start:stop] + body[stop:]
+            case _:
+                body = body[:start] + draw(st.sampled_from(_INSERTED)) + body[start:]
+    return body
