@@ -7,7 +7,7 @@ SOURCES := runtime codegen examples tests
 # Lightbus 1.x works with no newer one; when it is missing, `make bench` says so and goes on
 LIGHTBUS1_PYTHON ?= python3.9
 
-.PHONY: help demo test nightly pythons check format golden bench bench-quick bench-generator lock lock-bench clean
+.PHONY: help demo test nightly flood fuzz pythons check format golden bench bench-quick bench-generator lock lock-bench clean
 
 help:
 	@echo "make demo    see the bus at work: three services, a crash, the gates"
@@ -15,6 +15,8 @@ help:
 	@echo "make pythons run the generator's tests under every Python 3.11 to 3.14 found"
 	@echo "make nightly look for new failures with thousands of drawn schemas and types"
 	@echo "make bench-generator  measure the generator, and write docs/benchmarks.md"
+	@echo "make flood   send a listener 100,000 malformed messages"
+	@echo "make fuzz    look for inputs that break the reading of events, for SECONDS=60, with atheris"
 	@echo "make check   format, lint, types, import rules and drift, as CI does"
 	@echo "make format  format the code"
 	@echo "make golden  write the generator's golden folders anew"
@@ -40,7 +42,24 @@ pythons:
 	@$(PYTHON) tests/pythons.py $(PYTHONS)
 
 nightly: .venv/ready
-	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/codegen tests/schema
+	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/codegen tests/schema \
+	    tests/runtime/test_network_input.py tests/runtime/test_message.py
+
+FLOOD ?= 100000
+flood: .venv/ready
+	$(BIN)/python -m pytest -n0 --flood $(FLOOD) tests/runtime/test_flood.py
+
+.venv-fuzz/ready: requirements.lock pyproject.toml
+	@echo "building .venv-fuzz ..."
+	@rm -rf .venv-fuzz
+	@$(PYTHON) -m venv .venv-fuzz
+	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock atheris
+	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+fuzz: .venv-fuzz/ready
+	@mkdir -p .fuzz/corpus
+	.venv-fuzz/bin/python -m tests.fuzz.events -max_total_time=$(or $(SECONDS),60) -max_len=4096 -artifact_prefix=.fuzz/ .fuzz/corpus
 
 check: .venv/ready
 	$(BIN)/ruff format --check $(SOURCES)
@@ -101,4 +120,4 @@ lock-bench:
 	@rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-bench .venv-lightbus1 .venv-pythons .bench .lightbus .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf .venv .venv-bench .venv-fuzz .fuzz .venv-lightbus1 .venv-pythons .bench .lightbus .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

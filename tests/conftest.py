@@ -19,6 +19,12 @@ settings.register_profile("default", derandomize=True, deadline=None)
 settings.register_profile("nightly", max_examples=3_000, deadline=None, print_blob=True)
 settings.load_profile("default")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many malformed messages the flood has; `make flood` sends many more."""
+    parser.addoption("--flood", type=int, default=2_000, help="messages of tests/runtime/test_flood.py")
+
+
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count(1)
 

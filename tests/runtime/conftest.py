@@ -31,8 +31,10 @@ class Records(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._queue: asyncio.Queue[logging.LogRecord] = asyncio.Queue()
+        self.seen: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(record.getMessage())
         self._queue.put_nowait(record)
 
     async def level_of(self, text: str) -> str:

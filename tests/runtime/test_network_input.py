@@ -30,6 +30,7 @@ from tests.runtime.hostile import Arrived, body_of, mutated, structured
 from tests.schema.build import declared, exported, written
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PLACE = Place("stream", "durable", 1, NOON)
 BOUND = 20.0
 LIMIT = 1024 * 1024
 
@@ -68,8 +69,7 @@ def read_or_refuse(contract: EventContract, body: bytes, headers: dict[str, str]
     except (UnreadableEvent, InvalidEvent) as error:
         failure = deadletter.failure_of(error, str(error))
         letter = deadletter.first_letter(
-            Place("stream", "durable", 1, NOON),
-            *("p.shop.sold", headers, body),
+            *(PLACE, "p.shop.sold", headers, body),
             attempts=1,
             failure=failure,
             now=NOON,
@@ -404,7 +404,7 @@ letters = st.dictionaries(
 @example({"Lightbus-Attempts": "9" * 5000, "Lightbus-Replays": "٣"}, b"")
 def test_any_headers_make_a_dead_letter(heads: dict[str, str], body: bytes) -> None:
     heads = read_headers(header_block(heads))
-    letter = deadletter.decode(Place("s", "d", 1, NOON), 5, heads, body, NOON)
+    letter = deadletter.decode(PLACE, 5, heads, body, NOON)
     assert 0 <= letter.attempts < 10**9 and 0 <= letter.replays < 10**9
     assert letter.first_failed.tzinfo is not None
     again = deadletter.encode(letter, {"Nats-Msg-Id": "1"}, 1024 * 1024)
@@ -436,8 +436,7 @@ def test_any_headers_make_a_replay(heads: dict[str, str]) -> None:
 def test_headers_that_grow_when_written_again_still_fit(filler: bytes) -> None:
     lines = filler if b"%d" not in filler else b"".join(filler % number for number in range(8_000))
     heads = read_headers(b"NATS/1.0\r\n" + lines + b"\r\n")
-    place = Place("s", "d", 1, NOON)
-    letter = deadletter.first_letter(place, "p.a.b", heads, b"x", attempts=1, failure=Failure("no"), now=NOON)
+    letter = deadletter.first_letter(PLACE, "p.a.b", heads, b"x", attempts=1, failure=Failure("no"), now=NOON)
     assert len(header_block(deadletter.encode(letter, {"Nats-Msg-Id": "1"}, 1024 * 1024))) <= 65_535
 
 
