@@ -70,7 +70,7 @@ class SchemaFile:
         """Its name without folder, suffix and `.schema`: the event's name, where it holds one."""
         return PurePosixPath(self.path).stem.removesuffix(".schema")
 
-    @property
+    @functools.cached_property
     def uri(self) -> str:
         """The base URI of `$ref`s in it, unless it has an `$id`."""
         return f"file:///{quote(self.path)}"

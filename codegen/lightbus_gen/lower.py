@@ -99,8 +99,8 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
 def _module(
     api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
 ) -> ir.Module:
-    lowerer = EventLowerer(api, text, library, report)
-    events = lowerer.events()
+    lowerer = EventLowerer(api, library, report)
+    events = lowerer.events(text)
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(

@@ -70,6 +70,7 @@ class Library:
         self._anchors: dict[tuple[str, str, str], Node] = {}
         self._dynamic: Counter[str] = Counter()
         self._references: dict[str, tuple[tuple[Node, str], ...]] = {}
+        self._resolved: dict[tuple[str, SchemaFile, str], Node] = {}
         for file in self._files:
             self._index(file)
 
@@ -121,6 +122,15 @@ class Library:
         Raises:
             Unresolvable: no loaded file has it.
         """
+        key = node.base, node.file, ref
+        if key not in self._resolved:
+            found = self._resolve(node, ref)
+            if found.schema is True and found.path[-1:] == ("$ref",):  # it stands at this very node
+                return found
+            self._resolved[key] = found
+        return self._resolved[key]
+
+    def _resolve(self, node: Node, ref: str) -> Node:
         uri, fragment = urldefrag(ref)
         problem = ""
         for base in dict.fromkeys((node.base, node.file.uri)):

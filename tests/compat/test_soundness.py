@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.compat.rules import Mode
@@ -25,6 +25,7 @@ PAIRS = 10_000 if IS_NIGHT else 300
 PAYLOADS = 40
 
 
+@example(3645)  # a field that only a branch of an `if` requires counts among those that may be there
 @given(st.integers(0, 2**48))
 @settings(max_examples=PAIRS, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 def test_what_is_called_compatible_is(seed: int) -> None:

@@ -101,7 +101,8 @@ class Shapes:
                 continue
             seen.add(node.key)
             view = self.views(node)
-            found = _joined(found, {name: ((child,),) for name, child in view.properties.items()})
+            free: dict[str, Any_] = {name: ((),) for name in view.required if name not in view.properties}
+            found = _joined(found, free | {name: ((child,),) for name, child in view.properties.items()})
             todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
             todo += [*view.dependent.values(), *self._conditional(view)]
         return found

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from lightbus.schema import open_schema
 from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import DIALECTS, metaschema_problems
 from lightbus_gen.bundle import Bundler
+from lightbus_gen.compat.contract import Contract, Documents
 from lightbus_gen.compat.git import Repository, short
 from lightbus_gen.dialects import Dialects
 from lightbus_gen.document import read_document
@@ -45,7 +43,8 @@ class Version:
     library: Library
     is_file: bool = False
     is_one_schema: bool = False
-    _documents: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict, repr=False)
+    _contracts: dict[tuple[str, str], Contract] = field(default_factory=dict, repr=False)
+    _by_api: dict[str, Documents] = field(default_factory=dict, repr=False)
 
     @cached_property
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
@@ -77,13 +76,19 @@ class Version:
         """Return the schema of an event's payload."""
         return self.library.node(event.file, event.path)
 
-    def documents(self, api: ApiSource, event: EventSource) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return a self-contained document that holds an event: as it was written, and as listeners read it."""
-        text = self._bundler.document_text(replace(api, events=(event,)))
-        if text not in self._documents:
-            written = json.loads(text)
-            self._documents[text] = written, open_schema(written)
-        return self._documents[text]
+    def contract(self, api: ApiSource, event: EventSource) -> Contract:
+        """Return the contract of an event's payload."""
+        key = api.name, event.name
+        if key not in self._contracts:
+            self._contracts[key] = self._documents(api, event).of(event.name)
+        return self._contracts[key]
+
+    def _documents(self, api: ApiSource, event: EventSource) -> Documents:
+        if api.document is None or not self._bundler.stands_alone(api):
+            return Documents(self._bundler.bundle(replace(api, events=(event,))))
+        if api.name not in self._by_api:
+            self._by_api[api.name] = Documents(api.document.value)
+        return self._by_api[api.name]
 
 
 def _leaves_file(file: SchemaFile) -> bool:
