@@ -26,6 +26,9 @@ PAYLOADS = 40
 
 
 @example(3645)  # a field that only a branch of an `if` requires counts among those that may be there
+@example(1005958)  # values that stay listed may be refused by a pattern beside the list
+@example(1006990)  # a payload is open where only a dependent schema says so
+@example(1007660)  # a required field is free where the dependent schema that describes it does not apply
 @given(st.integers(0, 2**48))
 @settings(max_examples=PAIRS, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 def test_what_is_called_compatible_is(seed: int) -> None:

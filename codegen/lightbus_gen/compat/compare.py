@@ -31,8 +31,8 @@ _LEVELS = ("error", "warning", "note")
 def _pairs(old: Version, new: Version) -> Iterator[Change]:
     if old.is_one_schema and new.is_one_schema:
         (before,), (after,) = old.events.values(), new.events.values()
-        api, event = before
-        yield Change(after[1].name, (api, replace(event, name=after[1].name)), after)
+        event = replace(before[1], name=after[1].name)
+        yield Change(event.name, (replace(before[0], events=(event,)), event), after)
         return
     for key, after in new.events.items():
         if key in old.events:
