@@ -79,12 +79,17 @@ class SchemaFile:
 class Report:
     """Collects problems and notices, and finds the line and column of each.
 
+    Args:
+        repeats_pass: whether a key that is given twice is a notice.
+
     Attributes:
         problems: what is wrong.
         notices: what was left out, and is fine.
+        repeats_pass: as given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, repeats_pass: bool = False) -> None:
+        self.repeats_pass = repeats_pass
         self.problems: list[Problem] = []
         self.notices: list[Problem] = []
         self._unusable: dict[str, bytes] = {}

@@ -250,3 +250,19 @@ def test_what_one_of_several_events_is_allowed_the_others_are_not(project: Path)
         ("auth.signed_in", "note", []),
         ("auth.signed_out", "error", []),
     ]
+
+
+@pytest.mark.parametrize("name", ["auth.json", "auth.yaml"])
+@pytest.mark.parametrize("side", ["old", "schemas"])
+def test_a_key_given_twice_is_noted_and_the_last_counts(side: str, name: str, tmp_path: Path) -> None:
+    for folder in ("old", "schemas"):
+        save(tmp_path / folder / name, events(signed_in=OLD))
+    path = tmp_path / side / name
+    path.write_text(path.read_text().replace('"size": {', '"size": {"minimum": 1}, "size": {'))
+    outcome = run("breaking", "--against", "old", folder=tmp_path)
+    assert outcome.exit_code == 0, outcome
+    assert outcome.err.startswith(f"{side}/{name}:")
+    assert "DUPLICATE_KEY note the key 'size' is given twice in this object; the last counts" in outcome.err
+    facts = run("breaking", "--against", "old", "--format", "json", folder=tmp_path).facts
+    assert [one["rule"] for one in facts["notices"]] == ["DUPLICATE_KEY"]
+    assert run("changelog", "--against", "old", folder=tmp_path).out.endswith("No event has changed.\n")
