@@ -80,16 +80,17 @@ class Report:
     """Collects problems and notices, and finds the line and column of each.
 
     Args:
-        repeats_pass: whether a key that is given twice is a notice.
+        is_lenient: whether a key that is given twice and a `$schema` that is no draft are notices, since what is
+            meant can be guessed: for comparing versions, of which the old one cannot be changed any more.
 
     Attributes:
         problems: what is wrong.
         notices: what was left out, and is fine.
-        repeats_pass: as given.
+        is_lenient: as given.
     """
 
-    def __init__(self, *, repeats_pass: bool = False) -> None:
-        self.repeats_pass = repeats_pass
+    def __init__(self, *, is_lenient: bool = False) -> None:
+        self.is_lenient = is_lenient
         self.problems: list[Problem] = []
         self.notices: list[Problem] = []
         self._unusable: dict[str, bytes] = {}

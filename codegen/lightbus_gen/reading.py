@@ -35,6 +35,7 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
     """
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     is_yaml = path.endswith(YAML_SUFFIXES)
+    text = ""
     try:
         _check_size(data, is_yaml)
         text = _decode(data)
@@ -45,7 +46,7 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
         value, places = read_yaml(text)
         return SchemaFile(path, name, shown, _as_json(value), value, places)
     except Unreadable as error:
-        if isinstance(error, Repeated) and report.repeats_pass:
+        if isinstance(error, Repeated) and report.is_lenient:
             report.notices += [
                 replace(fault, message=f"{fault.message}; the last counts").of(shown)
                 for fault in error.faults

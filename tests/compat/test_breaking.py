@@ -266,3 +266,16 @@ def test_a_key_given_twice_is_noted_and_the_last_counts(side: str, name: str, tm
     facts = run("breaking", "--against", "old", "--format", "json", folder=tmp_path).facts
     assert [one["rule"] for one in facts["notices"]] == ["DUPLICATE_KEY"]
     assert run("changelog", "--against", "old", folder=tmp_path).out.endswith("No event has changed.\n")
+
+
+def test_a_schema_of_a_vendors_own_draft_is_read_by_the_newest_it_is_valid_by(tmp_path: Path) -> None:
+    for folder, schema in (("old", OLD), ("schemas", NEW)):
+        save(tmp_path / folder / "auth/signed_in.json", {"$schema": "https://example.com/own", **schema})
+    outcome = breaking(tmp_path, "--format", "json")
+    assert [one["rule"] for one in outcome.facts["findings"]] == ["RANGE_NARROWED"]
+    assert [one["path"] for one in outcome.facts["notices"]] == [
+        f"{at}/auth/signed_in.json" for at in ("schemas", "old")
+    ]
+    assert outcome.facts["notices"][0]["message"].endswith("it is read as 2020-12")
+    told = breaking(tmp_path, "--dialect", "https://example.com/own=draft-07", "--format", "json")
+    assert told.facts["notices"] == []

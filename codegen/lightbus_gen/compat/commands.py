@@ -94,7 +94,7 @@ def breaking(
     outcome = Comparison(is_strict=strict)
     try:
         left_out = {rule(id_).id for id_ in except_}
-        settings, report = _settings(flags), Report(repeats_pass=True)
+        settings, report = _settings(flags), Report(is_lenient=True)
         allowances = read_allowances(settings.breaking, "pyproject.toml")
         new = _current(settings, report)
         outcome.events = len(new.events)
@@ -126,7 +126,7 @@ def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) 
     from lightbus_gen.compat.changelog import changelog as write_changelog
 
     try:
-        settings, report = _settings(flags), Report(repeats_pass=True)
+        settings, report = _settings(flags), Report(is_lenient=True)
         new = _current(settings, report)
         earlier = _earlier(against, settings, against_path, report)
         parts = [write_changelog(*_comparable(old, new)) for old in earlier]

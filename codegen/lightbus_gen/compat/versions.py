@@ -10,11 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from lightbus.schema.definition import DIALECT
-from lightbus.schema.metaschema import DIALECTS, metaschema_problems
 from lightbus_gen.bundle import Bundler
 from lightbus_gen.compat.contract import Contract, Documents
 from lightbus_gen.compat.git import Repository, short
-from lightbus_gen.dialects import Dialects
+from lightbus_gen.dialects import Dialects, guessed_dialect
 from lightbus_gen.document import read_document
 from lightbus_gen.dump import is_dump, read_dump
 from lightbus_gen.files import Report, SchemaFile
@@ -187,20 +186,17 @@ def _of_file(
         files = tuple(event.file for api in apis for event in api.events)
     if apis is not None:
         return replace(_of_sources(label, Sources(name, files, tuple(apis)), report), is_file=True)
-    files = tuple(replace(one, dialect=_dialect(one, dialects)) for one in files)
+    drafts = Dialects(dialects)
+    files = tuple(
+        replace(one, dialect=drafts.of(one.value) or guessed_dialect(one, drafts, report) or DIALECT)
+        for one in files
+    )
     for one in files:
         check_schema(one, (), one.value, report)
     file = next(one for one in files if one.path == name)
     event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
     api = ApiSource("event", "", "", label, None, (event,))
     return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
-
-
-def _dialect(file: SchemaFile, dialects: Mapping[str, str]) -> str:
-    """Return the draft of a file; of one that names a draft of its vendor's, the newest that it is valid by."""
-    known = Dialects(dialects).of(file.value)
-    fitting = (dialect for dialect in reversed(DIALECTS) if not metaschema_problems(file.value, dialect))
-    return known or next(fitting, DIALECT)
 
 
 def _with_neighbours(
