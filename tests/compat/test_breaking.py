@@ -279,3 +279,18 @@ def test_a_schema_of_a_vendors_own_draft_is_read_by_the_newest_it_is_valid_by(tm
     assert outcome.facts["notices"][0]["message"].endswith("it is read as 2020-12")
     told = breaking(tmp_path, "--dialect", "https://example.com/own=draft-07", "--format", "json")
     assert told.facts["notices"] == []
+
+
+@pytest.mark.parametrize(
+    "based", [{"$ref": "../_types/all.json"}, {"allOf": [{"$ref": "../_types/all.json"}]}]
+)
+def test_what_a_schema_is_based_on_says_that_it_is_deprecated(based: Any, tmp_path: Path) -> None:
+    for folder, shared in (("old", OLD), ("schemas", {**OLD, "deprecated": True})):
+        save(tmp_path / folder / "_types/all.json", shared)
+        save(tmp_path / folder / "auth/signed_in.json", based)
+        save(tmp_path / folder / "auth/signed_out.json", {"type": "object", "properties": {"who": based}})
+    facts = breaking(tmp_path, "--format", "json").facts
+    assert [(one["rule"], one["event"], one["field"]) for one in facts["findings"]] == [
+        ("EVENT_DEPRECATED", "auth.signed_in", ""),
+        ("FIELD_DEPRECATED", "auth.signed_out", "who"),
+    ]

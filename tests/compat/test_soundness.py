@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import tempfile
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.compat.closing import reads, writes
 from tests.compat.drawing import Drawing
 from tests.compat.project import compared
 
-IS_NIGHT = bool(os.environ.get("LIGHTBUS_NIGHTLY"))
+IS_NIGHT = settings().max_examples > 1_000
 PAIRS = 10_000 if IS_NIGHT else 300
 PAYLOADS = 40
 

@@ -475,3 +475,12 @@ class TestObjectsInside:
     def test_the_declared_name_meant_is_suggested(self) -> None:
         contract = written({"type": "object", "properties": {"it": INSIDE}})
         assert refused(contract, it=UNDECLARED) == ["it.sreet: is not in the schema (did you mean 'street'?)"]
+
+
+def test_an_event_is_deprecated_where_what_it_is_based_on_says_so() -> None:
+    old = {"Old": {**OBJECT, "deprecated": True}}
+    assert written({"$ref": "#/$defs/Old"}, **{"$defs": old}).deprecated
+    assert written({"allOf": [{"$ref": "#/$defs/Old"}]}, **{"$defs": old}).deprecated
+    assert not written(
+        {"type": "object", "properties": {"a": {"$ref": "#/$defs/Old"}}}, **{"$defs": old}
+    ).deprecated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,17 @@ class EventCode:
         self.names = naming.python_names(found.properties)
         self._is_plain = _is_plain(node)
 
+    def place(self, wire: str) -> Node | None:
+        """Return the schema of a property; None where more than one describes it."""
+        is_here = self._is_plain and wire in self._node.schema.get("properties", {})
+        return self._node.child("properties", wire) if is_here else None
+
+    def is_always_there(self, wire: str) -> bool:
+        """Whether handlers get a property of every event."""
+        place = self.place(wire)
+        has_default = place is not None and isinstance(place.schema, dict) and "default" in place.schema
+        return has_default or wire in self.payload.required
+
     def told(self, wire: str) -> str | None:
         """Return what the schema says of a property, as text; None where that alone does not tell its type."""
         if not self._is_plain:
@@ -131,8 +142,15 @@ def _outline(schema: dict[str, Any]) -> dict[str, Any]:
 _OF_OTHERS = ("additionalProperties", "unevaluatedProperties")
 
 
-def code_changes(was: EventCode, is_: EventCode) -> Iterator[CodeChange]:
-    """Yield what changes for code when an event changes."""
+def code_changes(
+    was: EventCode, is_: EventCode, is_same: Callable[[Node, Node], bool]
+) -> Iterator[CodeChange]:
+    """Yield what changes for code when an event changes.
+
+    Args:
+        was, is_: the code for the event in either version.
+        is_same: whether two schemas say the same, whatever they are called.
+    """
     if was.class_name != is_.class_name:
         yield CodeChange("CLASS_RENAMED", "", f"class {was.class_name} is {is_.class_name} now")
     then, now = was.payload, is_.payload
@@ -149,8 +167,15 @@ def code_changes(was: EventCode, is_: EventCode) -> Iterator[CodeChange]:
     if then.is_open and not now.is_open:
         yield CodeChange("ARGUMENT_REMOVED", "", "arguments that the schema does not name are gone")
     for wire, before in was.annotations(_differing(was, is_)).items():
-        if wire in annotations:
-            yield from _annotation_changes(wire, before, annotations[wire])
+        after = annotations.get(wire, before)
+        nodes = was.place(wire), is_.place(wire)
+        if before != after and nodes[0] and nodes[1] and is_same(nodes[0], nodes[1]):
+            yield CodeChange("CLASS_RENAMED", wire, f"{before} is {after} now")
+            continue
+        yield from _annotation_changes(wire, before, after)
+    for wire in then.properties:
+        if wire in then.required and wire in now.properties and not is_.is_always_there(wire):
+            yield CodeChange("ANNOTATION_WIDENED", wire, "handlers may have to do without it")
 
 
 def _differing(was: EventCode, is_: EventCode) -> list[str]:
@@ -164,7 +189,7 @@ def _annotation_changes(wire: str, before: str, after: str) -> Iterator[CodeChan
     shown = f"{before} before, {after} now"
     if _only_in(old, new):
         yield CodeChange("ANNOTATION_NARROWED", wire, f"an argument of fire() takes fewer types: {shown}")
-    if _only_in(new, old):
+    if "Any" not in new and _only_in(new, old):
         yield CodeChange("ANNOTATION_WIDENED", wire, f"handlers get more types: {shown}")
 
 

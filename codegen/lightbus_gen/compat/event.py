@@ -125,7 +125,7 @@ class EventComparison:
     def _in_code(self, change: Change, payload: Node) -> Iterator[Finding]:
         """Yield what code has to follow."""
         was, is_ = self._code[0].of(*change.old), self._code[1].of(*change.new)
-        for one in code_changes(was, is_) if was and is_ else ():
+        for one in code_changes(was, is_, self._same) if was and is_ else ():
             is_there = isinstance(payload.schema, dict) and one.field in payload.schema.get("properties", {})
             node = payload.child("properties", one.field) if is_there else payload
             yield self._finding(one.rule, change, Direction.BOTH, node, one.message, field=one.field)

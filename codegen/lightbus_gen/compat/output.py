@@ -74,7 +74,8 @@ def show(outcome: Comparison, format_: Format) -> None:
                 }
                 click.echo(annotation(level, place, f"{problem.message}\nfix: {problem.fix}"))
         for one in outcome.findings:
-            place = {"file": one.path, "line": one.line, "col": one.column, "title": one.rule}
+            path = one.path.removeprefix(f"{one.against}:")  # what is gone is at an earlier commit
+            place = {"file": path, "line": one.line, "col": one.column, "title": one.rule}
             shown = "error" if outcome.counts(one) else {"note": "notice"}.get(one.level, one.level)
             click.echo(annotation(shown, place, "\n".join(_lines(one))))
     elif format_ is Format.JUNIT:

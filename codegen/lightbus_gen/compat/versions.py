@@ -132,11 +132,17 @@ def read_commit(
         InputError: git cannot give it.
     """
     repository = Repository.around(where)
-    path = against_path.strip("/") if against_path is not None else repository.path_of(where)
-    files = repository.read(ref, path)
+    path = repository.path_of(where)
+    moved = path if against_path is None else against_path.strip("/")
+    files = repository.read(ref, moved)
+    if files or moved == path:
+        path = moved
+    else:  # of several commits, some may be of before they moved
+        files = repository.read(ref, path)
     label = short(ref)
     if not files:
-        message = f"there are no schemas at {label}:{path or '.'}"
+        places = " nor at ".join(f"{label}:{place or '.'}" for place in dict.fromkeys((moved, path)))
+        message = f"there are no schemas at {places}"
         fix = "say where they were then with --against-path, or compare with a later commit"
         raise input_error("NO_SCHEMAS", message, fix)
     if "" in files:  # a file, and not a folder
