@@ -66,7 +66,9 @@ class _Compiler:
     def compile(self, nodes: Sequence[Node], *, is_payload: bool = False) -> Finder | None:
         """Compile the search through values that satisfy some schemas together."""
         parts = list(_together(nodes))
-        key = tuple(dict.fromkeys(part.uri for part in parts))
+        if not parts:
+            return None
+        key = tuple(part.uri for part in parts)
         if key in self._compiled:
             return self._compiled[key]
         made: Finder | None = None
