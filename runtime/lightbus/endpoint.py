@@ -242,7 +242,8 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
 
         @functools.wraps(method)
         async def call_async(self: EventEndpoint[Any, Any], *args: object, **kwargs: object) -> object:
-            self._warn_if_deprecated()
+            if self._contract.deprecated:
+                self._warn_if_deprecated()
             if takes_more:
                 check(self, kwargs)
             try:

@@ -42,6 +42,9 @@ def header_block(headers: Mapping[str, str]) -> bytes:
     """Write headers as the block of a message, b"" without any; line ends in values become spaces."""
     if not headers:
         return b""
+    event_id = headers.get(MESSAGE_ID, "")
+    if len(headers) == 2 and headers.get("Content-Type") == CONTENT_TYPE and event_id.isprintable():
+        return _USUAL + event_id.strip().encode() + b"\r\n\r\n"
     lines = []
     for name, value in headers.items():
         text = value.strip()

@@ -151,9 +151,17 @@ class EventContract:
         Raises:
             InvalidEventArguments: with every problem.
         """
+        return self.prepare(arguments)[0]
+
+    def prepare(self, arguments: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Check the arguments of `fire()`, as `encode` does.
+
+        Returns:
+            The payload, and its values by Python name, each as the caller gave it.
+        """
         data: dict[str, Any]
         rich: list[str] = []
-        if _are_scalars(arguments):
+        if are_scalars := _are_scalars(arguments):
             data = {**arguments}
         else:
             data = {wire: value for wire, value in arguments.items() if value is not UNSET}
@@ -168,7 +176,9 @@ class EventContract:
             if self._search:
                 problems += self._undeclared_inside(data)
             if not problems and self._written.is_valid(data):
-                return data
+                if are_scalars and not self._is_renamed:
+                    return data, data
+                return data, self._given(arguments, data)
             reported = {problem.path for problem in problems}
             found = self._explain(self._written, data, self._names)
             problems += [problem for problem in found if problem.path not in reported]
@@ -176,15 +186,7 @@ class EventContract:
             problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
         raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
 
-    def given(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of an encoded payload by Python name, each as the caller gave it.
-
-        Args:
-            arguments: what `encode` was given.
-            data: what it returned; holds the defaults that were filled in.
-        """
-        if not self._is_renamed and _are_scalars(arguments):
-            return data
+    def _given(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
         values = {}
         for wire, value in data.items():
             given = arguments.get(wire, UNSET)
