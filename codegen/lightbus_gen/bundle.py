@@ -19,8 +19,6 @@ from lightbus_gen.dialects import known_dialect
 from lightbus_gen.files import SchemaFile
 from lightbus_gen.positions import pointer
 from lightbus_gen.references import (
-    DATA,
-    MAPS_OF_SCHEMAS,
     REFERENCES,
     Library,
     Node,
@@ -28,6 +26,7 @@ from lightbus_gen.references import (
     join,
 )
 from lightbus_gen.sources import ApiSource, EventSource
+from lightbus_gen.subschemas import DATA, MAPS_OF_SCHEMAS
 
 
 class Bundler:
@@ -42,10 +41,10 @@ class Bundler:
         self._links: dict[str, tuple[dict[str, SchemaFile], bool]] = {}
         self._resources: dict[tuple[str, str], Any] = {}
 
-    def document_text(self, api: ApiSource) -> str:
-        """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
+    def document(self, api: ApiSource) -> tuple[dict[str, Any], str]:
+        """Return an API's document and its text: the file itself where it stands alone, else a bundle."""
         if api.document is not None and not self.reached(api.document)[0]:
-            return api.document.text
+            return api.document.value, api.document.text
         document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.name}
         document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
         document["events"] = {
@@ -54,7 +53,9 @@ class Bundler:
             for event in api.events
         }
         compact = json.dumps(document, ensure_ascii=False)
-        return msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents in Python, 20 times slower
+        return document, msgspec.json.format(
+            compact, indent=2
+        ) + "\n"  # json.dumps indents in Python, 20 times slower
 
     def _bundle(self, event: EventSource) -> Any:
         root = self._library.node(event.file, event.path)

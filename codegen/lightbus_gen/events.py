@@ -32,7 +32,7 @@ class EventLowerer:
 
     Args:
         api: the API.
-        text: the API's schema document, self-contained.
+        document: the API's schema document, self-contained.
         library: resolves `$ref`s.
         report: takes the problems found.
 
@@ -42,9 +42,9 @@ class EventLowerer:
         renamed: those that a payload class cannot spell by name, since it has a field called so, by other name.
     """
 
-    def __init__(self, api: ApiSource, text: str, library: Library, report: Report) -> None:
+    def __init__(self, api: ApiSource, document: object, library: Library, report: Report) -> None:
         self._api, self._library, self._report = api, library, report
-        self._text = text
+        self._data = document
         self._names = Names()
         self._names.reserve(client_class(api.name))
         self._classes = {event.name: self._reserve(event) for event in api.events}
@@ -74,7 +74,7 @@ class EventLowerer:
 
     @functools.cached_property
     def _document(self) -> SchemaDocument:
-        return SchemaDocument.parse(self._text, source=self._api.origin)
+        return SchemaDocument(self._data, self._api.origin)
 
     def _reserve(self, event: EventSource) -> str:
         """Choose the stem of an event's class names, and take them."""
@@ -138,7 +138,8 @@ class EventLowerer:
         described = [(parameter.name, _about(parameter)) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
-        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else "**_: object")
+        others = next(name for name in _other_names() if name not in by_name)
+        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{others}: object")
         return ir.Event(
             name=event.name,
             class_name=stem,
@@ -192,6 +193,12 @@ def _message_names() -> Iterator[str]:
     """Yield what a handler may call the message, which is positional: any name no parameter has."""
     yield from ("event", "message")
     yield from (f"event_message{'_' * count}" for count in itertools.count())
+
+
+def _other_names() -> Iterator[str]:
+    """Yield what a handler may call the parameters it does not care for."""
+    yield "_"
+    yield from (f"others{'_' * count}" for count in itertools.count())
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:

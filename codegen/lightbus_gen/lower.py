@@ -12,9 +12,11 @@ from lightbus_gen.cycles import check_cycles
 from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
+from lightbus_gen.problems import Problem
 from lightbus_gen.pytypes import Name
 from lightbus_gen.references import Library, Unresolvable, check_references
 from lightbus_gen.sources import ApiSource, EventSource, Sources
+from lightbus_gen.spread import spread
 from lightbus_gen.text import first_sentence, plain
 
 _OF_EVENTS = (
@@ -47,9 +49,12 @@ def lower(
     bundler = Bundler(library)
     apis = sources.apis if not report.problems else [_sound(api, bundler, report) for api in sources.apis]
     about = {api.name: first_sentence(api.description) for api in apis}
-    texts = {api.name: bundler.document_text(api) for api in apis}
-    modules = tuple(_module(api, about, texts[api.name], library, report) for api in apis)
+    lowered = spread(lambda api: _lower_api(api, about, bundler, library), apis, lambda api: len(api.events))
+    for _, _, problems in lowered:
+        report.problems += problems
     report.check()
+    modules = tuple(module for module, _, _ in lowered)
+    texts = {module.api: text for module, text, _ in lowered}
     children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
     return ir.Package(
@@ -96,10 +101,17 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
     )
 
 
-def _module(
-    api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
-) -> ir.Module:
-    lowerer = EventLowerer(api, text, library, report)
+def _lower_api(
+    api: ApiSource, about: Mapping[str, str], bundler: Bundler, library: Library
+) -> tuple[ir.Module, str, list[Problem]]:
+    """Return an API's module, the text of its schema document, and the problems found on the way."""
+    report = Report()
+    document, text = bundler.document(api)
+    lowerer = EventLowerer(api, document, library, report)
+    return _module(api, about, lowerer, _sha256(text)), text, report.problems
+
+
+def _module(api: ApiSource, apis: Mapping[str, str], lowerer: EventLowerer, sha256: str) -> ir.Module:
     events = lowerer.events()
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
@@ -107,7 +119,7 @@ def _module(
         name=tree.module_name(api.name),
         api=api.name,
         origin=plain(api.origin),
-        sha256=_sha256(text),
+        sha256=sha256,
         doc=f"{title}\n\n{api.description}",
         imports=_imports(
             {*lowerer.used, *(_OF_EVENTS if events else ()), *(_OF_CHILDREN if children else ())},

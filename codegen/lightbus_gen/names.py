@@ -6,6 +6,7 @@ nothing. `x-python-name` in a schema overrides what is found here.
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
 import unicodedata
@@ -190,6 +191,7 @@ def given_name(node: Node) -> str:
     return given
 
 
+@functools.lru_cache(maxsize=10_000)
 def pascal(text: str) -> str:
     """Write text as a class name: `user_created` and `user-created` are `UserCreated`, `2nd` is `_2nd`."""
     text = unicodedata.normalize("NFKC", text)

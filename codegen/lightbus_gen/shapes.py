@@ -6,19 +6,28 @@ Keywords that no Python type can express (`not`, bounds, patterns) are left to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lightbus_gen.references import REFERENCES, Library, Node
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
-_OBJECT = ("properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required")
-_ARRAY = ("items", "prefixItems", "additionalItems")
+_ALL_KINDS = frozenset(KINDS)
+_KINDS_OF = {kind: frozenset([kind]) for kind in KINDS} | {"number": frozenset(["number", "integer"])}
+_OBJECT = frozenset(
+    {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required"}
+)
+_ARRAY = frozenset({"items", "prefixItems", "additionalItems"})
+_LIMITING = frozenset({"type", "enum", "const"})
+_CONST = frozenset({"const"})
 _OPENING = ("additionalProperties", "unevaluatedProperties")
 _UNIONS = ("anyOf", "oneOf")
 _CHOICES = (*_UNIONS, "if", "dependentSchemas", "dependencies")
-_TELLING = frozenset({"type", "enum", "const", "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
+_CHOICE = frozenset(_CHOICES)
+_TELLING = frozenset({*_LIMITING, "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
+STRUCTURE = frozenset({*REFERENCES, "allOf", *_CHOICES, *_OBJECT, *_ARRAY})
+"""The keywords that lead to other schemas, or say what an object or array looks like."""
 MOST_ALTERNATIVES = 64
 """How far unions inside unions are multiplied out before the type gets wider instead."""
 
@@ -40,12 +49,16 @@ class Part:
     is_flat: bool = False
 
     def get(self, keyword: str) -> Any:
-        """Return the value of a keyword, None where there is none."""
-        return None if keyword in self.ignored else self.node.schema.get(keyword)
+        """Return the value of a keyword, None where there is none that counts."""
+        if keyword in self.ignored or keyword in self.node.file.unknown:
+            return None
+        return self.node.schema.get(keyword)
 
-    def has(self, keywords: Iterable[str]) -> bool:
-        """Whether any of the keywords is there."""
-        return any(keyword in self.node.schema and keyword not in self.ignored for keyword in keywords)
+    def has(self, keywords: frozenset[str]) -> bool:
+        """Whether any of the keywords is there and counts."""
+        if keywords.isdisjoint(self.node.schema):
+            return False
+        return not keywords.intersection(self.node.schema) <= self.node.file.unknown.union(self.ignored)
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -56,16 +69,17 @@ class Part:
     def kinds(self) -> frozenset[str]:
         """The JSON types its own keywords allow."""
         given = self.get("type")
-        kinds = {given} if isinstance(given, str) else set(given or KINDS)
-        if "number" in kinds:
-            kinds.add("integer")
+        if isinstance(given, str):
+            kinds = _KINDS_OF[given]
+        else:
+            kinds = frozenset().union(*(_KINDS_OF[kind] for kind in given or KINDS))
         if (values := self.values()) is not None:
             kinds &= {kind_of(value) for value in values}
-        return frozenset(kinds)
+        return kinds
 
     def values(self) -> list[Any] | None:
         """Return the only values that are valid, or None."""
-        if "const" in self.node.schema and "const" not in self.ignored:
+        if self.has(_CONST):
             return [self.node.schema["const"]]
         values: list[Any] | None = self.get("enum")
         return values
@@ -103,12 +117,12 @@ def kind_of(value: object) -> str:
 
 def kinds_of(parts: Parts) -> frozenset[str]:
     """Return the JSON types that all parts allow."""
-    return frozenset(KINDS).intersection(*(part.kinds for part in parts))
+    return _ALL_KINDS.intersection(*[part.kinds for part in parts])
 
 
 def says_type(parts: Parts) -> bool:
     """Whether any part limits the JSON type, rather than only describing one of them."""
-    return any(part.has(("type", "enum", "const")) for part in parts)
+    return any(part.has(_LIMITING) for part in parts)
 
 
 def describes_object(parts: Parts) -> bool:
@@ -175,9 +189,11 @@ class Shapes:
 
     def union(self, parts: Parts) -> Choice | None:
         """Take one choice that tells something out of the parts; None where there is none."""
+        if all(_CHOICE.isdisjoint(part.node.schema) for part in parts):
+            return None
         for keyword in _CHOICES:
             for index, part in enumerate(parts):
-                if keyword not in part.node.schema:
+                if keyword not in part.node.schema or keyword in part.node.file.unknown:
                     continue
                 for ignored, branches in self._branches(part, keyword):
                     if not any(self._tells(branch) for branch in branches):
@@ -192,7 +208,7 @@ class Shapes:
         """Yield each choice that a keyword makes: what to ignore once it is taken, and the branches."""
         if keyword in _UNIONS:
             yield keyword, self.children(part, keyword)
-        elif keyword == "if" and part.has(("if",)):
+        elif keyword == "if" and part.get("if") is not None:
             yield keyword, [self._otherwise(part, branch) for branch in ("then", "else")]
         elif isinstance(given := part.get(keyword), dict):
             for name, schema in given.items():
@@ -201,7 +217,7 @@ class Shapes:
                     yield ignored, [part.node.child(keyword, name), _anything(part.node)]
 
     def _otherwise(self, part: Part, keyword: str) -> Node:
-        return part.node.child(keyword) if part.has((keyword,)) else _anything(part.node)
+        return part.node.child(keyword) if part.get(keyword) is not None else _anything(part.node)
 
     def alternatives(self, parts: Parts) -> list[Parts]:
         """Multiply unions out: a valid value satisfies at least one of the results."""
@@ -249,6 +265,8 @@ def _open(node: Node) -> Part:
 
 def _without_repetition(parts: Sequence[Part]) -> Parts:
     """Drop parts that only give a type which the others give as well."""
+    if len(parts) < 2:
+        return tuple(parts)
     kept = list(parts)
     for part in parts:
         others = tuple(other for other in kept if other is not part)

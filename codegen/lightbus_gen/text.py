@@ -15,10 +15,10 @@ def literal(value: str | int | float | bool | None) -> str:
 
 
 def literal_lines(text: str, width: int) -> list[str]:
-    """Write text as literals of at most `width` characters where it has spaces; side by side they are the text."""
+    """Write text as literals of about `width` characters where it has spaces; side by side they are the text."""
     lines = [""]
     for word in re.findall(r"[^ ]* *", text):
-        if lines[-1] and len(literal(lines[-1] + word)) > width:
+        if lines[-1] and len(lines[-1]) + len(word) > width - len('""'):
             lines.append("")
         lines[-1] += word
     return [literal(line) for line in lines]

@@ -234,26 +234,25 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     required = accepted - set(method.__kwdefaults__ or ())
     takes_more = bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
-    def check(endpoint: EventEndpoint[Any], kwargs: Mapping[str, object]) -> None:
+    def checked(endpoint: EventEndpoint[Any], kwargs: Mapping[str, object]) -> Mapping[str, object]:
+        if takes_more:
+            kwargs = endpoint._contract.by_python_name(kwargs)
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
-        if takes_more:
-            endpoint._contract.refuse_twice(kwargs)
+        return kwargs
 
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)
-        async def call_async(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
+        async def call_async(self: EventEndpoint[Any], /, *args: object, **kwargs: object) -> object:
             self._warn_if_deprecated()
-            check(self, kwargs)
-            return await method(self, *args, **kwargs)
+            return await method(self, *args, **checked(self, kwargs))
 
         return call_async
 
     @functools.wraps(method)
-    def call(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
+    def call(self: EventEndpoint[Any], /, *args: object, **kwargs: object) -> object:
         self._warn_if_deprecated()
-        check(self, kwargs)
-        return method(self, *args, **kwargs)
+        return method(self, *args, **checked(self, kwargs))
 
     return call

@@ -79,7 +79,7 @@ class Version:
 
     def documents(self, api: ApiSource, event: EventSource) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return a self-contained document that holds an event: as it was written, and as listeners read it."""
-        text = self._bundler.document_text(replace(api, events=(event,)))
+        _, text = self._bundler.document(replace(api, events=(event,)))
         if text not in self._documents:
             written = json.loads(text)
             self._documents[text] = written, open_schema(written)

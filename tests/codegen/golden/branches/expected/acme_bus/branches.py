@@ -100,6 +100,7 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener]):
 
     def fire(
         self,
+        /,
         **more: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
@@ -107,10 +108,11 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener]):
         Args:
             more: Further properties, by their names on the wire.
         """
-        return self._fire({**more})
+        return self._fire({**self._by_wire_name(more)})
 
     async def fire_async(
         self,
+        /,
         **more: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
@@ -118,7 +120,7 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener]):
         Args:
             more: Further properties, by their names on the wire.
         """
-        return await self._fire_async({**more})
+        return await self._fire_async({**self._by_wire_name(more)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,7 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener]):
 
     def fire(
         self,
+        /,
         *,
         device: MeasuredDevice | dict[str, Any] | UnsetType = UNSET,
         limits: MeasuredLimits | UnsetType = UNSET,
@@ -229,12 +232,13 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener]):
                 "more": more,
                 "field": field,
                 "schema": schema,
-                **more_,
+                **self._by_wire_name(more_),
             }
         )
 
     async def fire_async(
         self,
+        /,
         *,
         device: MeasuredDevice | dict[str, Any] | UnsetType = UNSET,
         limits: MeasuredLimits | UnsetType = UNSET,
@@ -259,7 +263,7 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener]):
                 "more": more,
                 "field": field,
                 "schema": schema,
-                **more_,
+                **self._by_wire_name(more_),
             }
         )
 

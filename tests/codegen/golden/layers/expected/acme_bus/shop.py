@@ -198,6 +198,7 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener]):
 
     def fire(
         self,
+        /,
         *,
         field: str | UnsetType = UNSET,
         _field: str | UnsetType = UNSET,
@@ -218,12 +219,13 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener]):
                 "dict": dict,
                 "_dict": _dict,
                 "str": str,
-                **more,
+                **self._by_wire_name(more),
             }
         )
 
     async def fire_async(
         self,
+        /,
         *,
         field: str | UnsetType = UNSET,
         _field: str | UnsetType = UNSET,
@@ -244,7 +246,7 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener]):
                 "dict": dict,
                 "_dict": _dict,
                 "str": str,
-                **more,
+                **self._by_wire_name(more),
             }
         )
 
