@@ -261,9 +261,8 @@ class Annotator:
         known: dict[tuple[object, ...], list[Alternative]] = {}
         for nodes in places:
             flat = self._shapes.flatten(*(Part(node) for node in nodes or ()))
-            if nodes and flat is not None:
-                name = self._branches.name(nodes[0], hint)
-                known.setdefault(tuple(part.key for part in flat), self._branches.of_one(name, flat, hint))
+            if nodes and flat is not None and (key := tuple(part.key for part in flat)) not in known:
+                known[key] = self._branches.of_one(self._branches.name(nodes[0], hint), flat, hint)
         every = [one for several in known.values() for one in several]
         found = [self._alternatives(every, hint)] if every else []
         return union([*found, *([pytypes.ANY] if None in places else [])])

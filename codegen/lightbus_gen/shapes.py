@@ -7,7 +7,7 @@ Keywords that no Python type can express (`not`, bounds, patterns) are left to t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightbus_gen.references import REFERENCES, Library, Node
@@ -41,12 +41,17 @@ class Part:
         referred: whether a `$ref` led here, so that it has a name of its own.
         ignored: keywords to leave out of account.
         is_flat: whether what it is based on stands beside it.
+        key: what tells it from every other part.
     """
 
     node: Node
     referred: bool = False
     ignored: tuple[str, ...] = ()
     is_flat: bool = False
+    key: tuple[object, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.node.file.path, self.node.path, self.ignored))
 
     def get(self, keyword: str) -> Any:
         """Return the value of a keyword, None where there is none that counts."""
@@ -59,11 +64,6 @@ class Part:
         if keywords.isdisjoint(self.node.schema):
             return False
         return not keywords.intersection(self.node.schema) <= self.node.file.unknown.union(self.ignored)
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it from every other part."""
-        return (*self.node.key, self.ignored)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -161,13 +161,13 @@ class Shapes:
         self, part: Part, found: dict[tuple[object, ...], Part], seen: set[tuple[object, ...]]
     ) -> bool:
         """Add the telling parts of a part, what it is based on first; False where no value can be valid."""
+        if part.is_flat:
+            found.setdefault(part.key, part)
+            return True
         schema = part.node.schema
         if isinstance(schema, bool) or part.key in seen:
             return schema is not False
         seen.add(part.key)
-        if part.is_flat:
-            found[part.key] = part
-            return True
         if not REFERENCES.isdisjoint(schema):
             for target in (self._library.target(part.node), self._library.dynamic_target(part.node)):
                 if target is not None and not self._collect(Part(target, referred=True), found, seen):
@@ -193,7 +193,7 @@ class Shapes:
             return None
         for keyword in _CHOICES:
             for index, part in enumerate(parts):
-                if keyword not in part.node.schema or keyword in part.node.file.unknown:
+                if part.get(keyword) is None:
                     continue
                 for ignored, branches in self._branches(part, keyword):
                     if not any(self._tells(branch) for branch in branches):
@@ -245,6 +245,8 @@ class Shapes:
 
     def accepts_string(self, parts: Parts) -> bool:
         """Whether a string can be valid, as far as types and listed values say."""
+        if "string" not in kinds_of(parts):
+            return False
         return any("string" in kinds_of(alternative) for alternative in self.alternatives(parts))
 
     def _tells(self, branch: Node) -> bool:
@@ -269,9 +271,10 @@ def _without_repetition(parts: Sequence[Part]) -> Parts:
         return tuple(parts)
     kept = list(parts)
     for part in parts:
+        if _TELLING.intersection(part.node.schema).difference(part.ignored) != {"type"}:
+            continue
         others = tuple(other for other in kept if other is not part)
-        only_type = set(part.node.schema) & _TELLING - set(part.ignored) == {"type"}
-        if only_type and others and kinds_of(others) <= part.kinds and says_type(others):
+        if others and kinds_of(others) <= part.kinds and says_type(others):
             kept.remove(part)
     return tuple(kept)
 

@@ -94,8 +94,8 @@ AttackListener: TypeAlias = (
     | AttackMessageHandler[
         Literal[
             'def handler(event: EventMessage, text: str, a___print_1____b: str = ..., enum: Literal["\'; '
-            'import os", \'"]]; 1\', "back\\\\slash", "\\u202e", "new\\nline"] = ..., _x___: AttackX = ..., **_: '
-            "object)"
+            'import os", \'"]]; 1\', "back\\\\slash", "\\u202e", "new\\nline"] = ..., _x___: AttackX = ..., '
+            "**_: object)"
         ]
     ]
     | AttackPayloadHandler
