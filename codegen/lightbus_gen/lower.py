@@ -144,19 +144,23 @@ def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ..
     for name in used:
         if name.module not in ("", "builtins"):
             wanted.setdefault(name.module, set()).add(name.name)
-    own = wanted.pop("lightbus", set())
-    lines = [f"from {module} import {_listed(names)}" for module, names in wanted.items()]
+    lines = [(module, f"from {module} import {_listed(names)}") for module, names in wanted.items()]
     lines += [
-        f"from {name.module} import {name.name} as {other}" for other, name in renamed.items() if name.module
+        (name.module, f"from {name.module} import {name.name} as {other}")
+        for other, name in renamed.items()
+        if name.module
     ]
-    lines.sort(key=lambda line: (line.split()[1], " as " in line, line))
-    lines += [*([""] if lines else []), "import lightbus"]
-    return (*lines, f"from lightbus import {_listed(own)}") if own else tuple(lines)
+    lines.sort(key=lambda line: (line[0], " as " in line[1], line[1]))
+    standard = [line for module, line in lines if module != "lightbus"]
+    own = [line for module, line in lines if module == "lightbus"]
+    return (*standard, *([""] if standard else []), "import lightbus", *own)
 
 
 def _listed(names: Iterable[str]) -> str:
     """List imported names in the order of isort: constants, classes, functions."""
-    return ", ".join(sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name)))
+    return ", ".join(
+        sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name.casefold()))
+    )
 
 
 def _sha256(text: str) -> str:

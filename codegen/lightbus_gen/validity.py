@@ -7,11 +7,14 @@ check refuses the whole choice, `jsonschema` descends to what is wrong in it.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
 from lightbus.schema import is_pattern
+from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import metaschema_problems
 from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.positions import Path
@@ -21,7 +24,15 @@ from lightbus_gen.subschemas import subschemas
 def check_schema(file: SchemaFile, path: Path, schema: object, report: Report) -> None:
     """Check a schema at a path of a file, without what it refers to, against its metaschema."""
     for place, message in schema_problems(schema, file.dialect):
-        report.add(file, path + place, "INVALID_SCHEMA", message, "correct the schema here")
+        fix = "correct the schema here"
+        if place[-1:] == ("items",) and file.dialect == DIALECT and _is_tuple(schema, place):
+            message = "items is an array of schemas, which is how drafts before 2020-12 write a tuple"
+            fix = "write prefixItems, or name the file's draft by $schema or, without one, by --dialect =draft-07"
+        report.add(file, path + place, "INVALID_SCHEMA", message, fix)
+
+
+def _is_tuple(schema: Any, place: Path) -> bool:
+    return isinstance(functools.reduce(operator.getitem, place, schema), list)
 
 
 def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dataclasses import field as _field
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType

@@ -11,7 +11,7 @@ from builtins import str as _str
 from dataclasses import dataclass
 from dataclasses import field as _field_
 from datetime import date
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType
