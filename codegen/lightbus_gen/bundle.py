@@ -96,7 +96,8 @@ class Bundler:
         if file.path not in self._links:
             refs = [(node, node.schema[keyword]) for node, keyword in self._library.references(file)]
             targets = [self._library.resolve(node, ref).file for node, ref in refs]
-            goes_by_uri = any(not ref.startswith("#") for _, ref in refs)
+            root = self._library.canonical_uri(file)
+            goes_by_uri = any(not ref.startswith("#") or node.base != root for node, ref in refs)
             self._links[file.path] = {target.path: target for target in targets}, goes_by_uri
         return self._links[file.path]
 
@@ -156,17 +157,19 @@ def _target(library: Library, node: Node, ref: str) -> Node | None:
 
 
 def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
-    """Write a reference so that it means the same in a bundle: one within its file as it is."""
+    """Write a reference so that it means the same in a bundle: one within its resource as it is."""
     uri, fragment = urldefrag(ref)
-    if not uri:
-        return ref
     wanted = join(node.base, uri)
     try:
         resource = library.resource(wanted, node.file)
     except Unresolvable:  # an ambiguous $id: the reference goes by path
         resource = None
-    if wanted == DIALECT or (resource and resource.base == wanted and resource.file is target.file):
-        canonical = wanted
+    if wanted == DIALECT or (resource and resource.base == wanted and _is_inside(target, resource)):
+        canonical = wanted if uri else ""
     else:
         canonical, fragment = library.canonical_uri(target.file), quote(pointer(target.path))
-    return f"{canonical}#{fragment}" if fragment else canonical
+    return f"{canonical}#{fragment}" if fragment or not canonical else canonical
+
+
+def _is_inside(target: Node, resource: Node) -> bool:
+    return target.file is resource.file and target.path[: len(resource.path)] == resource.path
