@@ -76,11 +76,7 @@ class Bundler:
         return schema | {definitions: inner} if inner else schema
 
     def reached(self, start: SchemaFile) -> tuple[list[SchemaFile], bool]:
-        """Return the other files that references lead to, by path, and whether any goes by URI.
-
-        Raises:
-            Unresolvable: one leads nowhere.
-        """
+        """Return the other files that references lead to, by path, and whether any goes by URI."""
         files = {start.path: start}
         goes_by_uri = False
         todo = [start]
@@ -95,7 +91,7 @@ class Bundler:
         """Return the files that the references of one lead to, by path, and whether any goes by URI."""
         if file.path not in self._links:
             refs = [(node, node.schema[keyword]) for node, keyword in self._library.references(file)]
-            targets = [self._library.resolve(node, ref).file for node, ref in refs]
+            targets = [target.file for node, ref in refs if (target := _target(self._library, node, ref))]
             root = self._library.canonical_uri(file)
             goes_by_uri = any(not ref.startswith("#") or node.base != root for node, ref in refs)
             self._links[file.path] = {target.path: target for target in targets}, goes_by_uri
@@ -149,7 +145,7 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
 
 
 def _target(library: Library, node: Node, ref: str) -> Node | None:
-    """Return what a reference means; None in a vendor's keyword, where it may be anything."""
+    """Return what a reference means; None for one that leads nowhere, as in a vendor's keyword, or is reported."""
     try:
         return library.resolve(node, ref)
     except Unresolvable:

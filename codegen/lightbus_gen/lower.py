@@ -12,6 +12,7 @@ from lightbus_gen.cycles import check_cycles
 from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
+from lightbus_gen.positions import pointer
 from lightbus_gen.problems import Problem
 from lightbus_gen.pytypes import Name
 from lightbus_gen.references import Library, Unresolvable, check_references
@@ -47,7 +48,10 @@ def lower(
     check_cycles(library, sources.files, report)
     _check_names(sources, report)
     bundler = Bundler(library)
-    apis = sources.apis if not report.problems else [_sound(api, bundler, report) for api in sources.apis]
+    apis = sources.apis
+    if report.problems:
+        faulty = _faulty_places(sources, library, report)
+        apis = tuple(_sound(api, faulty, bundler) for api in apis)
     about = {api.name: first_sentence(api.description) for api in apis}
     lowered = spread(lambda api: _lower_api(api, about, bundler, library), apis, lambda api: len(api.events))
     for _, _, problems in lowered:
@@ -71,18 +75,30 @@ def lower(
     )
 
 
-def _sound(api: ApiSource, bundler: Bundler, report: Report) -> ApiSource:
+def _faulty_places(sources: Sources, library: Library, report: Report) -> dict[str, set[str]]:
+    """Return where problems are, by file; and `$ref`s that lead nowhere for a reason that is reported elsewhere."""
+    faulty: dict[str, set[str]] = {}
+    for problem in report.problems:
+        faulty.setdefault(problem.path, set()).add(problem.pointer)
+    for file in sources.files:
+        for node, keyword in library.references(file):
+            try:
+                library.resolve(node, node.schema[keyword])
+            except Unresolvable:
+                faulty.setdefault(file.shown, set()).add(pointer((*file.base, *node.path)))
+    return faulty
+
+
+def _sound(api: ApiSource, faulty: Mapping[str, set[str]], bundler: Bundler) -> ApiSource:
     """Leave out the events whose schemas have problems already, so that those of the others are found, too."""
-    faulty = {problem.path for problem in report.problems}
 
     def is_sound(event: EventSource) -> bool:
-        if event.file.shown in faulty:
-            return False
-        try:
-            files = bundler.reached(event.file)[0]
-        except Unresolvable:
-            return False
-        return not any(file.shown in faulty for file in files)
+        here = pointer((*event.file.base, *event.path[:-1]))
+        others = "/events/" if event.path else f"{here}/"  # what is in there and not here is another event's
+        for place in faulty.get(event.file.shown, ()):
+            if f"{place}/".startswith(f"{here}/") or not place.startswith(others):
+                return False
+        return not any(file.shown in faulty for file in bundler.reached(event.file)[0])
 
     events = tuple(event for event in api.events if is_sound(event))
     return replace(api, events=events, document=api.document if events == api.events != () else None)
