@@ -66,7 +66,10 @@ class Annotator:
         """Return the types of the given properties of an event's payload."""
         alternatives = self._objects_of(node)
         hints = hint.of_all(wires)
-        return {wire: self._property(alternatives, wire, inner, True).type for wire, inner in hints.items()}
+        return {
+            wire: self._type_at([self._places(parts, wire) for parts in alternatives], inner)
+            for wire, inner in hints.items()
+        }
 
     def more(self, node: Node, hint: Hint) -> Type:
         """Return the type of the properties that a payload may have beside those it declares."""
