@@ -20,8 +20,6 @@ from typing import Any
 
 import msgspec
 import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from lightbus.errors import (
     ConnectionFailed,
@@ -31,6 +29,7 @@ from lightbus.errors import (
 )
 from lightbus.jetstream import diagnosis
 from lightbus.jetstream.address import Address
+from lightbus.jetstream.client import EventClient, Receive
 
 log = logging.getLogger("lightbus")
 
@@ -67,28 +66,13 @@ class NoResponders(TransportError):
     """Nobody listens on the subject of a request."""
 
 
-class _Client(Client):
-    """nats-py's client, which never sends credentials in clear text where TLS was asked for.
-
-    nats-py uses TLS only if the server demands it: `tls://` to a server without TLS connects in clear text.
-    """
-
-    wants_tls = False
-
-    def _connect_command(self) -> bytes:
-        writer = getattr(self._transport, "_io_writer", None)
-        if self.wants_tls and (writer is None or writer.get_extra_info("ssl_object") is None):
-            raise ssl.SSLError("TLS was asked for, and the server does not offer it")
-        return super()._connect_command()
-
-
 @dataclass(slots=True, eq=False)
 class _Subscribed:
     """A subscription, kept so that it can be made again on a new client."""
 
     subject: str
-    receive: Callable[[Msg], Coroutine[Any, Any, None]]
-    handle: Any = None
+    receive: Receive
+    number: int = 0
 
 
 class Connection:
@@ -115,8 +99,8 @@ class Connection:
         self._delay = _FIRST_DELAY
         self._subscribed: list[_Subscribed] = []
 
-    def _new_client(self) -> Client:
-        client = _Client()
+    def _new_client(self) -> EventClient:
+        client = EventClient()
         client.wants_tls = self.address.wants_tls
         return client
 
@@ -222,6 +206,11 @@ class Connection:
         """The largest message the server takes, headers included, in bytes."""
         return self._client.max_payload
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the connection is up now."""
+        return self._up.is_set()
+
     async def ready(self, timeout: float) -> bool:
         """Wait until the connection is up; False when it is not within `timeout` seconds, or was closed."""
         if self._up.is_set() or self.closing:
@@ -260,19 +249,12 @@ class Connection:
         """Return a fresh reply subject within this connection's permissions."""
         return self._client.new_inbox()
 
-    async def subscribe(self, subject: str, callback: Callable[[Msg], None]) -> Callable[[], Any]:
-        """Receive a subject's messages; survives reconnects.
+    async def subscribe(self, subject: str, receive: Receive) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Receive a subject's messages as they are read; survives reconnects.
 
         Returns:
             A coroutine function that ends the subscription; messages already on their way are still received.
         """
-
-        async def receive(message: Msg) -> None:
-            try:
-                callback(message)
-            except Exception:  # raising would end nats-py's delivery
-                log.exception("a defect while receiving from %s", message.subject)
-
         subscribed = _Subscribed(subject, receive)
         await self._attach(subscribed)
         self._subscribed.append(subscribed)
@@ -281,33 +263,40 @@ class Connection:
             self._subscribed.remove(subscribed)
             if not self._up.is_set():
                 return
-            if not await _bounded(subscribed.handle.drain(), _DRAIN_TIMEOUT) and not self.closing:
+            if not await _bounded(self._client.end(subscribed.number), _DRAIN_TIMEOUT) and not self.closing:
                 await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
 
         return end
 
     async def _attach(self, subscribed: _Subscribed) -> None:
         try:
-            subscribed.handle = await self._client.subscribe(
-                subscribed.subject, cb=subscribed.receive, pending_msgs_limit=-1, pending_bytes_limit=-1
-            )
+            subscribed.number = await self._client.receive(subscribed.subject, subscribed.receive)
         except (nats.errors.Error, OSError) as error:
             raise TransportError(f"cannot subscribe to {subscribed.subject}: {error}") from error
 
-    async def publish(
-        self, subject: str, body: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
-    ) -> None:
+    def send(self, subject: str, body: bytes = b"", *, reply: str = "", header: bytes = b"") -> None:
         """Send a message without waiting for anything.
+
+        Args:
+            subject, reply: literal subjects.
+            body: the message.
+            header: its header block.
 
         Raises:
             TransportError: the connection is down right now, so nothing was sent.
         """
         if not self._up.is_set():
             raise TransportError("the connection is down")
-        try:
-            await self._client.publish(subject, body, reply=reply, headers=headers or None)
-        except (nats.errors.Error, OSError) as error:
-            raise TransportError(f"not sent: {error}") from error
+        self._client.send(subject, reply, header, body)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be written that whoever has much to send should call `room()` before."""
+        return self._client.is_full
+
+    async def room(self) -> None:
+        """Wait, for a limited time, until what was sent has been written."""
+        await self._client.room()
 
     async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
         """Send a request and return the answer's body.
