@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from lightbus import envelope
 from lightbus.envelope import EventMessage
-from lightbus.errors import BusClosed, ListenerFailed, TransportError
+from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnknown, TransportError
 from lightbus.identity import event_id
 from lightbus.schema import EventContract
-from lightbus.transport import Outgoing, Transport
+from lightbus.transport import Outgoing, PubAck, Transport
 from lightbus.worker import Listening, Worker
 
 log = logging.getLogger("lightbus")
+
+_TOGETHER = 64  # events of a batch that are written at once, so that the server has work while more are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,48 @@ class Session:
             arguments: values by wire name; UNSET counts as absent.
         """
         message, outgoing = self._prepare(contract, arguments)
+        return await self._publish(message, outgoing)
+
+    async def fire_many(
+        self, contract: EventContract, events: Iterable[Mapping[str, object]]
+    ) -> list[EventMessage]:
+        """Validate events, store them together, and return them once the server has confirmed each.
+
+        Args:
+            contract: the events' contract.
+            events: arguments of each, as `fire` takes them.
+        """
+        prepared = [self._prepare(contract, arguments) for arguments in events]
         transport = self._transport or await self.connected()
-        await transport.publish(outgoing, timeout=self._settings.timeout)
-        return message
+        publishing: list[Coroutine[Any, Any, PubAck]] = []
+        for _, outgoing in prepared:
+            if len(publishing) % _TOGETHER == 0:
+                await transport.room()
+            publishing.append(transport.publish(outgoing, timeout=self._settings.timeout))
+        failed: list[tuple[EventMessage, TransportError]] = []
+        for (message, _), confirmed in zip(prepared, publishing, strict=True):
+            try:
+                await confirmed
+            except TransportError as error:
+                failed.append((message, error))
+        messages = [message for message, _ in prepared]
+        if failed:
+            raise BatchFailed(contract.full_name, messages, failed)
+        return messages
+
+    async def fire_again(self, contract: EventContract, message: EventMessage) -> EventMessage:
+        """Store an event that was fired before, unless it is stored already."""
+        data = contract.encode({contract.wire_name(name): value for name, value in message.kwargs.items()})
+        return await self._publish(message, self._outgoing(contract, message, data))
+
+    async def _publish(self, message: EventMessage, outgoing: Outgoing) -> EventMessage:
+        transport = self._transport or await self.connected()
+        try:
+            await transport.publish(outgoing, timeout=self._settings.timeout)
+            return message
+        except PublishUnknown as error:
+            error.message = message
+            raise
 
     def _prepare(
         self, contract: EventContract, arguments: Mapping[str, object]
@@ -135,8 +177,12 @@ class Session:
             datetime.now(UTC),
             self._source,
         )
+        return message, self._outgoing(contract, message, data)
+
+    @staticmethod
+    def _outgoing(contract: EventContract, message: EventMessage, data: Mapping[str, Any]) -> Outgoing:
         body, headers = envelope.encode(message, data, dataschema=contract.uri)
-        return message, Outgoing(contract.api, contract.event, message.id, body, headers)
+        return Outgoing(contract.api, contract.event, message.id, body, headers)
 
     async def listen(self, listening: Listening) -> None:
         """Start a listener; returns once its durable exists and it takes events."""

@@ -25,7 +25,7 @@ from lightbus.schema.openness import open_schema, prune
 from lightbus.schema.payload import is_deprecated, parameter_contracts, payload
 from lightbus.schema.problems import explain, not_json, path_text, short
 from lightbus.schema.reference import Document, Node
-from lightbus.schema.values import converter, plain
+from lightbus.schema.values import converter, or_whole, plain
 
 _JSON_SCALARS = frozenset((str, int, bool, type(None)))
 
@@ -37,6 +37,8 @@ class EventContract:
 
     Attributes:
         api, event: names.
+        full_name: both, `auth.user_created`, the CloudEvents type.
+        uri: URI of the schema, the CloudEvents `dataschema`.
         source: where the event is defined, such as `schemas/auth.json#/events/user_created`.
         description: the author's words, "" without.
         parameters: what the event carries, in the author's order.
@@ -79,7 +81,10 @@ class EventContract:
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._further = FurtherNames(self._names)
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
+        self._is_renamed = self._payload.is_open or self._names.keys() != self._wires.keys()
         self._given_converters = converters
+        self.full_name = f"{api}.{event}"
+        self.uri = f"lightbus:{api}#/events/{event}"
         self.more = "more" if self._payload.is_open else ""
         while self.more in self._wires:
             self.more += "_"
@@ -101,16 +106,6 @@ class EventContract:
             description=event.description,
             converters={parameter.name: converter(parameter.type) for parameter in event.parameters},
         )
-
-    @property
-    def full_name(self) -> str:
-        """The event's name with its API's: `auth.user_created`, the CloudEvents type."""
-        return f"{self.api}.{self.event}"
-
-    @property
-    def uri(self) -> str:
-        """URI of the schema, the CloudEvents `dataschema`."""
-        return f"lightbus:{self.api}#/events/{self.event}"
 
     @property
     def signature(self) -> str:
@@ -165,14 +160,13 @@ class EventContract:
         Raises:
             InvalidEventArguments: with every problem.
         """
-        data: dict[str, Any] = {}
-        rich = []
-        for wire, value in arguments.items():
-            if value is UNSET:
-                continue
-            data[wire] = value
-            if not _is_plain(value):
-                rich.append(wire)
+        data: dict[str, Any]
+        rich: list[str] = []
+        if _are_scalars(arguments):
+            data = {**arguments}
+        else:
+            data = {wire: value for wire, value in arguments.items() if value is not UNSET}
+            rich = [wire for wire, value in data.items() if not _is_plain(value)]
         for wire, default in self._defaults:
             if wire not in data:
                 data[wire] = _fresh(default)
@@ -196,6 +190,8 @@ class EventContract:
             arguments: what `encode` was given.
             data: what it returned; holds the defaults that were filled in.
         """
+        if not self._is_renamed and _are_scalars(arguments):
+            return data
         values, names = {}, self._names
         for wire, value in data.items():
             given = arguments.get(wire, UNSET)
@@ -220,11 +216,15 @@ class EventContract:
         try:
             if not self._written.is_valid(data):
                 data = self._declared(data)
-            missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
-            data = {**data, **missing} if missing else data
+            if self._defaults:
+                missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
+                data = {**data, **missing} if missing else data
             if self._whole:
                 data = self._convert_whole(data)
-            values = {name: data[wire] for wire, name in self._names.items() if wire in data}
+            if data.keys() == self._names.keys() and not self._is_renamed:
+                values = {**data}
+            else:
+                values = {name: data[wire] for wire, name in self._names.items() if wire in data}
             if self.more:
                 for wire in data:
                     if wire not in self._names:
@@ -248,7 +248,7 @@ class EventContract:
         properties = {} if given is None and self._is_varied else self._payload.properties
         made = {wire: conversion(nodes, formats=given is None) for wire, nodes in properties.items()}
         if given is not None:
-            made = {wire: _or_whole(given[wire], convert) for wire, convert in made.items()}
+            made = {wire: or_whole(given[wire], convert) for wire, convert in made.items()}
         return [(wire, self._names[wire], convert) for wire, convert in made.items() if convert]
 
     @cached_property
@@ -337,22 +337,14 @@ class EventContract:
         return f"<EventContract {self.full_name} from {self.source}>"
 
 
-def _or_whole(convert: Converter | None, to_whole: Converter | None) -> Converter | None:
-    """Return a conversion to a declared type that takes 1.0 for an `int`, which JSON Schema does and msgspec does not."""
-    if convert is None or to_whole is None:
-        return convert or to_whole
-
-    def lenient(value: Any) -> Any:
-        try:
-            return convert(value)
-        except msgspec.ValidationError:
-            return convert(to_whole(value))
-
-    return lenient
+def _are_scalars(arguments: Mapping[str, object]) -> bool:
+    """Whether all values are JSON as they are, at a glance; for a text that is not ASCII it takes a longer look."""
+    values = arguments.values()
+    return _JSON_SCALARS.issuperset(map(type, values)) and "".join(map(str, values)).isascii()
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is JSON as it is, at a glance."""
+    """Whether a value is JSON as it is."""
     if type(value) is str:
         return value.isascii()  # what is not may hold half a character
     return type(value) in _JSON_SCALARS or (type(value) is float and math.isfinite(value))

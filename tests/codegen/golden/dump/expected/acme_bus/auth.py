@@ -61,7 +61,7 @@ AnythingHappenedListener: TypeAlias = (
 )
 
 
-class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener]):
+class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener, AnythingHappened]):
     """The event `auth.anything_happened`.
 
     Schema: schemas/production.json
@@ -163,7 +163,7 @@ MoneySpentListener: TypeAlias = (
 )
 
 
-class MoneySpentEndpoint(lightbus.EventEndpoint[MoneySpentListener]):
+class MoneySpentEndpoint(lightbus.EventEndpoint[MoneySpentListener, MoneySpent]):
     """The event `auth.money_spent`.
 
     Schema: schemas/production.json
@@ -278,7 +278,7 @@ UserRegisteredListener: TypeAlias = (
 )
 
 
-class UserRegisteredEndpoint(lightbus.EventEndpoint[UserRegisteredListener]):
+class UserRegisteredEndpoint(lightbus.EventEndpoint[UserRegisteredListener, UserRegistered]):
     """The event `auth.user_registered`.
 
     Schema: schemas/production.json
