@@ -41,10 +41,19 @@ class Bundler:
         self._links: dict[str, tuple[dict[str, SchemaFile], bool]] = {}
         self._resources: dict[tuple[str, str], Any] = {}
 
-    def document(self, api: ApiSource) -> tuple[dict[str, Any], str]:
-        """Return an API's document and its text: the file itself where it stands alone, else a bundle."""
-        if api.document is not None and not self.reached(api.document)[0]:
-            return api.document.value, api.document.text
+    def document_text(self, api: ApiSource) -> str:
+        """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
+        if api.document is not None and self.stands_alone(api):
+            return api.document.text
+        compact = json.dumps(self.bundle(api), ensure_ascii=False)
+        return msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents in Python, 20 times slower
+
+    def stands_alone(self, api: ApiSource) -> bool:
+        """Whether an API has a document that refers to no other file."""
+        return api.document is not None and not self.reached(api.document)[0]
+
+    def bundle(self, api: ApiSource) -> dict[str, Any]:
+        """Return the document of an API with all that it refers to."""
         document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.name}
         document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
         document["events"] = {
@@ -52,10 +61,7 @@ class Bundler:
             | {"parameters": self._bundle(event)}
             for event in api.events
         }
-        compact = json.dumps(document, ensure_ascii=False)
-        return document, msgspec.json.format(
-            compact, indent=2
-        ) + "\n"  # json.dumps indents in Python, 20 times slower
+        return document
 
     def _bundle(self, event: EventSource) -> Any:
         root = self._library.node(event.file, event.path)

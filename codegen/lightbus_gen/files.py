@@ -85,12 +85,18 @@ class SchemaFile:
 class Report:
     """Collects problems and notices, and finds the line and column of each.
 
+    Args:
+        is_lenient: whether a key that is given twice and a `$schema` that is no draft are notices, since what is
+            meant can be guessed: for comparing versions, of which the old one cannot be changed any more.
+
     Attributes:
         problems: what is wrong.
         notices: what was left out, and is fine.
+        is_lenient: as given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_lenient: bool = False) -> None:
+        self.is_lenient = is_lenient
         self.problems: list[Problem] = []
         self.notices: list[Problem] = []
         self._unusable: dict[str, bytes] = {}

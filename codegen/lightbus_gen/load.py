@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightbus import naming
-from lightbus_gen.dialects import Dialects
+from lightbus_gen.dialects import Dialects, guessed_dialect
 from lightbus_gen.document import read_document
 from lightbus_gen.dump import is_dump, read_dump
 from lightbus_gen.files import Report, SchemaFile
@@ -153,6 +153,8 @@ class _Loader:
             self._report.add(file, (), "NOT_A_SCHEMA", f"holds {kind}, which is no schema", fix)
             return file
         dialect = self._dialects.of(file.value)
+        if dialect is None and self._report.is_lenient:
+            dialect = guessed_dialect(file, self._dialects, self._report)
         if dialect is None:
             self._report.add(file, ("$schema",), "UNKNOWN_DIALECT", *self._dialects.advice(file.value))
             return file

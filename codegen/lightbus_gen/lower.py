@@ -121,21 +121,22 @@ def _lower_api(
     api: ApiSource, about: Mapping[str, str], bundler: Bundler, library: Library
 ) -> tuple[ir.Module, str, list[Problem]]:
     """Return an API's module, the text of its schema document, and the problems found on the way."""
-    report = Report()
-    document, text = bundler.document(api)
-    lowerer = EventLowerer(api, document, library, report)
-    return _module(api, about, lowerer, _sha256(text)), text, report.problems
+    report, text = Report(), bundler.document_text(api)
+    return _module(api, about, text, library, report), text, report.problems
 
 
-def _module(api: ApiSource, apis: Mapping[str, str], lowerer: EventLowerer, sha256: str) -> ir.Module:
-    events = lowerer.events()
+def _module(
+    api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
+) -> ir.Module:
+    lowerer = EventLowerer(api, library, report)
+    events = lowerer.events(text)
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(
         name=tree.module_name(api.name),
         api=api.name,
         origin=plain(api.origin),
-        sha256=sha256,
+        sha256=_sha256(text),
         doc=f"{title}\n\n{api.description}",
         imports=_imports(
             {*lowerer.used, *(_OF_EVENTS if events else ()), *(_OF_CHILDREN if children else ())},

@@ -73,7 +73,7 @@ class Library:
         self._dynamic: Counter[str] = Counter()
         self._references: dict[str, tuple[tuple[Node, str], ...]] = {}
         self._roots: dict[str, Node] = {}
-        self._resolved: dict[tuple[str, str, str], Node] = {}
+        self._resolved: dict[tuple[str, SchemaFile, str], Node] = {}
         for file in self._files:
             self._index(file)
 
@@ -133,9 +133,12 @@ class Library:
         Raises:
             Unresolvable: no loaded file has it.
         """
-        key = node.file.path, node.base, ref
+        key = node.base, node.file, ref
         if key not in self._resolved:
-            self._resolved[key] = self._resolve(node, ref)
+            found = self._resolve(node, ref)
+            if found.schema is True and found.path[-1:] == ("$ref",):  # it stands at this very node
+                return found
+            self._resolved[key] = found
         return self._resolved[key]
 
     def _resolve(self, node: Node, ref: str) -> Node:

@@ -14,7 +14,7 @@ from lightbus.envelope import EventMessage
 from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnknown, TransportError
 from lightbus.identity import event_id
 from lightbus.schema import EventContract
-from lightbus.transport import Outgoing, PubAck, Transport
+from lightbus.transport import Outgoing, Provision, PubAck, Transport
 from lightbus.worker import Listening, Worker
 
 log = logging.getLogger("lightbus")
@@ -32,6 +32,8 @@ class Settings:
         prefix: first token of every stream and subject; one account can hold several environments.
         timeout: seconds `fire()` waits for the server's confirmation, retries included.
         grace: seconds running handlers get to finish when the bus closes.
+        provision: whether streams and durables that are missing are made, or only verified to be there.
+        transport: used in place of what the URL names, unless None.
     """
 
     url: str | None
@@ -39,6 +41,8 @@ class Settings:
     prefix: str
     timeout: float
     grace: float
+    provision: Provision
+    transport: Transport | None = None
 
     @property
     def source(self) -> str:
@@ -48,13 +52,20 @@ class Settings:
 
 def make_transport(settings: Settings) -> Transport:
     """Choose the transport a URL names: `memory://` stays in this process, anything else is NATS."""
+    if settings.transport is not None:
+        return settings.transport
     if settings.url is not None and settings.url.startswith("memory://"):
         from lightbus.memory import MemoryTransport
 
         return MemoryTransport.shared(settings.url, settings.prefix)
     from lightbus.jetstream import JetStreamTransport
 
-    return JetStreamTransport(settings.url, service_name=settings.service_name, prefix=settings.prefix)
+    return JetStreamTransport(
+        settings.url,
+        service_name=settings.service_name,
+        prefix=settings.prefix,
+        provision=settings.provision,
+    )
 
 
 class Session:

@@ -81,11 +81,12 @@ class Connection:
     Args:
         address: where to connect.
         name: shown by the server's monitoring.
+        inbox_prefix: first tokens of the subjects that answers come to, unless the address says otherwise.
     """
 
-    def __init__(self, address: Address, name: str) -> None:
+    def __init__(self, address: Address, name: str, *, inbox_prefix: str = "_INBOX") -> None:
         self.address = address
-        self._name = name
+        self._name, self._inbox_prefix = name, inbox_prefix
         self._client = self._new_client()
         self._up = asyncio.Event()
         self._connecting = True
@@ -113,6 +114,8 @@ class Connection:
             ConnectionFailed, JetStreamUnavailable: with what to do about it.
         """
         await self._open()
+        if reason := diagnosis.too_old(self._client._server_info.get("version", "")):
+            raise ConnectionFailed(self.address.display, reason, "Upgrade the server.")
         try:
             await self.api("INFO")
         except NoResponders:
@@ -174,6 +177,7 @@ class Connection:
             "ping_interval": _PING_INTERVAL,
             "max_outstanding_pings": 2,
             "connect_timeout": _CONNECT_TIMEOUT,
+            "inbox_prefix": self._inbox_prefix,
             "flush_timeout": _FLUSH_TIMEOUT,
             "reconnect_to_server_handler": self._choose_server,
             "error_cb": self._error,

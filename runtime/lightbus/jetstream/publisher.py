@@ -180,7 +180,8 @@ class Publisher:
                         answering = None
                         continue
                     if unanswered > _PATIENCE:
-                        raise PublishFailed(this.what, this.event_id, f"no stream captures {this.subject!r}")
+                        reason = f"no stream captures {this.subject!r}, see: lightbus plan"
+                        raise PublishFailed(this.what, this.event_id, reason)
                 elif answer.error is not None:
                     reason = _transient(answer.error, this)
             answering = None

@@ -25,6 +25,7 @@ from lightbus.schema.openness import open_schema, prune
 from lightbus.schema.payload import is_deprecated, parameter_contracts, payload
 from lightbus.schema.problems import explain, not_json, path_text, short
 from lightbus.schema.reference import Document, Node
+from lightbus.schema.undeclared import Finder, undeclared, without
 from lightbus.schema.values import converter, or_whole, plain
 
 _JSON_SCALARS = frozenset((str, int, bool, type(None)))
@@ -174,6 +175,8 @@ class EventContract:
         if self._is_silent and not data.keys() <= self._names.keys():
             problems += self._undeclared(data)
         try:
+            if self._search:
+                problems += self._undeclared_inside(data)
             if not problems and self._written.is_valid(data):
                 return data
             reported = {problem.path for problem in problems}
@@ -216,6 +219,8 @@ class EventContract:
         try:
             if not self._written.is_valid(data):
                 data = self._declared(data)
+            if self._search and (extra := list(self._search(data))):
+                data = without(data, extra)
             if self._defaults:
                 missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
                 data = {**data, **missing} if missing else data
@@ -234,6 +239,11 @@ class EventContract:
         except RecursionError:
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
+
+    @cached_property
+    def _search(self) -> Finder | None:
+        """What finds undeclared properties inside the payload, compiled with the first event."""
+        return undeclared(self._node)
 
     @cached_property
     def _opened(self) -> jsonschema_rs.Validator:
@@ -282,6 +292,16 @@ class EventContract:
             Problem(wire, f"is not in the schema{did_you_mean(wire, free)}", "unexpected")
             for wire in data
             if wire not in self._names
+        ]
+
+    def _undeclared_inside(self, data: Mapping[str, object]) -> list[Problem]:
+        return [
+            Problem(
+                path_text(one.path, self._names),
+                f"is not in the schema{did_you_mean(str(one.path[-1]), one.known)}",
+                "unexpected",
+            )
+            for one in (self._search(data) if self._search else ())
         ]
 
     def _declared(self, data: dict[str, Any]) -> dict[str, Any]:

@@ -165,8 +165,17 @@ class ParameterContract:
 
 
 def is_deprecated(node: Node) -> bool:
-    """Whether a schema says that what it describes is deprecated."""
-    return isinstance(node.schema, dict) and node.has("deprecated") and node.schema["deprecated"] is True
+    """Whether a schema, or one that it is based on, says that what it describes is deprecated."""
+    todo: list[Node | None] = [node]
+    seen = set[str]()
+    for here in todo:
+        if here is None or not isinstance(here.schema, dict) or here.uri in seen:
+            continue
+        if here.has("deprecated") and here.schema["deprecated"] is True:
+            return True
+        seen.add(here.uri)
+        todo += [here.target(), *(child for _, child in here.children("allOf"))]
+    return False
 
 
 def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
