@@ -139,7 +139,8 @@ class EventLowerer:
         described = [(parameter.name, _about(parameter)) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
-        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else "**_: object")
+        others = next(name for name in _other_names() if name not in by_name)
+        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{others}: object")
         return ir.Event(
             name=event.name,
             class_name=stem,
@@ -193,6 +194,12 @@ def _message_names() -> Iterator[str]:
     """Yield what a handler may call the message, which is positional: any name no parameter has."""
     yield from ("event", "message")
     yield from (f"event_message{'_' * count}" for count in itertools.count())
+
+
+def _other_names() -> Iterator[str]:
+    """Yield what a handler may call the parameters it does not care for."""
+    yield "_"
+    yield from (f"others{'_' * count}" for count in itertools.count())
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:

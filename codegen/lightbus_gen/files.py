@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lightbus.schema.definition import DIALECT
+from lightbus.schema.metaschema import unknown_keywords
 from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.positions import index, pointer
 from lightbus_gen.problems import Fault, InputError, Problem
@@ -60,6 +61,11 @@ class SchemaFile:
         """Whether a schema in it may have an URI of its own; looked up in the text, since few have."""
         return f'"{self.id_keyword}"' in self.text or "\\u" in self.text
 
+    @functools.cached_property
+    def unknown(self) -> frozenset[str]:
+        """The keywords that the file's draft does not know, so that they say nothing."""
+        return unknown_keywords(self.dialect)
+
     @property
     def id_keyword(self) -> str:
         """The keyword that gives a schema its URI in the file's draft."""
@@ -97,10 +103,7 @@ class Report:
 
     def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Note a problem at a path of a file."""
-        line, column = file.locate(path)
-        self.problems.append(
-            Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
-        )
+        self.problems.append(_problem(file, path, rule, message, fix))
 
     def add_file(self, shown: str, rule: str, message: str, fix: str) -> None:
         """Note a problem with a file or folder as a whole."""
@@ -113,10 +116,7 @@ class Report:
 
     def add_notice(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Note something that was left out."""
-        line, column = file.locate(path)
-        self.notices.append(
-            Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
-        )
+        self.notices.append(_problem(file, path, rule, message, fix))
 
     def may_hold(self, uri: str) -> bool:
         """Whether a URI may be that of a file that is left out, so that it is no mistake to refer to it."""

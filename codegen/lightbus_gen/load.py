@@ -71,7 +71,10 @@ def load(
     apis = loader.apis()
     if files and not apis and not report.problems:
         report.add_file(
-            str(folder), "NO_SCHEMAS", "holds no event", "add a schema of an event: <api>/<event>.json"
+            str(folder),
+            "NO_SCHEMAS",
+            loader.says_why_empty(),
+            "add a schema of an event: <api>/<event>.json",
         )
     return Sources(root, tuple(loader.files), apis)
 
@@ -120,6 +123,12 @@ class _Loader:
                 fix = "move the file's schema there, or the file to another folder"
                 self._add(source, members[0], (), fix)
         return tuple(self._apis[name] for name in sorted(self._apis))
+
+    def says_why_empty(self) -> str:
+        """Say what keeps the files from making events."""
+        if all(self._is_shared(file.path) for file in self._read):
+            return 'holds no event: names that begin with "_" or match `shared` hold types only'
+        return "holds no event"
 
     def _add(self, source: ApiSource, file: SchemaFile, path: JsonPath, fix: str) -> None:
         other = self._apis.setdefault(source.name, source)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +20,13 @@ from lightbus.api import NO_DEFAULT, Api, Event
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_you_mean
 from lightbus.schema.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.definition import events_document
+from lightbus.schema.further import FurtherNames
 from lightbus.schema.openness import open_schema, prune
 from lightbus.schema.payload import is_deprecated, parameter_contracts, payload
 from lightbus.schema.problems import explain, not_json, path_text, short
 from lightbus.schema.reference import Document, Node
 from lightbus.schema.undeclared import Finder, undeclared, without
-from lightbus.schema.values import converter, plain
+from lightbus.schema.values import converter, or_whole, plain
 
 _JSON_SCALARS = frozenset((str, int, bool, type(None)))
 
@@ -79,12 +80,15 @@ class EventContract:
         # the schema says nothing of undeclared properties, neither good nor bad: fire() refuses them
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
+        self._further = FurtherNames(self._names)
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
-        self._is_renamed = self._names.keys() != self._wires.keys()
+        self._is_renamed = self._payload.is_open or self._names.keys() != self._wires.keys()
         self._given_converters = converters
         self.full_name = f"{api}.{event}"
         self.uri = f"lightbus:{api}#/events/{event}"
-        self.more = self._free("more") if self._payload.is_open else ""
+        self.more = "more" if self._payload.is_open else ""
+        while self.more in self._wires:
+            self.more += "_"
 
     @classmethod
     def of_event(cls, api: type[Api], event: Event) -> EventContract:
@@ -118,26 +122,32 @@ class EventContract:
         return declared, {name: value for name, value in values.items() if name not in declared}
 
     def wire_name(self, name: str) -> str:
-        """Return the property a Python name stands for; an undeclared one keeps its own."""
-        return self._wires.get(name, name)
+        """Return the property a Python name stands for; a property's own name stands for it as well."""
+        if name in self._wires:
+            return self._wires[name]
+        return name if name in self._names else self._further.wire_name(name)
 
     def python_name(self, wire: str) -> str:
-        """Return the Python name of a property; an undeclared one keeps its own."""
-        return self._names.get(wire, wire)
+        """Return the Python name of a property, declared or not."""
+        return self._names[wire] if wire in self._names else self._further.python_name(wire)
 
-    def refuse_twice(self, names: Collection[str]) -> None:
-        """Refuse arguments of which two, by a Python name and a wire name, mean one property.
+    def by_python_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Put declared properties that go by their name on the wire under their Python name.
 
         Raises:
-            InvalidEventArguments: names the properties.
+            InvalidEventArguments: one is given by both names.
         """
         problems = [
             Problem(name, f"is given twice, as {name!r} and as {wire!r}", "unexpected")
             for name, wire in self._wires.items()
-            if name != wire and name in names and wire in names
+            if name != wire and name in arguments and wire in arguments
         ]
         if problems:
             raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
+        return {
+            name if name in self._wires else self._names.get(name, name): value
+            for name, value in arguments.items()
+        }
 
     def encode(self, arguments: Mapping[str, object]) -> dict[str, Any]:
         """Check the arguments of `fire()` and make the payload of them.
@@ -187,10 +197,11 @@ class EventContract:
         raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
 
     def _given(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
-        values = {}
+        values, names = {}, self._names
         for wire, value in data.items():
             given = arguments.get(wire, UNSET)
-            values[self._names.get(wire, wire)] = value if given is UNSET else given
+            name = names[wire] if wire in names else self.python_name(wire)
+            values[name] = value if given is UNSET else given
         return values
 
     def decode(self, data: object) -> dict[str, Any]:
@@ -224,7 +235,7 @@ class EventContract:
             if self.more:
                 for wire in data:
                     if wire not in self._names:
-                        values[self._free(wire, data)] = data[wire]
+                        values[self._further.python_name(wire)] = data[wire]
             if self._converters:
                 self._convert(values)
         except RecursionError:
@@ -245,10 +256,11 @@ class EventContract:
     @cached_property
     def _converters(self) -> list[tuple[str, str, Converter]]:
         """What makes Python values of JSON ones, compiled when the first event arrives."""
-        made = self._given_converters
-        if made is None:
-            properties = {} if self._is_varied else self._payload.properties
-            made = {wire: conversion(nodes) for wire, nodes in properties.items()}
+        given = self._given_converters
+        properties = {} if given is None and self._is_varied else self._payload.properties
+        made = {wire: conversion(nodes, formats=given is None) for wire, nodes in properties.items()}
+        if given is not None:
+            made = {wire: or_whole(given[wire], convert) for wire, convert in made.items()}
         return [(wire, self._names[wire], convert) for wire, convert in made.items() if convert]
 
     @cached_property
@@ -259,18 +271,6 @@ class EventContract:
     @property
     def _is_varied(self) -> bool:
         return self._payload.is_open or bool(self._payload.conditional)
-
-    def _free(self, wire: str, beside: Collection[str] = ()) -> str:
-        """Return the Python name of an undeclared property: its own, unless a declared one goes by it.
-
-        Args:
-            wire: the property.
-            beside: the properties whose names it must not take.
-        """
-        name = wire
-        while name in self._wires or (name != wire and name in beside):
-            name += "_"
-        return name
 
     def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
         """Put JSON values in the place of some Python values; say where there is none."""
