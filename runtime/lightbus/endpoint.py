@@ -133,7 +133,9 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
             wanted = getattr(self._payload, "__name__", "mapping")
             raise UsageError(f"fire_many() of {contract.full_name} takes {wanted} objects, not {event!r}")
         arguments = {parameter.wire: getattr(event, parameter.name) for parameter in contract.parameters}
-        return arguments | (self._by_wire_name(getattr(event, contract.more)) if contract.more else {})
+        if contract.more:
+            arguments.update(self._by_wire_name(getattr(event, contract.more)))
+        return arguments
 
     def fire_again(self, message: EventMessage) -> EventMessage:
         """Fire an event whose outcome is not known once more, under its id, so that it is stored only once.

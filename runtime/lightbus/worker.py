@@ -53,7 +53,7 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
     "handling", default=None
 )
 
-_TURN = 0.005  # seconds a slot goes on with events that are here already, before others get their turn
+_TURN = 0.005  # seconds slots go on with events that are here already, before others get their turn
 _RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
 _REJOIN = 30.0  # seconds before replays are joined again, when that did not work
 
@@ -109,6 +109,7 @@ class Worker:
         self._hold = Hold(listening.consumer.durable, listening.policy.timeout)
         self._unburied: dict[tuple[int, int], Outcome] = {}  # of events whose dead letter failed
         self._threads: DaemonThreads | None = None
+        self._turn_ends = 0.0  # loop time
         self._stopping = self._failed = False
 
     @property
@@ -228,7 +229,6 @@ class Worker:
         assert slot is not None
         _handling.set(slot)
         held, clock = self._hold.deliveries, asyncio.get_running_loop().time
-        turn_ends = 0.0
         while True:
             delivery = subscription.next()
             if delivery is None:
@@ -240,9 +240,9 @@ class Worker:
                 if self._stopping:
                     return  # while it waited; `stop()` gives it back
                 began = clock()
-                if began > turn_ends:
+                if began > self._turn_ends:
+                    self._turn_ends = began + _TURN
                     await asyncio.sleep(0)
-                    turn_ends = clock() + _TURN
                 await self._work(delivery, slot, began)
             if prefetch is not None:
                 subscription.ahead = prefetch.handled(clock() - began)
