@@ -45,10 +45,24 @@ def workers(server: NatsServer, ledger: Ledger, tmp_path: Path) -> Iterator[Work
     started.clean_up()
 
 
+class Gate:
+    """A file that handlers wait for, whose path is the gate's text."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def open(self) -> None:
+        """Let all handlers go on."""
+        self._path.touch()
+
+
 @pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    """A file that handlers wait for, not there yet."""
-    return tmp_path / "gate"
+def gate(tmp_path: Path) -> Gate:
+    """Something that handlers wait for."""
+    return Gate(tmp_path / "gate")
 
 
 Open = Callable[..., DynamicBus]

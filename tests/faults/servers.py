@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 from lightbus.errors import TransportError
@@ -25,26 +24,6 @@ def pause(server: NatsServer) -> None:
 def resume(server: NatsServer) -> None:
     """Let a paused server go on."""
     server.signal(signal.SIGCONT)
-
-
-class Settings:
-    """A part of a server's configuration that can be changed while it runs.
-
-    Args:
-        path: file that holds it.
-        text: the configuration.
-    """
-
-    def __init__(self, path: Path, text: str) -> None:
-        self._path = path
-        path.write_text(text)
-        self.include = f'include "{path.name}"\n'
-        self.path = path
-
-    def change(self, server: NatsServer, text: str) -> None:
-        """Write other settings, and have a server read them."""
-        self._path.write_text(text)
-        server.signal(signal.SIGHUP)
 
 
 class Cluster:
