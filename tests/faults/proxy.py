@@ -36,6 +36,7 @@ class Proxy:
 
     Attributes:
         port: the proxy's own.
+        connections: how many were made so far.
     """
 
     def __init__(self, port: int) -> None:
@@ -47,6 +48,7 @@ class Proxy:
         self._is_blocked = False
         self._wanted = b""
         self._caught = threading.Event()
+        self.connections = 0
 
     @property
     def url(self) -> str:
@@ -116,6 +118,7 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = _Wire(self._is_blocked)
         wire.writers.append(writer)
+        self.connections += 1
         self._wires.append(wire)
         try:
             await wire.clear.wait()

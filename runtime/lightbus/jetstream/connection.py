@@ -2,17 +2,16 @@
 
 nats-py is used for what it does well (protocol, reconnect, subscriptions); its failure modes are fenced
 here, each by measurement on nats-py 2.16: callbacks that raise end its read loop, a first `connect()` retries
-without limit, protocol errors close it for good, requests in flight are not told of a disconnect.
+without limit, protocol errors close it for good, requests in flight are not told of a disconnect, and it can
+stop without saying so, for which a watch looks after it (see `lightbus.jetstream.client`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import re
-import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from typing import Any
 
 import msgspec
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from lightbus.errors import (
@@ -31,8 +29,8 @@ from lightbus.errors import (
 )
 from lightbus.jetstream import diagnosis
 from lightbus.jetstream.address import Address
-
-log = logging.getLogger("lightbus")
+from lightbus.jetstream.client import FencedClient
+from lightbus.logs import log
 
 _CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
 _PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
@@ -42,7 +40,8 @@ _DRAIN_TIMEOUT = 2.0  # seconds for the messages on their way when a subscriptio
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request
 _NO_RESPONDERS_RETRIES = 2  # a leader election answers 503 for a moment (ADR-22)
 _NO_RESPONDERS_WAIT = 0.25  # seconds between them
-
+_WATCH = 1.0  # seconds between two looks at nats-py
+_UNACKNOWLEDGED = 2.0 * _PING_INTERVAL  # seconds bytes may wait for the peer's kernel
 
 _DENIED = re.compile(
     r'permissions violation for (?P<action>publish|subscription) to "(?P<subject>[^"]+)"', re.IGNORECASE
@@ -65,21 +64,6 @@ class ApiError(TransportError):
 
 class NoResponders(TransportError):
     """Nobody listens on the subject of a request."""
-
-
-class _Client(Client):
-    """nats-py's client, which never sends credentials in clear text where TLS was asked for.
-
-    nats-py uses TLS only if the server demands it: `tls://` to a server without TLS connects in clear text.
-    """
-
-    wants_tls = False
-
-    def _connect_command(self) -> bytes:
-        writer = getattr(self._transport, "_io_writer", None)
-        if self.wants_tls and (writer is None or writer.get_extra_info("ssl_object") is None):
-            raise ssl.SSLError("TLS was asked for, and the server does not offer it")
-        return super()._connect_command()
 
 
 @dataclass(slots=True, eq=False)
@@ -112,13 +96,14 @@ class Connection:
         self._on_up: list[Callable[[], None]] = []
         self._on_denied: list[Denied] = []
         self._rebuilding: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._delay = _FIRST_DELAY
+        self._tried: set[str] = set()  # servers, since the connection was lost
+        self._trouble = ""  # what went wrong last, while the connection is down
         self._subscribed: list[_Subscribed] = []
 
-    def _new_client(self) -> Client:
-        client = _Client()
-        client.wants_tls = self.address.wants_tls
-        return client
+    def _new_client(self) -> FencedClient:
+        return FencedClient(wants_tls=self.address.wants_tls)
 
     # -- lifetime ----------------------------------------------------------------------------------
 
@@ -129,6 +114,8 @@ class Connection:
             ConnectionFailed, JetStreamUnavailable: with what to do about it.
         """
         await self._open()
+        self._up.set()
+        self._watching = asyncio.create_task(self._watch(), name="nats/watch")
         try:
             await self.api("INFO")
         except NoResponders:
@@ -143,7 +130,7 @@ class Connection:
     async def _open(self) -> None:
         self._connecting, self._first_errors = True, []
         self._gave_up.clear()
-        attempt = asyncio.create_task(self._client.connect(**self._options()))
+        attempt = asyncio.create_task(self._client.connect(**self._options(self._client)))
         hopeless = asyncio.create_task(self._gave_up.wait())
         try:
             # nats-py may swallow a cancellation, so the bound comes from outside
@@ -152,8 +139,7 @@ class Connection:
             )
             if attempt.done() and attempt.exception() is None and self._client.is_connected:
                 self._connecting = False
-                self._up.set()
-                self._limit_unacknowledged_time()
+                self._client.limit_unacknowledged_time(_UNACKNOWLEDGED)
                 return
             reason = diagnosis.reason(self._first_error(attempt), _CONNECT_TIMEOUT)
         finally:
@@ -176,13 +162,20 @@ class Connection:
             return self._first_errors[-1]
         return attempt.exception() if attempt.done() and not attempt.cancelled() else None
 
-    def _options(self) -> dict[str, Any]:
-        tls = None
-        if self.address.tls_files:
-            files = self.address.tls_files
-            tls = ssl.create_default_context(cafile=files.get("ca"))
-            if "cert" in files:
-                tls.load_cert_chain(files["cert"], files.get("key"))
+    def _options(self, client: FencedClient) -> dict[str, Any]:
+        tls = self._tls_context()
+
+        def guarded(callback: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Any]:
+            async def call(*arguments: object) -> None:
+                if client is not self._client:
+                    return  # the last words of one that was replaced
+                try:
+                    await callback(*arguments)
+                except Exception:  # raising would end nats-py's read loop, or its reconnect
+                    log.exception("a defect in a callback of the connection")
+
+            return call
+
         return {
             "servers": list(self.address.servers),
             "name": self._name,
@@ -192,13 +185,29 @@ class Connection:
             "connect_timeout": _CONNECT_TIMEOUT,
             "flush_timeout": _FLUSH_TIMEOUT,
             "reconnect_to_server_handler": self._choose_server,
-            "error_cb": self._error,
-            "disconnected_cb": self._disconnected,
-            "reconnected_cb": self._reconnected,
-            "closed_cb": self._closed,
+            "error_cb": guarded(self._error),
+            "disconnected_cb": guarded(self._disconnected),
+            "reconnected_cb": guarded(self._reconnected),
+            "closed_cb": guarded(self._closed),
+            "lame_duck_mode_cb": guarded(self._server_leaves),
             **({"tls": tls} if tls else {}),
             **self.address.options,
         }
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        if not (files := self.address.tls_files):
+            return None
+        try:
+            context = ssl.create_default_context(cafile=files.get("ca"))
+            if "cert" in files:
+                context.load_cert_chain(files["cert"], files.get("key"))
+        except (OSError, ssl.SSLError) as error:
+            used = ", ".join(f"{name} {path}" for name, path in files.items())
+            reason = f"the TLS files cannot be used ({used}): {error}"
+            raise ConnectionFailed(
+                self.address.display, reason, diagnosis.advice(reason, self.address.origin)
+            ) from None
+        return context
 
     @property
     def closing(self) -> bool:
@@ -210,10 +219,12 @@ class Connection:
         self._ended.set()
         self._up.clear()
         self._tell(self._on_down)
-        if self._rebuilding is not None:
-            self._rebuilding.cancel()
-            await asyncio.wait({self._rebuilding})
-        await _bounded(self._client.close(), 2.0)
+        if tasks := [task for task in (self._watching, self._rebuilding) if task is not None]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        if not await _bounded(self._client.close(), 2.0):
+            self._client.abort()
 
     # -- use ---------------------------------------------------------------------------------------
 
@@ -221,6 +232,16 @@ class Connection:
     def max_payload(self) -> int:
         """The largest message the server takes, headers included, in bytes."""
         return self._client.max_payload
+
+    @property
+    def is_up(self) -> bool:
+        """Whether something can be sent now."""
+        return self._up.is_set()
+
+    @property
+    def why_down(self) -> str:
+        """Why nothing can be sent, in words for people; while the connection is up, what it would be like."""
+        return f"the connection is down: {self._trouble}" if self._trouble else "the connection is down"
 
     async def ready(self, timeout: float) -> bool:
         """Wait until the connection is up; False when it is not within `timeout` seconds, or was closed."""
@@ -303,7 +324,7 @@ class Connection:
             TransportError: the connection is down right now, so nothing was sent.
         """
         if not self._up.is_set():
-            raise TransportError("the connection is down")
+            raise TransportError(self.why_down)
         try:
             await self._client.publish(subject, body, reply=reply, headers=headers or None)
         except (nats.errors.Error, OSError) as error:
@@ -319,7 +340,7 @@ class Connection:
             TransportError: no answer in time, or no connection.
         """
         if not await self.ready(timeout):
-            raise TransportError("the connection is down")
+            raise TransportError(self.why_down)
         denied = asyncio.get_running_loop().create_future()
 
         def refused(action: str, refused_subject: str) -> None:
@@ -377,33 +398,73 @@ class Connection:
             if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers) + patience:
                 self._gave_up.set()
             return
-        log.debug("nats: %s", error)
+        if not self._up.is_set():
+            self._trouble = diagnosis.reason(error, _CONNECT_TIMEOUT)
         if denied := _DENIED.search(str(error)):
             self._tell(self._on_denied, denied["action"].lower(), denied["subject"].lower())
+        log.debug("nats: %s", error)
 
     async def _disconnected(self) -> None:
         if self._connecting or not self._up.is_set():
             return
-        self._up.clear()
+        self._down()
         if not self.closing:
             log.warning("disconnected from %s, reconnecting", self.address.display)
+
+    def _down(self) -> None:
+        self._up.clear()
+        self._tried = {self._client.server}  # the others come first
         self._tell(self._on_down)
 
     async def _reconnected(self) -> None:
-        self._delay = _FIRST_DELAY
-        self._up.set()
-        self._limit_unacknowledged_time()
+        self._client.limit_unacknowledged_time(_UNACKNOWLEDGED)
+        self._back()
         log.info("connected again to %s", self.address.display)
+
+    def _back(self) -> None:
+        self._delay, self._trouble = _FIRST_DELAY, ""
+        self._up.set()
         self._tell(self._on_up)
 
     async def _closed(self) -> None:
-        """nats-py gave up for good, as it does after a protocol error: start over with a new client."""
-        if self._connecting or self.closing:
+        """nats-py gave up for good, as it does after a protocol error."""
+        if not self._connecting and not self.closing:
+            self._start_over()
+
+    async def _server_leaves(self) -> None:
+        """The server is about to stop (lame duck mode); nats-py would wait for it to hang up."""
+        if self._client.knows_other_servers:
+            log.info("%s is about to stop, moving to another server", self._client.server)
+            await self._client.force_reconnect()
+
+    # -- what nats-py does not come back from ----------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Look after nats-py, which can stop without saying so."""
+        while True:
+            await asyncio.sleep(_WATCH)
+            if self._connecting or self._is_rebuilding:
+                continue
+            if self._client.is_deaf:
+                log.warning("nats-py reads nothing any more, reconnecting")
+                await self._client.force_reconnect()
+            elif self._client.has_given_up:
+                self._start_over()
+            elif self._up.is_set() and not self._client.is_connected:
+                self._client.abort()  # it waits for a dead connection to take what was left to send
+
+    @property
+    def _is_rebuilding(self) -> bool:
+        return self._rebuilding is not None and not self._rebuilding.done()
+
+    def _start_over(self) -> None:
+        """Go on with a new client."""
+        if self._is_rebuilding:
             return
-        self._up.clear()
-        self._tell(self._on_down)
-        if self._rebuilding is None or self._rebuilding.done():
-            self._rebuilding = asyncio.create_task(self._rebuild())
+        self._client.abort()
+        if self._up.is_set():
+            self._down()
+        self._rebuilding = asyncio.create_task(self._rebuild(), name="nats/rebuild")
 
     async def _rebuild(self) -> None:
         while not self.closing:
@@ -413,19 +474,23 @@ class Connection:
                 for subscribed in self._subscribed:
                     await self._attach(subscribed)
             except Exception as error:  # whatever it is, giving up would leave the listeners deaf
-                self._up.clear()
-                log.warning("not connected yet: %s", getattr(error, "reason", error))
+                self._trouble = str(getattr(error, "reason", error))
+                log.warning("not connected yet: %s", self._trouble)
                 await _bounded(self._client.close(), 1.0)
                 await asyncio.sleep(self._next_delay())
                 continue
-            self._delay = _FIRST_DELAY
+            self._back()
             log.info("connected anew to %s", self.address.display)
-            self._tell(self._on_up)
             return
 
     def _choose_server(self, servers: list[Any], info: dict[str, Any]) -> tuple[Any, float]:
-        """Pick any server, after an exponential delay with jitter (ADR-40)."""
-        return random.choice(servers), self._next_delay()
+        """Pick any server that was not tried yet, after an exponential delay with jitter (ADR-40)."""
+        untried = [server for server in servers if server.uri.netloc not in self._tried]
+        if not untried:
+            self._tried.clear()
+        chosen = random.choice(untried or servers)
+        self._tried.add(chosen.uri.netloc)
+        return chosen, self._next_delay()
 
     def _next_delay(self) -> float:
         delay = self._delay * random.uniform(0.5, 1.0)
@@ -438,14 +503,6 @@ class Connection:
                 callback(*arguments)
             except Exception:
                 log.exception("a defect in a connection callback")
-
-    def _limit_unacknowledged_time(self) -> None:
-        """Have the kernel give up on a peer that does not acknowledge bytes; nats-py waits about 15 minutes."""
-        writer = getattr(self._client._transport, "_io_writer", None)
-        raw = writer.get_extra_info("socket") if writer is not None else None
-        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            with contextlib.suppress(OSError):
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PING_INTERVAL * 2 * 1000)
 
 
 async def _bounded(work: Coroutine[Any, Any, object], seconds: float) -> bool:
