@@ -107,7 +107,7 @@ class Publisher:
             raise PublishFailed(what, event_id, f"its subject is longer than {_MAX_SUBJECT} characters")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        pause, sent, unanswered, reason = _FIRST_PAUSE, False, 0, "the connection is down"
+        pause, sent, unanswered, reason = _FIRST_PAUSE, False, 0, ""
         while (left := deadline - loop.time()) > 0 and await self._connection.ready(left):
             try:
                 answer = await self._attempt(subject, body, headers, min(_ATTEMPT, deadline - loop.time()))
@@ -134,6 +134,8 @@ class Publisher:
             pause = min(pause * 2, _LONGEST_PAUSE)
         if self._connection.closing:
             reason = "the bus was closed"
+        elif not reason or not self._connection.is_up:
+            reason = self._connection.why_down
         if not sent:
             raise PublishFailed(what, event_id, f"it could not be sent within {timeout:g} s: {reason}")
         raise PublishUnknown(what, event_id, timeout, reason)
