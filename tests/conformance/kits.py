@@ -86,8 +86,8 @@ class JetStreamKit:
 
 @asynccontextmanager
 async def look_into(url: str) -> AsyncIterator[Connection]:
-    """Connect to a server, for assertions on its state."""
-    connection = Connection(Address((url,), "the test"), "look-into")
+    """Connect to a server, or to one of several separated by commas, for assertions on its state."""
+    connection = Connection(Address(tuple(url.split(",")), "the test"), "look-into")
     await connection.connect()
     try:
         yield connection

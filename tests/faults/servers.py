@@ -53,11 +53,11 @@ class Cluster:
         }
 
         async def made() -> bool:
-            async with look_into(self.url) as server:
-                try:
+            try:
+                async with look_into(self.url) as server:
                     await server.api(f"STREAM.CREATE.{name}", config)
-                except TransportError:  # no leader yet, or fewer than three peers
-                    return False
+            except TransportError:  # no leader yet, or fewer than three peers
+                return False
             return True
 
         await until(made, "the cluster takes a stream")

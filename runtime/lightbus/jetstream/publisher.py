@@ -22,7 +22,7 @@ from lightbus.errors import (
     PublishUnknown,
     TransportError,
 )
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.transport import PubAck
 
 _ATTEMPT = 5.0  # seconds one attempt waits for its acknowledgement
@@ -107,23 +107,26 @@ class Publisher:
             raise PublishFailed(what, event_id, f"its subject is longer than {_MAX_SUBJECT} characters")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        pause, sent, unanswered, reason = _FIRST_PAUSE, False, 0, ""
+        pause, is_unknown, unanswered, reason = _FIRST_PAUSE, False, 0, ""
         while (left := deadline - loop.time()) > 0 and await self._connection.ready(left):
             try:
                 answer = await self._attempt(subject, body, headers, min(_ATTEMPT, deadline - loop.time()))
-                sent = True
             except PermissionDenied:
                 raise
             except _Sent as error:
-                sent, answer, reason = True, None, str(error)
+                is_unknown, answer, reason = True, None, str(error)
             except TransportError as error:
                 answer, reason = None, str(error)
             else:
                 if answer is None:
                     unanswered += 1
                     if unanswered == 1:
-                        await self._see_to_stream(make_stream, what, event_id, deadline - loop.time())
-                        continue
+                        reason = await self._see_to_stream(
+                            make_stream, what, event_id, deadline - loop.time()
+                        )
+                        if not reason:
+                            continue
+                        unanswered = 0  # nobody could tell: an election goes on
                     if unanswered > _PATIENCE:
                         raise PublishFailed(what, event_id, f"no stream captures {subject!r}")
                 elif answer.error is None:
@@ -136,26 +139,37 @@ class Publisher:
             reason = "the bus was closed"
         elif not reason or not self._connection.is_up:
             reason = self._connection.why_down
-        if not sent:
-            raise PublishFailed(what, event_id, f"it could not be sent within {timeout:g} s: {reason}")
+        if not is_unknown:
+            raise PublishFailed(what, event_id, f"no server took it within {timeout:g} s: {reason}")
         raise PublishUnknown(what, event_id, timeout, reason)
 
     async def _see_to_stream(
         self, make_stream: Callable[[], Awaitable[None]], what: str, event_id: str, left: float
-    ) -> None:
+    ) -> str:
+        """Make the stream when it is missing.
+
+        Returns:
+            Why that cannot be known for now, "" when there is a stream.
+        """
         making = asyncio.ensure_future(make_stream())
         await asyncio.wait({making}, timeout=max(0.0, left))
         if not making.done():
             making.cancel()
-            raise PublishFailed(what, event_id, "no stream takes it, and the server did not say why in time")
+            return "no stream takes it, and the server did not say why in time"
         try:
             making.result()
         except ProvisionError:
             raise
         except TransportError as error:
+            refused = isinstance(error, PermissionDenied) or (
+                isinstance(error, ApiError) and error.err_code not in _TRANSIENT and error.code != 503
+            )
+            if not refused:
+                return str(error)
             raise PublishFailed(
                 what, event_id, f"no stream takes it, and this user could not make one: {error}"
             ) from error
+        return ""
 
     async def _attempt(
         self, subject: str, body: bytes, headers: Mapping[str, str], timeout: float
