@@ -12,7 +12,6 @@ import pytest
 
 import lightbus
 from lightbus import DynamicBus
-from lightbus.testing import NatsServer
 from tests.faults.jobs import JobApi
 from tests.faults.ledger import Ledger
 from tests.faults.servers import Cluster, cluster
