@@ -48,6 +48,7 @@ class Proxy:
         self._is_blocked = False
         self._wanted = b""
         self._caught = threading.Event()
+        self._heard: bytearray | None = None
         self.connections = 0
 
     @property
@@ -113,6 +114,11 @@ class Proxy:
         self._wanted = data
         return self._caught.wait
 
+    def listen_in(self) -> bytearray:
+        """Return all that clients send from now on, as it comes."""
+        self._heard = bytearray()
+        return self._heard
+
     # -- the rest ----------------------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,6 +143,8 @@ class Proxy:
         self, wire: _Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, taps: bool
     ) -> None:
         while chunk := await reader.read(_CHUNK):
+            if taps and self._heard is not None:
+                self._heard += chunk
             if taps and self._wanted and self._wanted in chunk:
                 self._wanted = b""
                 wire.clear.clear()

@@ -26,11 +26,14 @@ class Workers:
         self._url, self._ledger, self._home = url, ledger, home
         self._started: list[Command] = []
 
-    def start(self, *, url: str = "", grace: float = 30.0, **listeners: dict[str, Any]) -> Command:
+    def start(
+        self, *, url: str = "", context: str = "", grace: float = 30.0, **listeners: dict[str, Any]
+    ) -> Command:
         """Start a worker process and return before it is ready.
 
         Args:
             url: another address than usual.
+            context: name of a NATS CLI context that has the address instead.
             grace: seconds its handlers get to finish after SIGTERM.
             listeners: options by listener_name; one named `one` when left out.
         """
@@ -38,7 +41,8 @@ class Workers:
         environment = {
             **ours,
             "HOME": str(self._home),
-            "NATS_URL": url or self._url,
+            "XDG_CONFIG_HOME": str(self._home / ".config"),
+            **({"NATS_CONTEXT": context} if context else {"NATS_URL": url or self._url}),
             "LEDGER": str(self._ledger.path),
             "LISTENERS": json.dumps(listeners or {"one": {}}),
             "GRACE": str(grace),
@@ -48,9 +52,11 @@ class Workers:
         self._started.append(Command(*arguments, folder=ROOT, environment=environment))
         return self._started[-1]
 
-    def ready(self, *, url: str = "", grace: float = 30.0, **listeners: dict[str, Any]) -> Command:
+    def ready(
+        self, *, url: str = "", context: str = "", grace: float = 30.0, **listeners: dict[str, Any]
+    ) -> Command:
         """Start a worker process and wait until it takes events; see `start`."""
-        worker = self.start(url=url, grace=grace, **listeners)
+        worker = self.start(url=url, context=context, grace=grace, **listeners)
         worker.ready()
         return worker
 
