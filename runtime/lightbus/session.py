@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from lightbus.errors import BusClosed, ListenerFailed, TransportError
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Transport
 from lightbus.worker import Listening, Worker
-
-log = logging.getLogger("lightbus")
 
 
 @dataclass(frozen=True, slots=True)

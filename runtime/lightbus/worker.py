@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from lightbus.errors import (
     UnreadableEvent,
 )
 from lightbus.handlers import Handler
+from lightbus.logs import log
 from lightbus.schema import EventContract
 from lightbus.settle import (
     Ack,
@@ -43,8 +43,6 @@ from lightbus.settle import (
 )
 from lightbus.threads import DaemonThreads
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
-
-log = logging.getLogger("lightbus")
 
 _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.ContextVar(
     "handling", default=None

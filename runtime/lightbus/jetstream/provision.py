@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,9 +10,8 @@ from typing import Any
 from lightbus import naming
 from lightbus.errors import ProvisionError
 from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.logs import log
 from lightbus.transport import Consumer
-
-log = logging.getLogger("lightbus")
 
 _NANOSECONDS = 1_000_000_000
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 from nats.aio.msg import Msg
@@ -11,9 +10,8 @@ from lightbus import deadletter, naming
 from lightbus.deadletter import Failure, Letter
 from lightbus.errors import PermissionDenied
 from lightbus.jetstream.consumer import Pace, PullDelivery, PullSubscription
+from lightbus.logs import log
 from lightbus.naming import Place
-
-log = logging.getLogger("lightbus")
 
 RARELY = Pace(300.0, 30.0)  # replays are seldom, and every listener waits for them
 
