@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -20,12 +21,15 @@ from tests.faults.waiting import BOUND, until
 from tests.faults.workers import Workers
 
 
-@pytest.mark.long  # a dead peer is noticed after 20 s
+@pytest.mark.long  # the kernel notices a dead peer after 20 s, and pings after 30 s
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("by", ["kernel", "pings"])
 async def test_s05_ten_megabytes_stuck_on_a_dead_path_go_another_way(
-    server: NatsServer, producer: Open, proxy: Proxy
+    server: NatsServer, producer: Open, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     """nats-py would wait until the operating system gives up, for about 15 minutes."""
+    if by == "pings":  # as on systems without it
+        monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
     bus = producer(proxy.url, timeout=200)
     await bus.job.wanted.fire_async(number=0)
     proxy.block()
@@ -33,6 +37,33 @@ async def test_s05_ten_megabytes_stuck_on_a_dead_path_go_another_way(
     order = "x" * 900_000
     await asyncio.gather(*(bus.job.wanted.fire_async(number=number, order=order) for number in range(1, 12)))
     assert await count(server.url) == 12
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_s05_a_listener_leaves_a_wire_that_has_fallen_silent(
+    server: NatsServer, producer: Open, workers: Workers, ledger: Ledger, proxy: Proxy
+) -> None:
+    workers.ready(url=proxy.url)
+    await producer().job.wanted.fire_async(number=1)
+    await until_settled(server.url)
+    proxy.block()
+    proxy.mend()
+    await producer().job.wanted.fire_async(number=2)
+    await until_settled(server.url)
+    assert set(ledger.handled()) == {1, 2}
+
+
+async def test_a_client_that_reads_nothing_any_more_connects_again(
+    server: NatsServer, producer: Open, proxy: Proxy
+) -> None:
+    """What nats-py cannot read ends its reading; it would notice by missing answers to its pings, after 30 s."""
+    bus = producer(proxy.url)
+    await bus.job.wanted.fire_async(number=1)
+    proxy.say(b"INFO {\r\n")
+    await until(lambda: proxy.connections == 2, "the bus connects again", 15)
+    await bus.job.wanted.fire_async(number=2)
+    assert await count(server.url) == 2
 
 
 async def test_a_cut_wire_costs_nothing(
