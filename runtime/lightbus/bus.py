@@ -30,6 +30,17 @@ from lightbus.worker import Listening
 B = TypeVar("B", bound="Bus")
 R = TypeVar("R")
 
+_process = object()  # another one in each process, as after a fork
+
+
+def _forked() -> None:
+    global _process
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
 
 @dataclass(frozen=True, slots=True)
 class Listener:
@@ -60,13 +71,16 @@ class Bus:
         self._held: list[Listening] | None = None
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._closing = False
-        self._pid = os.getpid()
+        self._process = _process
 
     # -- where work runs ---------------------------------------------------------------------------
 
     def _session(self) -> Session:
         """Return the session of the running event loop; while the bus closes, only one that is there."""
         loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is not None and self._process is _process:
+            return session  # for every event; a bus that is closed has none
         with self._lock:
             self._check_usable()
             if loop not in self._sessions:
@@ -88,7 +102,7 @@ class Bus:
     def _check_usable(self) -> None:
         if self._ended.done() and self._ended.exception() is None:
             raise BusClosed("this bus was closed; create a new one")
-        if os.getpid() != self._pid:
+        if self._process is not _process:
             raise BusClosed(
                 "this bus was created before the process forked, and a NATS connection cannot be shared by"
                 " two processes. Create the bus in the child, after the fork."
@@ -221,7 +235,7 @@ class Bus:
             UsageError: a handler of this bus calls, for whose end the close would wait.
         """
         with self._lock:
-            if os.getpid() != self._pid:  # the parent's connection and thread are not ours to close
+            if self._process is not _process:  # the parent's connection and thread are not ours to close
                 self._sessions, self._portal = {}, None
             if any(session.in_handler() for session in self._sessions.values()):
                 raise UsageError(

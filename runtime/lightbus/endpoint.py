@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack
 
@@ -31,6 +31,11 @@ class ListenOptions(TypedDict, total=False):
         since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime.
         retries: tries after the first before an event becomes a dead letter; default 8.
         backoff: the waits between tries; default 1 s, doubling, at most 60 s.
+        no_retry: exceptions, as a class or a tuple of classes, after which the event becomes a dead letter at once.
+        timeout: seconds the handler may take for an event, longer counts as an error; default 3,600. A sync
+            handler cannot be stopped: its thread goes on beside the next try.
+        ordered: True never handles an event before the one before it is done for good, retries included; for a
+            durable that does not exist yet. It goes with concurrency 1, and over all processes of the service.
         ack_wait: for a durable that does not exist yet, seconds until another worker takes over the events
             of one that died; default 30. A running handler may take longer, its worker keeps the event.
     """
@@ -40,6 +45,9 @@ class ListenOptions(TypedDict, total=False):
     since: Since
     retries: int
     backoff: Backoff
+    no_retry: type[BaseException] | tuple[type[BaseException], ...]
+    timeout: float
+    ordered: bool
     ack_wait: float
 
 
@@ -111,10 +119,14 @@ class EventEndpoint(Generic[ListenerT]):
         if loop_is_running():
             name = self._contract.full_name
             raise BlockingCall(f"{name}.fire()", f"await bus.{name}.fire_async(...)")
-        return self._bus._blocking(lambda: self._fire_async(arguments))
 
-    async def _fire_async(self, arguments: Mapping[str, object]) -> EventMessage:
-        return await self._bus._session().fire(self._contract, arguments)
+        async def fire() -> EventMessage:  # on the bus's loop, whose session it is
+            return await self._fire_async(arguments)
+
+        return self._bus._blocking(fire)
+
+    def _fire_async(self, arguments: Mapping[str, object]) -> Coroutine[Any, Any, EventMessage]:
+        return self._bus._session().fire(self._contract, arguments)
 
     def listen(
         self, listener: ListenerT, *, listener_name: str, **options: Unpack[ListenOptions]
@@ -170,6 +182,8 @@ class EventEndpoint(Generic[ListenerT]):
             options.get("on_error", _DEFAULT.on_error),
             options.get("retries", _DEFAULT.retries),
             options.get("backoff", _DEFAULT.backoff),
+            no_retry if isinstance(no_retry := options.get("no_retry", ()), tuple) else (no_retry,),
+            options.get("timeout", _DEFAULT.timeout),
         )
         adapted = handler_for(handler, contract, self._payload)
         listener = self._bus._reserve(contract, listener_name)
@@ -179,6 +193,7 @@ class EventEndpoint(Generic[ListenerT]):
                 *(contract.api, contract.event, listener.durable),
                 options.get("since", "beginning"),
                 options.get("ack_wait", DEFAULT_ACK_WAIT),
+                options.get("ordered", False),
             ),
             handler=adapted,
             policy=policy,
@@ -193,6 +208,15 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _is_errors(value: object) -> bool:
+    classes = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(each, type) and issubclass(each, BaseException) for each in classes)
+
+
 _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
     "on_error": (lambda value: isinstance(value, OnError), "an OnError, such as OnError.SHUTDOWN"),
     "concurrency": (lambda value: _is_count(value) and value >= 1, "a whole number from 1"),
@@ -202,7 +226,10 @@ _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "retries": (lambda value: _is_count(value) and value >= 0, "a whole number from 0"),
     "backoff": (lambda value: isinstance(value, Backoff), "a Backoff, such as Backoff(first=0.5)"),
-    "ack_wait": (lambda value: isinstance(value, (int, float)) and value > 0, "seconds above 0"),
+    "no_retry": (_is_errors, "an exception class or a tuple of them"),
+    "timeout": (_is_seconds, "seconds above 0"),
+    "ordered": (lambda value: isinstance(value, bool), "True or False"),
+    "ack_wait": (_is_seconds, "seconds above 0"),
 }
 
 
@@ -220,6 +247,10 @@ def _check(options: Mapping[str, object]) -> None:
         is_valid, wanted = _VALID[name]
         if not is_valid(value):
             raise UsageError(f"listen(): {name}={value!r} is not {wanted}")
+    if options.get("ordered") and options.get("concurrency", 1) != 1:
+        raise UsageError(
+            "listen(): ordered=True handles one event at a time, so concurrency= cannot be more than 1"
+        )
 
 
 def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -245,8 +276,14 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         async def call_async(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
             self._warn_if_deprecated()
-            check(self, kwargs)
-            return await method(self, *args, **kwargs)
+            if takes_more:
+                check(self, kwargs)
+            try:
+                work = method(self, *args, **kwargs)  # a coroutine, which has not begun to run
+            except TypeError:
+                check(self, kwargs)
+                raise
+            return await work
 
         return call_async
 

@@ -7,7 +7,6 @@ specification with its JSON event format and its NATS protocol binding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +20,7 @@ MESSAGE_ID = "Nats-Msg-Id"  # the server drops a second message with the same va
 HEADROOM = 2048  # bytes of `max_payload` that events leave free, so that their dead letters fit as well
 
 
-@dataclass(frozen=True, slots=True)
-class EventMessage:
+class EventMessage(msgspec.Struct, frozen=True):
     """One event, as `fire()` returned it or as a handler receives it.
 
     Attributes:
@@ -43,7 +41,7 @@ class EventMessage:
     time: datetime
     source: str
     attempt: int = 1
-    trace: Mapping[str, str] = field(default_factory=dict)
+    trace: dict[str, str] = {}
 
     @property
     def canonical_name(self) -> str:
@@ -73,6 +71,8 @@ class Envelope(msgspec.Struct, kw_only=True):
     @property
     def trace(self) -> dict[str, str]:
         """The trace context attributes that are present."""
+        if self.traceparent is UNSET and self.tracestate is UNSET:
+            return {}
         pairs = (("traceparent", self.traceparent), ("tracestate", self.tracestate))
         return {name: value for name, value in pairs if isinstance(value, str)}
 
@@ -102,10 +102,11 @@ def encode(
         time=message.time,
         datacontenttype="application/json",
         dataschema=dataschema,
-        traceparent=message.trace.get("traceparent", UNSET),
-        tracestate=message.trace.get("tracestate", UNSET),
         data=data,
     )
+    if message.trace:
+        envelope.traceparent = message.trace.get("traceparent", UNSET)
+        envelope.tracestate = message.trace.get("tracestate", UNSET)
     return _encoder.encode(envelope), {"Content-Type": CONTENT_TYPE, MESSAGE_ID: message.id}
 
 
@@ -118,12 +119,13 @@ def decode(body: bytes, headers: Mapping[str, str]) -> Envelope:
     Raises:
         UnreadableEvent: the message is not a CloudEvent 1.0 with JSON data; the text says why.
     """
-    lowered = {name.lower(): value for name, value in headers.items()}
-    if "ce-specversion" in lowered:
-        return _decode_binary(body, lowered)
-    content_type = lowered.get("content-type", CONTENT_TYPE).partition(";")[0].strip().lower()
-    if content_type not in (CONTENT_TYPE, "application/json"):
-        raise UnreadableEvent(f"its Content-Type is {content_type!r}, expected {CONTENT_TYPE!r}")
+    if headers.get("Content-Type") != CONTENT_TYPE:  # else it is surely structured, as ours are
+        lowered = {name.lower(): value for name, value in headers.items()}
+        if "ce-specversion" in lowered:
+            return _decode_binary(body, lowered)
+        content_type = lowered.get("content-type", CONTENT_TYPE).partition(";")[0].strip().lower()
+        if content_type not in (CONTENT_TYPE, "application/json"):
+            raise UnreadableEvent(f"its Content-Type is {content_type!r}, expected {CONTENT_TYPE!r}")
     try:
         envelope = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

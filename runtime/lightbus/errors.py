@@ -23,6 +23,7 @@
     |   |   `-- EventTooLarge
     |   |-- PublishUnknown         the event may have been stored
     |   `-- ConsumerLost
+    |-- HandlerTimeout             a handler took too long (also a TimeoutError)
     `-- ListenerFailed             a listener with OnError.SHUTDOWN met an error
 
 The second word of each line says who must act. Facts are fields as well as text.
@@ -304,6 +305,20 @@ class PublishUnknown(TransportError):
 
 class ConsumerLost(TransportError):
     """The durable of a running listener was deleted on the server."""
+
+
+class HandlerTimeout(LightbusError, TimeoutError):
+    """A handler did not finish in time, so its event is tried again.
+
+    Attributes:
+        timeout: the seconds it had.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        super().__init__(
+            f"the handler did not finish within {timeout:g} s; give listen() a longer timeout= if it needs one"
+        )
 
 
 class ListenerFailed(LightbusError):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from msgspec import UNSET
-
 from lightbus import envelope
 from lightbus.envelope import EventMessage
 from lightbus.errors import BusClosed, ListenerFailed, TransportError
+from lightbus.identity import event_id
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Transport
 from lightbus.worker import Listening, Worker
@@ -62,7 +60,7 @@ class Session:
     """
 
     def __init__(self, settings: Settings, on_failure: Callable[[Listening, ListenerFailed], None]) -> None:
-        self._settings = settings
+        self._settings, self._source = settings, settings.source
         self._on_failure = on_failure
         self._transport: Transport | None = None
         self._connecting: asyncio.Task[Transport] | None = None
@@ -116,20 +114,26 @@ class Session:
             contract: the event's contract.
             arguments: values by wire name; UNSET counts as absent.
         """
-        data = contract.encode(arguments)
-        message = EventMessage(
-            id=str(uuid.uuid4()),
-            api_name=contract.api,
-            event_name=contract.event,
-            kwargs={contract.python_name(wire): _given(arguments, wire, data) for wire in data},
-            time=datetime.now(UTC),
-            source=self._settings.source,
-        )
-        body, headers = envelope.encode(message, data, dataschema=contract.uri)
-        outgoing = Outgoing(contract.api, contract.event, message.id, body, headers)
-        transport = await self.connected()
+        message, outgoing = self._prepare(contract, arguments)
+        transport = self._transport or await self.connected()
         await transport.publish(outgoing, timeout=self._settings.timeout)
         return message
+
+    def _prepare(
+        self, contract: EventContract, arguments: Mapping[str, object]
+    ) -> tuple[EventMessage, Outgoing]:
+        """Validate an event and write it down."""
+        data = contract.encode(arguments)
+        message = EventMessage(
+            event_id(),
+            contract.api,
+            contract.event,
+            contract.given(arguments, data),
+            datetime.now(UTC),
+            self._source,
+        )
+        body, headers = envelope.encode(message, data, dataschema=contract.uri)
+        return message, Outgoing(contract.api, contract.event, message.id, body, headers)
 
     async def listen(self, listening: Listening) -> None:
         """Start a listener; returns once its durable exists and it takes events."""
@@ -168,9 +172,3 @@ class Session:
         if self._transport is not None:
             await self._transport.close()
             self._transport = None
-
-
-def _given(arguments: Mapping[str, object], wire: str, data: Mapping[str, object]) -> object:
-    """Return the Python value of a property as the caller gave it, or else the default that was filled in."""
-    value = arguments.get(wire, UNSET)
-    return data[wire] if value is UNSET else value

@@ -3,6 +3,7 @@
     outcome          attempt      OnError                  decision
     Handled          any          any                      Ack
     Unreadable       any          any                      DeadLetter
+    Failed           any          DEAD_LETTER, no_retry    DeadLetter
     Failed           <= retries   DEAD_LETTER              Retry(backoff)
     Failed           >  retries   DEAD_LETTER              DeadLetter
     Failed           any          ACKNOWLEDGE_AND_LOG      Ack
@@ -11,7 +12,8 @@
     Crashed          any          SHUTDOWN                 (never an outcome)
 
 A delivery counts as Crashed, before its handler would run, when all its attempts are used up and
-none of them reported a result: the worker died each time, or could not say. See `exhausted`.
+none of them reported a result: the worker died each time, or could not say. The server counts deliveries,
+also those that waited in a worker that died, or that were given back; so it takes at least three. See `exhausted`.
 """
 
 from __future__ import annotations
@@ -73,11 +75,15 @@ class Policy:
         on_error: what to do when the handler raises.
         retries: how often a failed event is tried again before it becomes a dead letter.
         backoff: the waits between tries.
+        no_retry: exceptions after which trying again cannot help; the event is a dead letter at once.
+        timeout: seconds a handler may take; longer counts as an error.
     """
 
     on_error: OnError = OnError.DEAD_LETTER
     retries: int = 8
     backoff: Backoff = Backoff()
+    no_retry: tuple[type[BaseException], ...] = ()
+    timeout: float = 3600.0
 
 
 # -- outcomes ------------------------------------------------------------------------------------
@@ -108,6 +114,8 @@ class Crashed:
 
 
 Outcome = Handled | Failed | Unreadable | Crashed
+
+HANDLED = Handled()
 
 # -- decisions -----------------------------------------------------------------------------------
 
@@ -150,10 +158,13 @@ class Shutdown:
 
 Decision = Ack | Retry | DeadLetter | Shutdown
 
+ACK = Ack()
+_DELIVERIES = 3  # without any result, until an event is taken for one that kills its workers
+
 
 def exhausted(attempt: int, policy: Policy) -> bool:
     """Whether a delivery must not reach the handler any more, its attempts having crashed their workers."""
-    return policy.on_error is not OnError.SHUTDOWN and attempt > policy.retries + 1
+    return attempt > max(policy.retries + 1, _DELIVERIES) and policy.on_error is not OnError.SHUTDOWN
 
 
 def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Decision:
@@ -167,17 +178,17 @@ def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
     """
     match outcome:
         case Handled():
-            return Ack()
+            return ACK
         case Unreadable(error):
             return DeadLetter(one_line(text_of(error)), type(error).__name__)
         case Crashed():
             return DeadLetter(f"delivered {attempt - 1} times without a result, as when its worker dies")
         case Failed(error):
             if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
-                return Ack()
+                return ACK
             if policy.on_error is OnError.SHUTDOWN:
                 return Shutdown(error)
-            if attempt > policy.retries:
+            if attempt > policy.retries or isinstance(error, policy.no_retry):
                 return DeadLetter(one_line(f"{type(error).__name__}: {text_of(error)}"), type(error).__name__)
             return Retry(policy.backoff.delay(attempt, chance))
 

@@ -26,9 +26,18 @@ class DaemonThreads(Executor):
 
     def __init__(self, count: int, name: str) -> None:
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
-        self._count = count
-        for number in range(count):
-            threading.Thread(target=self._run, name=f"{name}/{number}", daemon=True).start()
+        self._name = name
+        self._count = 0
+        for _ in range(count):
+            self._start_one()
+
+    def _start_one(self) -> None:
+        threading.Thread(target=self._run, name=f"{self._name}/{self._count}", daemon=True).start()
+        self._count += 1
+
+    def replace_one(self) -> None:
+        """Start another thread in the place of one that is stuck; should that one come back, both go on."""
+        self._start_one()
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Have a function called by the next free thread."""

@@ -6,10 +6,12 @@ the same suite against both. All calls of one transport happen on one event loop
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Set
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 from lightbus.deadletter import Failure, Filter, Letter
 
@@ -19,8 +21,7 @@ Since = Literal["beginning", "now"] | datetime
 DEFAULT_ACK_WAIT = 30.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """An event on its way to the server.
 
     Attributes:
@@ -36,8 +37,7 @@ class Outgoing:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class PubAck:
+class PubAck(msgspec.Struct, frozen=True):
     """The server's word that an event is stored.
 
     Attributes:
@@ -60,6 +60,7 @@ class Consumer:
         durable: the durable's name; processes that use the same one share its events.
         since: where the durable starts when it does not exist yet.
         ack_wait: seconds after which an event without a sign of life is delivered again.
+        ordered: whether an event is delivered only after the one before it was settled for good.
     """
 
     api: str
@@ -67,6 +68,7 @@ class Consumer:
     durable: str
     since: Since = "beginning"
     ack_wait: float = DEFAULT_ACK_WAIT
+    ordered: bool = False
 
 
 class Delivery(Protocol):
@@ -138,7 +140,13 @@ class Delivery(Protocol):
 
 
 class Subscription(Protocol):
-    """A worker's share of a durable."""
+    """A worker's share of a durable.
+
+    Attributes:
+        ahead: how many events to have here beyond the free handler slots, 0 at first. Its user sets it.
+    """
+
+    ahead: int
 
     @property
     def ack_wait(self) -> float:
@@ -150,6 +158,10 @@ class Subscription(Protocol):
         """Events that have arrived and were not taken yet; their `ack_wait` runs already."""
         ...
 
+    def next(self) -> Delivery | None:
+        """Return the next event if one is here already, else None; raises as `take()` does."""
+        ...
+
     async def take(self) -> Delivery | None:
         """Wait for the next event; None once the subscription is closed.
 
@@ -159,6 +171,10 @@ class Subscription(Protocol):
             ConsumerLost: the durable was deleted on the server.
             TransportError: the server refuses for good.
         """
+        ...
+
+    async def shed(self) -> None:
+        """Give events nobody took back to the server, so that other workers get them; `ahead` is 0 again."""
         ...
 
     async def close(self) -> None:
@@ -219,17 +235,26 @@ class Transport(Protocol):
         """
         ...
 
-    async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
+    def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
         """Store an event, making its stream when that is missing.
+
+        The event is sent by the call itself when that is possible at once, so that several that are called before
+        the first is awaited travel together.
 
         Args:
             event: what to store.
             timeout: seconds until the outcome counts as unknown; retries happen within.
 
-        Raises:
+        Returns:
+            A coroutine that waits for the server's word. It must be awaited, once. It raises:
+
             PublishFailed: it was not stored. EventTooLarge: and never will be.
             PublishUnknown: no answer in time; it may have been stored.
         """
+        ...
+
+    async def room(self) -> None:
+        """Let what was published be sent, and wait until there is room for more."""
         ...
 
     async def subscribe(self, consumer: Consumer) -> Subscription:

@@ -15,6 +15,7 @@ from lightbus import envelope
 from lightbus.deadletter import Failure, failure_of
 from lightbus.envelope import EventMessage
 from lightbus.errors import (
+    HandlerTimeout,
     InvalidEvent,
     LightbusError,
     ListenerFailed,
@@ -23,15 +24,17 @@ from lightbus.errors import (
     UnreadableEvent,
 )
 from lightbus.handlers import Handler
+from lightbus.hold import Hold
 from lightbus.logs import log
+from lightbus.prefetch import Prefetch
 from lightbus.schema import EventContract
 from lightbus.settle import (
+    HANDLED,
     Ack,
     Crashed,
     DeadLetter,
     Decision,
     Failed,
-    Handled,
     Outcome,
     Policy,
     Retry,
@@ -48,6 +51,7 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
     "handling", default=None
 )
 
+_TURN = 0.005  # seconds a slot goes on with events that are here already, before others get their turn
 _RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
 _REJOIN = 30.0  # seconds before replays are joined again, when that did not work
 
@@ -100,7 +104,7 @@ class Worker:
         self._permits = asyncio.Semaphore(listening.concurrency)
         self._replayer: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._in_flight: set[Delivery] = set()
+        self._hold = Hold(listening.consumer.durable, listening.policy.timeout)
         self._unburied: dict[tuple[int, int], Outcome] = {}  # of events whose dead letter failed
         self._threads: DaemonThreads | None = None
         self._stopping = self._failed = False
@@ -128,6 +132,7 @@ class Worker:
         """
         listening = self.listening
         self._subscription = await self._transport.subscribe(listening.consumer)
+        self._prefetch = Prefetch(listening.concurrency, self._subscription.ack_wait)
         if not listening.handler.is_async:
             self._threads = DaemonThreads(listening.concurrency, self.durable)
         self._slots = [
@@ -137,7 +142,15 @@ class Worker:
         self._replayer = asyncio.create_task(self._take_replays(), name=f"{self.durable}/replays")
         for slot in (*self._slots, self._replayer):
             slot.add_done_callback(self._slot_ended)
-        self._keeper = asyncio.create_task(self._keep_alive(self._subscription), name=f"{self.durable}/alive")
+        self._keeper = asyncio.create_task(
+            self._hold.keep(
+                self._subscription,
+                lambda: self._replays.buffered if self._replays is not None else (),
+                listening.concurrency,
+                self._prefetch.stuck,
+            ),
+            name=f"{self.durable}/hold",
+        )
 
     async def stop(self, grace: float) -> None:
         """Take no more events, let running handlers finish, give the rest back.
@@ -158,7 +171,8 @@ class Worker:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
-        for delivery in tuple(self._in_flight):
+        self._hold.stop()
+        for delivery in tuple(self._hold.deliveries):
             await self._carry_out(delivery, Retry(0))
         if self._threads is not None:
             self._threads.shutdown()
@@ -175,7 +189,7 @@ class Worker:
     async def _slot(self, subscription: Subscription) -> None:
         """Handle one event after another; each slot is one unit of concurrency."""
         try:
-            await self._take_from(subscription)
+            await self._take_from(subscription, self._prefetch)
         except LightbusError as error:
             await self._fail(error, ListenerFailed(self.durable, str(error)))
         except Exception as error:
@@ -206,20 +220,36 @@ class Worker:
                 self._replays = None
             await asyncio.sleep(_REJOIN)
 
-    async def _take_from(self, subscription: Subscription) -> None:
-        """Handle what a subscription brings until it is closed."""
-        _handling.set(asyncio.current_task())
-        while delivery := await subscription.take():
-            self._in_flight.add(delivery)
+    async def _take_from(self, subscription: Subscription, prefetch: Prefetch | None = None) -> None:
+        """Handle what a subscription brings until it is closed; without a prefetch one event at a time comes."""
+        slot = asyncio.current_task()
+        assert slot is not None
+        _handling.set(slot)
+        held, clock = self._hold.deliveries, asyncio.get_running_loop().time
+        turn_ends = 0.0
+        while True:
+            delivery = subscription.next()
+            if delivery is None:
+                delivery = await subscription.take()
+                if delivery is None:
+                    return
+            held.add(delivery)
             async with self._permits:
                 if self._stopping:
                     return  # while it waited; `stop()` gives it back
-                await self._work(delivery)
+                began = clock()
+                if began > turn_ends:
+                    await asyncio.sleep(0)
+                    turn_ends = clock() + _TURN
+                await self._work(delivery, slot, began)
+            if prefetch is not None:
+                subscription.ahead = prefetch.handled(clock() - began)
 
-    async def _work(self, delivery: Delivery) -> None:
-        outcome, message = await self._handle(delivery)
+    async def _work(self, delivery: Delivery, slot: asyncio.Task[None], now: float) -> None:
+        outcome, message = await self._handle(delivery, slot, now)
         decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
-        self._report(outcome, decision, message, delivery)
+        if outcome is not HANDLED:
+            self._report(outcome, decision, message, delivery)
         if isinstance(decision, Shutdown):
             await self._take_no_more()  # or the event that is given back would come here again
         await self._carry_out(delivery, decision, outcome)
@@ -228,32 +258,45 @@ class Worker:
             reason = f"{type(error).__name__}: {text_of(error)}"
             await self._fail(error, ListenerFailed(self.durable, reason, message.id if message else None))
 
-    async def _handle(self, delivery: Delivery) -> tuple[Outcome, EventMessage | None]:
-        if exhausted(delivery.attempt, self.listening.policy):
-            return self._unburied.pop(_key(delivery), Crashed()), None
+    async def _handle(
+        self, delivery: Delivery, slot: asyncio.Task[None], now: float
+    ) -> tuple[Outcome, EventMessage | None]:
+        policy = self.listening.policy
+        if (known := self._unburied.pop(_key(delivery), None)) is not None:
+            return known, None  # only its dead letter is missing
+        if exhausted(delivery.attempt, policy):
+            return Crashed(), None
         try:
             message = read(delivery, self.listening.contract)
         except (UnreadableEvent, InvalidEvent) as error:
             return Unreadable(error), None
+        self._hold.begin(slot, now)
         try:
-            await self._call(message)
+            if self._threads is None:
+                await self.listening.handler(message)
+            else:
+                await self._call_in_thread(message, self._threads)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():  # the drain's cancellation, not the handler's own
+            if self._hold.was_overdue(slot):
+                return Failed(HandlerTimeout(policy.timeout)), message
+            if slot.cancelling():  # the drain's cancellation, not the handler's own
                 raise
             return Failed(error), message
         except (Exception, SystemExit) as error:
             return Failed(error), message
-        return Handled(), message
+        finally:
+            self._hold.end(slot)
+        return HANDLED, message
 
-    async def _call(self, message: EventMessage) -> None:
+    async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
         handler = self.listening.handler
-        if self._threads is None:
-            await handler(message)
-            return
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._threads, lambda: context.run(handler, message))
+        try:
+            result = await loop.run_in_executor(threads, lambda: context.run(handler, message))
+        except asyncio.CancelledError:
+            threads.replace_one()  # no thread can be ended from outside
+            raise
         if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
             await result
 
@@ -274,7 +317,7 @@ class Worker:
         except TransportError as trouble:
             log.warning("%s: not settled, will be delivered again: %s", self.durable, trouble)
         finally:
-            self._in_flight.discard(delivery)
+            self._hold.deliveries.discard(delivery)
 
     async def _bury(self, delivery: Delivery, decision: DeadLetter, outcome: Outcome | None) -> None:
         if isinstance(outcome, (Failed, Unreadable)):
@@ -292,7 +335,7 @@ class Worker:
     def _report(
         self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery
     ) -> None:
-        if isinstance(outcome, Handled) or isinstance(decision, Shutdown):
+        if isinstance(decision, Shutdown):
             return  # a shutdown is reported by the bus, with the failure
         event = message.id if message else f"at sequence {delivery.sequence}"
         event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
@@ -313,17 +356,6 @@ class Worker:
                 )
             case Ack():
                 log.error("%s: event %s failed and is dropped: %s", self.durable, event, what, exc_info=trace)
-
-    async def _keep_alive(self, subscription: Subscription) -> None:
-        """Tell the server every third of `ack_wait` that the events in hand are being worked on."""
-        while True:
-            await asyncio.sleep(subscription.ack_wait / 3)
-            replays = self._replays.buffered if self._replays is not None else ()
-            for delivery in (*self._in_flight, *subscription.buffered, *replays):
-                try:
-                    await delivery.in_progress()
-                except TransportError as error:
-                    log.debug("%s: could not extend an event's time: %s", self.durable, error)
 
     async def _fail(self, cause: BaseException, failure: ListenerFailed) -> None:
         """Take no more events, and say so; what other slots have in hand is finished."""

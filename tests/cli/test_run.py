@@ -258,8 +258,8 @@ def test_a_running_handler_finishes_and_is_acknowledged(
     service.wait_for("handled ada")
     service.wait_for("stopped")
     assert service.end() == 0
-    info = durable(on_server, prefix, "mailer-welcome")
-    assert (info["ack_floor"]["stream_seq"], info["num_ack_pending"]) == (1, 0)
+    assert durable(on_server, prefix, "mailer-welcome")["ack_floor"]["stream_seq"] == 1
+    start("run").wait_for("handling bob")  # never taken, or given back: nobody waits for ack_wait
     assert "handling bob" not in service.output
 
 
@@ -434,18 +434,18 @@ def test_an_event_that_kills_its_workers_ends_in_the_dead_letters(
                 os._exit(7)
 
         def before_server_start():
-            bus.auth.user_created.listen(welcome, listener_name="welcome", ack_wait=1.0, retries=1)
+            bus.auth.user_created.listen(welcome, listener_name="welcome", ack_wait=1.0, retries=2)
         """
     )
     killer = fire("killer")
-    for attempt in (1, 2):
+    for attempt in (1, 2, 3):
         victim = start("run")
         victim.wait_for(f"handling killer attempt {attempt}")
         assert victim.end() == 7
     survivor = start("run")
     survivor.wait_for(
         "error: mailer-welcome: event at sequence 1 goes to the dead letters:"
-        " delivered 2 times without a result, as when its worker dies"
+        " delivered 3 times without a result, as when its worker dies"
     )
     fire("good")
     survivor.wait_for("handling good attempt 1")

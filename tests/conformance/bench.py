@@ -31,8 +31,9 @@ class Bench:
         event: str = "created",
         since: Since = "beginning",
         ack_wait: float = 30.0,
+        ordered: bool = False,
     ) -> Subscription:
-        subscription = await transport.subscribe(Consumer("shop", event, durable, since, ack_wait))
+        subscription = await transport.subscribe(Consumer("shop", event, durable, since, ack_wait, ordered))
         self._stack.push_async_callback(subscription.close)
         return subscription
 

@@ -31,6 +31,18 @@ async def test_the_same_id_is_stored_once(bench: Bench) -> None:
     assert len(await bench.kit.stored(first.stream)) == 1
 
 
+async def test_events_published_together_are_stored_in_their_order(bench: Bench) -> None:
+    transport = await bench.transport()
+    bodies = [f"{number}" for number in range(50)]
+    publishing = []
+    for body in bodies:
+        await transport.room()
+        publishing.append(transport.publish(outgoing(body), timeout=BOUND))
+    acks = [await each for each in publishing]
+    assert [ack.sequence for ack in acks] == list(range(1, 51))
+    assert await take_and_ack(await bench.subscribe(transport), 50) == bodies
+
+
 async def test_an_event_arrives_whole(bench: Bench) -> None:
     transport = await bench.transport()
     before = datetime.now(UTC) - timedelta(seconds=1)
@@ -132,6 +144,51 @@ async def test_in_progress_restarts_ack_wait(bench: Bench) -> None:
     await delivery.ack()
     await subscription.close()
     assert await asyncio.wait_for(again, BOUND) is None
+
+
+async def test_an_ordered_durable_waits_until_each_event_is_done(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, "a", "b")
+    subscription = await bench.subscribe(transport, ordered=True)
+    subscription.ahead = 10
+    bodies = []
+    for attempt in (1, 2, 3):
+        delivery = await take(subscription)
+        assert (delivery.body, delivery.attempt) == (b"a", attempt)
+        await delivery.retry(0.2 if attempt == 1 else 0)
+    delivery = await take(subscription)
+    await delivery.ack()
+    bodies.append(delivery.body)
+    assert bodies == [b"a"] and await take_and_ack(subscription, 1) == ["b"]
+
+
+async def test_what_is_asked_for_ahead_comes_in_order_and_is_there(bench: Bench) -> None:
+    transport = await bench.transport()
+    bodies = [f"{number}" for number in range(40)]
+    await publish(transport, *bodies)
+    subscription = await bench.subscribe(transport)
+    subscription.ahead = 10
+    found: list[str] = []
+    while len(found) < len(bodies):
+        delivery = subscription.next() or await take(subscription)
+        await delivery.ack()
+        found.append(delivery.body.decode())
+    assert found == bodies
+    assert subscription.next() is None
+
+
+async def test_shed_gives_untaken_events_to_others(bench: Bench) -> None:
+    transport = await bench.transport()
+    bodies = [f"{number}" for number in range(20)]
+    await publish(transport, *bodies)
+    slow = await bench.subscribe(transport)
+    slow.ahead = 10
+    first = await take(slow)
+    await slow.shed()
+    assert (slow.ahead, len(slow.buffered)) == (0, 0)
+    others = await take_and_ack(await bench.subscribe(transport), len(bodies) - 1)
+    assert sorted([first.body.decode(), *others]) == sorted(bodies)
+    await first.ack()
 
 
 @pytest.mark.parametrize(("since", "expected"), [("beginning", ["old", "new"]), ("now", ["new"])])

@@ -576,7 +576,8 @@ def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen)
 
         thread = threading.Thread(target=fire)
         thread.start()
-        while not any(session._transport._publisher._waiting for session in bus._sessions.values()):  # type: ignore[union-attr]
+        transport: Any = next(iter(bus._sessions.values()))._transport
+        while not transport._publisher._acknowledgements._waiting:
             thread.join(0.01)
         bus.close()
         (error,) = seen.take(1)

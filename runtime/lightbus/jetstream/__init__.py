@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Coroutine
+from typing import Any
 
 from lightbus import naming
-from lightbus.envelope import HEADROOM, message_size
-from lightbus.errors import EventTooLarge
+from lightbus.envelope import HEADROOM
 from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
@@ -46,21 +47,21 @@ class JetStreamTransport:
             await self._connection.close()
             raise
 
-    async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
-        """Store an event; its stream is made when no stream answers."""
-        subject = naming.subject(self._prefix, event.api, event.event)
-        what = f"{event.api}.{event.event}"
-
-        size, limit = message_size(event.body, event.headers), self._connection.max_payload - HEADROOM
-        if size > limit:
-            raise EventTooLarge(what, event.id, size, limit)
-
-        return await self._publisher.publish(
-            *(subject, event.body, event.headers),
-            what=what,
+    def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
+        """Send an event; its stream is made when no stream answers."""
+        return self._publisher.publish(
+            naming.subject(self._prefix, event.api, event.event),
+            event.body,
+            event.headers,
+            what=f"{event.api}.{event.event}",
             make_stream=lambda: ensure_api_stream(self._connection, self._prefix, event.api),
             timeout=timeout,
+            headroom=HEADROOM,
         )
+
+    async def room(self) -> None:
+        """Let what was sent be written, and wait while too much is left."""
+        await self._publisher.room()
 
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
         """Join a durable, made when missing."""

@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 import nats.errors
-from nats.aio.msg import Msg
 
 from lightbus.errors import (
     ConnectionFailed,
@@ -29,7 +28,7 @@ from lightbus.errors import (
 )
 from lightbus.jetstream import diagnosis
 from lightbus.jetstream.address import Address
-from lightbus.jetstream.client import FencedClient
+from lightbus.jetstream.client import EventClient, Receive
 from lightbus.logs import log
 
 _CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
@@ -71,8 +70,8 @@ class _Subscribed:
     """A subscription, kept so that it can be made again on a new client."""
 
     subject: str
-    receive: Callable[[Msg], Coroutine[Any, Any, None]]
-    handle: Any = None
+    receive: Receive
+    number: int = 0
 
 
 class Connection:
@@ -102,8 +101,8 @@ class Connection:
         self._trouble = ""  # what went wrong last, while the connection is down
         self._subscribed: list[_Subscribed] = []
 
-    def _new_client(self) -> FencedClient:
-        return FencedClient(wants_tls=self.address.wants_tls)
+    def _new_client(self) -> EventClient:
+        return EventClient(wants_tls=self.address.wants_tls)
 
     # -- lifetime ----------------------------------------------------------------------------------
 
@@ -162,7 +161,7 @@ class Connection:
             return self._first_errors[-1]
         return attempt.exception() if attempt.done() and not attempt.cancelled() else None
 
-    def _options(self, client: FencedClient) -> dict[str, Any]:
+    def _options(self, client: EventClient) -> dict[str, Any]:
         tls = self._tls_context()
 
         def guarded(callback: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Any]:
@@ -235,7 +234,7 @@ class Connection:
 
     @property
     def is_up(self) -> bool:
-        """Whether something can be sent now."""
+        """Whether the connection is up now."""
         return self._up.is_set()
 
     @property
@@ -281,19 +280,12 @@ class Connection:
         """Return a fresh reply subject within this connection's permissions."""
         return self._client.new_inbox()
 
-    async def subscribe(self, subject: str, callback: Callable[[Msg], None]) -> Callable[[], Any]:
-        """Receive a subject's messages; survives reconnects.
+    async def subscribe(self, subject: str, receive: Receive) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Receive a subject's messages as they are read; survives reconnects.
 
         Returns:
             A coroutine function that ends the subscription; messages already on their way are still received.
         """
-
-        async def receive(message: Msg) -> None:
-            try:
-                callback(message)
-            except Exception:  # raising would end nats-py's delivery
-                log.exception("a defect while receiving from %s", message.subject)
-
         subscribed = _Subscribed(subject, receive)
         await self._attach(subscribed)
         self._subscribed.append(subscribed)
@@ -302,33 +294,40 @@ class Connection:
             self._subscribed.remove(subscribed)
             if not self._up.is_set():
                 return
-            if not await _bounded(subscribed.handle.drain(), _DRAIN_TIMEOUT) and not self.closing:
+            if not await _bounded(self._client.end(subscribed.number), _DRAIN_TIMEOUT) and not self.closing:
                 await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
 
         return end
 
     async def _attach(self, subscribed: _Subscribed) -> None:
         try:
-            subscribed.handle = await self._client.subscribe(
-                subscribed.subject, cb=subscribed.receive, pending_msgs_limit=-1, pending_bytes_limit=-1
-            )
+            subscribed.number = await self._client.receive(subscribed.subject, subscribed.receive)
         except (nats.errors.Error, OSError) as error:
             raise TransportError(f"cannot subscribe to {subscribed.subject}: {error}") from error
 
-    async def publish(
-        self, subject: str, body: bytes = b"", *, reply: str = "", headers: dict[str, str] | None = None
-    ) -> None:
+    def send(self, subject: str, body: bytes = b"", *, reply: str = "", header: bytes = b"") -> None:
         """Send a message without waiting for anything.
+
+        Args:
+            subject, reply: literal subjects.
+            body: the message.
+            header: its header block.
 
         Raises:
             TransportError: the connection is down right now, so nothing was sent.
         """
         if not self._up.is_set():
             raise TransportError(self.why_down)
-        try:
-            await self._client.publish(subject, body, reply=reply, headers=headers or None)
-        except (nats.errors.Error, OSError) as error:
-            raise TransportError(f"not sent: {error}") from error
+        self._client.send(subject, reply, header, body)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to be written that whoever has much to send should call `room()` before."""
+        return self._client.is_full
+
+    async def room(self) -> None:
+        """Wait, for a limited time, until what was sent has been written."""
+        await self._client.room()
 
     async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
         """Send a request and return the answer's body.

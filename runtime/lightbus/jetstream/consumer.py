@@ -1,4 +1,4 @@
-"""Consuming with our own pull loop (ADR-37): one inbox, raw pull requests, heartbeats, pulls again after a break.
+"""Consuming with our own pulls (ADR-37): overlapping requests, heartbeats, a new pull after a break.
 
 nats-py's `fetch` sleeps through a server restart, hides a deleted consumer and ignores missed heartbeats
 (measured on 2.16); here each of these ends or renews the pull at once.
@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import msgspec
-from nats.aio.msg import Msg
 
 from lightbus.deadletter import Failure, Letter, first_letter
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.message import Message
 from lightbus.jetstream.provision import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.naming import Place
@@ -30,6 +28,7 @@ _PAUSE = 0.5  # seconds until a pull that was refused is made again
 _CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
 _NANOSECONDS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PULL = b'{"batch": %d, "expires": %d, "idle_heartbeat": %d}'
 _GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
 
 
@@ -52,8 +51,9 @@ EVENTS = Pace(30.0, 5.0)
 class PullSubscription:
     """A worker's share of a durable; see `lightbus.transport.Subscription`.
 
-    Asks the server for as many events as there are `take()`s waiting, so that no event waits here while another
-    worker is idle. After a break it may get some twice over; those wait in the buffer.
+    Keeps as many events asked for as there are `take()`s waiting, and `ahead` more. Those more are asked for by the
+    half, so that the next request is on its way while the last one is still being served. After a break it may get
+    some events twice over; those wait in the buffer.
 
     Args:
         connection: a connected connection.
@@ -76,35 +76,42 @@ class PullSubscription:
     ) -> None:
         self._connection, self.dead_letters = connection, dead_letters
         self.stream, self.durable, self.ack_wait = stream, durable, ack_wait
+        self.ahead = 0
         self._pace = pace
-        self._inbox = connection.new_inbox()
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._waiting: deque[asyncio.Future[PullDelivery | None]] = deque()
         self._buffer: deque[PullDelivery] = deque()
         self._asked = 0  # events the server still owes us
-        self._pull_number = 0  # of the pulls that count; news of older ones is ignored
+        self._inbox, self._reply = "", ""
+        self._round = 0  # of pulls; the last token of their reply subject. News of older ones is ignored
         self._heard = 0.0  # loop time of the last sign of life
         self._error: TransportError | None = None
         self._closed = False
-        self._demand = asyncio.Event()
+        self._pause: asyncio.TimerHandle | None = None  # no pull is made meanwhile
         self._tasks: set[asyncio.Task[None]] = set()
-        self._end: Any = None
+        self._end: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def start(self) -> None:
-        """Subscribe the inbox and begin to pull."""
-        self._end = await self._connection.subscribe(f"{self._inbox}.*", self._received)
-        self._connection.when_down(self._start_over)
-        self._connection.when_up(self._demand.set)
+        """Subscribe an inbox and begin to pull."""
+        self._loop = asyncio.get_running_loop()
+        await self._open()
+        self._connection.when_down(self._forget_pulls)
+        self._connection.when_up(self._pull)
         self._connection.when_denied(self._denied)
-        self._tasks = {
-            asyncio.create_task(self._pull(), name=f"{self.durable}/pull"),
-            asyncio.create_task(self._watch(), name=f"{self.durable}/watch"),
-        }
+        self._begin(self._watch())
 
     @property
     def buffered(self) -> Collection[PullDelivery]:
         """Events that have arrived and were not taken yet."""
         return self._buffer
+
+    def next(self) -> PullDelivery | None:
+        """Return the next event if it is here; see `Subscription.next`."""
+        if not self._buffer or self._closed or self._error is not None:
+            return None
+        delivery = self._buffer.popleft()
+        self._pull()
+        return delivery
 
     async def take(self) -> PullDelivery | None:
         """Wait for the next event; see `Subscription.take`."""
@@ -113,10 +120,10 @@ class PullSubscription:
         if self._closed:
             return None
         if self._buffer:
-            return self._buffer.popleft()
-        future: asyncio.Future[PullDelivery | None] = asyncio.get_running_loop().create_future()
+            return self.next()
+        future: asyncio.Future[PullDelivery | None] = self._loop.create_future()
         self._waiting.append(future)
-        self._demand.set()
+        self._pull()
         try:
             return await future
         except asyncio.CancelledError:
@@ -126,12 +133,27 @@ class PullSubscription:
                 self._buffer.appendleft(delivery)
             raise
 
+    async def shed(self) -> None:
+        """Give back what nobody took; see `Subscription.shed`."""
+        self.ahead = 0
+        end, waiting = self._end, tuple(self._buffer)
+        await self._open()  # pulls of the old inbox end with it, or what is given back would come here again
+        self._pull()
+        if end is not None:
+            await end()
+        for delivery in waiting:
+            if delivery in self._buffer:
+                self._buffer.remove(delivery)
+                await self._give_back(delivery)
+
     async def close(self) -> None:
         """Stop pulling, then give back what nobody took; see `Subscription.close`."""
         if self._closed:
             return
         self._closed = True
-        self._connection.forget(self._start_over, self._demand.set, self._denied)
+        self._connection.forget(self._forget_pulls, self._pull, self._denied)
+        if self._pause is not None:
+            self._pause.cancel()
         if tasks := tuple(self._tasks):
             for task in tasks:
                 task.cancel()
@@ -143,48 +165,63 @@ class PullSubscription:
         if self._end is not None:
             await self._end()  # what is on its way arrives in the buffer
         while self._buffer:
-            delivery = self._buffer.popleft()
-            try:
-                await delivery.retry(0)
-            except TransportError as error:
-                log.debug("%s: an unhandled event returns after ack_wait: %s", self.durable, error)
+            await self._give_back(self._buffer.popleft())
+
+    async def _give_back(self, delivery: PullDelivery) -> None:
+        try:
+            await delivery.retry(0)
+        except TransportError as error:
+            log.debug("%s: an unhandled event returns after ack_wait: %s", self.durable, error)
 
     # -- pulling -----------------------------------------------------------------------------------
 
-    async def _pull(self) -> None:
-        """Keep as many events asked for as there are free slots."""
-        while True:
-            await self._demand.wait()
-            self._demand.clear()
-            missing = len(self._waiting) - self._asked
-            if missing <= 0 or not await self._connection.ready(self._pace.expires):
-                continue
-            request = {
-                "batch": missing,
-                "expires": int(self._pace.expires * _NANOSECONDS),
-                "idle_heartbeat": int(self._pace.heartbeat * _NANOSECONDS),
-            }
-            self._asked += missing
-            self._heard = asyncio.get_running_loop().time()
-            try:
-                reply = f"{self._inbox}.{self._pull_number}"
-                await self._connection.publish(self._next, msgspec.json.encode(request), reply=reply)
-            except TransportError as error:
-                log.debug("%s: %s", self.durable, error)
-                self._start_over()
-                await asyncio.sleep(_PAUSE)
-                self._demand.set()
+    async def _open(self) -> None:
+        """Have answers to pulls come to a fresh inbox."""
+        inbox = self._connection.new_inbox()
+        self._end = await self._connection.subscribe(f"{inbox}.*", self._received)
+        self._inbox = inbox
+        self._forget_pulls()
+
+    def _pull(self) -> None:
+        """Ask for what is missing, if there is somebody to ask."""
+        missing = len(self._waiting) + self.ahead - len(self._buffer) - self._asked
+        is_enough = self._asked >= len(self._waiting) and missing * 2 < self.ahead
+        if missing <= 0 or is_enough or self._pause is not None or self._closed or self._error is not None:
+            return
+        request = _PULL % (missing, self._pace.expires * _NANOSECONDS, self._pace.heartbeat * _NANOSECONDS)
+        try:
+            self._connection.send(self._next, request, reply=self._reply)
+        except TransportError:
+            return  # the connection tells when it is back
+        if not self._asked:
+            self._heard = self._loop.time()
+        self._asked += missing
+
+    def _forget_pulls(self) -> None:
+        """Forget what was asked for; what still comes of it is kept in the buffer."""
+        self._asked = 0
+        self._round += 1
+        self._reply = f"{self._inbox}.{self._round}"
+
+    def _pull_later(self) -> None:
+        """Ask for nothing for a moment."""
+
+        def over() -> None:
+            self._pause = None
+            self._pull()
+
+        if self._pause is None and not self._closed:
+            self._pause = self._loop.call_later(_PAUSE, over)
 
     async def _watch(self) -> None:
         """Pull again when the server has fallen silent on a waiting pull."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._pace.heartbeat / 2)
-            silent = loop.time() - self._heard
-            if self._asked and silent > self._pace.heartbeat * _MISSED and await self._connection.ready(0):
+            silent = self._loop.time() - self._heard
+            if self._asked and silent > self._pace.heartbeat * _MISSED and self._connection.is_up:
                 log.warning("%s: no heartbeat for %.0f s, pulling again", self.durable, silent)
-                self._start_over()
-                self._demand.set()
+                self._forget_pulls()
+                self._pull()
 
     async def _look_into(self, trouble: str) -> None:
         """A pull was refused: the durable is gone, or it cannot be served for a moment (ADR-22)."""
@@ -194,45 +231,42 @@ class PullSubscription:
         except ApiError as error:
             if error.err_code in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
                 self._fail(ConsumerLost(f"durable {self.durable!r} of stream {self.stream!r} does not exist"))
-                return
         except TransportError as error:
             log.debug("%s: %s", self.durable, error)
-        await asyncio.sleep(_PAUSE)
-        self._demand.set()
 
-    def _start_over(self) -> None:
-        """Forget what was asked for; what still comes of it is kept in the buffer."""
-        self._pull_number += 1
-        self._asked = 0
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"{self.durable}/pull")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _received(self, message: Msg) -> None:
-        self._heard = asyncio.get_running_loop().time()
+    def _received(self, message: Message) -> None:
+        self._heard = self._loop.time()
         if message.reply.startswith("$JS.ACK."):
             self._arrived(self._delivery(message))
             return
-        headers = message.headers or {}
-        status, text = headers.get("Status", ""), headers.get("Description", "")
-        if status == "100" or message.subject != f"{self._inbox}.{self._pull_number}":
+        status, text = message.status
+        if status == "100" or message.subject != self._reply:
             return  # a heartbeat, or news of a pull that was given up
-        if status == "408" and "Nats-Pending-Messages" in headers:  # expired; these will not come
-            self._asked = max(0, self._asked - int(headers["Nats-Pending-Messages"]))
-            self._demand.set()
+        pending = message.headers.get("Nats-Pending-Messages", "")
+        if status == "408" and pending.isdecimal():  # expired; these will not come
+            self._asked = max(0, self._asked - int(pending))
+            self._pull()
         elif status == "409" and text.lower() in _GONE:
             where = f"durable {self.durable!r} of stream {self.stream!r}"
             self._fail(ConsumerLost(f"{where} was removed on the server ({text})"))
         elif status in ("400", "423") or text.lower().startswith("exceeded maxrequest"):
             self._fail(TransportError(f"the server refuses to deliver to {self.durable!r}: {status} {text}"))
         else:  # 503 nobody there, 409 leadership change, server shutdown or too many waiting pulls
-            self._start_over()
-            task = asyncio.create_task(self._look_into(f"{status} {text}"), name=f"{self.durable}/check")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._forget_pulls()
+            self._pull_later()
+            self._begin(self._look_into(f"{status} {text}"))
 
-    def _delivery(self, message: Msg) -> PullDelivery:
+    def _delivery(self, message: Message) -> PullDelivery:
         return PullDelivery(message, self)
 
     def _arrived(self, delivery: PullDelivery) -> None:
-        self._asked = max(0, self._asked - 1)
+        if self._asked:
+            self._asked -= 1
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():
@@ -255,9 +289,9 @@ class PullSubscription:
 
     # -- for deliveries ------------------------------------------------------------------------------
 
-    async def send(self, reply: str, body: bytes) -> None:
+    def send(self, reply: str, body: bytes) -> None:
         """Send an acknowledgement of any kind."""
-        await self._connection.publish(reply, body)
+        self._connection.send(reply, body)
 
     async def confirm(self, reply: str, body: bytes) -> None:
         """Send an acknowledgement of any kind, and wait until the server has it.
@@ -271,46 +305,56 @@ class PullSubscription:
 class PullDelivery:
     """One delivery; see `lightbus.transport.Delivery`."""
 
-    __slots__ = (
-        "_subscription",
-        "attempt",
-        "body",
-        "headers",
-        "replay_of",
-        "reply",
-        "sequence",
-        "subject",
-        "time",
-    )
+    __slots__ = ("_message", "_subscription", "_tokens", "attempt")
 
-    def __init__(self, message: Msg, subscription: PullSubscription) -> None:
-        self._subscription = subscription
-        self.subject: str = message.subject
-        self.body: bytes = message.data
-        self.headers: Mapping[str, str] = message.headers or {}
-        self.reply: str = message.reply
+    replay_of = 0
+
+    def __init__(self, message: Message, subscription: PullSubscription) -> None:
+        self._message, self._subscription = message, subscription
         # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<time>.<left>, or the longer second form
         # with a domain and account before the stream (ADR-15)
         tokens = message.reply.split(".")
-        first = 4 if len(tokens) == 9 else 6
-        self.replay_of = 0
-        self.attempt = int(tokens[first])
-        self.sequence = int(tokens[first + 1])
-        self.time = _EPOCH + timedelta(microseconds=int(tokens[first + 3]) // 1000)
+        self._tokens = tokens[4:] if len(tokens) == 9 else tokens[6:]
+        self.attempt = int(self._tokens[0])
+
+    @property
+    def subject(self) -> str:
+        """The subject the event was published on."""
+        return self._message.subject
+
+    @property
+    def body(self) -> bytes:
+        """The stored bytes."""
+        return self._message.body
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The stored headers."""
+        return self._message.headers
+
+    @property
+    def sequence(self) -> int:
+        """The event's place in its stream."""
+        return int(self._tokens[1])
+
+    @property
+    def time(self) -> datetime:
+        """When the event was stored."""
+        return _EPOCH + timedelta(microseconds=int(self._tokens[3]) // 1000)
 
     async def ack(self) -> None:
         """Settle: the event is done."""
-        await self._subscription.send(self.reply, b"+ACK")
+        self._subscription.send(self._message.reply, b"+ACK")
 
     async def retry(self, after: float) -> None:
         """Settle: deliver the event again later."""
         delay = f'-NAK {{"delay": {int(after * _NANOSECONDS)}}}' if after > 0 else "-NAK"
-        await self._subscription.send(self.reply, delay.encode())
+        self._subscription.send(self._message.reply, delay.encode())
 
     async def dead_letter(self, failure: Failure) -> None:
         """Settle: copy the event to the dead letters, wait for the confirmation, then end it on the stream."""
         await self._subscription.dead_letters.keep(self._letter(failure))
-        await self._subscription.confirm(self.reply, f"+TERM {failure.reason}".encode())
+        await self._subscription.confirm(self._message.reply, f"+TERM {failure.reason}".encode())
 
     def _letter(self, failure: Failure) -> Letter:
         stream, durable = self._subscription.stream, self._subscription.durable
@@ -324,4 +368,4 @@ class PullDelivery:
 
     async def in_progress(self) -> None:
         """Restart the event's `ack_wait`."""
-        await self._subscription.send(self.reply, b"+WPI")
+        self._subscription.send(self._message.reply, b"+WPI")

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from nats.aio.msg import Msg
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.message import Message
 
 _BATCH = 256  # messages of one request,
 _BATCH_BYTES = 1024 * 1024  # unless they are large
@@ -71,7 +71,7 @@ async def message_at(connection: Connection, stream: str, sequence: int) -> Stor
 
 async def _ask(connection: Connection, subject: str, request: dict[str, Any] | None) -> list[StoredMessage]:
     """Send a request and gather its answer: one message, or a batch up to its end."""
-    answers: asyncio.Queue[Msg | PermissionDenied] = asyncio.Queue()
+    answers: asyncio.Queue[Message | PermissionDenied] = asyncio.Queue()
 
     def denied(action: str, denied_subject: str) -> None:
         if (action, denied_subject) == ("publish", subject.lower()):
@@ -82,7 +82,7 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
     connection.when_denied(denied)
     found: list[StoredMessage] = []
     try:
-        await connection.publish(subject, msgspec.json.encode(request), reply=inbox)
+        connection.send(subject, msgspec.json.encode(request), reply=inbox)
         while True:
             try:
                 answer = await asyncio.wait_for(answers.get(), _TIMEOUT)
@@ -90,13 +90,13 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
                 raise TransportError(f"no answer on {subject} within {_TIMEOUT:g} s") from error
             if isinstance(answer, PermissionDenied):
                 raise answer
-            headers = dict(answer.headers or {})
-            status = headers.get("Status", "")
+            status, text = answer.status
             if status in (_NONE, _END):
                 return found
             if status:
-                raise TransportError(_refusal(subject, status, headers.get("Description", "")))
-            found.append(_stored(headers, answer.data))
+                raise TransportError(_refusal(subject, status, text))
+            headers = answer.headers
+            found.append(_stored(headers, answer.body))
             if "Nats-Num-Pending" not in headers:  # one message was asked for, or the server knows no batches
                 return found
     finally:

@@ -14,6 +14,7 @@ from lightbus.logs import log
 from lightbus.transport import Consumer
 
 _NANOSECONDS = 1_000_000_000
+_MAX_ACK_PENDING = 10_000  # what several workers have at hand, and what waits for its next try, together
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
 STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
 _STREAM_NAME_IN_USE, _CONSUMER_EXISTS = 10058, 10148
@@ -161,7 +162,7 @@ async def _create_consumer(
         "ack_policy": "explicit",
         "ack_wait": int(consumer.ack_wait * _NANOSECONDS),
         "max_deliver": -1,  # the bus counts attempts itself, so that the last one ends in the dead letters
-        "max_ack_pending": 1000,
+        "max_ack_pending": 1 if consumer.ordered else _MAX_ACK_PENDING,
         **_start(consumer),
     }
     request = {"stream_name": stream, "config": config, "action": "create"}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-
-from nats.aio.msg import Msg
+from datetime import datetime
 
 from lightbus import deadletter, naming
 from lightbus.deadletter import Failure, Letter
 from lightbus.errors import PermissionDenied
 from lightbus.jetstream.consumer import Pace, PullDelivery, PullSubscription
+from lightbus.jetstream.message import Message
 from lightbus.logs import log
 from lightbus.naming import Place
 
@@ -19,7 +20,7 @@ RARELY = Pace(300.0, 30.0)  # replays are seldom, and every listener waits for t
 class ReplaySubscription(PullSubscription):
     """A worker's share of the replays sent to its listener; see `lightbus.transport.Subscription`."""
 
-    def _delivery(self, message: Msg) -> PullDelivery:
+    def _delivery(self, message: Message) -> PullDelivery:
         found = naming.place_of(message.subject)
         if found is None:  # not sent by us; to be read like any event, and to end as a dead letter
             log.warning("%s: what came on %s is no replay", self.durable, message.subject)
@@ -30,14 +31,32 @@ class ReplaySubscription(PullSubscription):
 class ReplayDelivery(PullDelivery):
     """One delivery of a replay, told as the event it was; see `lightbus.transport.Delivery`."""
 
-    __slots__ = ("_replayed",)
+    __slots__ = ("_place", "_replayed", "replay_of")
 
-    def __init__(self, message: Msg, subscription: ReplaySubscription, place: Place, number: int) -> None:
+    def __init__(self, message: Message, subscription: ReplaySubscription, place: Place, number: int) -> None:
         super().__init__(message, subscription)
-        self._replayed = deadletter.decode(place, number, self.headers, self.body, self.time)
-        self.replay_of = number
-        self.subject, self.headers = self._replayed.subject, self._replayed.headers
-        self.sequence, self.time = place.sequence, place.stored
+        self._place, self.replay_of = place, number
+        self._replayed = deadletter.decode(place, number, message.headers, message.body, super().time)
+
+    @property
+    def subject(self) -> str:
+        """The subject the event was published on."""
+        return self._replayed.subject
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The event's own headers."""
+        return self._replayed.headers
+
+    @property
+    def sequence(self) -> int:
+        """The event's place in its stream."""
+        return self._place.sequence
+
+    @property
+    def time(self) -> datetime:
+        """When the event was stored."""
+        return self._place.stored
 
     async def ack(self) -> None:
         """Settle: the event is done, so its dead letter goes first."""
@@ -48,7 +67,7 @@ class ReplayDelivery(PullDelivery):
                 "%s: dead letter %d was handled and stays all the same: %s",
                 *(self._subscription.durable, self.replay_of, error),
             )
-        await self._subscription.confirm(self.reply, b"+ACK")
+        await self._subscription.confirm(self._message.reply, b"+ACK")
 
     def _letter(self, failure: Failure) -> Letter:
         return replace(self._replayed, failure=failure, attempts=self.attempt)

@@ -66,10 +66,12 @@ class Durable:
     Attributes:
         subject: what it listens to; one that ends in `>` stands for all that begin so.
         ack_wait: seconds after which an unsettled event falls due again.
+        ordered: whether an event is handed out only after the one before it was settled.
     """
 
     subject: str
     ack_wait: float
+    ordered: bool
     position: int  # sequence of the last message that was delivered at least once
     pending: dict[int, _Pending] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
@@ -183,7 +185,8 @@ class MemoryBroker:
             durable = kept.durables.get(consumer.durable)
             if durable is None:
                 position = _start(kept, consumer)
-                durable = kept.durables[consumer.durable] = Durable(subject, consumer.ack_wait, position)
+                durable = Durable(subject, consumer.ack_wait, consumer.ordered, position)
+                kept.durables[consumer.durable] = durable
             elif durable.subject != subject:
                 raise ProvisionError(
                     f"durable {consumer.durable!r} of stream {stream!r} already listens to {durable.subject!r},"
@@ -209,7 +212,7 @@ class MemoryBroker:
                 if sequence in kept.messages:
                     return self._hand_out(durable, kept.messages[sequence], now)
                 self.settle(durable, sequence)  # it was deleted meanwhile
-            while durable.position < kept.last:
+            while durable.position < kept.last and not (durable.ordered and durable.pending):
                 durable.position += 1
                 message = kept.messages.get(durable.position)
                 if message is not None and durable.wants(message.subject):
@@ -232,6 +235,8 @@ class MemoryBroker:
         with self._lock:
             durable.pending.pop(sequence, None)
             durable.attempts.pop(sequence, None)
+        if durable.ordered:
+            self._notify()
 
     def postpone(self, durable: Durable, sequence: int, attempt: int, seconds: float) -> None:
         """Set when an unsettled event falls due; a delivery that was superseded is ignored."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Set
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from lightbus import deadletter, naming
 from lightbus.deadletter import Failure, Filter, Letter
@@ -35,8 +36,11 @@ class MemoryTransport:
         """Begin to use the broker."""
         self._connected = True
 
-    async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
+    def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
         """Store an event at once."""
+        return self._publish(event)
+
+    async def _publish(self, event: Outgoing) -> PubAck:
         if not self._connected:
             raise ConnectionFailed("memory://", "the transport is closed", "Create a new bus.")
         size, limit = message_size(event.body, event.headers), MAX_PAYLOAD - HEADROOM
@@ -45,6 +49,10 @@ class MemoryTransport:
         stream = naming.stream(self._prefix, event.api)
         subject = naming.subject(self._prefix, event.api, event.event)
         return self._broker.store(stream, subject, event.body, event.headers)
+
+    async def room(self) -> None:
+        """There is always room; others get their turn."""
+        await asyncio.sleep(0)
 
     async def subscribe(self, consumer: Consumer) -> MemorySubscription:
         """Join a durable."""
@@ -77,6 +85,7 @@ class MemorySubscription:
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self.ahead = 0  # nothing is fetched ahead here
         broker.watch(self._wake)
 
     @property
@@ -89,12 +98,18 @@ class MemorySubscription:
         """Nothing is fetched ahead here."""
         return ()
 
+    def next(self) -> MemoryDelivery | None:
+        """Return the next event that is due."""
+        if not self._closed and (found := self._broker.next(self._stream, self._durable)):
+            return self._delivery(*found)
+        return None
+
     async def take(self) -> MemoryDelivery | None:
         """Wait for the next event that is due."""
         while not self._closed:
             self._changed.clear()
-            if found := self._broker.next(self._stream, self._durable):
-                return self._delivery(*found)
+            if delivery := self.next():
+                return delivery
             deadline = self._broker.next_deadline(self._durable)
             seconds = None if deadline is None else self._broker.clock.seconds_until(deadline)
             try:
@@ -106,6 +121,10 @@ class MemorySubscription:
     def _delivery(self, message: Stored, attempt: int) -> MemoryDelivery:
         place = Place(self._stream, self._name, message.sequence, datetime.fromtimestamp(message.time, UTC))
         return MemoryDelivery(self._broker, self._dead_letters, self._durable, message, place, attempt)
+
+    async def shed(self) -> None:
+        """Nothing is buffered here."""
+        self.ahead = 0
 
     async def close(self) -> None:
         """End every waiting `take()`; nothing is buffered here."""

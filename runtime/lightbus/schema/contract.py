@@ -7,6 +7,7 @@ accepts what a newer producer added, and passes on only what the schema declares
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -160,13 +161,13 @@ class EventContract:
             if value is UNSET:
                 continue
             data[wire] = value
-            if type(value) not in _JSON_SCALARS or (type(value) is str and not value.isascii()):
+            if not _is_plain(value):
                 rich.append(wire)
         for wire, default in self._defaults:
             if wire not in data:
                 data[wire] = _fresh(default)
         problems = self._simplify(data, rich) if rich else []
-        if self._is_silent:
+        if self._is_silent and not data.keys() <= self._names.keys():
             problems += self._undeclared(data)
         try:
             if not problems and self._written.is_valid(data):
@@ -177,6 +178,19 @@ class EventContract:
         except ValueError as error:  # a name that is not Unicode text
             problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
         raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
+
+    def given(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of an encoded payload by Python name, each as the caller gave it.
+
+        Args:
+            arguments: what `encode` was given.
+            data: what it returned; holds the defaults that were filled in.
+        """
+        values = {}
+        for wire, value in data.items():
+            given = arguments.get(wire, UNSET)
+            values[self._names.get(wire, wire)] = value if given is UNSET else given
+        return values
 
     def decode(self, data: object) -> dict[str, Any]:
         """Check the payload of an event that arrived and make Python values of it.
@@ -321,6 +335,13 @@ class EventContract:
 
     def __repr__(self) -> str:
         return f"<EventContract {self.full_name} from {self.source}>"
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is JSON as it is, at a glance."""
+    if type(value) is str:
+        return value.isascii()  # what is not may hold half a character
+    return type(value) in _JSON_SCALARS or (type(value) is float and math.isfinite(value))
 
 
 def _fresh(default: object) -> Any:

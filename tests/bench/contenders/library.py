@@ -30,6 +30,8 @@ class Stub:
     async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
         return PubAck("stream", 1, False)
 
+    async def room(self) -> None: ...
+
     async def subscribe(self, consumer: Consumer) -> StubSubscription:
         return StubSubscription(self)
 
@@ -44,18 +46,26 @@ class Stub:
 class StubSubscription:
     ack_wait = 30.0
     buffered: Collection[StubDelivery] = ()
+    ahead = 0
 
     def __init__(self, stub: Stub) -> None:
         self._stub = stub
         self._closed = asyncio.Event()
 
+    def next(self) -> StubDelivery | None:
+        if not self._stub.left:
+            return None
+        self._stub.left -= 1
+        return self._stub.delivery
+
     async def take(self) -> StubDelivery | None:
-        if self._stub.left:
-            self._stub.left -= 1
-            return self._stub.delivery
+        if delivery := self.next():
+            return delivery
         self._stub.all_taken.set()
         await self._closed.wait()
         return None
+
+    async def shed(self) -> None: ...
 
     async def close(self) -> None:
         self._closed.set()

@@ -1,0 +1,56 @@
+"""A NATS message as it crosses the wire, and its header block (ADR-4). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VERSION = b"NATS/1.0"
+_LINE_ENDS = str.maketrans("\r\n", "  ")
+
+
+class Message:
+    """A message that arrived.
+
+    Attributes:
+        subject, reply: its subjects; no reply is "".
+        header: the header block, b"" without.
+        body: what it carries.
+    """
+
+    __slots__ = ("body", "header", "reply", "subject")
+
+    def __init__(self, subject: str, reply: str, header: bytes, body: bytes) -> None:
+        self.subject, self.reply, self.header, self.body = subject, reply, header, body
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers by name; a status line from the server is not among them."""
+        return read_headers(self.header)
+
+    @property
+    def status(self) -> tuple[str, str]:
+        """The server's status and its words, such as `("503", "No Responders")`; both "" for any other message."""
+        line = self.header.partition(b"\r\n")[0].removeprefix(VERSION).strip().decode("utf-8", "replace")
+        number, _, text = line.partition(" ")
+        return number, text.strip()
+
+
+def header_block(headers: Mapping[str, str]) -> bytes:
+    """Write headers as the block of a message, b"" without any; line ends in values become spaces."""
+    if not headers:
+        return b""
+    lines = []
+    for name, value in headers.items():
+        text = value.strip()
+        lines.append(f"{name}: {text if text.isprintable() else text.translate(_LINE_ENDS)}\r\n")
+    return f"NATS/1.0\r\n{''.join(lines)}\r\n".encode()
+
+
+def read_headers(block: bytes) -> dict[str, str]:
+    """Read a header block; lines that are no header are passed over, and of a repeated name the last counts."""
+    found: dict[str, str] = {}
+    for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon and name.isascii() and len(name.split()) == 1:
+            found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,62 @@
+"""nats-py's parser, with a short way for messages that are in the buffer whole.
+
+nats-py tries up to seven regular expressions on a message's first line, copies it out of a `bytearray`, and awaits a
+coroutine for it: half of what receiving took (measured on 2.16). Here the message is cut out of the bytes that were
+read. Whatever is not a whole message (its other half comes later, or it is another operation) goes to nats-py's
+parser, exactly that and no more. Source: the NATS client protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nats.errors import ProtocolError
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
+
+_END = b"\r\n"
+
+
+class EventParser(Parser):
+    """Finds the messages in what is read, and hands each to the client.
+
+    Args:
+        client: the nats-py client; its `deliver` is asked first, and then its own way of processing.
+        deliver: takes a message (subscription, subject, reply, header block, body), or says that it does not.
+    """
+
+    def __init__(self, client: Any, deliver: Callable[[int, bytes, bytes, bytes, bytes], bool]) -> None:
+        super().__init__(client)
+        self._deliver = deliver
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Take in what was read from the socket."""
+        if self.state != AWAITING_CONTROL_LINE:  # the rest of a message whose first part came before
+            missing = self.needed + len(_END) - len(self.buf)
+            await super().parse(data[:missing])
+            data = data[missing:]
+        elif self.buf:
+            data = bytes(self.buf) + data
+            self.buf.clear()
+        position = 0
+        while (end := data.find(_END, position)) >= 0:
+            line = data[position:end].split()
+            start = end + len(_END)
+            if line[:1] not in ([b"MSG"], [b"HMSG"]):
+                await super().parse(data[position:start])
+                position = start
+                continue
+            try:
+                number, stop = int(line[2]), start + int(line[-1])
+                headed = start + int(line[-2]) if line[0] == b"HMSG" else start
+            except (ValueError, IndexError) as error:
+                raise ProtocolError("nats: malformed message") from error
+            if len(data) < stop + len(_END):
+                break
+            position = stop + len(_END)
+            reply = line[3] if len(line) == (6 if headed > start else 5) else b""
+            header, body = data[start:headed], data[headed:stop]
+            if not self._deliver(number, line[1], reply, header, body):
+                await self.nc._process_msg(number, line[1], reply, body, header or None)
+        if position < len(data):
+            await super().parse(data[position:])

@@ -1,0 +1,260 @@
+"""How a listener takes its events, on a real nats-server: order, limits, and who gets what."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+import lightbus
+from lightbus import Backoff, EventMessage, UsageError, naming
+from lightbus.dynamic import DynamicBus
+from lightbus.testing import NatsServer
+from tests.conformance.kits import look_into, stored_messages
+
+BOUND = 30.0
+AT_ONCE = Backoff(first=0, limit=0)
+
+Service = Callable[[], DynamicBus]
+pytestmark = pytest.mark.usefixtures("job_api")
+
+
+@pytest.fixture
+async def service(nats_server: NatsServer, prefix: str) -> AsyncIterator[Service]:
+    """Start processes of one service; all are closed at the test's end."""
+    buses: list[DynamicBus] = []
+
+    def start() -> DynamicBus:
+        buses.append(lightbus.create(url=nats_server.url, prefix=prefix, service_name="jobs", grace=0))
+        return buses[-1]
+
+    yield start
+    for bus in buses:
+        await bus.close_async()
+
+
+async def fire(bus: DynamicBus, *names: str) -> None:
+    for name in names:
+        await bus.job.wanted.fire_async(name=name)
+
+
+async def durable(url: str, prefix: str, listener: str) -> dict[str, Any]:
+    async with look_into(url) as server:
+        return await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'job')}.jobs-{listener}")
+
+
+async def letters(url: str, prefix: str) -> int:
+    async with look_into(url) as server:
+        return len(await stored_messages(server, naming.dead_letter_stream(prefix)))
+
+
+class Seen(list[Any]):
+    """What handlers noted, from any thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop, self._news = asyncio.get_running_loop(), asyncio.Event()
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        self._loop.call_soon_threadsafe(self._news.set)
+
+    async def until(self, condition: Callable[[], Any], *, bound: float = BOUND) -> None:
+        """Wait until what is here meets a condition."""
+        async with asyncio.timeout(bound):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+
+async def test_an_ordered_listener_retries_before_it_goes_on(service: Service) -> None:
+    seen = Seen()
+
+    async def handler(event: EventMessage, name: str) -> None:
+        seen.append(name)
+        if name == "a" and event.attempt < 3:
+            raise ValueError
+
+    bus = service()
+    await fire(bus, "a", "b", "c")
+    await bus.job.wanted.listen_async(
+        handler, listener_name="l", ordered=True, backoff=Backoff(first=0.05, limit=0.05)
+    )
+    await seen.until(lambda: len(seen) == 5)
+    assert seen == ["a", "a", "a", "b", "c"]
+
+
+async def test_ordered_and_concurrent_exclude_each_other(service: Service) -> None:
+    with pytest.raises(UsageError, match="ordered=True handles one event at a time"):
+        await service().job.wanted.listen_async(
+            lambda name: None, listener_name="l", ordered=True, concurrency=2
+        )
+
+
+@pytest.mark.parametrize("no_retry", [LookupError, (ZeroDivisionError, LookupError)])
+async def test_some_exceptions_are_never_retried(
+    service: Service, nats_server: NatsServer, prefix: str, no_retry: Any
+) -> None:
+    seen = Seen()
+
+    async def handler(event: EventMessage, name: str) -> None:
+        seen.append(event.attempt)
+        raise KeyError(name) if name == "hopeless" or event.attempt > 1 else ValueError
+
+    bus = service()
+    await bus.job.wanted.listen_async(handler, listener_name="l", no_retry=no_retry, backoff=AT_ONCE)
+    await fire(bus, "hopeless", "hopeful")
+    await seen.until(lambda: len(seen) == 3)
+    assert sorted(seen) == [1, 1, 2]
+    async with asyncio.timeout(BOUND):
+        while await letters(nats_server.url, prefix) < 2:
+            pass
+
+
+async def test_an_async_handler_that_takes_too_long_is_cancelled_and_tried_again(service: Service) -> None:
+    seen = Seen()
+
+    async def handler(event: EventMessage, name: str) -> None:
+        if event.attempt > 1:
+            seen.append((event.attempt, "handled"))
+            return
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append((event.attempt, "cancelled"))
+            raise
+
+    bus = service()
+    await bus.job.wanted.listen_async(handler, listener_name="l", timeout=0.1, backoff=AT_ONCE)
+    await fire(bus, "a")
+    await seen.until(lambda: len(seen) == 2)
+    assert seen == [(1, "cancelled"), (2, "handled")]
+
+
+async def test_a_sync_handler_that_takes_too_long_makes_way(service: Service) -> None:
+    seen = Seen()
+    stuck = threading.Event()
+
+    def handler(event: EventMessage, name: str) -> None:
+        seen.append(event.attempt)
+        if event.attempt == 1:
+            stuck.wait(BOUND)
+
+    bus = service()
+    await bus.job.wanted.listen_async(handler, listener_name="l", timeout=0.1, backoff=AT_ONCE)
+    try:
+        await fire(bus, "a")
+        await seen.until(lambda: seen == [1, 2])
+    finally:
+        stuck.set()
+
+
+async def test_the_reason_of_a_timeout_is_kept(
+    service: Service, nats_server: NatsServer, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handler(name: str) -> None:
+        await asyncio.Event().wait()
+
+    bus = service()
+    await bus.job.wanted.listen_async(handler, listener_name="l", timeout=0.1, retries=0)
+    await fire(bus, "a")
+    async with asyncio.timeout(BOUND):
+        while not await letters(nats_server.url, prefix):
+            pass
+    assert "HandlerTimeout: the handler did not finish within 0.1 s" in caplog.text
+
+
+async def test_a_slow_listener_leaves_events_to_an_idle_one(service: Service) -> None:
+    """One process is stuck in its first event; the other gets all others, however many there are."""
+    first, second = service(), service()
+    stuck, begun, seen = asyncio.Event(), asyncio.Event(), Seen()
+
+    async def never(name: str) -> None:
+        begun.set()
+        await stuck.wait()
+
+    async def quick(name: str) -> None:
+        seen.append(name)
+
+    await first.job.wanted.listen_async(never, listener_name="l")
+    await fire(first, "stuck")
+    await asyncio.wait_for(begun.wait(), BOUND)
+    await second.job.wanted.listen_async(quick, listener_name="l")
+    names = [str(number) for number in range(300)]
+    await fire(second, *names)
+    await seen.until(lambda: len(seen) == len(names))
+    assert sorted(seen) == sorted(names)
+    stuck.set()
+
+
+async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service: Service) -> None:
+    first, second = service(), service()
+    stuck, seen, mine = asyncio.Event(), Seen(), Seen()
+
+    async def quick_and_then_stuck(name: str) -> None:
+        mine.append(name)
+        if name == "stuck":
+            await stuck.wait()
+
+    async def quick(name: str) -> None:
+        seen.append(name)
+
+    await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=3.0)
+    await fire(first, *(str(number) for number in range(200)))  # so that it asks ahead
+    await mine.until(lambda: len(mine) == 200)
+    await fire(first, "stuck", *(f"behind {number}" for number in range(20)))
+    await mine.until(lambda: len(mine) == 201)
+    await second.job.wanted.listen_async(quick, listener_name="l")
+    await seen.until(lambda: len(set(seen)) == 20)
+    assert len(mine) == 201
+    stuck.set()
+
+
+@pytest.mark.parametrize("concurrency", [1, 7])
+async def test_many_events_each_come_once_and_are_settled(
+    service: Service, nats_server: NatsServer, prefix: str, concurrency: int
+) -> None:
+    seen = Seen()
+
+    async def handler(name: str) -> None:
+        if int(name) % 100 == 0:
+            await asyncio.sleep(0)
+        seen.append(name)
+
+    bus = service()
+    names = [str(number) for number in range(2000)]
+    await asyncio.gather(*(bus.job.wanted.fire_async(name=name) for name in names))
+    await bus.job.wanted.listen_async(handler, listener_name="l", concurrency=concurrency)
+    await seen.until(lambda: len(seen) >= len(names))
+    async with asyncio.timeout(BOUND):
+        while (await durable(nats_server.url, prefix, "l"))["num_ack_pending"]:
+            pass
+    assert sorted(seen, key=int) == names
+
+
+async def test_what_is_left_here_at_the_end_is_given_back(
+    service: Service, nats_server: NatsServer, prefix: str
+) -> None:
+    first, seen, enough = service(), Seen(), asyncio.Event()
+
+    async def handler(name: str) -> None:
+        seen.append(name)
+        if len(seen) == 500:
+            enough.set()
+            await asyncio.Event().wait()
+
+    names = [str(number) for number in range(1000)]
+    await asyncio.gather(*(first.job.wanted.fire_async(name=name) for name in names))
+    await first.job.wanted.listen_async(handler, listener_name="l")
+    await asyncio.wait_for(enough.wait(), BOUND)
+    await first.close_async()
+
+    async def rest(name: str) -> None:
+        seen.append(name)
+
+    await service().job.wanted.listen_async(rest, listener_name="l")  # ack_wait is 30 s, as is the bound
+    await seen.until(lambda: set(seen) == set(names), bound=20)
+    assert len(seen) == len(names) + 1  # the one in hand when the first ended comes again
