@@ -88,8 +88,8 @@ class JetStreamKit:
 async def look_into(url: str) -> AsyncIterator[Connection]:
     """Connect to a server, or to one of several separated by commas, for assertions on its state."""
     connection = Connection(Address(tuple(url.split(",")), "the test"), "look-into")
-    await connection.connect()
     try:
+        await connection.connect()
         yield connection
     finally:
         await connection.close()

@@ -63,6 +63,17 @@ async def test_s14_a_poison_event_runs_three_times_and_holds_nobody_up(
     assert (letter.event_id, letter.failure.reason) == (poison.id, "ValueError: as ordered")
 
 
+async def test_s28_an_ordered_listener_lets_nobody_past_an_event_that_fails(
+    server: NatsServer, producer: Open, workers: Workers, ledger: Ledger
+) -> None:
+    bus = producer()
+    for number, order in enumerate(["raise:2", "work", "work"]):
+        await bus.job.wanted.fire_async(number=number, order=order)
+    workers.ready(one={"ordered": True, "backoff": {"first": 0.2, "limit": 0.2}})
+    await until_settled(server.url)
+    assert ledger.began() == [0, 0, 0, 1, 2]
+
+
 async def test_s16_a_worker_killed_between_the_dead_letter_and_the_end_of_its_event_leaves_one_dead_letter(
     server: NatsServer, producer: Open, workers: Workers, ledger: Ledger, proxy: Proxy
 ) -> None:
