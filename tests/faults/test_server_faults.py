@@ -134,7 +134,7 @@ async def test_s04_a_pause_of_the_server_costs_nothing(
     fired = time.monotonic()
     await until(lambda: 4 in ledger.handled(), "the event is handled")
     (handled,) = {entry.at for entry in ledger.entries if (entry.number, entry.kind) == (4, "end")}
-    assert handled - fired < 6  # a pull that was lost would be noticed after 12.5 s at the earliest
+    assert handled - fired < 12  # a pull that was lost would be noticed after 12.5 s at the earliest
     await until_settled(server.url)
 
 
@@ -150,7 +150,7 @@ async def test_s06_a_listener_that_sat_idle_through_a_restart_takes_the_next_eve
     await bus.job.wanted.fire_async(number=2)
     await until(lambda: 2 in ledger.handled(), "the event is handled")
     (handled,) = {entry.at for entry in ledger.entries if (entry.number, entry.kind) == (2, "end")}
-    assert handled - started < 8  # of which a reconnect may take 2 s; a lost pull would cost 12.5 s
+    assert handled - started < 12  # a pull that was lost would be noticed 12.5 s after the reconnect
 
 
 async def test_s31_events_acknowledged_just_before_a_crash_may_come_again_and_none_is_missing(

@@ -266,7 +266,7 @@ class Supervised:
         if self._connecting:
             self._first_errors.append(error)
             # a server that refuses a password may have closed before its reason is read: it says it again
-            patience = 2 if isinstance(error, ConnectionResetError) else 0
+            patience = 2 if isinstance(error, (ConnectionResetError, BrokenPipeError)) else 0
             if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers) + patience:
                 self._gave_up.set()
             return
