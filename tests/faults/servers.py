@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ NODES = ("one", "two", "three")
 def pause(server: NatsServer) -> None:
     """Stop a server where it is: its connections stay open and nothing answers."""
     server.signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, server.pid, os.WSTOPPED)  # one of its threads may still be at work until then
 
 
 def resume(server: NatsServer) -> None:
