@@ -343,7 +343,7 @@ class Supervised:
             self._client = self._new_client()
             try:
                 await self._open()
-                for subscribed in self._subscribed:
+                for subscribed in tuple(self._subscribed):
                     await self._attach(subscribed)
             except Exception as error:  # whatever it is, giving up would leave the listeners deaf
                 self._trouble = str(getattr(error, "reason", error))
