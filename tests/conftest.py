@@ -37,7 +37,13 @@ def fresh_api_registry() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own NATS settings out of the tests."""
-    for name in ("NATS_URL", "NATS_CONTEXT", "LIGHTBUS_SERVICE_NAME", "LIGHTBUS_MODULE"):
+    for name in (
+        "NATS_URL",
+        "NATS_CONTEXT",
+        "LIGHTBUS_SERVICE_NAME",
+        "LIGHTBUS_MODULE",
+        "LIGHTBUS_PROVISION",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

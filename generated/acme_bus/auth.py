@@ -73,7 +73,7 @@ UserCreatedListener: TypeAlias = (
 )
 
 
-class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener]):
+class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreated]):
     """Somebody signed up.
 
     Schema: schemas/auth.json#/events/user_created
@@ -135,7 +135,7 @@ UserDeletedListener: TypeAlias = (
 )
 
 
-class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener]):
+class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener, UserDeleted]):
     """Somebody left.
 
     Schema: schemas/auth.json#/events/user_deleted
@@ -196,7 +196,7 @@ UserUpdatedListener: TypeAlias = (
 )
 
 
-class UserUpdatedEndpoint(lightbus.EventEndpoint[UserUpdatedListener]):
+class UserUpdatedEndpoint(lightbus.EventEndpoint[UserUpdatedListener, UserUpdated]):
     """Somebody changed their address.
 
     Schema: schemas/auth.json#/events/user_updated

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from lightbus.bus import Bus, Listener
     from lightbus.deprecation import deprecated
     from lightbus.dynamic import DynamicBus
-    from lightbus.endpoint import ApiClient, EventEndpoint, ListenOptions, Namespace
+    from lightbus.endpoint import ApiClient, EventEndpoint, Namespace
     from lightbus.envelope import EventMessage
     from lightbus.errors import (
+        BatchFailed,
         BlockingCall,
         BusClosed,
         ConnectionFailed,
         DefinitionError,
         DuplicateListenerName,
         EventTooLarge,
+        HandlerTimeout,
         InvalidEventArguments,
         InvalidListener,
         LightbusError,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     )
     from lightbus.factory import create
     from lightbus.generated import GeneratedSchema, require_format
+    from lightbus.options import ListenOptions
     from lightbus.settle import Backoff, OnError
 
 __all__ = [
@@ -46,6 +49,7 @@ __all__ = [
     "Api",
     "ApiClient",
     "Backoff",
+    "BatchFailed",
     "BlockingCall",
     "Bus",
     "BusClosed",
@@ -58,6 +62,7 @@ __all__ = [
     "EventMessage",
     "EventTooLarge",
     "GeneratedSchema",
+    "HandlerTimeout",
     "InvalidEventArguments",
     "InvalidListener",
     "LightbusError",
@@ -87,10 +92,11 @@ _HOMES = {
     **dict.fromkeys(("UNSET", "UnsetType"), "msgspec"),
     **dict.fromkeys(("Api", "Event", "Parameter"), "lightbus.api"),
     **dict.fromkeys(("Bus", "Listener"), "lightbus.bus"),
-    **dict.fromkeys(("ApiClient", "EventEndpoint", "ListenOptions", "Namespace"), "lightbus.endpoint"),
+    **dict.fromkeys(("ApiClient", "EventEndpoint", "Namespace"), "lightbus.endpoint"),
     **dict.fromkeys(("Backoff", "OnError"), "lightbus.settle"),
     **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.generated"),
     "DynamicBus": "lightbus.dynamic",
+    "ListenOptions": "lightbus.options",
     "EventMessage": "lightbus.envelope",
     "create": "lightbus.factory",
     "deprecated": "lightbus.deprecation",

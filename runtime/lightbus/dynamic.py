@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -140,7 +140,7 @@ class DynamicApi:
         return f"<API {self._name}>"
 
 
-class DynamicEndpoint(EventEndpoint[Callable[..., Any]]):
+class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
     """An event of a dynamic bus; arguments are checked when the event is fired."""
 
     def fire(self, /, **arguments: Any) -> EventMessage:

@@ -5,50 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime
-from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from lightbus.bus import Bus, Listener
 from lightbus.envelope import EventMessage
-from lightbus.errors import BlockingCall, UsageError, did_you_mean
+from lightbus.errors import BlockingCall, UsageError
 from lightbus.handlers import handler_for
+from lightbus.options import ListenOptions, check, policy_of
 from lightbus.portal import loop_is_running
 from lightbus.schema import EventContract
-from lightbus.settle import Backoff, OnError, Policy
-from lightbus.transport import DEFAULT_ACK_WAIT, Consumer, Since
+from lightbus.transport import DEFAULT_ACK_WAIT, Consumer
 from lightbus.worker import Listening
-
-_DEFAULT = Policy()
-
-
-class ListenOptions(TypedDict, total=False):
-    """The optional arguments of `listen()` and `listen_async()`.
-
-    Attributes:
-        on_error: what to do when the handler raises; default `OnError.DEAD_LETTER`.
-        concurrency: events handled at a time; default 1, which keeps their order until one has to be retried.
-        since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime.
-        retries: tries after the first before an event becomes a dead letter; default 8.
-        backoff: the waits between tries; default 1 s, doubling, at most 60 s.
-        no_retry: exceptions, as a class or a tuple of classes, after which the event becomes a dead letter at once.
-        timeout: seconds the handler may take for an event, longer counts as an error; default 3,600. A sync
-            handler cannot be stopped: its thread goes on beside the next try.
-        ordered: True never handles an event before the one before it is done for good, retries included; for a
-            durable that does not exist yet. It goes with concurrency 1, and over all processes of the service.
-        ack_wait: for a durable that does not exist yet, seconds until another worker takes over the events
-            of one that died; default 30. A running handler may take longer, its worker keeps the event.
-    """
-
-    on_error: OnError
-    concurrency: int
-    since: Since
-    retries: int
-    backoff: Backoff
-    no_retry: type[BaseException] | tuple[type[BaseException], ...]
-    timeout: float
-    ordered: bool
-    ack_wait: float
 
 
 class Namespace:
@@ -71,9 +39,11 @@ class ContractSource(Protocol):
 
 
 ListenerT = TypeVar("ListenerT", bound=Callable[..., Any])
+PayloadT = TypeVar("PayloadT")
+R = TypeVar("R")
 
 
-class EventEndpoint(Generic[ListenerT]):
+class EventEndpoint(Generic[ListenerT, PayloadT]):
     """One event of a bus; base of the generated endpoints, which add the types.
 
     Args:
@@ -116,17 +86,70 @@ class EventEndpoint(Generic[ListenerT]):
         return {self._contract.wire_name(name): value for name, value in arguments.items()}
 
     def _fire(self, arguments: Mapping[str, object]) -> EventMessage:
-        if loop_is_running():
-            name = self._contract.full_name
-            raise BlockingCall(f"{name}.fire()", f"await bus.{name}.fire_async(...)")
-
         async def fire() -> EventMessage:  # on the bus's loop, whose session it is
             return await self._fire_async(arguments)
 
-        return self._bus._blocking(fire)
+        return self._blocking("fire", fire)
+
+    def _blocking(self, method: str, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        if loop_is_running():
+            name = self._contract.full_name
+            raise BlockingCall(f"{name}.{method}()", f"await bus.{name}.{method}_async(...)")
+        return self._bus._blocking(work)
 
     def _fire_async(self, arguments: Mapping[str, object]) -> Coroutine[Any, Any, EventMessage]:
         return self._bus._session().fire(self._contract, arguments)
+
+    def fire_many(self, events: Iterable[PayloadT]) -> list[EventMessage]:
+        """Fire several events together, which is far quicker than one after the other.
+
+        All are validated before the first is sent; then they are sent in their order, and each is confirmed by itself.
+
+        Args:
+            events: payload objects of a generated client, such as `UserCreated(...)`; mappings from parameter to
+                value on a dynamic bus.
+
+        Returns:
+            The events as they were fired, in their order.
+
+        Raises:
+            InvalidEventArguments: an event does not match the schema; nothing was sent.
+            BatchFailed: some were not confirmed; says which, and why.
+            BlockingCall: this thread runs an event loop; use `fire_many_async`.
+        """
+        return self._blocking("fire_many", lambda: self.fire_many_async(events))
+
+    async def fire_many_async(self, events: Iterable[PayloadT]) -> list[EventMessage]:
+        """Fire several events together from a running event loop; see `fire_many`."""
+        self._warn_if_deprecated()
+        return await self._bus._session().fire_many(self._contract, map(self._arguments_of, events))
+
+    def _arguments_of(self, event: PayloadT) -> dict[str, object]:
+        """Take a payload apart, by wire name."""
+        contract = self._contract
+        if isinstance(event, Mapping):
+            return self._by_wire_name(event)
+        if self._payload is None or not isinstance(event, self._payload):  # type: ignore[arg-type]
+            wanted = getattr(self._payload, "__name__", "mapping")
+            raise UsageError(f"fire_many() of {contract.full_name} takes {wanted} objects, not {event!r}")
+        arguments = {parameter.wire: getattr(event, parameter.name) for parameter in contract.parameters}
+        return {**arguments, **getattr(event, contract.more)} if contract.more else arguments
+
+    def fire_again(self, message: EventMessage) -> EventMessage:
+        """Fire an event whose outcome is not known once more, under its id, so that it is stored only once.
+
+        Args:
+            message: the event, as `PublishUnknown.message` or `BatchFailed.failed` have it. The server knows its id
+                for ten minutes, or what the `duplicate_window` of the stream says.
+
+        Raises:
+            What `fire` raises.
+        """
+        return self._blocking("fire_again", lambda: self.fire_again_async(message))
+
+    async def fire_again_async(self, message: EventMessage) -> EventMessage:
+        """Fire an event once more from a running event loop; see `fire_again`."""
+        return await self._bus._session().fire_again(self._contract, message)
 
     def listen(
         self, listener: ListenerT, *, listener_name: str, **options: Unpack[ListenOptions]
@@ -177,14 +200,7 @@ class EventEndpoint(Generic[ListenerT]):
         self, handler: Callable[..., Any], listener_name: str, options: ListenOptions
     ) -> tuple[Listener, Listening]:
         contract = self._contract
-        _check(options)
-        policy = Policy(
-            options.get("on_error", _DEFAULT.on_error),
-            options.get("retries", _DEFAULT.retries),
-            options.get("backoff", _DEFAULT.backoff),
-            no_retry if isinstance(no_retry := options.get("no_retry", ()), tuple) else (no_retry,),
-            options.get("timeout", _DEFAULT.timeout),
-        )
+        check(options)
         adapted = handler_for(handler, contract, self._payload)
         listener = self._bus._reserve(contract, listener_name)
         return listener, Listening(
@@ -196,61 +212,12 @@ class EventEndpoint(Generic[ListenerT]):
                 options.get("ordered", False),
             ),
             handler=adapted,
-            policy=policy,
+            policy=policy_of(options),
             concurrency=options.get("concurrency", 1),
         )
 
     def __repr__(self) -> str:
         return f"<event {self._contract.full_name}>"
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
-
-
-def _is_errors(value: object) -> bool:
-    classes = value if isinstance(value, tuple) else (value,)
-    return all(isinstance(each, type) and issubclass(each, BaseException) for each in classes)
-
-
-_VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "on_error": (lambda value: isinstance(value, OnError), "an OnError, such as OnError.SHUTDOWN"),
-    "concurrency": (lambda value: _is_count(value) and value >= 1, "a whole number from 1"),
-    "since": (
-        lambda value: value in ("beginning", "now") or isinstance(value, datetime),
-        '"beginning", "now" or a datetime',
-    ),
-    "retries": (lambda value: _is_count(value) and value >= 0, "a whole number from 0"),
-    "backoff": (lambda value: isinstance(value, Backoff), "a Backoff, such as Backoff(first=0.5)"),
-    "no_retry": (_is_errors, "an exception class or a tuple of them"),
-    "timeout": (_is_seconds, "seconds above 0"),
-    "ordered": (lambda value: isinstance(value, bool), "True or False"),
-    "ack_wait": (_is_seconds, "seconds above 0"),
-}
-
-
-def _check(options: Mapping[str, object]) -> None:
-    """Refuse options that cannot be used, as untyped code may pass them.
-
-    Raises:
-        UsageError: names the option, the value and what it takes.
-    """
-    for name, value in options.items():
-        if name not in _VALID:
-            raise UsageError(
-                f"listen() has no option {name!r}{did_you_mean(name, _VALID)}; it takes {', '.join(_VALID)}"
-            )
-        is_valid, wanted = _VALID[name]
-        if not is_valid(value):
-            raise UsageError(f"listen(): {name}={value!r} is not {wanted}")
-    if options.get("ordered") and options.get("concurrency", 1) != 1:
-        raise UsageError(
-            "listen(): ordered=True handles one event at a time, so concurrency= cannot be more than 1"
-        )
 
 
 def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -265,7 +232,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     required = accepted - set(method.__kwdefaults__ or ())
     takes_more = bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
-    def check(endpoint: EventEndpoint[Any], kwargs: Mapping[str, object]) -> None:
+    def check(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> None:
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
         if takes_more:
@@ -274,7 +241,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)
-        async def call_async(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
+        async def call_async(self: EventEndpoint[Any, Any], *args: object, **kwargs: object) -> object:
             self._warn_if_deprecated()
             if takes_more:
                 check(self, kwargs)
@@ -288,7 +255,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
         return call_async
 
     @functools.wraps(method)
-    def call(self: EventEndpoint[Any], *args: object, **kwargs: object) -> object:
+    def call(self: EventEndpoint[Any, Any], *args: object, **kwargs: object) -> object:
         self._warn_if_deprecated()
         check(self, kwargs)
         return method(self, *args, **kwargs)

@@ -22,6 +22,7 @@
     |   |-- PublishFailed          the event was not stored
     |   |   `-- EventTooLarge
     |   |-- PublishUnknown         the event may have been stored
+    |   |-- BatchFailed            some events of a fire_many() were not confirmed
     |   `-- ConsumerLost
     |-- HandlerTimeout             a handler took too long (also a TimeoutError)
     `-- ListenerFailed             a listener with OnError.SHUTDOWN met an error
@@ -34,6 +35,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightbus.envelope import EventMessage
 
 
 class LightbusError(Exception):
@@ -293,13 +298,38 @@ class PublishUnknown(TransportError):
         event: the event's full name.
         event_id: its id, by which a listener or the stream's content can tell.
         timeout: the seconds waited.
+        message: the event, for `fire_again()`; None for what is no event.
     """
+
+    message: EventMessage | None = None
 
     def __init__(self, event: str, event_id: str, timeout: float, reason: str) -> None:
         self.event, self.event_id, self.timeout, self.reason = event, event_id, timeout, reason
         super().__init__(
             f"{event} (id {event_id}): the server did not confirm it within {timeout:g} s ({reason})."
-            " It may have been stored. If it is fired again, listeners may get it twice."
+            " It may have been stored. fire_again(error.message) sends it under the same id, so that it is"
+            " stored once; another fire() would be another event."
+        )
+
+
+class BatchFailed(TransportError):
+    """Some events of a `fire_many()` were not confirmed; all others are stored.
+
+    Attributes:
+        event: the events' full name.
+        messages: all events of the batch, in their order.
+        failed: those that were not confirmed, each with its error, for `fire_again()`.
+    """
+
+    def __init__(
+        self,
+        event: str,
+        messages: Sequence[EventMessage],
+        failed: Sequence[tuple[EventMessage, TransportError]],
+    ) -> None:
+        self.event, self.messages, self.failed = event, messages, failed
+        super().__init__(
+            f"{len(failed)} of {len(messages)} events of {event} were not confirmed; the first: {failed[0][1]}"
         )
 
 

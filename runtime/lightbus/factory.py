@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, overload
@@ -14,8 +14,11 @@ from lightbus.bus import Bus
 from lightbus.dynamic import DynamicBus
 from lightbus.errors import UsageError
 from lightbus.session import Settings
+from lightbus.transport import Provision, Transport
 
 B = TypeVar("B", bound=Bus)
+
+_PROVISION_VARIABLE = "LIGHTBUS_PROVISION"
 
 
 @overload
@@ -28,6 +31,7 @@ def create(
     prefix: str = ...,
     timeout: float = ...,
     grace: float = ...,
+    provision: Provision | None = ...,
 ) -> B: ...
 @overload
 def create(
@@ -37,6 +41,7 @@ def create(
     prefix: str = ...,
     timeout: float = ...,
     grace: float = ...,
+    provision: Provision | None = ...,
     apis: Iterable[type[Api]] | None = ...,
     schemas: str | Path | None = ...,
 ) -> DynamicBus: ...
@@ -49,6 +54,7 @@ def create(
     prefix: str = naming.DEFAULT_PREFIX,
     timeout: float = 10.0,
     grace: float = 30.0,
+    provision: Provision | None = None,
     apis: Iterable[type[Api]] | None = None,
     schemas: str | Path | None = None,
 ) -> Bus:
@@ -65,6 +71,9 @@ def create(
         prefix: first token of streams and subjects.
         timeout: seconds `fire()` waits for the server to confirm, retries included.
         grace: seconds running handlers get to finish when the bus closes.
+        provision: `"create"` makes streams and durables that are missing, as suits development; with
+            `"verify"` a missing one is an error that names the command which makes it. Neither changes one
+            that exists. Default: `LIGHTBUS_PROVISION`, else `"create"`.
         apis: on a dynamic bus, the only APIs it knows.
         schemas: on a dynamic bus, a folder of `<api>.json` schema documents it knows.
 
@@ -82,7 +91,10 @@ def create(
         raise UsageError(f"timeout={timeout!r} must be above 0 s and grace={grace!r} at least 0 s")
     if bus is not None and (apis is not None or schemas is not None):
         raise UsageError("apis= and schemas= belong to a dynamic bus; a generated Bus class knows its APIs")
-    settings = Settings(url, service_name, prefix, timeout, grace)
+    transport = _host.transport() if _host is not None and _host.transport is not None else None
+    settings = Settings(
+        url, service_name, prefix, timeout, grace, provision=_provision(provision), transport=transport
+    )
     made = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
     if _host is not None:
         made._hold_listeners()
@@ -92,16 +104,19 @@ def create(
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What `lightbus run` wants of the buses a module creates, in place before the import.
+    """What `lightbus run` and its like want of the buses a module creates, in place before the import.
 
     Listeners set up during the import are held until the service is ready for events.
 
     Attributes:
-        service_name: replaces the one in the code, unless None.
+        service_name, provision: replace those in the code, unless None.
+        transport: makes what each bus uses in place of a server, unless None.
         buses: those created so far.
     """
 
     service_name: str | None = None
+    provision: Provision | None = None
+    transport: Callable[[], Transport] | None = None
     buses: list[Bus] = field(default_factory=list)
 
 
@@ -119,3 +134,21 @@ def _service_name(given: str | None) -> str:
     if _host is not None and _host.service_name is not None:
         return _host.service_name
     return given if given is not None else os.environ.get("LIGHTBUS_SERVICE_NAME", "")
+
+
+def _provision(given: Provision | None) -> Provision:
+    """Choose as for the service name.
+
+    Raises:
+        UsageError: it is not one of the two.
+    """
+    override = _host.provision if _host is not None else None
+    chosen: str | None = override or given
+    name = "provision"
+    if chosen is None:
+        name, chosen = _PROVISION_VARIABLE, os.environ.get(_PROVISION_VARIABLE) or "create"
+    match chosen:
+        case "create" | "verify":
+            return chosen
+        case _:
+            raise UsageError(f'{name}={chosen!r} is neither "create" nor "verify"')

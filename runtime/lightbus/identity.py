@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 
-_AT_ONCE = 256  # ids for which the system is asked together, since asking it takes as long as all the rest
+_AT_ONCE = 256  # ids that are made together: asking the system for each takes as long as all the rest
+_UUID = re.compile(r"(.{8})(.{4}).(.{3}).(.{3})(.{12})")
 
 _stock: list[str] = []
 if hasattr(os, "register_at_fork"):
@@ -12,12 +14,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def event_id() -> str:
-    """Return a new random UUID (version 4, RFC 9562) as text."""
-    try:
-        digits = _stock.pop()
-    except IndexError:
-        random = os.urandom(16 * _AT_ONCE).hex()
-        _stock.extend(random[start : start + 32] for start in range(0, len(random), 32))
-        digits = _stock.pop()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    """Return a new random UUID (version 4 of RFC 9562) as text."""
+    while True:
+        try:
+            return _stock.pop()
+        except IndexError:
+            _stock.extend(_UUID.sub(r"\1-\2-4\3-8\4-\5 ", os.urandom(16 * _AT_ONCE).hex()).split())

@@ -131,14 +131,21 @@ def durable(service_name: str, listener_name: str) -> str:
     return name
 
 
+def inbox_prefix(service_name: str) -> str:
+    """Name the first token of a service's inboxes, which no other service needs to hear: `_INBOX_mailer`."""
+    return f"_INBOX_{service_name}" if service_name else "_INBOX"
+
+
 def dead_letter_stream(prefix: str) -> str:
     """Name the stream that keeps dead letters: `lightbus-dead-letters`."""
     return f"{prefix}-dead-letters"
 
 
-def dead_letter_subjects(prefix: str, durable_name: str = "") -> str:
+def dead_letter_subjects(prefix: str, durable_name: str = "", stream_name: str = "*") -> str:
     """Give the subject filter the dead-letter stream captures, or the one of a listener's dead letters."""
-    return f"{prefix}-dead-letters.*.{durable_name}.>" if durable_name else f"{prefix}-dead-letters.>"
+    if not durable_name:
+        return f"{prefix}-dead-letters.>"
+    return f"{prefix}-dead-letters.{stream_name}.{durable_name}.>"
 
 
 def dead_letter_subject(prefix: str, place: Place) -> str:

@@ -27,6 +27,7 @@ class Prefetch:
 
     def __init__(self, concurrency: int, ack_wait: float) -> None:
         self._work = concurrency * min(_MOMENT, ack_wait / 4)
+        self._fast = self._work / _MOST  # an event that takes no longer changes nothing at the limit
         self._average = 0.0
         self.ahead = 0
 
@@ -36,13 +37,13 @@ class Prefetch:
         Args:
             seconds: how long it was in hand.
         """
+        if self.ahead == _MOST and seconds <= self._fast:
+            return _MOST
         if seconds >= self._average:
             self._average = seconds
         else:
             self._average += (seconds - self._average) * _WEIGHT
-        grown = self.ahead + 1
-        if grown > _MOST:
-            grown = _MOST
+        grown = min(self.ahead + 1, _MOST)
         if grown * self._average > self._work:
             grown = int(self._work / self._average)
         self.ahead = grown

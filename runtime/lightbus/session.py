@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from lightbus import envelope
 from lightbus.envelope import EventMessage
-from lightbus.errors import BusClosed, ListenerFailed, TransportError
+from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnknown, TransportError
 from lightbus.identity import event_id
 from lightbus.schema import EventContract
-from lightbus.transport import Outgoing, Transport
+from lightbus.transport import Outgoing, Provision, PubAck, Transport
 from lightbus.worker import Listening, Worker
+
+_TOGETHER = 64  # events of a batch that are written at once, so that the server has work while more are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Settings:
         prefix: first token of every stream and subject; one account can hold several environments.
         timeout: seconds `fire()` waits for the server's confirmation, retries included.
         grace: seconds running handlers get to finish when the bus closes.
+        provision: whether streams and durables that are missing are made, or only verified to be there.
+        transport: used in place of what the URL names, unless None.
     """
 
     url: str | None
@@ -33,6 +38,8 @@ class Settings:
     prefix: str
     timeout: float
     grace: float
+    provision: Provision
+    transport: Transport | None = None
 
     @property
     def source(self) -> str:
@@ -42,13 +49,20 @@ class Settings:
 
 def make_transport(settings: Settings) -> Transport:
     """Choose the transport a URL names: `memory://` stays in this process, anything else is NATS."""
+    if settings.transport is not None:
+        return settings.transport
     if settings.url is not None and settings.url.startswith("memory://"):
         from lightbus.memory import MemoryTransport
 
         return MemoryTransport.shared(settings.url, settings.prefix)
     from lightbus.jetstream import JetStreamTransport
 
-    return JetStreamTransport(settings.url, service_name=settings.service_name, prefix=settings.prefix)
+    return JetStreamTransport(
+        settings.url,
+        service_name=settings.service_name,
+        prefix=settings.prefix,
+        provision=settings.provision,
+    )
 
 
 class Session:
@@ -115,9 +129,48 @@ class Session:
             arguments: values by wire name; UNSET counts as absent.
         """
         message, outgoing = self._prepare(contract, arguments)
+        return await self._publish(message, outgoing)
+
+    async def fire_many(
+        self, contract: EventContract, events: Iterable[Mapping[str, object]]
+    ) -> list[EventMessage]:
+        """Validate events, store them together, and return them once the server has confirmed each.
+
+        Args:
+            contract: the events' contract.
+            events: arguments of each, as `fire` takes them.
+        """
+        prepared = [self._prepare(contract, arguments) for arguments in events]
         transport = self._transport or await self.connected()
-        await transport.publish(outgoing, timeout=self._settings.timeout)
-        return message
+        publishing: list[Coroutine[Any, Any, PubAck]] = []
+        for _, outgoing in prepared:
+            if len(publishing) % _TOGETHER == 0:
+                await transport.room()
+            publishing.append(transport.publish(outgoing, timeout=self._settings.timeout))
+        failed: list[tuple[EventMessage, TransportError]] = []
+        for (message, _), confirmed in zip(prepared, publishing, strict=True):
+            try:
+                await confirmed
+            except TransportError as error:
+                failed.append((message, error))
+        messages = [message for message, _ in prepared]
+        if failed:
+            raise BatchFailed(contract.full_name, messages, failed)
+        return messages
+
+    async def fire_again(self, contract: EventContract, message: EventMessage) -> EventMessage:
+        """Store an event that was fired before, unless it is stored already."""
+        data = contract.encode({contract.wire_name(name): value for name, value in message.kwargs.items()})
+        return await self._publish(message, self._outgoing(contract, message, data))
+
+    async def _publish(self, message: EventMessage, outgoing: Outgoing) -> EventMessage:
+        transport = self._transport or await self.connected()
+        try:
+            await transport.publish(outgoing, timeout=self._settings.timeout)
+            return message
+        except PublishUnknown as error:
+            error.message = message
+            raise
 
     def _prepare(
         self, contract: EventContract, arguments: Mapping[str, object]
@@ -132,8 +185,12 @@ class Session:
             datetime.now(UTC),
             self._source,
         )
+        return message, self._outgoing(contract, message, data)
+
+    @staticmethod
+    def _outgoing(contract: EventContract, message: EventMessage, data: Mapping[str, Any]) -> Outgoing:
         body, headers = envelope.encode(message, data, dataschema=contract.uri)
-        return message, Outgoing(contract.api, contract.event, message.id, body, headers)
+        return Outgoing(contract.api, contract.event, message.id, body, headers)
 
     async def listen(self, listening: Listening) -> None:
         """Start a listener; returns once its durable exists and it takes events."""

@@ -18,6 +18,9 @@ from lightbus.deadletter import Failure, Filter, Letter
 Since = Literal["beginning", "now"] | datetime
 """Where a new durable starts: all stored events, only later ones, or those from a time on."""
 
+Provision = Literal["create", "verify"]
+"""What to do about streams and durables that are missing: make them, or refuse to work."""
+
 DEFAULT_ACK_WAIT = 30.0  # seconds
 
 
@@ -236,7 +239,7 @@ class Transport(Protocol):
         ...
 
     def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
-        """Store an event, making its stream when that is missing.
+        """Store an event, making its stream when that is missing and the transport may.
 
         The event is sent by the call itself when that is possible at once, so that several that are called before
         the first is awaited travel together.
@@ -258,10 +261,10 @@ class Transport(Protocol):
         ...
 
     async def subscribe(self, consumer: Consumer) -> Subscription:
-        """Join a durable, making it and its stream when missing.
+        """Join a durable, making it and its stream when they are missing and the transport may.
 
         Raises:
-            ProvisionError: it exists with settings that do not fit.
+            ProvisionError: one is missing, or exists with settings that do not fit.
         """
         ...
 

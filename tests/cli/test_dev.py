@@ -22,6 +22,11 @@ def before_server_start():
 """
 
 
+def test_what_is_missing_is_made_whatever_the_code_says(start: Start, write: Write) -> None:
+    write(GREET, provision="verify")
+    start("dev", "--port", str(free_port())).ready()
+
+
 @pytest.mark.parametrize(
     "stop", [lambda dev: dev.signal(signal.SIGTERM), lambda dev: dev.ctrl_c()], ids=["SIGTERM", "Ctrl-C"]
 )

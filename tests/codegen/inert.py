@@ -131,7 +131,8 @@ class _Checker:
         is_payload = decorators == ["dataclass(frozen=True, slots=True, kw_only=True)"]
         _need(is_payload or not decorators, node)
         bases = [ast.unparse(base) for base in node.bases]
-        endpoint = f"lightbus.EventEndpoint[{node.name.removesuffix('Endpoint')}Listener]"
+        name = node.name.removesuffix("Endpoint")
+        endpoint = f"lightbus.EventEndpoint[{name}Listener, {name}]"
         _need(not bases if is_payload else len(bases) == 1 and bases[0] in {*BASES, endpoint}, node)
         _need(_is_text(node.body[0]), node)
         for statement in node.body[1:]:

@@ -102,7 +102,7 @@ async def stored_messages(server: Connection, stream: str) -> list[Found]:
     except ApiError:
         return []
     found = []
-    for sequence in range(state["first_seq"], state["last_seq"] + 1):
+    for sequence in range(max(1, state["first_seq"]), state["last_seq"] + 1):
         message = (await server.api(f"STREAM.MSG.GET.{stream}", {"seq": sequence}))["message"]
         found.append(Found(message["subject"], base64.b64decode(message.get("data", ""))))
     return found

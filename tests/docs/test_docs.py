@@ -153,6 +153,11 @@ def test_the_generator(reader: Reader) -> None:
         reader.follow(block)
 
 
+def test_provisioning(reader: Reader) -> None:
+    for block in blocks(ROOT / "docs" / "provisioning.md"):
+        reader.follow(block)
+
+
 def test_the_protocol_shows_what_is_read(nats_server: NatsServer, prefix: str, tmp_path: Path) -> None:
     """The protocol's event, published as another language would, reaches a listener of its schema."""
     event, document = (block.text for block in blocks(ROOT / "docs" / "protocol.md"))

@@ -20,7 +20,8 @@ from lightbus.deadletter import Filter, Letter
 from lightbus.dynamic import DynamicBus
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
-from lightbus.jetstream.provision import ensure_dead_letter_stream, ensure_replay_stream
+from lightbus.jetstream.provision import make
+from lightbus.jetstream.resources import dead_letter_stream, replay_stream
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 
@@ -479,8 +480,8 @@ async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
         lightbus.create(url=url, service_name="mailer") as bus,
     ):
         async with look_into(operator) as server:
-            await ensure_dead_letter_stream(server, "lightbus")
-            await ensure_replay_stream(server, "lightbus")
+            await make(server, dead_letter_stream("lightbus"))
+            await make(server, replay_stream("lightbus"))
         await other.auth.user_created.fire_async(username="ada")
         await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
         (letter,) = await until(store, 1)

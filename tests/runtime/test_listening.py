@@ -41,14 +41,20 @@ async def fire(bus: DynamicBus, *names: str) -> None:
         await bus.job.wanted.fire_async(name=name)
 
 
-async def durable(url: str, prefix: str, listener: str) -> dict[str, Any]:
-    async with look_into(url) as server:
-        return await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'job')}.jobs-{listener}")
+async def until_settled(url: str, prefix: str) -> None:
+    """Wait until the server knows of no event of the listener `l` that is pending or unsettled."""
+    async with look_into(url) as server, asyncio.timeout(BOUND):
+        while True:
+            info = await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'job')}.jobs-l")
+            if not info["num_pending"] and not info["num_ack_pending"]:
+                return
 
 
-async def letters(url: str, prefix: str) -> int:
-    async with look_into(url) as server:
-        return len(await stored_messages(server, naming.dead_letter_stream(prefix)))
+async def until_buried(url: str, prefix: str, count: int) -> None:
+    """Wait until there is a number of dead letters."""
+    async with look_into(url) as server, asyncio.timeout(BOUND):
+        while len(await stored_messages(server, naming.dead_letter_stream(prefix))) < count:
+            pass
 
 
 class Seen(list[Any]):
@@ -109,9 +115,7 @@ async def test_some_exceptions_are_never_retried(
     await fire(bus, "hopeless", "hopeful")
     await seen.until(lambda: len(seen) == 3)
     assert sorted(seen) == [1, 1, 2]
-    async with asyncio.timeout(BOUND):
-        while await letters(nats_server.url, prefix) < 2:
-            pass
+    await until_buried(nats_server.url, prefix, 2)
 
 
 async def test_an_async_handler_that_takes_too_long_is_cancelled_and_tried_again(service: Service) -> None:
@@ -161,9 +165,7 @@ async def test_the_reason_of_a_timeout_is_kept(
     bus = service()
     await bus.job.wanted.listen_async(handler, listener_name="l", timeout=0.1, retries=0)
     await fire(bus, "a")
-    async with asyncio.timeout(BOUND):
-        while not await letters(nats_server.url, prefix):
-            pass
+    await until_buried(nats_server.url, prefix, 1)
     assert "HandlerTimeout: the handler did not finish within 0.1 s" in caplog.text
 
 
@@ -229,9 +231,7 @@ async def test_many_events_each_come_once_and_are_settled(
     await asyncio.gather(*(bus.job.wanted.fire_async(name=name) for name in names))
     await bus.job.wanted.listen_async(handler, listener_name="l", concurrency=concurrency)
     await seen.until(lambda: len(seen) >= len(names))
-    async with asyncio.timeout(BOUND):
-        while (await durable(nats_server.url, prefix, "l"))["num_ack_pending"]:
-            pass
+    await until_settled(nats_server.url, prefix)
     assert sorted(seen, key=int) == names
 
 

@@ -79,6 +79,19 @@ async def main() -> None:
     print(message.id)
     await bus.auth.all_signed_out.fire_async()
 """,
+    "fire_many": """
+messages: list[EventMessage] = created.fire_many([UserCreated(username="a", email="b")])
+created.fire_many(UserCreated(username=name, email="b") for name in "abc")
+bus.auth.all_signed_out.fire_many([AllSignedOut()])
+created.fire_again(messages[0])
+async def batch() -> None:
+    await created.fire_many_async((UserCreated(username="a", email="b", referrer="c"),))
+    try:
+        await created.fire_async(username="a", email="b")
+    except lightbus.PublishUnknown as error:
+        if error.message is not None:
+            await created.fire_again_async(error.message)
+""",
     "keyword": """
 def whole(username: str, email: str, referrer: str = "") -> None: ...
 def in_another_order(referrer: str | None = None, *, email: str, username: str) -> int:
@@ -188,6 +201,12 @@ moved.fire(username="a", address={})  # rejected: Missing key "street" for Typed
 moved.fire(username="a", address={"street": "s", "zip_code": None})  # rejected: Extra key "zip_code" for TypedDict "Address"
 moved.fire(username="a", address={"street": "s"}, at="2026-01-01")  # rejected: expected "datetime | UnsetType"
 moved.fire(username="a", address={"street": "s"}, status="gone")  # rejected: expected "Literal['active', 'locked'] | UnsetType"
+""",
+    "fire_many": """
+created.fire_many([UserMoved(username="a", address={"street": "s"})])  # rejected: expected "UserCreated"
+created.fire_many([{"username": "a", "email": "b"}])  # rejected: expected "UserCreated"
+created.fire_many([UserCreated(username="a")])  # rejected: Missing named argument "email"
+created.fire_many(UserCreated(username="a", email="b"))  # rejected: expected "Iterable[UserCreated]"
 """,
     "names": """
 bus.auth.user_create.fire(username="a", email="b")  # rejected: "AuthClient" has no attribute "user_create"; maybe "user_created"?

@@ -10,6 +10,7 @@ import click
 
 from lightbus.cli.console import print_error
 from lightbus.cli.dead_letters import dead_letters
+from lightbus.cli.provisioning import apply, plan, status
 from lightbus.errors import LightbusError
 
 
@@ -43,16 +44,22 @@ def app() -> None:
     """Run services on the bus, and look after it."""
 
 
-app.add_command(dead_letters)
+for command in (apply, dead_letters, plan, status):
+    app.add_command(command)
 
 
 @app.command()
 @_bus_options
-def run(bus: str, service_name: str | None) -> None:
+@click.option(
+    "--provision",
+    type=click.Choice(["create", "verify"]),
+    help="What to do about streams and durables that are missing.  [default: what the module says]",
+)
+def run(bus: str, service_name: str | None, provision: Any) -> None:
     """Run the listeners of a bus module until SIGTERM or Ctrl-C."""
     from lightbus.cli.run import run_service
 
-    sys.exit(run_service(bus, service_name))
+    sys.exit(run_service(bus, service_name, provision))
 
 
 @app.command()

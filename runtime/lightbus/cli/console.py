@@ -44,10 +44,10 @@ class ConsoleHandler(logging.Handler):
 _TIME = logging.Formatter()
 
 
-def log_to_console() -> None:
-    """Show the library's lifecycle lines from here on."""
+def log_to_console(*, quietly: bool = False) -> None:
+    """Show the library's lifecycle lines from here on, or quietly its warnings alone."""
     log.addHandler(ConsoleHandler())
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.WARNING if quietly else logging.INFO)
 
 
 def print_error(error: LightbusError) -> None:

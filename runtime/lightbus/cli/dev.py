@@ -59,6 +59,8 @@ def develop(module: str, service_name: str | None, port: int) -> int:
     )
     command = [sys.executable, "-m", "lightbus", "run", "--bus", module]
     command += ["--service-name", service_name] if service_name is not None else []
+    if not os.environ.get("NATS_URL"):  # a server for development has nobody who makes its streams
+        command += ["--provision", "create"]
     with _server(port) as url:
         service = Service(command, {**os.environ, "NATS_URL": url})
         try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +21,7 @@ from lightbus.cli import replaying
 from lightbus.cli.dead_letters import Target
 from lightbus.cli.replaying import Outcome, Replayed
 from lightbus.cli.signals import first_signal, unless
+from lightbus.cli.tables import shown, terminal_width
 from lightbus.deadletter import Letter
 from lightbus.errors import UsageError
 from lightbus.jetstream import JetStreamTransport
@@ -51,15 +51,15 @@ async def _list(target: Target, limit: int | None, summary: bool, doing: str) ->
             else:
                 page.append(letter)
                 if len(page) == _PAGE:
-                    _table(written.table(page, _width()))
+                    _table(written.table(page, terminal_width()))
                     page.clear()
     if summary and target.as_json:
         for facts in counts.facts():
             _json(facts)
     elif summary and found.count:
-        _table(counts.table(_width()))
+        _table(counts.table(terminal_width()))
     elif page:
-        _table(written.table(page, _width()))
+        _table(written.table(page, terminal_width()))
     if doing:
         _say(f"{_number(found.count)} would be {doing}ed")
     else:
@@ -225,9 +225,7 @@ def _tell(replayed: Replayed, target: Target) -> None:
         Outcome.STAYS: "stays, though its replay has ended: may the service remove it? See its log",
     }.get(outcome)
     if became is not None:
-        click.echo(
-            f"{letter.number}  {letter.event or '?'}  {written.shown(letter.event_id) or '?'}  {became}"
-        )
+        click.echo(f"{letter.number}  {letter.event or '?'}  {shown(letter.event_id) or '?'}  {became}")
 
 
 def _counts(outcomes: Counter[Outcome]) -> str:
@@ -261,10 +259,6 @@ def _progress(doing: str, shown: bool) -> Iterator[tuple[Callable[[int], None], 
             progress.update(task, total=(progress.tasks[0].total or 0) + count)
 
         yield enlarge, lambda count: progress.advance(task, count)
-
-
-def _width() -> int | None:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _table(lines: list[str]) -> None:

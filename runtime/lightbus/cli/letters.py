@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from lightbus.cli.tables import aligned, shown
 from lightbus.deadletter import Letter
 
 _COLUMNS = ("NUMBER", "FAILED", "LISTENER", "EVENT", "ATTEMPTS", "ERROR")
@@ -40,7 +41,7 @@ def table(letters: Iterable[Letter], width: int | None) -> list[str]:
         )
         for letter in letters
     ]
-    return _aligned([_COLUMNS, *rows], width)
+    return aligned([_COLUMNS, *rows], width)
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Summary:
             for kind, count in self._counts.most_common()
             for letter in (self._latest[kind],)
         ]
-        return _aligned([_SUMMARY_COLUMNS, *rows], width)
+        return aligned([_SUMMARY_COLUMNS, *rows], width)
 
     def facts(self) -> list[dict[str, Any]]:
         """Return the same for programs."""
@@ -160,26 +161,6 @@ def error(letter: Letter) -> str:
 def moment(time: datetime) -> str:
     """Write a time in UTC, as `--since` takes it."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
-
-
-def shown(text: str) -> str:
-    """Escape what is not printable."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def _aligned(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    from rich.cells import cell_len, set_cell_size
-
-    cells = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(cell_len(row[column]) for row in cells) for column in range(len(cells[0]) - 1)]
-    lines = []
-    for row in cells:
-        padded = [set_cell_size(cell, size) for cell, size in zip(row[:-1], widths, strict=True)]
-        line = "  ".join([*padded, row[-1]])
-        if width is not None and cell_len(line) > width:
-            line = set_cell_size(line, width - 1).rstrip() + "…"
-        lines.append(line)
-    return [click.style(lines[0], bold=True), *lines[1:]]
 
 
 def _parsed(body: bytes) -> Any:

@@ -18,18 +18,20 @@ from lightbus.cli.signals import first_signal, unless
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
 from lightbus.factory import Host, host_buses
 from lightbus.session import Settings
+from lightbus.transport import Provision
 
 log = logging.getLogger("lightbus")
 
 OK, FAILED = 0, 1
 
 
-def run_service(module_name: str, service_name: str | None) -> int:
+def run_service(module_name: str, service_name: str | None, provision: Provision | None) -> int:
     """Run a bus module until a signal or a failing listener ends it.
 
     Args:
         module_name: dotted name of the module.
         service_name: overrides the name the module gives its bus.
+        provision: overrides what the module says about missing streams and durables.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT, 1 when the service could not start or go on; the reason
@@ -41,7 +43,7 @@ def run_service(module_name: str, service_name: str | None) -> int:
     log_to_console()
     if service_name is not None and (problem := naming.service_problem(service_name)):
         raise UsageError(problem.replace("service_name", "--service-name"))
-    host_buses(host := Host(service_name))
+    host_buses(host := Host(service_name, provision))
     module = load_module(module_name)
     bus = find_bus(module)
     log.info("lightbus %s, %s", importlib.metadata.version("lightbus-nats"), _introduce(bus._settings))

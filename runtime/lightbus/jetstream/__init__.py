@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Coroutine
@@ -9,14 +10,18 @@ from typing import Any
 
 from lightbus import naming
 from lightbus.envelope import HEADROOM
+from lightbus.jetstream import resources
 from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.consumer import PullSubscription
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
-from lightbus.jetstream.provision import ensure_api_stream, ensure_consumer, ensure_replay_consumer
+from lightbus.jetstream.health import alarms
+from lightbus.jetstream.provision import Provisioner
 from lightbus.jetstream.publisher import Publisher
 from lightbus.jetstream.replays import RARELY, ReplaySubscription
-from lightbus.transport import Consumer, Outgoing, PubAck
+from lightbus.jetstream.resources import NANOSECONDS
+from lightbus.jetstream.watch import Watch
+from lightbus.transport import Consumer, Outgoing, Provision, PubAck
 
 
 class JetStreamTransport:
@@ -24,19 +29,32 @@ class JetStreamTransport:
 
     Args:
         url: server address; None looks it up, see `lightbus.jetstream.address.resolve`.
-        service_name: shown in the connection's name.
+        service_name: shown in the connection's name, and in its inboxes.
         prefix: first token of streams and subjects.
+        provision: whether to make streams and durables that are missing.
         given: how the user gave the url, for messages.
     """
 
     def __init__(
-        self, url: str | None, *, service_name: str, prefix: str, given: str = GIVEN_IN_CODE
+        self,
+        url: str | None,
+        *,
+        service_name: str,
+        prefix: str,
+        provision: Provision = "create",
+        given: str = GIVEN_IN_CODE,
     ) -> None:
         self._prefix = prefix
         name = f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
-        self._connection = Connection(resolve(url, given=given), name)
+        self._connection = Connection(
+            resolve(url, given=given), name, inbox_prefix=naming.inbox_prefix(service_name)
+        )
         self._publisher = Publisher(self._connection)
-        self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, prefix)
+        self._provisioner = Provisioner(self._connection, provision)
+        self._watch = Watch(self._connection)
+        self._fired: set[str] = set()  # APIs whose stream was looked at
+        self._looking: set[asyncio.Task[None]] = set()
+        self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, self._provisioner, prefix)
 
     async def connect(self) -> None:
         """Connect and check that JetStream answers."""
@@ -49,12 +67,14 @@ class JetStreamTransport:
 
     def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
         """Send an event; its stream is made when no stream answers."""
+        if event.api not in self._fired:
+            self._look_at_stream(event.api, timeout)
         return self._publisher.publish(
             naming.subject(self._prefix, event.api, event.event),
             event.body,
             event.headers,
             what=f"{event.api}.{event.event}",
-            make_stream=lambda: ensure_api_stream(self._connection, self._prefix, event.api),
+            make_stream=lambda: self._provisioner.make_way(resources.event_stream(self._prefix, event.api)),
             timeout=timeout,
             headroom=HEADROOM,
         )
@@ -63,28 +83,42 @@ class JetStreamTransport:
         """Let what was sent be written, and wait while too much is left."""
         await self._publisher.room()
 
+    def _look_at_stream(self, api: str, timeout: float) -> None:
+        """Have the stream of an API checked, beside its first event so that none waits for it."""
+        self._fired.add(api)
+        stream = resources.event_stream(self._prefix, api)
+        task = asyncio.create_task(self._provisioner.look_at(stream, timeout), name=f"{stream.name}/check")
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
         """Join a durable, made when missing."""
-        ack_wait = await ensure_consumer(self._connection, self._prefix, consumer)
+        stream = await self._provisioner.ensure_stream(resources.event_stream(self._prefix, consumer.api))
+        durable = resources.durable(self._prefix, consumer)
+        info = await self._provisioner.ensure(durable)
+        await self._provisioner.ensure_kept(resources.dead_letter_stream(self._prefix))
         subscription = PullSubscription(
             self._connection,
             self.dead_letters,
-            stream=naming.stream(self._prefix, consumer.api),
-            durable=consumer.durable,
-            ack_wait=ack_wait,
+            stream=durable.stream,
+            durable=durable.name,
+            ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
         )
+        self._watch.add(durable, alarms(stream, info) if stream is not None else [])
         await subscription.start()
         return subscription
 
     async def subscribe_replays(self, consumer: Consumer) -> ReplaySubscription:
         """Join the replays sent to a listener, through a durable of its own."""
-        ack_wait = await ensure_replay_consumer(self._connection, self._prefix, consumer)
+        await self._provisioner.ensure_stream(resources.replay_stream(self._prefix))
+        durable = resources.replay_durable(self._prefix, consumer)
+        info = await self._provisioner.ensure(durable)
         subscription = ReplaySubscription(
             self._connection,
             self.dead_letters,
-            stream=naming.replay_stream(self._prefix),
-            durable=naming.replay_durable(naming.stream(self._prefix, consumer.api), consumer.durable),
-            ack_wait=ack_wait,
+            stream=durable.stream,
+            durable=durable.name,
+            ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
             pace=RARELY,
         )
         await subscription.start()
@@ -92,4 +126,9 @@ class JetStreamTransport:
 
     async def close(self) -> None:
         """Disconnect."""
+        await self._watch.close()
+        for task in self._looking:
+            task.cancel()
+        if self._looking:
+            await asyncio.wait(self._looking)
         await self._connection.close()

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import nats.errors
 
-from lightbus.errors import JetStreamUnavailable, PermissionDenied, TransportError
+from lightbus.errors import ConnectionFailed, JetStreamUnavailable, PermissionDenied, TransportError
+from lightbus.jetstream import diagnosis
 from lightbus.jetstream.supervised import Supervised
 from lightbus.logs import log
 
@@ -44,6 +45,8 @@ class Connection(Supervised):
             ConnectionFailed, JetStreamUnavailable: with what to do about it.
         """
         await self.open()
+        if reason := diagnosis.too_old(self._client._server_info.get("version", "")):
+            raise ConnectionFailed(self.address.display, reason, "Upgrade the server.")
         try:
             await self.api("INFO")
         except NoResponders:

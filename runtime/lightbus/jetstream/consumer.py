@@ -19,7 +19,7 @@ from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.jetstream.message import Message
-from lightbus.jetstream.provision import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
+from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.naming import Place
 

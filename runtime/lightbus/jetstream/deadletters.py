@@ -13,13 +13,14 @@ from lightbus.envelope import MESSAGE_ID
 from lightbus.jetstream import directget
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.directget import StoredMessage
-from lightbus.jetstream.provision import (
+from lightbus.jetstream.provision import Provisioner
+from lightbus.jetstream.publisher import Conflict, Publisher
+from lightbus.jetstream.resources import (
     CONSUMER_NOT_FOUND,
     STREAM_NOT_FOUND,
-    ensure_dead_letter_stream,
-    ensure_replay_stream,
+    dead_letter_stream,
+    replay_stream,
 )
-from lightbus.jetstream.publisher import Conflict, Publisher
 
 _TIMEOUT = 10.0  # seconds for a copy to be confirmed
 _NOTHING_TO_DELETE, _NOTHING_FOUND = 10057, 10037  # error codes of the server
@@ -32,11 +33,15 @@ class JetStreamDeadLetters:
     Args:
         connection: a connection.
         publisher: its publisher.
+        provisioner: its provisioner.
         prefix: the bus's prefix.
     """
 
-    def __init__(self, connection: Connection, publisher: Publisher, prefix: str) -> None:
+    def __init__(
+        self, connection: Connection, publisher: Publisher, provisioner: Provisioner, prefix: str
+    ) -> None:
         self._connection, self._publisher, self._prefix = connection, publisher, prefix
+        self._provisioner = provisioner
         self._stream = naming.dead_letter_stream(prefix)
         self._replays = naming.replay_stream(prefix)
 
@@ -54,7 +59,7 @@ class JetStreamDeadLetters:
             letter.body,
             deadletter.encode(letter, needed, self._connection.max_payload),
             what=f"the dead letter of sequence {letter.place.sequence}",
-            make_stream=lambda: ensure_dead_letter_stream(self._connection, self._prefix),
+            make_stream=lambda: self._provisioner.make_way(dead_letter_stream(self._prefix)),
             timeout=_TIMEOUT,
         )
 
@@ -104,7 +109,7 @@ class JetStreamDeadLetters:
                 letter.body,
                 deadletter.encode(sent, needed, self._connection.max_payload),
                 what=f"the replay of dead letter {letter.number}",
-                make_stream=lambda: ensure_replay_stream(self._connection, self._prefix),
+                make_stream=lambda: self._provisioner.make_way(replay_stream(self._prefix)),
                 timeout=_TIMEOUT,
             )
         except Conflict:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
+
+_OLDEST = (2, 10)  # the first that makes a consumer without changing one that exists; JetStream API level 0
+
+
+def too_old(version: str) -> str:
+    """Say so if a server's version cannot serve the bus; "" if it can, or is not known."""
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) >= _OLDEST:
+        return ""
+    return f"it runs nats-server {version}, and the bus needs {'.'.join(map(str, _OLDEST))} or newer"
 
 
 def is_final(error: BaseException) -> bool:

@@ -27,7 +27,7 @@ class EventParser(Parser):
 
     def __init__(self, client: Any, deliver: Callable[[int, bytes, bytes, bytes, bytes], bool]) -> None:
         super().__init__(client)
-        self._deliver = deliver
+        self._client, self._deliver = client, deliver
 
     async def parse(self, data: bytes = b"") -> None:
         """Take in what was read from the socket."""
@@ -57,6 +57,6 @@ class EventParser(Parser):
             reply = line[3] if len(line) == (6 if headed > start else 5) else b""
             header, body = data[start:headed], data[headed:stop]
             if not self._deliver(number, line[1], reply, header, body):
-                await self.nc._process_msg(number, line[1], reply, body, header or None)
+                await self._client._process_msg(number, line[1], reply, body, header or None)
         if position < len(data):
             await super().parse(data[position:])

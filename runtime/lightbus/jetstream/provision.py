@@ -1,185 +1,153 @@
-"""Streams and durables as the bus needs them, made when missing. Raw JSON, only the fields we mean."""
+"""Streams and durables when a bus needs them: made when missing or only verified, never changed."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
-from lightbus import naming
-from lightbus.errors import ProvisionError
+from lightbus.errors import PermissionDenied, ProvisionError, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.drift import Difference, Way, differences, weaknesses, window_difference
+from lightbus.jetstream.resources import Resource, Stream
 from lightbus.logs import log
-from lightbus.transport import Consumer
+from lightbus.transport import Provision
 
-_NANOSECONDS = 1_000_000_000
-_MAX_ACK_PENDING = 10_000  # what several workers have at hand, and what waits for its next try, together
-_DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
-STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
-_STREAM_NAME_IN_USE, _CONSUMER_EXISTS = 10058, 10148
+_EXISTS = (
+    10058,
+    10148,
+)  # error codes of the server: a stream, or a consumer, has that name and other settings
+_OVERLAP = 10065  # another stream captures some of the subjects
+APPLY = "lightbus apply --bus MODULE"
 
 
-async def ensure_stream(
-    connection: Connection, name: str, subjects: str, description: str, **settings: object
-) -> None:
-    """Make a stream when it is missing; one that exists is left as its operator configured it.
+class Provisioner:
+    """Sees to the streams and durables of one connection.
 
     Args:
-        connection: a connected connection.
-        name, subjects, description: of the stream.
-        settings: what differs from other streams, by the server's names.
+        connection: a connection.
+        provision: whether to make what is missing.
+    """
+
+    def __init__(self, connection: Connection, provision: Provision = "create") -> None:
+        self._connection, self._provision = connection, provision
+        self._told: set[str] = set()
+
+    async def ensure(self, wanted: Resource) -> dict[str, Any]:
+        """Return what the server tells of a stream or durable, made when missing if that is allowed.
+
+        One that exists stays as it is; differences are logged, once each.
+
+        Raises:
+            ProvisionError: it is missing and may not be made, or the bus cannot keep its promises with it.
+            PermissionDenied: this user may not look at it, or make it.
+        """
+        info = await read(self._connection, wanted)
+        if info is None:
+            if self._provision == "verify":
+                raise ProvisionError(
+                    f'{wanted} does not exist, and provision="verify" makes none. Make it with: {APPLY}'
+                )
+            info = await make(self._connection, wanted)
+        self._judge(wanted, info, differences(wanted, info["config"]))
+        return info
+
+    async def ensure_stream(self, wanted: Stream) -> dict[str, Any] | None:
+        """See to a stream that a service need not be allowed to look at; as `ensure` otherwise."""
+        try:
+            return await self.ensure(wanted)
+        except PermissionDenied as error:
+            log.debug("%s: %s", wanted, error)
+            return None
+
+    async def ensure_kept(self, wanted: Stream) -> None:
+        """See to a stream that is made with its first message; raises as `ensure` does when it must exist."""
+        if self._provision == "verify":
+            await self.ensure_stream(wanted)
+        else:
+            await self.look_at(wanted)
+
+    async def make_way(self, wanted: Stream) -> None:
+        """See to the stream of a message that no stream has answered; raises as `ensure` does.
+
+        A service that makes nothing need not be allowed to look, and its stream may be in an election.
+        """
+        if self._provision == "verify":
+            await self.ensure_stream(wanted)
+        else:
+            await self.ensure(wanted)
+
+    async def look_at(self, wanted: Stream, timeout: float | None = None) -> None:
+        """Log what is wrong with a stream that is in use, if it is there and this user may look.
+
+        Args:
+            wanted: the stream.
+            timeout: seconds `fire()` goes on, when events are fired.
+        """
+        try:
+            info = await read(self._connection, wanted)
+            if info is not None:
+                found = differences(wanted, info["config"])
+                short = window_difference(info["config"], timeout) if timeout is not None else None
+                if short is not None:
+                    found = [short, *(one for one in found if one.setting != short.setting)]
+                self._judge(wanted, info, found)
+        except ProvisionError as error:
+            log.error("%s", error)
+        except TransportError as error:
+            log.debug("%s: %s", wanted, error)
+
+    def _judge(self, wanted: Resource, info: dict[str, Any], found: Sequence[Difference]) -> None:
+        if any(difference.is_fatal for difference in found):
+            raise ProvisionError(describe(wanted, found))
+        warnings = weaknesses(wanted, info) if isinstance(wanted, Stream) else []
+        if found:
+            warnings.append(describe(wanted, found))
+        for warning in warnings:
+            if warning not in self._told:
+                self._told.add(warning)
+                log.warning("%s", warning)
+
+
+async def read(connection: Connection, wanted: Resource) -> dict[str, Any] | None:
+    """Return what the server tells about a stream or durable, None when it does not exist."""
+    try:
+        return await connection.api(wanted.info)
+    except ApiError as error:
+        if error.err_code not in wanted.absent:
+            raise
+        return None
+
+
+async def make(connection: Connection, wanted: Resource) -> dict[str, Any]:
+    """Make a stream or durable and return what the server tells about it, also if another was faster.
 
     Raises:
-        ProvisionError: it exists and does not capture the subjects, or the server refuses to make it.
+        ProvisionError: the server refuses.
     """
+    request = wanted.creation
     try:
-        found = await connection.api(f"STREAM.INFO.{name}")
+        return await connection.api(request.operation, dict(request.body))
     except ApiError as error:
-        if error.err_code != STREAM_NOT_FOUND:
-            raise
-    else:
-        if subjects not in found["config"].get("subjects", []):
-            raise ProvisionError(
-                f"stream {name!r} exists and captures {found['config'].get('subjects', [])},"
-                f" not {subjects!r}. Use another prefix= or change the stream's subjects."
-            )
-        return
-    config = {
-        "name": name,
-        "description": description,
-        "subjects": [subjects],
-        "storage": "file",
-        "retention": "limits",
-        "discard": "new",  # a limit an operator sets refuses new events; it never drops unseen ones
-        "duplicate_window": _DUPLICATE_WINDOW * _NANOSECONDS,
-        "allow_direct": True,
-        **settings,
-    }
-    try:
-        await connection.api(f"STREAM.CREATE.{name}", config)
-    except ApiError as error:
-        if error.err_code != _STREAM_NAME_IN_USE:  # another process made it in the meantime
-            raise ProvisionError(f"stream {name!r} could not be made: {error.description}") from error
+        if error.err_code in _EXISTS:
+            return await connection.api(wanted.info)
+        hint = ""
+        if error.err_code == _OVERLAP:
+            hint = ". See which with: nats stream ls. Use another prefix=, or remove its subject from the other stream"
+        raise ProvisionError(f"{wanted} could not be made: {error.description}{hint}") from error
 
 
-async def ensure_api_stream(connection: Connection, prefix: str, api: str) -> None:
-    """Make the stream of an API's events when it is missing; raises as `ensure_stream` does."""
-    subjects = naming.stream_subjects(prefix, api)
-    await ensure_stream(connection, naming.stream(prefix, api), subjects, f"Events of the {api} API")
-
-
-async def ensure_dead_letter_stream(connection: Connection, prefix: str) -> None:
-    """Make the stream of dead letters when it is missing; raises as `ensure_stream` does."""
-    await ensure_stream(
-        connection,
-        naming.dead_letter_stream(prefix),
-        naming.dead_letter_subjects(prefix),
-        "Events their listeners could not handle",
-        max_msgs_per_subject=1,  # the next failure of a replayed event takes the place of the last one
-    )
-
-
-async def ensure_replay_stream(connection: Connection, prefix: str) -> None:
-    """Make the stream of replays when it is missing; raises as `ensure_stream` does."""
-    await ensure_stream(
-        connection,
-        naming.replay_stream(prefix),
-        naming.replay_subjects(prefix),
-        "Dead letters on their way back to their listeners",
-        retention="workqueue",
-    )
-
-
-async def ensure_consumer(connection: Connection, prefix: str, consumer: Consumer) -> float:
-    """Make a durable when it is missing, and return its ack_wait on the server, in seconds.
-
-    Raises:
-        ProvisionError: the durable exists for another event or is not a pull consumer with explicit acks.
-    """
-    return await _ensure_durable(
-        connection,
-        naming.stream(prefix, consumer.api),
-        naming.subject(prefix, consumer.api, consumer.event),
-        consumer,
-        lambda: ensure_api_stream(connection, prefix, consumer.api),
-    )
-
-
-async def ensure_replay_consumer(connection: Connection, prefix: str, consumer: Consumer) -> float:
-    """Make the durable of a listener's replays when it is missing; returns and raises as `ensure_consumer`."""
-    stream = naming.stream(prefix, consumer.api)
-    return await _ensure_durable(
-        connection,
-        naming.replay_stream(prefix),
-        naming.replay_subjects(prefix, stream, consumer.durable),
-        replace(consumer, durable=naming.replay_durable(stream, consumer.durable), since="beginning"),
-        lambda: ensure_replay_stream(connection, prefix),
-    )
-
-
-async def _ensure_durable(
-    connection: Connection,
-    stream: str,
-    subject: str,
-    consumer: Consumer,
-    make_stream: Callable[[], Awaitable[None]],
-) -> float:
-    try:
-        found = await connection.api(f"CONSUMER.INFO.{stream}.{consumer.durable}")
-    except ApiError as error:
-        if error.err_code not in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
-            raise
-        await make_stream()
-        found = await _create_consumer(connection, stream, subject, consumer)
-    config: dict[str, Any] = found["config"]
-    ack_wait: float = config["ack_wait"] / _NANOSECONDS
-    if ack_wait != consumer.ack_wait:
-        log.warning(
-            "durable %s keeps its ack_wait of %g s; the code asks for %g s",
-            *(consumer.durable, ack_wait, consumer.ack_wait),
+def describe(wanted: Resource, found: Sequence[Difference]) -> str:
+    """Write down in which settings a stream or durable differs, what that does, and how it goes away."""
+    width = max(len(difference.setting) for difference in found)
+    lines = [f"{wanted} differs from the code:"]
+    for difference in found:
+        harm = f": {difference.harm}" if difference.harm else ""
+        lines.append(
+            f"  {difference.setting:{width}}  is {difference.is_}, should be {difference.should_be}{harm}"
         )
-    if config.get("filter_subject") != subject:
-        raise ProvisionError(
-            f"durable {consumer.durable!r} of stream {stream!r} already listens to"
-            f" {config.get('filter_subject')!r}, not {subject!r}. Choose another listener_name, or delete the"
-            " durable if that listener is gone."
-        )
-    if config.get("deliver_subject") or config.get("ack_policy") != "explicit":
-        raise ProvisionError(
-            f"durable {consumer.durable!r} of stream {stream!r} is not a pull consumer with explicit"
-            " acknowledgement, so something else made it. Choose another listener_name or delete it."
-        )
-    return ack_wait
-
-
-async def _create_consumer(
-    connection: Connection, stream: str, subject: str, consumer: Consumer
-) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "durable_name": consumer.durable,
-        "filter_subject": subject,
-        "ack_policy": "explicit",
-        "ack_wait": int(consumer.ack_wait * _NANOSECONDS),
-        "max_deliver": -1,  # the bus counts attempts itself, so that the last one ends in the dead letters
-        "max_ack_pending": 1 if consumer.ordered else _MAX_ACK_PENDING,
-        **_start(consumer),
-    }
-    request = {"stream_name": stream, "config": config, "action": "create"}
-    try:
-        return await connection.api(f"CONSUMER.CREATE.{stream}.{consumer.durable}.{subject}", request)
-    except ApiError as error:
-        if error.err_code == _CONSUMER_EXISTS:  # another process made it in the meantime
-            return await connection.api(f"CONSUMER.INFO.{stream}.{consumer.durable}")
-        raise ProvisionError(
-            f"durable {consumer.durable!r} could not be made: {error.description}"
-        ) from error
-
-
-def _start(consumer: Consumer) -> dict[str, str]:
-    if consumer.since == "beginning":
-        return {"deliver_policy": "all"}
-    if consumer.since == "now":
-        return {"deliver_policy": "new"}
-    moment: datetime = consumer.since.astimezone(UTC)
-    return {"deliver_policy": "by_start_time", "opt_start_time": moment.isoformat().replace("+00:00", "Z")}
+    ways = {difference.way for difference in found}
+    if ways != {Way.BY_HAND}:
+        lines.append(f"Show and apply that with: {APPLY}")
+    if Way.BY_HAND in ways:
+        lines.append(f"The server cannot change that. If nothing needs it, remove it with: {wanted.removal}")
+    return "\n".join(lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
@@ -70,7 +70,7 @@ class Publication(msgspec.Struct):
     subject: str
     header: bytes
     body: bytes
-    make_stream: Callable[[], Awaitable[None]]
+    make_stream: Callable[[], Coroutine[Any, Any, None]]
     timeout: float
     deadline: float
 
@@ -85,6 +85,7 @@ class Publisher:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._acknowledgements = Acknowledgements(connection)
+        self._making: dict[str, asyncio.Future[None]] = {}  # streams, by a subject nobody answered on
 
     async def start(self) -> None:
         """Begin to receive acknowledgements; the connection is connected by now."""
@@ -104,7 +105,7 @@ class Publisher:
         headers: Mapping[str, str],
         *,
         what: str,
-        make_stream: Callable[[], Awaitable[None]],
+        make_stream: Callable[[], Coroutine[Any, Any, None]],
         timeout: float,
         headroom: int = 0,
     ) -> Coroutine[Any, Any, PubAck]:
@@ -180,7 +181,8 @@ class Publisher:
                             continue
                         unanswered = 0  # nobody could tell: an election goes on
                     if unanswered > _PATIENCE:
-                        raise PublishFailed(this.what, this.event_id, f"no stream captures {this.subject!r}")
+                        reason = f"no stream captures {this.subject!r}, see: lightbus plan"
+                        raise PublishFailed(this.what, this.event_id, reason)
                 elif answer.error is not None:
                     reason = _transient(answer.error, this)
             answering = None
@@ -202,10 +204,12 @@ class Publisher:
         Returns:
             Why that cannot be known for now, "" when there is a stream.
         """
-        making = asyncio.ensure_future(this.make_stream())
+        making = self._making.get(this.subject)
+        if making is None or making.done():  # thousands may be fired at once, and one asks for all
+            making = self._making[this.subject] = asyncio.ensure_future(this.make_stream())
+            making.add_done_callback(_looked_at)
         await asyncio.wait({making}, timeout=max(0.0, this.deadline - self._clock()))
         if not making.done():
-            making.cancel()
             return "no stream takes it, and the server did not say why in time"
         try:
             making.result()
@@ -220,6 +224,12 @@ class Publisher:
             reason = f"no stream takes it, and this user could not make one: {error}"
             raise PublishFailed(this.what, this.event_id, reason) from error
         return ""
+
+
+def _looked_at(making: asyncio.Future[None]) -> None:
+    """Look at the outcome, which asyncio would report as overlooked where all who waited have given up."""
+    if not making.cancelled():
+        making.exception()
 
 
 async def _failing(error: TransportError) -> PubAck:

@@ -54,11 +54,12 @@ class Supervised:
     Args:
         address: where to connect.
         name: shown by the server's monitoring.
+        inbox_prefix: first tokens of the subjects that answers come to, unless the address says otherwise.
     """
 
-    def __init__(self, address: Address, name: str) -> None:
+    def __init__(self, address: Address, name: str, *, inbox_prefix: str = "_INBOX") -> None:
         self.address = address
-        self._name = name
+        self._name, self._inbox_prefix = name, inbox_prefix
         self._client = self._new_client()
         self._up = asyncio.Event()
         self._connecting = True
@@ -146,6 +147,7 @@ class Supervised:
             "ping_interval": _PING_INTERVAL,
             "max_outstanding_pings": 2,
             "connect_timeout": _CONNECT_TIMEOUT,
+            "inbox_prefix": self._inbox_prefix,
             "flush_timeout": _FLUSH_TIMEOUT,
             "reconnect_to_server_handler": self._choose_server,
             "error_cb": guarded(self._error),

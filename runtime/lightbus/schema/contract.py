@@ -36,6 +36,8 @@ class EventContract:
 
     Attributes:
         api, event: names.
+        full_name: both, `auth.user_created`, the CloudEvents type.
+        uri: URI of the schema, the CloudEvents `dataschema`.
         source: where the event is defined, such as `schemas/auth.json#/events/user_created`.
         description: the author's words, "" without.
         parameters: what the event carries, in the author's order.
@@ -77,7 +79,10 @@ class EventContract:
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
+        self._is_renamed = self._names.keys() != self._wires.keys()
         self._given_converters = converters
+        self.full_name = f"{api}.{event}"
+        self.uri = f"lightbus:{api}#/events/{event}"
         self.more = self._free("more") if self._payload.is_open else ""
 
     @classmethod
@@ -97,16 +102,6 @@ class EventContract:
             description=event.description,
             converters={parameter.name: converter(parameter.type) for parameter in event.parameters},
         )
-
-    @property
-    def full_name(self) -> str:
-        """The event's name with its API's: `auth.user_created`, the CloudEvents type."""
-        return f"{self.api}.{self.event}"
-
-    @property
-    def uri(self) -> str:
-        """URI of the schema, the CloudEvents `dataschema`."""
-        return f"lightbus:{self.api}#/events/{self.event}"
 
     @property
     def signature(self) -> str:
@@ -155,14 +150,13 @@ class EventContract:
         Raises:
             InvalidEventArguments: with every problem.
         """
-        data: dict[str, Any] = {}
-        rich = []
-        for wire, value in arguments.items():
-            if value is UNSET:
-                continue
-            data[wire] = value
-            if not _is_plain(value):
-                rich.append(wire)
+        data: dict[str, Any]
+        rich: list[str] = []
+        if _are_scalars(arguments):
+            data = {**arguments}
+        else:
+            data = {wire: value for wire, value in arguments.items() if value is not UNSET}
+            rich = [wire for wire, value in data.items() if not _is_plain(value)]
         for wire, default in self._defaults:
             if wire not in data:
                 data[wire] = _fresh(default)
@@ -186,6 +180,8 @@ class EventContract:
             arguments: what `encode` was given.
             data: what it returned; holds the defaults that were filled in.
         """
+        if not self._is_renamed and _are_scalars(arguments):
+            return data
         values = {}
         for wire, value in data.items():
             given = arguments.get(wire, UNSET)
@@ -209,11 +205,15 @@ class EventContract:
         try:
             if not self._written.is_valid(data):
                 data = self._declared(data)
-            missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
-            data = {**data, **missing} if missing else data
+            if self._defaults:
+                missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
+                data = {**data, **missing} if missing else data
             if self._whole:
                 data = self._convert_whole(data)
-            values = {name: data[wire] for wire, name in self._names.items() if wire in data}
+            if data.keys() == self._names.keys() and not self._is_renamed:
+                values = {**data}
+            else:
+                values = {name: data[wire] for wire, name in self._names.items() if wire in data}
             if self.more:
                 for wire in data:
                     if wire not in self._names:
@@ -337,8 +337,14 @@ class EventContract:
         return f"<EventContract {self.full_name} from {self.source}>"
 
 
+def _are_scalars(arguments: Mapping[str, object]) -> bool:
+    """Whether all values are JSON as they are, at a glance; for a text that is not ASCII it takes a longer look."""
+    values = arguments.values()
+    return _JSON_SCALARS.issuperset(map(type, values)) and "".join(map(str, values)).isascii()
+
+
 def _is_plain(value: object) -> bool:
-    """Whether a value is JSON as it is, at a glance."""
+    """Whether a value is JSON as it is."""
     if type(value) is str:
         return value.isascii()  # what is not may hold half a character
     return type(value) in _JSON_SCALARS or (type(value) is float and math.isfinite(value))

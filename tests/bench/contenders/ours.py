@@ -64,15 +64,14 @@ class Fire(Role):
 
     async def batches(self, count: int, size: int) -> Answer:
         """Fire batches with `fire_many`."""
-        fire_many = getattr(self._endpoints[0], "fire_many_async", None) or getattr(
-            self._endpoints[0], "fire_many", None
+        from bench_bus.orders import (  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
+            Placed,
         )
-        if fire_many is None:
-            return {"skipped": "this version has no `fire_many`"}
-        batch = [self._order] * size
+
+        batch = [Placed(**self._order)] * size
         watch = Stopwatch()
         for _ in range(count // size):
-            await fire_many(batch)
+            await self._endpoints[0].fire_many_async(batch)
         return watch.stop()
 
     async def paced(self, count: int, gap: float) -> Answer:

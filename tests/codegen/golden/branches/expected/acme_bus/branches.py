@@ -92,7 +92,7 @@ CountedListener: TypeAlias = (
 )
 
 
-class CountedEndpoint(lightbus.EventEndpoint[CountedListener]):
+class CountedEndpoint(lightbus.EventEndpoint[CountedListener, Counted]):
     """Any names, one type.
 
     Schema: schemas/branches/counted.json
@@ -197,7 +197,7 @@ MeasuredListener: TypeAlias = (
 )
 
 
-class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener]):
+class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener, Measured]):
     """Objects that say what else they may hold.
 
     Schema: schemas/branches/measured.json
@@ -339,7 +339,7 @@ PaidListener: TypeAlias = (
 )
 
 
-class PaidEndpoint(lightbus.EventEndpoint[PaidListener]):
+class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
     """Properties that only the branches of choices describe.
 
     Schema: schemas/branches/paid.json

@@ -70,7 +70,7 @@ OpenedListener: TypeAlias = (
 )
 
 
-class OpenedEndpoint(lightbus.EventEndpoint[OpenedListener]):
+class OpenedEndpoint(lightbus.EventEndpoint[OpenedListener, Opened]):
     """The event `branches.ids.opened`.
 
     Schema: schemas/branches/ids/opened.json

@@ -58,7 +58,7 @@ Decimal_Listener: TypeAlias = (
 )
 
 
-class Decimal_Endpoint(lightbus.EventEndpoint[Decimal_Listener]):
+class Decimal_Endpoint(lightbus.EventEndpoint[Decimal_Listener, Decimal_]):
     """The event `shop.decimal`.
 
     Schema: schemas/shop.json#/events/decimal
@@ -111,7 +111,7 @@ None_Listener: TypeAlias = (
 )
 
 
-class None_Endpoint(lightbus.EventEndpoint[None_Listener]):
+class None_Endpoint(lightbus.EventEndpoint[None_Listener, None_]):
     """The event `shop.none`.
 
     Schema: schemas/shop.json#/events/none
@@ -158,7 +158,7 @@ OrderListener: TypeAlias = (
 )
 
 
-class OrderEndpoint(lightbus.EventEndpoint[OrderListener]):
+class OrderEndpoint(lightbus.EventEndpoint[OrderListener, Order]):
     """The event `shop.order`.
 
     Schema: schemas/shop.json#/events/order
@@ -215,7 +215,7 @@ Protocol_Listener: TypeAlias = (
 )
 
 
-class Protocol_Endpoint(lightbus.EventEndpoint[Protocol_Listener]):
+class Protocol_Endpoint(lightbus.EventEndpoint[Protocol_Listener, Protocol_]):
     """The event `shop.protocol`.
 
     Schema: schemas/shop.json#/events/protocol

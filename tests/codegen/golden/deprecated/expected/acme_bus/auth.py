@@ -62,7 +62,7 @@ UserCreatedListener: TypeAlias = (
 )
 
 
-class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener]):
+class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreated]):
     """Somebody signed up.
 
     Schema: schemas/auth.json#/events/user_created
@@ -150,7 +150,7 @@ UserJoinedListener: TypeAlias = (
 )
 
 
-class UserJoinedEndpoint(lightbus.EventEndpoint[UserJoinedListener]):
+class UserJoinedEndpoint(lightbus.EventEndpoint[UserJoinedListener, UserJoined]):
     """The event `auth.user_joined`.
 
     Schema: schemas/auth.json#/events/user_joined

@@ -54,7 +54,7 @@ ChangedListener: TypeAlias = (
 )
 
 
-class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener]):
+class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener, Changed]):
     """The event `shop.changed`.
 
     Schema: schemas/shop.json#/events/changed

@@ -50,7 +50,7 @@ ChangedListener: TypeAlias = (
 )
 
 
-class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener]):
+class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener, Changed]):
     """The event `shop.orders.changed`.
 
     Schema: schemas/shop.orders.json#/events/changed

@@ -50,7 +50,7 @@ ChangedListener: TypeAlias = (
 )
 
 
-class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener]):
+class ChangedEndpoint(lightbus.EventEndpoint[ChangedListener, Changed]):
     """The event `ware.house.stock.changed`.
 
     Schema: schemas/ware.house.stock.json#/events/changed

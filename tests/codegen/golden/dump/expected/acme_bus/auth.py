@@ -61,7 +61,7 @@ AnythingHappenedListener: TypeAlias = (
 )
 
 
-class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener]):
+class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener, AnythingHappened]):
     """The event `auth.anything_happened`.
 
     Schema: schemas/production.json
@@ -161,7 +161,7 @@ MoneySpentListener: TypeAlias = (
 )
 
 
-class MoneySpentEndpoint(lightbus.EventEndpoint[MoneySpentListener]):
+class MoneySpentEndpoint(lightbus.EventEndpoint[MoneySpentListener, MoneySpent]):
     """The event `auth.money_spent`.
 
     Schema: schemas/production.json
@@ -276,7 +276,7 @@ UserRegisteredListener: TypeAlias = (
 )
 
 
-class UserRegisteredEndpoint(lightbus.EventEndpoint[UserRegisteredListener]):
+class UserRegisteredEndpoint(lightbus.EventEndpoint[UserRegisteredListener, UserRegistered]):
     """The event `auth.user_registered`.
 
     Schema: schemas/production.json

@@ -53,7 +53,7 @@ OrderPlacedListener: TypeAlias = (
 )
 
 
-class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener]):
+class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener, OrderPlaced]):
     """The event `shop.orders.order_placed`.
 
     Schema: schemas/legacy/shop.orders.json

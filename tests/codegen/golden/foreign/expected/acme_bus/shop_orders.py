@@ -118,7 +118,7 @@ CancelledListener: TypeAlias = (
 )
 
 
-class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener]):
+class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener, Cancelled]):
     """The event `shop.orders.cancelled`.
 
     Schema: schemas/shop/orders/cancelled.json
@@ -212,7 +212,7 @@ OrderPlacedListener: TypeAlias = (
 )
 
 
-class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener]):
+class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener, OrderPlaced]):
     """Somebody bought something.
 
     Schema: schemas/shop/orders/order-placed.schema.json

@@ -135,7 +135,7 @@ TickedListener: TypeAlias = (
 )
 
 
-class TickedEndpoint(lightbus.EventEndpoint[TickedListener]):
+class TickedEndpoint(lightbus.EventEndpoint[TickedListener, Ticked]):
     """The event `times.ticked`.
 
     Schema: schemas/times.json#/events/ticked

@@ -54,7 +54,7 @@ ClassMetListener: TypeAlias = (
 )
 
 
-class ClassMetEndpoint(lightbus.EventEndpoint[ClassMetListener]):
+class ClassMetEndpoint(lightbus.EventEndpoint[ClassMetListener, ClassMet]):
     """The event `check_run.class_met`.
 
     Schema: schemas/check-run/class.json
@@ -109,7 +109,7 @@ CompletedListener: TypeAlias = (
 )
 
 
-class CompletedEndpoint(lightbus.EventEndpoint[CompletedListener]):
+class CompletedEndpoint(lightbus.EventEndpoint[CompletedListener, Completed]):
     """The event `check_run.completed`.
 
     Schema: schemas/check-run/1.0.0.yaml
@@ -167,7 +167,7 @@ ReRunListener: TypeAlias = (
 )
 
 
-class ReRunEndpoint(lightbus.EventEndpoint[ReRunListener]):
+class ReRunEndpoint(lightbus.EventEndpoint[ReRunListener, ReRun]):
     """The event `check_run.re_run`.
 
     Schema: schemas/check-run/re-run.json

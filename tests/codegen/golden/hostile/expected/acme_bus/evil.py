@@ -102,7 +102,7 @@ AttackListener: TypeAlias = (
 )
 
 
-class AttackEndpoint(lightbus.EventEndpoint[AttackListener]):
+class AttackEndpoint(lightbus.EventEndpoint[AttackListener, Attack]):
     """ends with a quote\"
 
     Schema: schemas/evil.json#/events/attack

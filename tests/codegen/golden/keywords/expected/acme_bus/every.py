@@ -191,7 +191,7 @@ ThingListener: TypeAlias = (
 )
 
 
-class ThingEndpoint(lightbus.EventEndpoint[ThingListener]):
+class ThingEndpoint(lightbus.EventEndpoint[ThingListener, Thing]):
     """The event `every.thing`.
 
     Schema: schemas/all.json#/events/thing

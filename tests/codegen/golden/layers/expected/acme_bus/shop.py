@@ -93,7 +93,7 @@ LayeredListener: TypeAlias = (
 )
 
 
-class LayeredEndpoint(lightbus.EventEndpoint[LayeredListener]):
+class LayeredEndpoint(lightbus.EventEndpoint[LayeredListener, Layered]):
     """Several parts describe one value, and each of them counts.
 
     Schema: schemas/shop/layered.json
@@ -190,7 +190,7 @@ ShadowingListener: TypeAlias = (
 )
 
 
-class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener]):
+class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener, Shadowing]):
     """Its fields have the names of types, and of what those are called then.
 
     Schema: schemas/shop/shadowing.json

@@ -149,7 +149,7 @@ NamedListener: TypeAlias = (
 )
 
 
-class NamedEndpoint(lightbus.EventEndpoint[NamedListener]):
+class NamedEndpoint(lightbus.EventEndpoint[NamedListener, Named]):
     """The event `odd.named`.
 
     Schema: schemas/odd.json#/events/named
@@ -264,7 +264,7 @@ HTTPErrorListener: TypeAlias = (
 )
 
 
-class HTTPErrorEndpoint(lightbus.EventEndpoint[HTTPErrorListener]):
+class HTTPErrorEndpoint(lightbus.EventEndpoint[HTTPErrorListener, HTTPError]):
     """The event `odd.HTTPError`.
 
     Schema: schemas/odd.json#/events/HTTPError

@@ -85,7 +85,7 @@ PaidListener: TypeAlias = (
 )
 
 
-class PaidEndpoint(lightbus.EventEndpoint[PaidListener]):
+class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
     """Reaches into another file.
 
     Schema: schemas/bank.json#/events/paid
@@ -144,7 +144,7 @@ ClosedListener: TypeAlias = (
 )
 
 
-class ClosedEndpoint(lightbus.EventEndpoint[ClosedListener]):
+class ClosedEndpoint(lightbus.EventEndpoint[ClosedListener, Closed]):
     """The event `bank.closed`.
 
     Schema: schemas/bank.json#/events/closed

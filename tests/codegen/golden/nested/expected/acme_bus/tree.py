@@ -178,7 +178,7 @@ PlantedListener: TypeAlias = (
 )
 
 
-class PlantedEndpoint(lightbus.EventEndpoint[PlantedListener]):
+class PlantedEndpoint(lightbus.EventEndpoint[PlantedListener, Planted]):
     """The event `tree.planted`.
 
     Schema: schemas/tree.json#/events/planted
@@ -265,7 +265,7 @@ PaidListener: TypeAlias = (
 )
 
 
-class PaidEndpoint(lightbus.EventEndpoint[PaidListener]):
+class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
     """The event `tree.paid`.
 
     Schema: schemas/tree.json#/events/paid

@@ -121,7 +121,7 @@ UserCreatedListener: TypeAlias = (
 )
 
 
-class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener]):
+class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreated]):
     """A user signed up. Fired once for each user.
 
     Schema: schemas/auth.json#/events/user_created
@@ -230,7 +230,7 @@ UserDeletedListener: TypeAlias = (
 )
 
 
-class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener]):
+class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener, UserDeleted]):
     """The event `auth.user_deleted`.
 
     Schema: schemas/auth.json#/events/user_deleted
@@ -283,7 +283,7 @@ AllSignedOutListener: TypeAlias = (
 )
 
 
-class AllSignedOutEndpoint(lightbus.EventEndpoint[AllSignedOutListener]):
+class AllSignedOutEndpoint(lightbus.EventEndpoint[AllSignedOutListener, AllSignedOut]):
     """The event `auth.all_signed_out`.
 
     Schema: schemas/auth.json#/events/all_signed_out

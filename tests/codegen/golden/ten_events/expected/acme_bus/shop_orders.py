@@ -153,7 +153,7 @@ CancelledListener: TypeAlias = (
 )
 
 
-class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener]):
+class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener, Cancelled]):
     """An order will not be delivered. What was paid is refunded.
 
     Schema: schemas/shop.orders.json#/events/cancelled
@@ -241,7 +241,7 @@ DeliveredListener: TypeAlias = (
 )
 
 
-class DeliveredEndpoint(lightbus.EventEndpoint[DeliveredListener]):
+class DeliveredEndpoint(lightbus.EventEndpoint[DeliveredListener, Delivered]):
     """A customer has the goods.
 
     Schema: schemas/shop.orders.json#/events/delivered
@@ -334,7 +334,7 @@ LocatedListener: TypeAlias = (
 )
 
 
-class LocatedEndpoint(lightbus.EventEndpoint[LocatedListener]):
+class LocatedEndpoint(lightbus.EventEndpoint[LocatedListener, Located]):
     """A carrier has told where a parcel is.
 
     Schema: schemas/shop.orders.json#/events/located
@@ -420,7 +420,7 @@ PackedListener: TypeAlias = (
 )
 
 
-class PackedEndpoint(lightbus.EventEndpoint[PackedListener]):
+class PackedEndpoint(lightbus.EventEndpoint[PackedListener, Packed]):
     """All parcels of an order are ready.
 
     Schema: schemas/shop.orders.json#/events/packed
@@ -520,7 +520,7 @@ PaidListener: TypeAlias = (
 )
 
 
-class PaidEndpoint(lightbus.EventEndpoint[PaidListener]):
+class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
     """The money has arrived.
 
     Schema: schemas/shop.orders.json#/events/paid
@@ -629,7 +629,7 @@ PaymentFailedListener: TypeAlias = (
 )
 
 
-class PaymentFailedEndpoint(lightbus.EventEndpoint[PaymentFailedListener]):
+class PaymentFailedEndpoint(lightbus.EventEndpoint[PaymentFailedListener, PaymentFailed]):
     """A payment did not go through.
 
     Schema: schemas/shop.orders.json#/events/payment_failed
@@ -761,7 +761,7 @@ PlacedListener: TypeAlias = (
 )
 
 
-class PlacedEndpoint(lightbus.EventEndpoint[PlacedListener]):
+class PlacedEndpoint(lightbus.EventEndpoint[PlacedListener, Placed]):
     """A customer has ordered. The payment is not there yet.
 
     Schema: schemas/shop.orders.json#/events/placed
@@ -908,7 +908,7 @@ ReturnedListener: TypeAlias = (
 )
 
 
-class ReturnedEndpoint(lightbus.EventEndpoint[ReturnedListener]):
+class ReturnedEndpoint(lightbus.EventEndpoint[ReturnedListener, Returned]):
     """A customer has sent goods back.
 
     Schema: schemas/shop.orders.json#/events/returned
@@ -1027,7 +1027,7 @@ ShippedListener: TypeAlias = (
 )
 
 
-class ShippedEndpoint(lightbus.EventEndpoint[ShippedListener]):
+class ShippedEndpoint(lightbus.EventEndpoint[ShippedListener, Shipped]):
     """The carrier has taken the parcels.
 
     Schema: schemas/shop.orders.json#/events/shipped
@@ -1113,7 +1113,7 @@ StockCountFinishedListener: TypeAlias = (
 )
 
 
-class StockCountFinishedEndpoint(lightbus.EventEndpoint[StockCountFinishedListener]):
+class StockCountFinishedEndpoint(lightbus.EventEndpoint[StockCountFinishedListener, StockCountFinished]):
     """The yearly count is over; orders are packed again.
 
     Schema: schemas/shop.orders.json#/events/stock_count_finished

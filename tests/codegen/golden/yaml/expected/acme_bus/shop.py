@@ -62,7 +62,7 @@ CancelledListener: TypeAlias = (
 )
 
 
-class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener]):
+class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener, Cancelled]):
     """The event `shop.cancelled`.
 
     Schema: schemas/shop/cancelled.json
@@ -152,7 +152,7 @@ OrderPlacedListener: TypeAlias = (
 )
 
 
-class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener]):
+class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener, OrderPlaced]):
     """A customer has ordered.
 
     Schema: schemas/shop/order-placed.yaml

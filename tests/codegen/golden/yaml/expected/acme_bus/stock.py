@@ -54,7 +54,7 @@ CountedListener: TypeAlias = (
 )
 
 
-class CountedEndpoint(lightbus.EventEndpoint[CountedListener]):
+class CountedEndpoint(lightbus.EventEndpoint[CountedListener, Counted]):
     """The event `stock.counted`.
 
     Schema: schemas/stock.yaml#/events/counted

@@ -1,0 +1,126 @@
+"""The options of `lightbus plan`, `lightbus apply` and `lightbus status`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from lightbus import naming
+from lightbus.cli.console import print_error
+from lightbus.errors import LightbusError
+
+_ERROR = 2  # exit code when there is no answer, as 1 is one of the answers
+
+
+def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which buses are meant, and on which server."""
+    bus = click.option(
+        "--bus",
+        "modules",
+        metavar="MODULE",
+        multiple=True,
+        envvar="LIGHTBUS_MODULE",
+        default=["bus"],
+        show_default=True,
+        show_envvar=True,
+        help="Module that holds the bus. Repeatable.",
+    )
+    name = click.option("--service-name", metavar="NAME", help="Override the service name the module gives.")
+    url = click.option("--url", help="Address of the NATS server.  [default: as the module says]")
+    return bus(name(url(command)))
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Let an error end the command with an exit code that is none of its answers."""
+    try:
+        yield
+    except LightbusError as error:
+        print_error(error)
+        sys.exit(_ERROR)
+
+
+@click.command()
+@_targets
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json", "nats"]),
+    default="text",
+    show_default=True,
+    help="json writes one object a line; nats the permissions of the services, as nats-server configuration.",
+)
+@click.option(
+    "--fires",
+    metavar="API",
+    multiple=True,
+    help="With --format nats: the services also fire events of this API. Repeatable.",
+)
+def plan(format_: str, fires: tuple[str, ...], **options: Any) -> None:
+    """Show what the server lacks of a bus's streams and durables.
+
+    The module's before_server_start() is run to learn its listeners; none of them gets an event, and nothing
+    is fired. Exits with 0 when there is nothing to do, with 1 when there is, with 2 on errors.
+    """
+    if fires and format_ != "nats":
+        raise click.UsageError("--fires goes with --format nats.")
+    from lightbus.cli.planning import Target, show_configuration, show_plan
+
+    with answering():
+        target = Target(**options)
+        sys.exit(
+            show_configuration(target, fires)
+            if format_ == "nats"
+            else show_plan(target, as_json=format_ == "json")
+        )
+
+
+@click.command()
+@_targets
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--destroy", is_flag=True, help="Make changes, too, that remove messages.")
+def apply(yes: bool, destroy: bool, **options: Any) -> None:
+    """Make what the plan shows.
+
+    Exits with 0 when all is as the code needs it, with 1 when something is left to do, with 2 on errors.
+    """
+    if not (yes or sys.stdin.isatty()):
+        raise click.UsageError("nobody can be asked whether to make the changes; say --yes.")
+    from lightbus.cli.planning import Target, apply_plan
+
+    with answering():
+        sys.exit(apply_plan(Target(**options), ask=not yes, destroying=destroy))
+
+
+@click.command()
+@click.option("--url", help="Address of the NATS server.  [default: NATS_URL, else the NATS context in use]")
+@click.option(
+    "--prefix",
+    default=naming.DEFAULT_PREFIX,
+    show_default=True,
+    metavar="NAME",
+    help="Prefix of the bus's streams.",
+)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json writes one object a line.",
+)
+def status(url: str | None, prefix: str, format_: str) -> None:
+    """Show streams and listeners as the server has them.
+
+    Exits with 0 when all is well, with 1 when a listener has lost events or gets no more, with 2 on errors.
+    """
+    if problem := naming.prefix_problem(prefix):
+        raise click.BadParameter(problem, param_hint="--prefix")
+    from lightbus.cli.status import show_status
+
+    with answering():
+        sys.exit(show_status(url, prefix, as_json=format_ == "json"))

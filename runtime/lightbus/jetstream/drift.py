@@ -1,0 +1,241 @@
+"""Where a stream or durable on the server differs from what the bus needs, and what that does. Pure.
+
+The tables below are the rules. A setting stands there for one of two reasons: the bus sets it when it makes the
+resource, or a value other than the server's default breaks a promise of the bus. What else an operator
+sets (replicas, limits, placement, compression) is the operator's.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lightbus.jetstream.resources import NANOSECONDS, Durable, Resource, Stream
+
+
+class Way(enum.Enum):
+    """How a difference goes away: by an update, by one that removes messages, or by hand alone."""
+
+    UPDATE = "update"
+    DESTROYS = "destroys"
+    BY_HAND = "by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting that is not as the bus needs it.
+
+    Attributes:
+        setting: its name.
+        found: its value on the server.
+        wanted: the value it should have.
+        harm: what the value on the server does, "" when it is only different.
+        is_fatal: whether the bus refuses to work with it, as events would be lost.
+        way: how it goes away.
+    """
+
+    setting: str
+    found: Any
+    wanted: Any
+    harm: str = ""
+    is_fatal: bool = False
+    way: Way = Way.UPDATE
+
+    @property
+    def is_(self) -> str:
+        """The value on the server, for people."""
+        return _shown(self.setting, self.found)
+
+    @property
+    def should_be(self) -> str:
+        """The value it should have, for people."""
+        return _shown(self.setting, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A setting to compare.
+
+    Attributes:
+        setting, harm, is_fatal, way: as of `Difference`.
+        default: what the server means when it does not name the setting; the bus wants it so, too, unless
+            the resource says otherwise.
+    """
+
+    setting: str
+    default: Any = None
+    harm: str = ""
+    is_fatal: bool = False
+    way: Way = Way.UPDATE
+
+
+_STREAM = (
+    _Rule("retention", way=Way.BY_HAND),
+    _Rule("storage", harm="a restart of the server loses the events", way=Way.BY_HAND),
+    _Rule("discard"),
+    _Rule("duplicate_window"),
+    _Rule("allow_direct", False),
+    _Rule(
+        "max_msgs_per_subject",
+        -1,
+        "only the latest events are kept, whether listeners have seen the others or not",
+    ),
+    _Rule("no_ack", False, "the server confirms no event, so that every fire() times out", True),
+    _Rule("sealed", False, "the stream takes no events any more", True, Way.BY_HAND),
+    _Rule("persist_mode", "default", "an event is confirmed before it is written", way=Way.BY_HAND),
+)
+_DURABLE = (
+    _Rule(
+        "ack_policy",
+        is_fatal=True,
+        way=Way.BY_HAND,
+        harm="something else made it: a listener acknowledges each event",
+    ),
+    _Rule(
+        "deliver_subject",
+        "",
+        "something else made it: the server pushes, and listeners pull",
+        True,
+        Way.BY_HAND,
+    ),
+    _Rule("ack_wait"),
+    _Rule("max_deliver", -1, "after so many deliveries an event stops, without becoming a dead letter", True),
+    _Rule("max_ack_pending"),
+    _Rule(
+        "inactive_threshold",
+        0,
+        "the server forgets the listener's position when nobody listens for so long",
+        True,
+    ),
+    _Rule("backoff", (), "the server's waits take the place of the listener's own"),
+    _Rule("headers_only", False, "events arrive without their bodies", True),
+)
+
+
+def differences(wanted: Resource, found: Mapping[str, Any]) -> list[Difference]:
+    """Compare a resource with its configuration on the server.
+
+    Args:
+        wanted: the resource, as the bus makes it.
+        found: the configuration the server tells.
+    """
+    if isinstance(wanted, Stream):
+        return [*_subjects(wanted, found), *_compared(_STREAM, wanted, found)]
+    return [*_filter(wanted, found), *_compared(_DURABLE, wanted, found)]
+
+
+def window_difference(found: Mapping[str, Any], timeout: float) -> Difference | None:
+    """Tell whether a stream forgets ids while `fire()` may still retry.
+
+    Args:
+        found: the stream's configuration on the server.
+        timeout: seconds `fire()` goes on.
+    """
+    needed = int(2 * timeout * NANOSECONDS)
+    if found.get("duplicate_window", 0) >= needed:
+        return None
+    harm = f"a fire() that retries for up to {timeout:g} s may store its event twice"
+    return Difference("duplicate_window", found.get("duplicate_window", 0), needed, harm)
+
+
+def weaknesses(wanted: Stream, info: Mapping[str, Any]) -> list[str]:
+    """List what makes a stream less safe than its server allows, as an operator may want it or not.
+
+    Args:
+        wanted: the stream.
+        info: what the server tells of it, the cluster included.
+    """
+    cluster = info.get("cluster", {}).get("name")
+    if cluster and info["config"].get("num_replicas", 1) == 1:
+        return [
+            f"{wanted} keeps one replica in the cluster {cluster!r}: its events are gone with that server's disk."
+            f" Keep three with: nats stream edit {wanted.name} --replicas 3"
+        ]
+    return []
+
+
+def covers(pattern: str, subjects: str) -> bool:
+    """Whether a subject filter captures everything that another one does."""
+    wide, narrow = pattern.split("."), subjects.split(".")
+    for at, token in enumerate(wide):
+        if token == ">":
+            return len(narrow) > at
+        if at >= len(narrow) or narrow[at] == ">" or token not in ("*", narrow[at]):
+            return False
+    return len(wide) == len(narrow)
+
+
+def _subjects(wanted: Stream, found: Mapping[str, Any]) -> Iterator[Difference]:
+    (needed,) = wanted.config["subjects"]
+    captured = found.get("subjects") or []
+    if not any(covers(pattern, needed) for pattern in captured):
+        harm = f"events fired on {needed} are not stored"
+        yield Difference("subjects", captured, [*captured, needed], harm, True)
+
+
+def _filter(wanted: Durable, found: Mapping[str, Any]) -> Iterator[Difference]:
+    listened = found.get("filter_subject") or found.get("filter_subjects") or ""
+    subject = wanted.config["filter_subject"]
+    if listened != subject:
+        harm = f"it already listens to {listened!r}. Choose another listener_name, or remove it if nothing needs it"
+        yield Difference("filter_subject", listened, subject, harm, True, Way.BY_HAND)
+
+
+def _compared(rules: tuple[_Rule, ...], wanted: Resource, found: Mapping[str, Any]) -> Iterator[Difference]:
+    for rule in rules:
+        value = found.get(rule.setting, rule.default)
+        target = wanted.config.get(rule.setting, rule.default)
+        if value != target and (value or target):
+            yield _told(Difference(rule.setting, value, target, rule.harm, rule.is_fatal, rule.way), found)
+
+
+def _told(difference: Difference, found: Mapping[str, Any]) -> Difference:
+    """Say what a value does that does not always do the same."""
+    match difference.setting, difference.found, difference.wanted:
+        case "retention", "workqueue", _:
+            return replace(
+                difference, harm="an event goes with the first listener that handles it", is_fatal=True
+            )
+        case "retention", "interest", "limits":
+            harm = "an event goes when the listeners of the moment have handled it, before others begin"
+            return replace(difference, harm=harm, way=Way.UPDATE)
+        case "retention", _, "workqueue":
+            return replace(difference, harm="replays stay when they have been handled", is_fatal=True)
+        case "discard", "old", _ if _has_limit(found):
+            return replace(
+                difference, harm="at its limit, the stream drops events that listeners have not seen"
+            )
+        case "max_ack_pending", _, 1:
+            return replace(difference, harm="events overtake one that waits for its retry", is_fatal=True)
+        case "max_msgs_per_subject", _, 1:
+            harm = "each failure of an event is a dead letter of its own"
+            return replace(difference, harm=harm, way=Way.DESTROYS)
+    return difference
+
+
+def _has_limit(config: Mapping[str, Any]) -> bool:
+    return any(config.get(limit, -1) > 0 for limit in ("max_msgs", "max_bytes"))
+
+
+_DURATIONS = ("duplicate_window", "ack_wait", "inactive_threshold", "backoff")
+
+
+def _shown(setting: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_shown(setting, part) for part in value) or "none"
+    if setting in _DURATIONS:
+        return duration(value)
+    return str(value) if value not in ("", None) else "none"
+
+
+def duration(nanoseconds: int) -> str:
+    """Write a duration as the `nats` command takes it: `10m`, `30s`, `1.5s`."""
+    seconds = nanoseconds / NANOSECONDS
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"

@@ -1,0 +1,126 @@
+"""The streams and listeners of a prefix as the server has them, with or without a process that runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightbus import naming
+from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.health import Alarm, Progress, alarms, progress
+from lightbus.jetstream.resources import STREAM_NOT_FOUND
+
+_COUNT_ALONE = 1_000_000_000_000  # offset behind the last subject: the server then only counts them
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStatus:
+    """A listener's durable.
+
+    Attributes:
+        name: of the durable.
+        stream: its stream.
+        event: full name of the event it listens to; its subject when that is none of the bus's.
+        progress: how far it is.
+        dead_letters: how many it has.
+        alarms: what is wrong with it.
+    """
+
+    name: str
+    stream: str
+    event: str
+    progress: Progress
+    dead_letters: int
+    alarms: Sequence[Alarm]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """A stream of events.
+
+    Attributes:
+        name: its name.
+        events, bytes: how many it holds.
+        first, last: sequences of the oldest and the latest one.
+        replicas: how many servers keep it.
+        listeners: its durables.
+    """
+
+    name: str
+    events: int
+    bytes: int
+    first: int
+    last: int
+    replicas: int
+    listeners: Sequence[ListenerStatus]
+
+
+async def streams(connection: Connection, prefix: str) -> list[StreamStatus]:
+    """Look up the streams of events of a prefix, by name."""
+    found = []
+    async for info in _listed(connection, "STREAM.LIST", "streams"):
+        subjects = info["config"].get("subjects") or []
+        if any(subject.startswith(f"{prefix}.") for subject in subjects):
+            found.append(await _stream(connection, prefix, info))
+    return sorted(found, key=lambda stream: stream.name)
+
+
+async def _stream(connection: Connection, prefix: str, info: dict[str, Any]) -> StreamStatus:
+    name, state = info["config"]["name"], info["state"]
+    listeners = [
+        await _listener(connection, prefix, info, durable)
+        async for durable in _listed(connection, f"CONSUMER.LIST.{name}", "consumers")
+        if durable["config"].get("durable_name")
+    ]
+    return StreamStatus(
+        name,
+        state["messages"],
+        state["bytes"],
+        state["first_seq"],
+        state["last_seq"],
+        info["config"]["num_replicas"],
+        sorted(listeners, key=lambda listener: listener.name),
+    )
+
+
+async def _listener(
+    connection: Connection, prefix: str, stream: dict[str, Any], durable: dict[str, Any]
+) -> ListenerStatus:
+    name, stream_name = durable["name"], durable["stream_name"]
+    subject = durable["config"].get("filter_subject", "")
+    return ListenerStatus(
+        name,
+        stream_name,
+        subject.removeprefix(f"{prefix}."),
+        progress(durable),
+        await _dead_letters(connection, prefix, stream_name, name),
+        alarms(stream, durable),
+    )
+
+
+async def _dead_letters(connection: Connection, prefix: str, stream: str, durable: str) -> int:
+    """Count the dead letters of a listener; each has a subject of its own."""
+    subjects = naming.dead_letter_subjects(prefix, durable, stream)
+    request = {"subjects_filter": subjects, "offset": _COUNT_ALONE}
+    try:
+        info = await connection.api(f"STREAM.INFO.{naming.dead_letter_stream(prefix)}", request)
+    except ApiError as error:
+        if error.err_code != STREAM_NOT_FOUND:
+            raise
+        return 0
+    count: int = info.get("total", 0)
+    return count
+
+
+async def _listed(connection: Connection, operation: str, key: str) -> AsyncIterator[dict[str, Any]]:
+    """Go through a list of the server, page by page."""
+    offset = 0
+    while True:
+        answer = await connection.api(operation, {"offset": offset})
+        page = answer.get(key) or []
+        for info in page:
+            yield info
+        offset += len(page)
+        if not page or offset >= answer["total"]:
+            return

@@ -1,0 +1,132 @@
+"""The least a service may do on the server, as configuration of nats-server. Pure.
+
+Permissions of NATS cannot match a part of a token, so each listener has lines of its own. Both forms of
+acknowledgement subjects are granted: with domain and account before the stream, and without (ADR-15).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lightbus import naming
+from lightbus.jetstream import resources
+from lightbus.jetstream.resources import Durable
+from lightbus.transport import Consumer
+
+ADMIN = "lightbus-admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a service does on the bus.
+
+    Attributes:
+        name: its name, which is the user's as well.
+        prefix: of its bus.
+        fires: names of the APIs whose events it fires.
+        consumers: what its listeners want.
+    """
+
+    name: str
+    prefix: str
+    fires: tuple[str, ...]
+    consumers: tuple[Consumer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Some subjects a user may publish to.
+
+    Attributes:
+        reason: what for.
+        subjects: which.
+    """
+
+    reason: str
+    subjects: tuple[str, ...]
+
+
+def grants(service: Service) -> Iterator[Grant]:
+    """List what a service that makes nothing (`provision="verify"`) needs to publish to."""
+    prefix = service.prefix
+    streams = dict.fromkeys(
+        naming.stream(prefix, api) for api in (*service.fires, *(one.api for one in service.consumers))
+    )
+    if service.consumers:
+        streams |= dict.fromkeys((naming.dead_letter_stream(prefix), naming.replay_stream(prefix)))
+    yield Grant("checks at the start", ("$JS.API.INFO", *(f"$JS.API.STREAM.INFO.{name}" for name in streams)))
+    for api in service.fires:
+        yield Grant(f"fires events of {api}", (naming.stream_subjects(prefix, api),))
+    for consumer in service.consumers:
+        durable, replays = resources.durable(prefix, consumer), resources.replay_durable(prefix, consumer)
+        letters = naming.dead_letter_subjects(prefix, durable.name, durable.stream)
+        removal = f"$JS.API.STREAM.MSG.DELETE.{naming.dead_letter_stream(prefix)}"
+        event = f"{consumer.api}.{consumer.event}"
+        yield Grant(f"listens to {event} as {durable.name}", _pulling(durable))
+        yield Grant("keeps its dead letters", (letters,))
+        yield Grant("takes replays of them, then removes them", (*_pulling(replays), removal))
+
+
+def _pulling(durable: Durable) -> tuple[str, ...]:
+    place = f"{durable.stream}.{durable.name}"
+    return (
+        f"$JS.API.CONSUMER.INFO.{place}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{place}",
+        f"$JS.ACK.{place}.>",
+        f"$JS.ACK.*.*.{place}.>",
+    )
+
+
+def configuration(services: Sequence[Service]) -> str:
+    """Write the configuration of nats-server that knows these services, and an operator.
+
+    Args:
+        services: those of one name are one user.
+    """
+    users = {service.name: [one for one in services if one.name == service.name] for service in services}
+    prefixes = sorted({service.prefix for service in services})
+    operator = [
+        Grant("streams and durables, dead letters", ("$JS.API.>",)),
+        Grant("sends replays", tuple(naming.replay_subjects(prefix) for prefix in prefixes)),
+    ]
+    lines = [_HEADER, "authorization {", "  users = ["]
+    lines += _user(ADMIN, operator, "_INBOX")
+    for name, parts in users.items():
+        lines += _user(
+            name, _merged(grant for part in parts for grant in grants(part)), naming.inbox_prefix(name)
+        )
+    return "\n".join([*lines, "  ]", "}"])
+
+
+_HEADER = f"""\
+# What nats-server allows these services, and nothing more. The passwords are environment variables of the server.
+# Streams and durables are no part of its configuration: the user {ADMIN} makes them with `lightbus apply`,
+# and looks after them with `lightbus status` and `lightbus dead-letters`. Services run with LIGHTBUS_PROVISION=verify.
+"""
+
+
+def _merged(all_grants: Iterable[Grant]) -> Iterator[Grant]:
+    """Leave out subjects that were granted already."""
+    seen: set[str] = set()
+    for grant in all_grants:
+        new = tuple(subject for subject in grant.subjects if subject not in seen)
+        seen.update(new)
+        if new:
+            yield Grant(grant.reason, new)
+
+
+def _user(name: str, granted: Iterable[Grant], inbox: str) -> list[str]:
+    lines = ["    {", f'      user: "{name}", password: ${password_variable(name)}', "      permissions: {"]
+    lines += ["        publish: { allow: ["]
+    for grant in granted:
+        lines.append(f"          # {grant.reason}")
+        lines += [f'          "{subject}"' for subject in grant.subjects]
+    return [*lines, "        ] }", f'        subscribe: {{ allow: ["{inbox}.>"] }}', "      }", "    }"]
+
+
+def password_variable(user: str) -> str:
+    """Name the environment variable of a user's password: `MAILER_PASSWORD`."""
+    name = re.sub(r"[^A-Z0-9]", "_", user.upper())
+    return f"{'_' if name[0].isdigit() else ''}{name}_PASSWORD"

@@ -1,0 +1,198 @@
+"""The streams and durables of a bus, as it makes them: raw configurations of the settings it means. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from lightbus import naming
+from lightbus.transport import Consumer
+
+NANOSECONDS = 1_000_000_000
+STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
+
+_MAX_ACK_PENDING = 10_000  # what several workers have at hand, and what waits for its next try, together
+_DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the JetStream API.
+
+    Attributes:
+        operation: its subject below `$JS.API.`.
+        body: what to send.
+    """
+
+    operation: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream, as the bus makes it.
+
+    Attributes:
+        name: its name.
+        config: the settings, by the server's names.
+    """
+
+    name: str
+    config: Mapping[str, Any] = field(hash=False)
+
+    kind = "stream"
+    absent = (STREAM_NOT_FOUND,)
+
+    def __str__(self) -> str:
+        return f"stream {self.name!r}"
+
+    @property
+    def info(self) -> str:
+        """The API operation that tells of it."""
+        return f"STREAM.INFO.{self.name}"
+
+    @property
+    def creation(self) -> Request:
+        """The request that makes it."""
+        return Request(f"STREAM.CREATE.{self.name}", self.config)
+
+    def update(self, config: Mapping[str, Any]) -> Request:
+        """Return the request that gives it another configuration, which must be whole."""
+        return Request(f"STREAM.UPDATE.{self.name}", config)
+
+    @property
+    def removal(self) -> str:
+        """The command that removes it."""
+        return f"nats stream rm {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """A durable consumer, as the bus makes it.
+
+    Attributes:
+        stream: name of its stream.
+        name: its name.
+        config: the settings, by the server's names.
+    """
+
+    stream: str
+    name: str
+    config: Mapping[str, Any] = field(hash=False)
+
+    kind = "durable"
+    absent = (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND)
+
+    def __str__(self) -> str:
+        return f"durable {self.name!r} of stream {self.stream!r}"
+
+    @property
+    def info(self) -> str:
+        """The API operation that tells of it."""
+        return f"CONSUMER.INFO.{self.stream}.{self.name}"
+
+    @property
+    def creation(self) -> Request:
+        """The request that makes it, and nothing else: it never changes one that exists."""
+        return self._request(self.config, "create")
+
+    def update(self, config: Mapping[str, Any]) -> Request:
+        """Return the request that gives it another configuration, which must be whole."""
+        return self._request(config, "update")
+
+    def _request(self, config: Mapping[str, Any], action: str) -> Request:
+        operation = f"CONSUMER.CREATE.{self.stream}.{self.name}"
+        if subject := config.get("filter_subject"):
+            operation += f".{subject}"  # which the server's permissions can then tell apart
+        return Request(operation, {"stream_name": self.stream, "config": config, "action": action})
+
+    @property
+    def removal(self) -> str:
+        """The command that removes it."""
+        return f"nats consumer rm {self.stream} {self.name}"
+
+
+Resource: TypeAlias = Stream | Durable
+
+
+def event_stream(prefix: str, api: str) -> Stream:
+    """Describe the stream of an API's events."""
+    return _stream(
+        naming.stream(prefix, api), naming.stream_subjects(prefix, api), f"Events of the {api} API"
+    )
+
+
+def dead_letter_stream(prefix: str) -> Stream:
+    """Describe the stream of dead letters."""
+    return _stream(
+        naming.dead_letter_stream(prefix),
+        naming.dead_letter_subjects(prefix),
+        "Events their listeners could not handle",
+        max_msgs_per_subject=1,  # the next failure of a replayed event takes the place of the last one
+    )
+
+
+def replay_stream(prefix: str) -> Stream:
+    """Describe the stream of replays."""
+    return _stream(
+        naming.replay_stream(prefix),
+        naming.replay_subjects(prefix),
+        "Dead letters on their way back to their listeners",
+        retention="workqueue",
+    )
+
+
+def _stream(name: str, subjects: str, description: str, **settings: object) -> Stream:
+    config = {
+        "name": name,
+        "description": description,
+        "subjects": [subjects],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",  # a limit an operator sets refuses new events; it never drops unseen ones
+        "duplicate_window": _DUPLICATE_WINDOW * NANOSECONDS,
+        "allow_direct": True,
+        **settings,
+    }
+    return Stream(name, config)
+
+
+def durable(prefix: str, consumer: Consumer) -> Durable:
+    """Describe the durable of a listener."""
+    subject = naming.subject(prefix, consumer.api, consumer.event)
+    return _durable(naming.stream(prefix, consumer.api), subject, consumer)
+
+
+def replay_durable(prefix: str, consumer: Consumer) -> Durable:
+    """Describe the durable of a listener's replays."""
+    stream = naming.stream(prefix, consumer.api)
+    name = naming.replay_durable(stream, consumer.durable)
+    return _durable(
+        naming.replay_stream(prefix),
+        naming.replay_subjects(prefix, stream, consumer.durable),
+        replace(consumer, durable=name, since="beginning"),
+    )
+
+
+def _durable(stream: str, subject: str, consumer: Consumer) -> Durable:
+    config = {
+        "durable_name": consumer.durable,
+        "filter_subject": subject,
+        "ack_policy": "explicit",
+        "ack_wait": int(consumer.ack_wait * NANOSECONDS),
+        "max_deliver": -1,  # the bus counts attempts itself, so that the last one ends in the dead letters
+        "max_ack_pending": 1 if consumer.ordered else _MAX_ACK_PENDING,
+        **_start(consumer),
+    }
+    return Durable(stream, consumer.durable, config)
+
+
+def _start(consumer: Consumer) -> dict[str, str]:
+    if consumer.since == "beginning":
+        return {"deliver_policy": "all"}
+    if consumer.since == "now":
+        return {"deliver_policy": "new"}
+    moment: datetime = consumer.since.astimezone(UTC)
+    return {"deliver_policy": "by_start_time", "opt_start_time": moment.isoformat().replace("+00:00", "Z")}

@@ -1,0 +1,173 @@
+"""Services run under exactly the permissions that `lightbus plan --format nats` prints, and can do no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lightbus
+from lightbus import Api, DynamicBus, Event, Parameter, PermissionDenied
+from lightbus.jetstream.address import Address
+from lightbus.jetstream.connection import Connection
+from lightbus.testing import NatsServer
+from tests.cli.conftest import Start
+from tests.cli.kit import BOUND, Command
+
+AUTH = """
+    import lightbus
+    from lightbus import Api, Event, Parameter
+
+    class AuthApi(Api):
+        user_created = Event(parameters=(Parameter("username", str), Parameter("email", str)))
+
+        class Meta:
+            name = "auth"
+
+    bus = lightbus.create(service_name="auth")
+"""
+MAILER = """
+    import os
+    from pathlib import Path
+
+    import lightbus
+    from acme_bus import Bus
+
+    bus = lightbus.create(Bus, service_name="mailer")
+
+    def welcome(username: str, **_: object) -> None:
+        if username == "poison" and not Path("mended").exists():
+            raise ValueError("cannot take it")
+        os.write(1, f"welcome {username}\\n".encode())
+
+    def audit(username: str, **_: object) -> None:
+        os.write(1, f"audit {username}\\n".encode())
+
+    def before_server_start() -> None:
+        bus.auth.user_created.listen(welcome, listener_name="welcome", retries=0)
+        bus.auth.user_created.listen(audit, listener_name="audit")
+"""
+MODULES = ("--bus", "auth.bus", "--bus", "mailer.bus")
+USERS = ("LIGHTBUS_ADMIN", "AUTH", "MAILER")
+
+
+@pytest.fixture
+def services(folder: Path) -> None:
+    """The two services."""
+    for name, code in (("auth", AUTH), ("mailer", MAILER)):
+        (folder / name).mkdir()
+        (folder / name / "bus.py").write_text(textwrap.dedent(code))
+
+
+def outcome(command: Command) -> str:
+    """Wait for a command to succeed, and return its output."""
+    code = command.end()
+    assert code == 0, command.output
+    return command.output
+
+
+@pytest.fixture
+def server(
+    request: pytest.FixtureRequest, services: None, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[NatsServer]:
+    """A server that knows the services by the printed configuration, and has their streams and durables."""
+    configuration = outcome(start("plan", "--format", "nats", *MODULES))
+    for user in USERS:
+        monkeypatch.setenv(f"{user}_PASSWORD", f"secret-of-{user.lower()}")
+    with NatsServer(config=f"{configuration}\n{getattr(request, 'param', '')}") as server:
+        outcome(start("apply", "--yes", *MODULES, NATS_URL=url_of(server, "lightbus-admin")))
+        yield server
+
+
+def url_of(server: NatsServer, user: str) -> str:
+    password = f"secret-of-{user.replace('-', '_')}"
+    return server.url.replace("//", f"//{user}:{password}@")
+
+
+@pytest.fixture
+def auth(server: NatsServer) -> Iterator[DynamicBus]:
+    class AuthApi(Api):
+        user_created = Event(parameters=(Parameter("username", str), Parameter("email", str)))
+
+        class Meta:
+            name = "auth"
+
+    with lightbus.create(
+        url=url_of(server, "auth"), service_name="auth", apis=[AuthApi], provision="verify"
+    ) as bus:
+        yield bus
+
+
+NEW_ACKS = "feature_flags { js_ack_fc_v2: true }"
+
+
+@pytest.mark.parametrize("server", ["", NEW_ACKS], ids=["ack v1", "ack v2"], indirect=True)
+def test_services_need_nothing_else(server: NatsServer, auth: DynamicBus, start: Start, folder: Path) -> None:
+    admin = url_of(server, "lightbus-admin")
+    service = start("run", "--bus", "mailer.bus", "--provision", "verify", NATS_URL=url_of(server, "mailer"))
+    service.ready()
+    auth.auth.user_created.fire(username="ada", email="ada@example.com")
+    service.wait_for("welcome ada", "audit ada")
+    auth.auth.user_created.fire(username="poison", email="poison@example.com")
+    service.wait_for("goes to the dead letters", "audit poison")
+    (folder / "mended").touch()
+    replay = start("dead-letters", "replay", "--all", NATS_URL=admin)
+    service.wait_for("welcome poison")
+    assert "1 handled" in outcome(replay)
+    assert "0 dead letters" in outcome(start("dead-letters", "list", NATS_URL=admin))
+    assert "nothing to do" in outcome(start("plan", *MODULES, NATS_URL=admin))
+    assert "mailer-welcome" in outcome(start("status", NATS_URL=admin))
+    assert "Violation" not in server.log.read_text()
+
+
+DURABLE = {"durable_name": "spy", "filter_subject": "lightbus.auth.user_created", "ack_policy": "explicit"}
+WIDER: list[tuple[str, str, dict[str, Any]]] = [
+    ("mailer", "lightbus.auth.user_created", {}),
+    ("mailer", "lightbus-dead-letters.lightbus-auth.billing-invoice.1.1", {}),
+    ("mailer", "$JS.API.STREAM.DELETE.lightbus-auth", {}),
+    ("mailer", "$JS.API.STREAM.MSG.GET.lightbus-auth", {"seq": 1}),
+    ("mailer", "$JS.API.DIRECT.GET.lightbus-auth", {"seq": 1}),
+    ("mailer", "$JS.API.CONSUMER.DELETE.lightbus-auth.mailer-welcome", {}),
+    (
+        "mailer",
+        "$JS.API.CONSUMER.CREATE.lightbus-auth.spy.lightbus.auth.user_created",
+        {"stream_name": "lightbus-auth", "config": DURABLE},
+    ),
+    ("mailer", "$JS.API.CONSUMER.MSG.NEXT.lightbus-auth.billing-invoice", {"batch": 1}),
+    ("auth", "lightbus.shop.order_placed", {}),
+    ("auth", "$JS.API.STREAM.UPDATE.lightbus-auth", {"name": "lightbus-auth"}),
+    ("auth", "$JS.API.CONSUMER.MSG.NEXT.lightbus-auth.mailer-welcome", {"batch": 1}),
+    ("auth", "$JS.ACK.lightbus-auth.mailer-welcome.1.1.1.1.1", {}),
+]
+
+
+async def test_services_can_do_nothing_else(server: NatsServer) -> None:
+    for user, subject, body in WIDER:
+        async with connected(server, user) as connection:
+            with pytest.raises(PermissionDenied, match="denies publishing"):
+                await connection.request(subject, json.dumps(body).encode(), BOUND)
+
+
+async def test_services_hear_nothing_else(server: NatsServer) -> None:
+    denied: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    async with connected(server, "mailer") as connection:
+        connection.when_denied(lambda *what: denied.put_nowait(what))
+        for subject in ("_INBOX_auth.>", "_INBOX.>", "lightbus.auth.user_created", ">"):
+            await connection.subscribe(subject, lambda message: None)
+            assert await asyncio.wait_for(denied.get(), BOUND) == ("subscription", subject.lower())
+
+
+@asynccontextmanager
+async def connected(server: NatsServer, user: str) -> AsyncIterator[Connection]:
+    connection = Connection(Address((url_of(server, user),), "the test"), user, inbox_prefix=f"_INBOX_{user}")
+    await connection.connect()
+    try:
+        yield connection
+    finally:
+        await connection.close()
