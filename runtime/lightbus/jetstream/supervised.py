@@ -25,6 +25,8 @@ from lightbus.jetstream.client import EventClient, Receive
 from lightbus.logs import log
 
 _CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
+_FIRST_PAUSE = 0.5  # seconds between two tries of it
+_HUNG_UP = (ConnectionResetError, BrokenPipeError)
 _PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
 _FLUSH_TIMEOUT = 2.0  # seconds a full send buffer may take to empty; nats-py would wait without limit
@@ -121,9 +123,10 @@ class Supervised:
         await _bounded(self._client.close(), 1.0)
 
     def _first_error(self, attempt: asyncio.Task[None]) -> BaseException | None:
-        """Return the last thing that went wrong while connecting, if anything did."""
+        """Return what went wrong while connecting, if anything did: what no try can mend, or else the last."""
         if self._first_errors:
-            return self._first_errors[-1]
+            final = (error for error in self._first_errors if diagnosis.is_final(error))
+            return next(final, self._first_errors[-1])
         return attempt.exception() if attempt.done() and not attempt.cancelled() else None
 
     def _options(self, client: EventClient) -> dict[str, Any]:
@@ -144,6 +147,7 @@ class Supervised:
             "servers": list(self.address.servers),
             "name": self._name,
             "max_reconnect_attempts": -1,
+            "reconnect_time_wait": _FIRST_PAUSE,
             "ping_interval": _PING_INTERVAL,
             "max_outstanding_pings": 2,
             "connect_timeout": _CONNECT_TIMEOUT,
@@ -267,9 +271,9 @@ class Supervised:
     async def _error(self, error: Exception) -> None:
         if self._connecting:
             self._first_errors.append(error)
-            # a server that refuses a password may have closed before its reason is read: it says it again
-            patience = 2 if isinstance(error, (ConnectionResetError, BrokenPipeError)) else 0
-            if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers) + patience:
+            # a server that refuses a password may have hung up before its reason is read: it says it again
+            told = [error for error in self._first_errors if not isinstance(error, _HUNG_UP)]
+            if diagnosis.is_final(error) or len(told) >= len(self.address.servers):
                 self._gave_up.set()
             return
         if not self._up.is_set():
