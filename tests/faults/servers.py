@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -35,8 +37,14 @@ class Cluster:
         nodes: the servers by name.
     """
 
-    def __init__(self, nodes: dict[str, NatsServer]) -> None:
-        self.nodes = nodes
+    def __init__(self, nodes: dict[str, NatsServer], monitors: dict[str, int]) -> None:
+        self.nodes, self._monitors = nodes, monitors
+
+    def clients(self, name: str) -> int:
+        """Return how many clients are connected to a node."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._monitors[name]}/connz") as answer:
+            number: int = json.load(answer)["num_connections"]
+            return number
 
     @property
     def url(self) -> str:
@@ -100,15 +108,16 @@ def cluster(config: str = "") -> Iterator[Cluster]:
         config: further lines of configuration for every node.
     """
     routes = {name: free_port() for name in NODES}
+    monitors = {name: free_port() for name in NODES}
     others = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes.values())
     with ExitStack() as stack:
         nodes = {
             name: stack.enter_context(
                 NatsServer(
-                    config=f"server_name: {name}\n"
+                    config=f"server_name: {name}\nhttp: 127.0.0.1:{monitors[name]}\n"
                     f"cluster {{ name: faults, listen: 127.0.0.1:{port}, routes: [{others}] }}\n{config}"
                 )
             )
             for name, port in routes.items()
         }
-        yield Cluster(nodes)
+        yield Cluster(nodes, monitors)
