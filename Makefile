@@ -51,7 +51,7 @@ pythons:
 	@$(PYTHON) tests/pythons.py $(PYTHONS)
 
 nightly: .venv/ready
-	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/codegen tests/schema
+	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 7200 tests/codegen tests/compat tests/schema
 
 check: .venv/ready
 	$(BIN)/ruff format --check $(SOURCES)

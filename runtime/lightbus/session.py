@@ -121,15 +121,17 @@ class Session:
         finally:
             self._connecting = None
 
-    async def fire(self, contract: EventContract, arguments: Mapping[str, object]) -> EventMessage:
-        """Validate an event, store it, and return it once the server has confirmed.
+    def fire(
+        self, contract: EventContract, arguments: Mapping[str, object]
+    ) -> Coroutine[Any, Any, EventMessage]:
+        """Validate an event, and return what stores it and returns it once the server has confirmed.
 
         Args:
             contract: the event's contract.
             arguments: values by wire name; UNSET counts as absent.
         """
         message, outgoing = self._prepare(contract, arguments)
-        return await self._publish(message, outgoing)
+        return self._publish(message, outgoing)
 
     async def fire_many(
         self, contract: EventContract, events: Iterable[Mapping[str, object]]
@@ -176,12 +178,12 @@ class Session:
         self, contract: EventContract, arguments: Mapping[str, object]
     ) -> tuple[EventMessage, Outgoing]:
         """Validate an event and write it down."""
-        data = contract.encode(arguments)
+        data, values = contract.prepare(arguments)
         message = EventMessage(
             event_id(),
             contract.api,
             contract.event,
-            contract.given(arguments, data),
+            values,
             datetime.now(UTC),
             self._source,
         )

@@ -28,7 +28,7 @@ class Acknowledgements:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._inbox = ""
-        self._waiting: dict[int, tuple[asyncio.Future[Message], str, float]] = {}
+        self._waiting: dict[str, tuple[asyncio.Future[Message], str, float]] = {}
         self._number = 0
         self._deaf: PermissionDenied | None = None  # answers cannot reach this user
         self._sweeper: asyncio.TimerHandle | None = None
@@ -52,24 +52,24 @@ class Acknowledgements:
         """
         if self._deaf is not None:
             raise self._deaf
-        self._number = number = self._number + 1
-        self._connection.send(subject, body, reply=f"{self._inbox}{number}", header=header)
+        self._number += 1
+        reply = f"{self._inbox}{self._number}"
+        self._connection.send(subject, body, reply=reply, header=header)
         future: asyncio.Future[Message] = asyncio.Future(loop=self._loop)
-        self._waiting[number] = (future, subject, deadline)
+        self._waiting[reply] = (future, subject, deadline)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
         return future
 
     def _received(self, message: Message) -> None:
-        number = message.subject[len(self._inbox) :]
-        found = self._waiting.pop(int(number), None) if number.isdecimal() else None
+        found = self._waiting.pop(message.subject, None)
         if found is not None and not found[0].done():
             found[0].set_result(message)
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        for number in [number for number, (_, _, deadline) in self._waiting.items() if deadline <= now]:
-            future, _, _ = self._waiting.pop(number)
+        for reply in [reply for reply, (_, _, deadline) in self._waiting.items() if deadline <= now]:
+            future, _, _ = self._waiting.pop(reply)
             if not future.done():
                 future.set_exception(Unanswered("no acknowledgement came"))
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._waiting else None

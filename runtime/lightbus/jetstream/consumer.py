@@ -110,7 +110,8 @@ class PullSubscription:
         if not self._buffer or self._closed or self._error is not None:
             return None
         delivery = self._buffer.popleft()
-        self._pull()
+        if (self._asked + len(self._buffer)) * 2 <= self.ahead:
+            self._pull()
         return delivery
 
     async def take(self) -> PullDelivery | None:
