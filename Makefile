@@ -7,11 +7,16 @@ SOURCES := runtime codegen examples tests
 # Lightbus 1.x works with no newer one; when it is missing, `make bench` says so and goes on
 LIGHTBUS1_PYTHON ?= python3.9
 
-.PHONY: help demo test nightly pythons check format golden bench bench-quick bench-generator lock lock-bench clean
+# how long `make torture` goes on; SEED=n repeats an earlier run
+SECONDS ?= 60
+
+.PHONY: help demo test faults torture nightly pythons check format golden bench bench-quick bench-generator lock lock-bench clean
 
 help:
 	@echo "make demo    see the bus at work: three services, a crash, the gates"
 	@echo "make test    run the tests against a real nats-server"
+	@echo "make faults  run the fault tests that take long: many kills, full buffers, patient timeouts"
+	@echo "make torture  random faults for SECONDS=60, decided by SEED, and an audit of what became of every event"
 	@echo "make pythons run the generator's tests under every Python 3.11 to 3.14 found"
 	@echo "make nightly look for new failures with thousands of drawn schemas and types"
 	@echo "make bench-generator  measure the generator, and write docs/benchmarks.md"
@@ -35,6 +40,12 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+faults: .venv/ready
+	$(BIN)/python -m pytest -m long tests/faults
+
+torture: .venv/ready
+	@$(BIN)/python -m tests.faults.torture --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 pythons:
 	@$(PYTHON) tests/pythons.py $(PYTHONS)

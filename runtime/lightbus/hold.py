@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
 
 from lightbus.errors import TransportError
+from lightbus.logs import log
 from lightbus.transport import Delivery, Subscription
-
-log = logging.getLogger("lightbus")
 
 _LONG = (
     1.0  # seconds that all handlers have run for, after which what waits behind them goes to other workers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +15,6 @@ from lightbus.identity import event_id
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Provision, PubAck, Transport
 from lightbus.worker import Listening, Worker
-
-log = logging.getLogger("lightbus")
 
 _TOGETHER = 64  # events of a batch that are written at once, so that the server has work while more are made
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from lightbus.errors import (
 )
 from lightbus.handlers import Handler
 from lightbus.hold import Hold
+from lightbus.logs import log
 from lightbus.prefetch import Prefetch
 from lightbus.schema import EventContract
 from lightbus.settle import (
@@ -46,8 +46,6 @@ from lightbus.settle import (
 )
 from lightbus.threads import DaemonThreads
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
-
-log = logging.getLogger("lightbus")
 
 _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.ContextVar(
     "handling", default=None
@@ -264,8 +262,10 @@ class Worker:
         self, delivery: Delivery, slot: asyncio.Task[None], now: float
     ) -> tuple[Outcome, EventMessage | None]:
         policy = self.listening.policy
+        if (known := self._unburied.pop(_key(delivery), None)) is not None:
+            return known, None  # only its dead letter is missing
         if exhausted(delivery.attempt, policy):
-            return self._unburied.pop(_key(delivery), Crashed()), None
+            return Crashed(), None
         try:
             message = read(delivery, self.listening.contract)
         except (UnreadableEvent, InvalidEvent) as error:

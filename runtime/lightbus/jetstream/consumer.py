@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
@@ -21,9 +20,8 @@ from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
+from lightbus.logs import log
 from lightbus.naming import Place
-
-log = logging.getLogger("lightbus")
 
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
