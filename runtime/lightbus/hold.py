@@ -42,6 +42,8 @@ class Hold:
     def end(self, slot: asyncio.Task[None]) -> None:
         """Take note that a slot's handler is done."""
         del self._running[slot]
+        if self._overdue:
+            self.was_overdue(slot)  # a handler that took no notice of its cancellation
 
     def was_overdue(self, slot: asyncio.Task[None]) -> bool:
         """Whether the cancellation that reached a slot came from here; told once."""

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from msgspec import UnsetType
-
-from lightbus import envelope
+from lightbus.caller import Caller
 from lightbus.deadletter import Failure, failure_of
 from lightbus.envelope import EventMessage
 from lightbus.errors import (
-    HandlerTimeout,
-    InvalidEvent,
     LightbusError,
     ListenerFailed,
     PermissionDenied,
     TransportError,
-    UnreadableEvent,
 )
 from lightbus.handlers import Handler
 from lightbus.hold import Hold
@@ -31,7 +25,6 @@ from lightbus.schema import EventContract
 from lightbus.settle import (
     HANDLED,
     Ack,
-    Crashed,
     DeadLetter,
     Decision,
     Failed,
@@ -40,11 +33,9 @@ from lightbus.settle import (
     Retry,
     Shutdown,
     Unreadable,
-    exhausted,
     settle,
     text_of,
 )
-from lightbus.threads import DaemonThreads
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
 
 _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.ContextVar(
@@ -106,7 +97,7 @@ class Worker:
         self._keeper: asyncio.Task[None] | None = None
         self._hold = Hold(listening.consumer.durable, listening.policy.timeout)
         self._unburied: dict[tuple[int, int], Outcome] = {}  # of events whose dead letter failed
-        self._threads: DaemonThreads | None = None
+        self._caller = Caller(listening.contract, listening.handler, listening.policy, self._hold)
         self._turn_ends = 0.0  # loop time
         self._stopping = self._failed = False
 
@@ -134,8 +125,7 @@ class Worker:
         listening = self.listening
         self._subscription = await self._transport.subscribe(listening.consumer)
         self._prefetch = Prefetch(listening.concurrency, self._subscription.ack_wait)
-        if not listening.handler.is_async:
-            self._threads = DaemonThreads(listening.concurrency, self.durable)
+        self._caller.start(listening.concurrency, self.durable)
         self._slots = [
             asyncio.create_task(self._slot(self._subscription), name=f"{self.durable}/{number}")
             for number in range(listening.concurrency)
@@ -175,8 +165,7 @@ class Worker:
         self._hold.stop()
         for delivery in tuple(self._hold.deliveries):
             await self._carry_out(delivery, Retry(0))
-        if self._threads is not None:
-            self._threads.shutdown()
+        self._caller.stop()
 
     async def _take_no_more(self) -> None:
         """Close both subscriptions; what was taken already is still in hand."""
@@ -246,7 +235,11 @@ class Worker:
                 subscription.ahead = prefetch.handled(clock() - began)
 
     async def _work(self, delivery: Delivery, slot: asyncio.Task[None], now: float) -> None:
-        outcome, message = await self._handle(delivery, slot, now)
+        known = self._unburied.pop(_key(delivery), None) if self._unburied else None
+        if known is not None:
+            outcome, message = known, None  # only its dead letter is missing
+        else:
+            outcome, message = await self._caller.call(delivery, slot, now)
         decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
         if outcome is not HANDLED:
             self._report(outcome, decision, message, delivery)
@@ -257,48 +250,6 @@ class Worker:
             error = decision.error
             reason = f"{type(error).__name__}: {text_of(error)}"
             await self._fail(error, ListenerFailed(self.durable, reason, message.id if message else None))
-
-    async def _handle(
-        self, delivery: Delivery, slot: asyncio.Task[None], now: float
-    ) -> tuple[Outcome, EventMessage | None]:
-        policy = self.listening.policy
-        if (known := self._unburied.pop(_key(delivery), None)) is not None:
-            return known, None  # only its dead letter is missing
-        if exhausted(delivery.attempt, policy):
-            return Crashed(), None
-        try:
-            message = read(delivery, self.listening.contract)
-        except (UnreadableEvent, InvalidEvent) as error:
-            return Unreadable(error), None
-        self._hold.begin(slot, now)
-        try:
-            if self._threads is None:
-                await self.listening.handler(message)
-            else:
-                await self._call_in_thread(message, self._threads)
-        except asyncio.CancelledError as error:
-            if self._hold.was_overdue(slot):
-                return Failed(HandlerTimeout(policy.timeout)), message
-            if slot.cancelling():  # the drain's cancellation, not the handler's own
-                raise
-            return Failed(error), message
-        except (Exception, SystemExit) as error:
-            return Failed(error), message
-        finally:
-            self._hold.end(slot)
-        return HANDLED, message
-
-    async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
-        handler = self.listening.handler
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        try:
-            result = await loop.run_in_executor(threads, lambda: context.run(handler, message))
-        except asyncio.CancelledError:
-            threads.replace_one()  # no thread can be ended from outside
-            raise
-        if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
-            await result
 
     async def _carry_out(
         self, delivery: Delivery, decision: Decision, outcome: Outcome | None = None
@@ -369,25 +320,3 @@ class Worker:
 
 def _key(delivery: Delivery) -> tuple[int, int]:
     return delivery.replay_of, delivery.sequence
-
-
-def read(delivery: Delivery, contract: EventContract) -> EventMessage:
-    """Turn a delivery into the event a handler gets.
-
-    Raises:
-        UnreadableEvent: it is not a CloudEvent of this type.
-        InvalidEvent: its payload does not match the schema.
-    """
-    event = envelope.decode(delivery.body, delivery.headers)
-    if event.type != contract.full_name:
-        raise UnreadableEvent(f"its CloudEvents type is {event.type!r}, expected {contract.full_name!r}")
-    return EventMessage(
-        id=event.id,
-        api_name=contract.api,
-        event_name=contract.event,
-        kwargs=contract.decode(event.data),
-        time=delivery.time if isinstance(event.time, UnsetType) else event.time,
-        source=event.source,
-        attempt=delivery.attempt,
-        trace=event.trace,
-    )
