@@ -7,11 +7,16 @@ SOURCES := runtime codegen examples tests
 # Lightbus 1.x works with no newer one; when it is missing, `make bench` says so and goes on
 LIGHTBUS1_PYTHON ?= python3.9
 
-.PHONY: help demo test nightly flood fuzz pythons check format golden bench bench-quick bench-generator lock lock-bench clean
+# how long `make torture` and `make fuzz` go on; SEED=n repeats an earlier torture
+SECONDS ?= 60
+
+.PHONY: help demo test faults torture nightly flood fuzz pythons check format golden bench bench-quick bench-generator lock lock-bench clean
 
 help:
 	@echo "make demo    see the bus at work: three services, a crash, the gates"
 	@echo "make test    run the tests against a real nats-server"
+	@echo "make faults  run the fault tests that take long: many kills, full buffers, patient timeouts"
+	@echo "make torture  random faults for SECONDS=60, decided by SEED, and an audit of what became of every event"
 	@echo "make pythons run the generator's tests under every Python 3.11 to 3.14 found"
 	@echo "make nightly look for new failures with thousands of drawn schemas and types"
 	@echo "make bench-generator  measure the generator, and write docs/benchmarks.md"
@@ -38,11 +43,17 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest
 
+faults: .venv/ready
+	$(BIN)/python -m pytest -m long tests/faults
+
+torture: .venv/ready
+	@$(BIN)/python -m tests.faults.torture --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
 pythons:
 	@$(PYTHON) tests/pythons.py $(PYTHONS)
 
 nightly: .venv/ready
-	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 3600 tests/codegen tests/schema \
+	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 7200 tests/codegen tests/compat tests/schema \
 	    tests/runtime/test_network_input.py tests/runtime/test_message.py
 
 FLOOD ?= 100000
@@ -59,7 +70,7 @@ flood: .venv/ready
 
 fuzz: .venv-fuzz/ready
 	@mkdir -p .fuzz/corpus
-	.venv-fuzz/bin/python -m tests.fuzz.events -max_total_time=$(or $(SECONDS),60) -max_len=4096 -artifact_prefix=.fuzz/ .fuzz/corpus
+	.venv-fuzz/bin/python -m tests.fuzz.events -max_total_time=$(SECONDS) -max_len=4096 -artifact_prefix=.fuzz/ .fuzz/corpus
 
 check: .venv/ready
 	$(BIN)/ruff format --check $(SOURCES)

@@ -8,19 +8,17 @@ unions become aliases.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from lightbus.schema import format_type, pattern_matches
+from lightbus.schema import pattern_matches
 from lightbus_gen import pytypes
+from lightbus_gen.branches import Alternative, Branches
 from lightbus_gen.definitions import Definitions, Property, description
-from lightbus_gen.names import Hint, Unnameable, branch_name, definition_name, name_of, pascal
+from lightbus_gen.names import Hint, Unnameable, definition_name, name_of
 from lightbus_gen.pytypes import Name, Type, Union, union
 from lightbus_gen.references import Library, Node
+from lightbus_gen.scalars import simple_type, string_type, type_of_values
 from lightbus_gen.shapes import (
-    MOST_ALTERNATIVES,
-    Choice,
     Part,
     Parts,
     Shapes,
@@ -38,20 +36,6 @@ MOST_MERGED = 4
 """How deep objects that several schemas make up together are followed in one another; their number multiplies."""
 
 
-class Alternative(NamedTuple):
-    """One of the schemas that a value satisfies at least one of.
-
-    Attributes:
-        name: what to call it where it is an object; "" for nothing, None where it has a name already.
-        parts: its parts.
-        plain: whether strings stay `str`.
-    """
-
-    name: str | None
-    parts: Parts
-    plain: bool
-
-
 class Annotator:
     """Finds the types of one generated module.
 
@@ -63,6 +47,7 @@ class Annotator:
 
     def __init__(self, library: Library, definitions: Definitions, homes: Mapping[str, str]) -> None:
         self._shapes = Shapes(library)
+        self._branches = Branches(self._shapes, definitions, homes)
         self._definitions, self._homes = definitions, homes
         self._objects: dict[tuple[object, ...], Type] = {}
         self._titled: dict[tuple[str, str], Type] = {}
@@ -81,7 +66,10 @@ class Annotator:
         """Return the types of the given properties of an event's payload."""
         alternatives = self._objects_of(node)
         hints = hint.of_all(wires)
-        return {wire: self._property(alternatives, wire, inner, True).type for wire, inner in hints.items()}
+        return {
+            wire: self._type_at([self._places(parts, wire) for parts in alternatives], inner)
+            for wire, inner in hints.items()
+        }
 
     def more(self, node: Node, hint: Hint) -> Type:
         """Return the type of the properties that a payload may have beside those it declares."""
@@ -121,17 +109,12 @@ class Annotator:
         if taken is not None:
             if not taken.is_union and kinds_of(parts) == {"object"}:
                 return self._object(self._shapes.alternatives(parts), hint)
-            return self._union(taken, hint, plain)
+            return self._alternatives(self._branches.of_choice(taken, hint, plain=plain), hint)
         listed = [values for part in parts if (values := part.values()) is not None]
         kinds = kinds_of(parts)
         if listed:
             common = [value for value in listed[0] if all(_holds(other, value) for other in listed[1:])]
-            text = None if plain else self._formats(parts)
-            return union(
-                text if text and isinstance(value, str) else pytypes.of_value(value)
-                for value in common
-                if kind_of(value) in kinds
-            )
+            return type_of_values(common, kinds, None if plain else string_type(parts))
         if not has_objects:
             kinds -= {"object"}
         if not says_type(parts):
@@ -146,15 +129,8 @@ class Annotator:
         if kind == "array":
             return self._array(parts, hint)
         if kind == "string" and not plain:
-            return self._formats(parts) or pytypes.STR
+            return string_type(parts) or pytypes.STR
         return pytypes.SCALARS[kind]
-
-    def _formats(self, parts: Parts) -> Type | None:
-        """Return the type that strings become when they are received."""
-        for part in parts:
-            if found := format_type(part.node.schema):
-                return Name(found.name, found.module)
-        return None
 
     # -- references ----------------------------------------------------------------------------
 
@@ -205,68 +181,8 @@ class Annotator:
     def _converts(self, node: Node) -> bool:
         parts = self._shapes.flatten(Part(node))
         return parts is not None and any(
-            self._formats(one) is not None for one in self._shapes.alternatives(parts)
+            string_type(one) is not None for one in self._shapes.alternatives(parts)
         )
-
-    # -- unions --------------------------------------------------------------------------------
-
-    def _union(self, choice: Choice, hint: Hint, plain: bool) -> Type:
-        return self._alternatives(self._expanded(choice, hint, plain), hint)
-
-    def _expanded(self, choice: Choice, hint: Hint, plain: bool) -> list[Alternative]:
-        """Return the branches of a choice, and of nameless choices inside."""
-        rest = choice.rest
-        possible = [
-            parts
-            for node in choice.branches
-            if (parts := self._shapes.flatten(*rest, Part(node))) is not None
-        ]
-        strings = sum(self._shapes.accepts_string(parts) for parts in possible)
-        is_mixed = strings > 1 and self._formats(rest) is None
-        named = list(islice(self._branches(choice, hint), MOST_ALTERNATIVES + 1))
-        if len(named) > MOST_ALTERNATIVES:
-            return [Alternative(None, rest, True)]
-        return [Alternative(name, parts, plain or is_mixed) for name, parts in named]
-
-    def _branches(
-        self, choice: Choice, hint: Hint, taken: frozenset[object] = frozenset()
-    ) -> Iterator[tuple[str | None, Parts]]:
-        """Yield each branch with its name, and in place of a nameless union its own branches."""
-        if choice.key in taken:
-            return  # it is a branch of itself, which adds nothing
-        for node in choice.branches:
-            parts = self._shapes.flatten(*choice.rest, Part(node))
-            if parts is None:
-                continue
-            name = self._branch_name(node, hint, describes_object(choice.rest)) if choice.is_union else ""
-            inner = self._shapes.union(parts) if name == "" else None
-            if inner is None:
-                yield name, parts
-            else:
-                yield from self._branches(inner, hint, taken | {choice.key})
-
-    def _branch_name(self, node: Node, hint: Hint, extends: bool) -> str | None:
-        """Return what to call a branch that is an object; None when it has a name already."""
-        parts = self._shapes.flatten(Part(node)) or ()
-        try:
-            if name := branch_name(node, hint):
-                return name
-            if len(parts) == 1 and parts[0].referred:
-                own = definition_name(parts[0].node, self._homes.get(parts[0].node.file.path, ""))
-                return hint.path + own if extends else None
-        except Unnameable as error:
-            self._definitions.refuse(error)
-        required = required_names(parts)
-        for part in parts:  # {"kind": {"const": "card"}}: the branch goes by its tag
-            for name in part.get("properties") or ():
-                values = self._values(part.node.child("properties", name))
-                if name in required and len(values) == 1 and isinstance(values[0], str):
-                    return hint.path + pascal(values[0])
-        return ""
-
-    def _values(self, node: Node) -> list[object]:
-        parts = self._shapes.flatten(Part(node)) or ()
-        return next((values for part in parts if (values := part.values()) is not None), [])
 
     def _alternatives(self, given: Sequence[Alternative], hint: Hint) -> Type:
         """Return the type of values that satisfy one alternative; objects of one name share a TypedDict."""
@@ -337,20 +253,22 @@ class Annotator:
 
     def _property(self, alternatives: Sequence[Parts], wire: str, hint: Hint, is_required: bool) -> Property:
         """Read off one property of objects that satisfy one of the alternatives."""
+        places = [self._places(parts, wire) for parts in alternatives]
+        words = next(filter(None, (description(node) for nodes in places for node in nodes or ())), "")
+        return Property(self._type_at(places, hint), is_required, words)
+
+    def _type_at(self, places: Sequence[list[Node] | None], hint: Hint) -> Type:
+        """Return the type of a property by the schemas it must satisfy in each alternative."""
+        if len(places) == 1:
+            return self._all(places[0], hint) if places[0] is not None else pytypes.ANY
         known: dict[tuple[object, ...], list[Alternative]] = {}
-        words = ""
-        is_free = False
-        for parts in alternatives:
-            nodes = self._places(parts, wire)
-            is_free |= nodes is None
-            words = words or next(filter(None, map(description, nodes or ())), "")
+        for nodes in places:
             flat = self._shapes.flatten(*(Part(node) for node in nodes or ()))
-            if nodes and flat is not None:
-                name = self._branch_name(nodes[0], hint, False) if len(alternatives) > 1 else None
-                known.setdefault(tuple(part.key for part in flat), self._at_once(name, flat, hint))
+            if nodes and flat is not None and (key := tuple(part.key for part in flat)) not in known:
+                known[key] = self._branches.of_one(self._branches.name(nodes[0], hint), flat, hint)
         every = [one for several in known.values() for one in several]
         found = [self._alternatives(every, hint)] if every else []
-        return Property(union([*found, *([pytypes.ANY] if is_free else [])]), is_required, words)
+        return union([*found, *([pytypes.ANY] if None in places else [])])
 
     def _places(self, parts: Parts, wire: str) -> list[Node] | None:
         """Return the schemas a property must satisfy; [] where it cannot be, None where it is free."""
@@ -420,25 +338,27 @@ class Annotator:
             return pytypes.ANY
         if len(described) == 1:
             return self._one_of(described[0], hint)
-        if all(len(nodes) == 1 for nodes in described):
-            return self._annotate(self._shapes.flatten(*(Part(node) for [node] in described)), hint)
-        return pytypes.ANY
+        if any(len(nodes) > 1 for nodes in described):
+            return pytypes.ANY
+        return self._all([node for [node] in described], hint)
+
+    def _all(self, nodes: Sequence[Node], hint: Hint) -> Type:
+        """Return the type of values that satisfy all of some schemas; Never for none of them."""
+        if not nodes:
+            return pytypes.NEVER
+        simple = simple_type(nodes[0]) if len(nodes) == 1 else None
+        return simple or self._annotate(self._shapes.flatten(*(Part(node) for node in nodes)), hint)
 
     def _one_of(self, nodes: Sequence[Node], hint: Hint) -> Type:
         if len(nodes) == 1:
-            return self._annotate(self._shapes.flatten(Part(nodes[0])), hint)
+            return self._all(nodes, hint)
         flat = [(node, self._shapes.flatten(Part(node))) for node in nodes]
         named = [
-            self._at_once(self._branch_name(node, hint, False), one, hint)
+            self._branches.of_one(self._branches.name(node, hint), one, hint)
             for node, one in flat
             if one is not None
         ]
         return self._alternatives([one for several in named for one in several], hint)
-
-    def _at_once(self, name: str | None, parts: Parts, hint: Hint) -> list[Alternative]:
-        """Return one of several alternatives, or the branches where it is a nameless choice itself."""
-        inner = self._shapes.union(parts) if name == "" else None
-        return self._expanded(inner, hint, False) if inner else [Alternative(name, parts, False)]
 
 
 def _in_order(parts: Parts, kinds: frozenset[str]) -> list[str]:

@@ -19,8 +19,6 @@ from lightbus_gen.dialects import known_dialect
 from lightbus_gen.files import SchemaFile
 from lightbus_gen.positions import pointer
 from lightbus_gen.references import (
-    DATA,
-    MAPS_OF_SCHEMAS,
     REFERENCES,
     Library,
     Node,
@@ -28,6 +26,7 @@ from lightbus_gen.references import (
     join,
 )
 from lightbus_gen.sources import ApiSource, EventSource
+from lightbus_gen.subschemas import DATA, MAPS_OF_SCHEMAS
 
 
 class Bundler:
@@ -44,8 +43,17 @@ class Bundler:
 
     def document_text(self, api: ApiSource) -> str:
         """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
-        if api.document is not None and not self.reached(api.document)[0]:
+        if api.document is not None and self.stands_alone(api):
             return api.document.text
+        compact = json.dumps(self.bundle(api), ensure_ascii=False)
+        return msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents in Python, 20 times slower
+
+    def stands_alone(self, api: ApiSource) -> bool:
+        """Whether an API has a document that refers to no other file."""
+        return api.document is not None and not self.reached(api.document)[0]
+
+    def bundle(self, api: ApiSource) -> dict[str, Any]:
+        """Return the document of an API with all that it refers to."""
         document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.name}
         document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
         document["events"] = {
@@ -53,8 +61,7 @@ class Bundler:
             | {"parameters": self._bundle(event)}
             for event in api.events
         }
-        compact = json.dumps(document, ensure_ascii=False)
-        return msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents in Python, 20 times slower
+        return document
 
     def _bundle(self, event: EventSource) -> Any:
         root = self._library.node(event.file, event.path)
@@ -75,11 +82,7 @@ class Bundler:
         return schema | {definitions: inner} if inner else schema
 
     def reached(self, start: SchemaFile) -> tuple[list[SchemaFile], bool]:
-        """Return the other files that references lead to, by path, and whether any goes by URI.
-
-        Raises:
-            Unresolvable: one leads nowhere.
-        """
+        """Return the other files that references lead to, by path, and whether any goes by URI."""
         files = {start.path: start}
         goes_by_uri = False
         todo = [start]
@@ -94,8 +97,9 @@ class Bundler:
         """Return the files that the references of one lead to, by path, and whether any goes by URI."""
         if file.path not in self._links:
             refs = [(node, node.schema[keyword]) for node, keyword in self._library.references(file)]
-            targets = [self._library.resolve(node, ref).file for node, ref in refs]
-            goes_by_uri = any(not ref.startswith("#") for _, ref in refs)
+            targets = [target.file for node, ref in refs if (target := _target(self._library, node, ref))]
+            root = self._library.canonical_uri(file)
+            goes_by_uri = any(not ref.startswith("#") or node.base != root for node, ref in refs)
             self._links[file.path] = {target.path: target for target in targets}, goes_by_uri
         return self._links[file.path]
 
@@ -147,7 +151,7 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
 
 
 def _target(library: Library, node: Node, ref: str) -> Node | None:
-    """Return what a reference means; None in a vendor's keyword, where it may be anything."""
+    """Return what a reference means; None for one that leads nowhere, as in a vendor's keyword, or is reported."""
     try:
         return library.resolve(node, ref)
     except Unresolvable:
@@ -155,17 +159,19 @@ def _target(library: Library, node: Node, ref: str) -> Node | None:
 
 
 def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
-    """Write a reference so that it means the same in a bundle: one within its file as it is."""
+    """Write a reference so that it means the same in a bundle: one within its resource as it is."""
     uri, fragment = urldefrag(ref)
-    if not uri:
-        return ref
     wanted = join(node.base, uri)
     try:
         resource = library.resource(wanted, node.file)
     except Unresolvable:  # an ambiguous $id: the reference goes by path
         resource = None
-    if wanted == DIALECT or (resource and resource.base == wanted and resource.file is target.file):
-        canonical = wanted
+    if wanted == DIALECT or (resource and resource.base == wanted and _is_inside(target, resource)):
+        canonical = wanted if uri else ""
     else:
         canonical, fragment = library.canonical_uri(target.file), quote(pointer(target.path))
-    return f"{canonical}#{fragment}" if fragment else canonical
+    return f"{canonical}#{fragment}" if fragment or not canonical else canonical
+
+
+def _is_inside(target: Node, resource: Node) -> bool:
+    return target.file is resource.file and target.path[: len(resource.path)] == resource.path

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import io
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -129,6 +128,8 @@ def main() -> None:
             extra = _EXTRAS[error.name]
             print(f"lightbus-gen needs {error.name}: pip install 'lightbus-nats[{extra}]'", file=sys.stderr)
             sys.exit(2)
+        import traceback  # slow to import
+
         print(
             "lightbus-gen has met a bug of its own; nothing is wrong with what you did.\n"
             "Please report it with the lines below and, if you can, the schema that led to it.\n",

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lightbus_gen.problems import input_error
+from lightbus_gen.problems import InputError, input_error
 from lightbus_gen.write import SUFFIX, Change, Plan
 
 _FIXES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space") | dict.fromkeys(
@@ -51,8 +51,10 @@ def apply(planned: Plan) -> None:
     """Carry out a plan, as a whole or not at all. Readers see the old text of a file or the new one.
 
     Raises:
-        InputError: a file cannot be written; everything is as it was.
+        InputError: something is in the way, or a file cannot be written; everything is as it was.
     """
+    if planned.refusals:
+        raise InputError(planned.refusals)
     for leftover in planned.leftovers:
         with contextlib.suppress(OSError):
             leftover.unlink()

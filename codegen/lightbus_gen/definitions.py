@@ -12,6 +12,9 @@ from lightbus_gen.pytypes import Name, Type, Union
 from lightbus_gen.references import Node
 from lightbus_gen.text import literal
 
+MOST_EXPANDED = 200
+"""The names that an alias may stand for before others name it as text: unions inside unions multiply."""
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
@@ -39,6 +42,7 @@ class Definitions:
         self.used: set[Name] = set()
         self._names, self._report = names, report
         self._defined: set[str] = set()
+        self._weights: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._defined
@@ -90,6 +94,7 @@ class Definitions:
             written = "(\n    " + "\n    | ".join(spelled) + "\n)"
         else:
             written = self._spell(type_)
+        self._weights[name] = sum(self._weight(each) for each in pytypes.names(type_))
         self._add(ir.Alias(name, description(node), written))
 
     def refuse(self, error: Unnameable) -> Type:
@@ -111,12 +116,19 @@ class Definitions:
         self.used.update(Name(name, "typing") for name in names)
 
     def _spell(self, type_: Type) -> str:
-        """Write a type for module level, quoted where it names something that comes later."""
+        """Write a type for module level, quoted where it names something that comes later, or is very large."""
         used = set(pytypes.names(type_))
         self.used |= used
         written = pytypes.spell(type_)
         is_ahead = any(not name.module and name.name not in self._defined for name in used)
-        return literal(written) if is_ahead else written
+        return literal(written) if is_ahead or any(map(self._is_heavy, used)) else written
+
+    def _is_heavy(self, name: Name) -> bool:
+        """Whether an alias stands for so much, once those inside are written out, that Python is slow to import it."""
+        return not name.module and self._weights.get(name.name, 1) > MOST_EXPANDED
+
+    def _weight(self, name: Name) -> int:
+        return 1 if name.module or self._is_heavy(name) else self._weights.get(name.name, 1)
 
 
 def description(node: Node) -> str:

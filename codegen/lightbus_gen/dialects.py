@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from lightbus.errors import did_you_mean
 from lightbus.schema.definition import DIALECT
-from lightbus.schema.metaschema import DIALECTS
+from lightbus.schema.metaschema import DIALECTS, metaschema_problems
+from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.problems import InputError, Problem
 
 DRAFTS = dict(zip(("draft-04", "draft-06", "draft-07", "2019-09", "2020-12"), DIALECTS, strict=True))
@@ -54,6 +55,16 @@ class Dialects:
         if isinstance(given, str):
             fix += f", or read it as one: --dialect {given}=2020-12 ({', '.join(DRAFTS)})"
         return message, fix
+
+
+def guessed_dialect(file: SchemaFile, dialects: Dialects, report: Report) -> str | None:
+    """Return the newest draft that a file with a vendor's `$schema` is valid by, with a notice; None for none."""
+    fitting = (one for one in reversed(DIALECTS) if not metaschema_problems(file.value, one))
+    if (found := next(fitting, None)) is not None:
+        message, fix = dialects.advice(file.value)
+        name = next(name for name, dialect in DRAFTS.items() if dialect == found)
+        report.add_notice(file, ("$schema",), "UNKNOWN_DIALECT", f"{message}; it is read as {name}", fix)
+    return found
 
 
 def parse_dialects(texts: Iterable[str], path: str = "") -> dict[str, str]:

@@ -26,7 +26,7 @@ def read_document(file: SchemaFile, report: Report) -> ApiSource | None:
         report: takes what is wrong with it.
 
     Returns:
-        The API, or None where something is wrong.
+        The API with the events that nothing is wrong with, or None where the document itself cannot be used.
     """
     value = file.value
     before = len(report.problems)
@@ -65,19 +65,19 @@ def read_document(file: SchemaFile, report: Report) -> ApiSource | None:
     if not isinstance(events, dict):
         refuse(("events",), "there is no object of events", 'add "events": {...}')
         events = {}
-    sources = [
-        source for key, event in events.items() if (source := _event(file, key, event, refuse, report))
-    ]
-    if len(report.problems) > before:
+    is_usable = len(report.problems) == before
+    found = [_event(file, key, event, refuse, report) for key, event in events.items()]
+    sources = tuple(source for source in found if source)
+    if not is_usable:
         return None
     assert isinstance(name, str)
-    return ApiSource(
-        name, value.get("description", ""), value.get("version", ""), file.name, file, tuple(sources)
-    )
+    whole = file if len(sources) == len(events) else None
+    return ApiSource(name, value.get("description", ""), value.get("version", ""), file.name, whole, sources)
 
 
 def _event(file: SchemaFile, name: str, event: object, refuse: Any, report: Report) -> EventSource | None:
     here: JsonPath = ("events", name)
+    before = len(report.problems)
     if problem := naming.event_problem(name):
         refuse(here, problem, "rename the event", "INVALID_NAME")
     if not isinstance(event, dict):
@@ -103,4 +103,6 @@ def _event(file: SchemaFile, name: str, event: object, refuse: Any, report: Repo
         )
     else:
         check_schema(file, (*here, "parameters"), parameters, report)
+    if len(report.problems) > before:
+        return None
     return EventSource(name, event.get("description", ""), file, (*here, "parameters"))

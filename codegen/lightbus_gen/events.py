@@ -32,38 +32,43 @@ class EventLowerer:
 
     Args:
         api: the API.
-        text: the API's schema document, self-contained.
         library: resolves `$ref`s.
         report: takes the problems found.
 
     Attributes:
+        class_names: the stems of the events' class names, by event.
+        annotator: finds the types.
         definitions: the TypedDicts and aliases that the events need.
         used: every class and alias the module is spelled with.
         renamed: those that a payload class cannot spell by name, since it has a field called so, by other name.
     """
 
-    def __init__(self, api: ApiSource, text: str, library: Library, report: Report) -> None:
+    def __init__(self, api: ApiSource, library: Library, report: Report) -> None:
         self._api, self._library, self._report = api, library, report
-        self._text = text
         self._names = Names()
         self._names.reserve(client_class(api.name))
-        self._classes = {event.name: self._reserve(event) for event in api.events}
-        homes = {event.file.path: self._classes[event.name] for event in api.events if not event.path}
+        self.class_names = {event.name: self._reserve(event) for event in api.events}
+        homes = {event.file.path: self.class_names[event.name] for event in api.events if not event.path}
         definitions = Definitions(self._names, report)
-        self._annotator = Annotator(library, definitions, homes)
+        self.annotator = Annotator(library, definitions, homes)
         self.definitions = definitions.listed
         self.used = definitions.used
         self.renamed: dict[str, Name] = {}
 
-    def events(self) -> tuple[ir.Event, ...]:
-        """Lower all events; problems are reported, and then there is no event."""
+    def events(self, text: str) -> tuple[ir.Event, ...]:
+        """Lower all events; problems are reported, and then there is no event.
+
+        Args:
+            text: the API's schema document, self-contained.
+        """
         objects = [event for event in self._api.events if self._is_object(event)]
         if len(objects) < len(self._api.events):
             return ()
+        document = functools.cache(lambda: SchemaDocument.parse(text, source=self._api.origin))
         lowered = []
         for event in self._api.events:
             try:
-                contract = self._document.contract(event.name)
+                contract = document().contract(event.name)
                 lowered.append(self._lower(event, contract))
             except SchemaError as error:
                 problem = str(error).partition(": ")[2]
@@ -71,10 +76,6 @@ class EventLowerer:
             except RecursionError:
                 self._refuse_deep(event)
         return tuple(lowered)
-
-    @functools.cached_property
-    def _document(self) -> SchemaDocument:
-        return SchemaDocument.parse(self._text, source=self._api.origin)
 
     def _reserve(self, event: EventSource) -> str:
         """Choose the stem of an event's class names, and take them."""
@@ -108,7 +109,7 @@ class EventLowerer:
     def _is_object(self, event: EventSource) -> bool:
         """Whether the payload is one; reports it where it is not."""
         try:
-            is_object = self._annotator.is_object(self._library.node(event.file, event.path))
+            is_object = self.annotator.is_object(self._library.node(event.file, event.path))
         except RecursionError:
             self._refuse_deep(event)
             return False
@@ -120,11 +121,11 @@ class EventLowerer:
 
     def _lower(self, event: EventSource, contract: EventContract) -> ir.Event:
         parameters = contract.parameters
-        stem = self._classes[event.name]
+        stem = self.class_names[event.name]
         full_name = f"{self._api.name}.{event.name}"
         node, hint = self._library.node(event.file, event.path), Hint(stem, stem)
-        declared = self._annotator.payload(node, hint, [parameter.wire for parameter in parameters])
-        more = self._annotator.more(node, hint) if contract.more else None
+        declared = self.annotator.payload(node, hint, [parameter.wire for parameter in parameters])
+        more = self.annotator.more(node, hint) if contract.more else None
         renamed = self._rename(parameters, [*declared.values()], more)
         fields = tuple(_field(parameter, declared[parameter.wire], renamed) for parameter in parameters)
         ordered = [
@@ -138,7 +139,8 @@ class EventLowerer:
         described = [(parameter.name, _about(parameter)) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
-        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else "**_: object")
+        others = next(name for name in _other_names() if name not in by_name)
+        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{others}: object")
         return ir.Event(
             name=event.name,
             class_name=stem,
@@ -192,6 +194,12 @@ def _message_names() -> Iterator[str]:
     """Yield what a handler may call the message, which is positional: any name no parameter has."""
     yield from ("event", "message")
     yield from (f"event_message{'_' * count}" for count in itertools.count())
+
+
+def _other_names() -> Iterator[str]:
+    """Yield what a handler may call the parameters it does not care for."""
+    yield "_"
+    yield from (f"others{'_' * count}" for count in itertools.count())
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:

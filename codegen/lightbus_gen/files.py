@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lightbus.schema.definition import DIALECT
+from lightbus.schema.metaschema import unknown_keywords
 from lightbus_gen.positions import Path as JsonPath
 from lightbus_gen.positions import index, pointer
 from lightbus_gen.problems import Fault, InputError, Problem
@@ -60,6 +61,11 @@ class SchemaFile:
         """Whether a schema in it may have an URI of its own; looked up in the text, since few have."""
         return f'"{self.id_keyword}"' in self.text or "\\u" in self.text
 
+    @functools.cached_property
+    def unknown(self) -> frozenset[str]:
+        """The keywords that the file's draft does not know, so that they say nothing."""
+        return unknown_keywords(self.dialect)
+
     @property
     def id_keyword(self) -> str:
         """The keyword that gives a schema its URI in the file's draft."""
@@ -70,7 +76,7 @@ class SchemaFile:
         """Its name without folder, suffix and `.schema`: the event's name, where it holds one."""
         return PurePosixPath(self.path).stem.removesuffix(".schema")
 
-    @property
+    @functools.cached_property
     def uri(self) -> str:
         """The base URI of `$ref`s in it, unless it has an `$id`."""
         return f"file:///{quote(self.path)}"
@@ -79,22 +85,25 @@ class SchemaFile:
 class Report:
     """Collects problems and notices, and finds the line and column of each.
 
+    Args:
+        is_lenient: whether a key that is given twice and a `$schema` that is no draft are notices, since what is
+            meant can be guessed: for comparing versions, of which the old one cannot be changed any more.
+
     Attributes:
         problems: what is wrong.
         notices: what was left out, and is fine.
+        is_lenient: as given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_lenient: bool = False) -> None:
+        self.is_lenient = is_lenient
         self.problems: list[Problem] = []
         self.notices: list[Problem] = []
         self._unusable: dict[str, bytes] = {}
 
     def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Note a problem at a path of a file."""
-        line, column = file.locate(path)
-        self.problems.append(
-            Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
-        )
+        self.problems.append(_problem(file, path, rule, message, fix))
 
     def add_file(self, shown: str, rule: str, message: str, fix: str) -> None:
         """Note a problem with a file or folder as a whole."""
@@ -107,10 +116,7 @@ class Report:
 
     def add_notice(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Note something that was left out."""
-        line, column = file.locate(path)
-        self.notices.append(
-            Problem(file.shown, line, column, rule, message, fix, pointer((*file.base, *path)))
-        )
+        self.notices.append(_problem(file, path, rule, message, fix))
 
     def may_hold(self, uri: str) -> bool:
         """Whether a URI may be that of a file that is left out, so that it is no mistake to refer to it."""

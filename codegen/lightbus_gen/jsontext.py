@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from lightbus_gen.limits import MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
 from lightbus_gen.positions import line_and_column, places, pointer, repeated_keys, tokens
-from lightbus_gen.problems import Fault, Unreadable
+from lightbus_gen.problems import Fault, Repeated, Unreadable
 
 
 def read_json(text: str) -> Any:
@@ -50,16 +50,19 @@ def read_json(text: str) -> Any:
     if "\\ud" in text or "\\uD" in text:
         _refuse_surrogates(text)
     if has_repeats:
-        raise Unreadable(
-            Fault(
-                line,
-                column,
-                "DUPLICATE_KEY",
-                f"the key {path[-1]!r} is given twice in this object",
-                "keep one of them",
-                pointer(path),
-            )
-            for path, line, column in repeated_keys(text)
+        raise Repeated(
+            (
+                Fault(
+                    line,
+                    column,
+                    "DUPLICATE_KEY",
+                    f"the key {path[-1]!r} is given twice in this object",
+                    "keep one of them",
+                    pointer(path),
+                )
+                for path, line, column in repeated_keys(text)
+            ),
+            value,
         )
     return value
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightbus import naming
-from lightbus_gen.dialects import Dialects
+from lightbus_gen.dialects import Dialects, guessed_dialect
 from lightbus_gen.document import read_document
 from lightbus_gen.dump import is_dump, read_dump
 from lightbus_gen.files import Report, SchemaFile
@@ -71,7 +71,10 @@ def load(
     apis = loader.apis()
     if files and not apis and not report.problems:
         report.add_file(
-            str(folder), "NO_SCHEMAS", "holds no event", "add a schema of an event: <api>/<event>.json"
+            str(folder),
+            "NO_SCHEMAS",
+            loader.says_why_empty(),
+            "add a schema of an event: <api>/<event>.json",
         )
     return Sources(root, tuple(loader.files), apis)
 
@@ -121,6 +124,12 @@ class _Loader:
                 self._add(source, members[0], (), fix)
         return tuple(self._apis[name] for name in sorted(self._apis))
 
+    def says_why_empty(self) -> str:
+        """Say what keeps the files from making events."""
+        if all(self._is_shared(file.path) for file in self._read):
+            return 'holds no event: names that begin with "_" or match `shared` hold types only'
+        return "holds no event"
+
     def _add(self, source: ApiSource, file: SchemaFile, path: JsonPath, fix: str) -> None:
         other = self._apis.setdefault(source.name, source)
         if other is not source:
@@ -144,6 +153,8 @@ class _Loader:
             self._report.add(file, (), "NOT_A_SCHEMA", f"holds {kind}, which is no schema", fix)
             return file
         dialect = self._dialects.of(file.value)
+        if dialect is None and self._report.is_lenient:
+            dialect = guessed_dialect(file, self._dialects, self._report)
         if dialect is None:
             self._report.add(file, ("$schema",), "UNKNOWN_DIALECT", *self._dialects.advice(file.value))
             return file

@@ -12,9 +12,12 @@ from lightbus_gen.cycles import check_cycles
 from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
+from lightbus_gen.positions import pointer
+from lightbus_gen.problems import Problem
 from lightbus_gen.pytypes import Name
 from lightbus_gen.references import Library, Unresolvable, check_references
 from lightbus_gen.sources import ApiSource, EventSource, Sources
+from lightbus_gen.spread import spread
 from lightbus_gen.text import first_sentence, plain
 
 _OF_EVENTS = (
@@ -45,11 +48,17 @@ def lower(
     check_cycles(library, sources.files, report)
     _check_names(sources, report)
     bundler = Bundler(library)
-    apis = sources.apis if not report.problems else [_sound(api, bundler, report) for api in sources.apis]
+    apis = sources.apis
+    if report.problems:
+        faulty = _faulty_places(sources, library, report)
+        apis = tuple(_sound(api, faulty, bundler) for api in apis)
     about = {api.name: first_sentence(api.description) for api in apis}
-    texts = {api.name: bundler.document_text(api) for api in apis}
-    modules = tuple(_module(api, about, texts[api.name], library, report) for api in apis)
+    lowered = spread(lambda api: _lower_api(api, about, bundler, library), apis, lambda api: len(api.events))
+    for _, _, problems in lowered:
+        report.problems += problems
     report.check()
+    modules = tuple(module for module, _, _ in lowered)
+    texts = {module.api: text for module, text, _ in lowered}
     children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
     return ir.Package(
@@ -66,18 +75,30 @@ def lower(
     )
 
 
-def _sound(api: ApiSource, bundler: Bundler, report: Report) -> ApiSource:
+def _faulty_places(sources: Sources, library: Library, report: Report) -> dict[str, set[str]]:
+    """Return where problems are, by file; and `$ref`s that lead nowhere for a reason that is reported elsewhere."""
+    faulty: dict[str, set[str]] = {}
+    for problem in report.problems:
+        faulty.setdefault(problem.path, set()).add(problem.pointer)
+    for file in sources.files:
+        for node, keyword in library.references(file):
+            try:
+                library.resolve(node, node.schema[keyword])
+            except Unresolvable:
+                faulty.setdefault(file.shown, set()).add(pointer((*file.base, *node.path)))
+    return faulty
+
+
+def _sound(api: ApiSource, faulty: Mapping[str, set[str]], bundler: Bundler) -> ApiSource:
     """Leave out the events whose schemas have problems already, so that those of the others are found, too."""
-    faulty = {problem.path for problem in report.problems}
 
     def is_sound(event: EventSource) -> bool:
-        if event.file.shown in faulty:
-            return False
-        try:
-            files = bundler.reached(event.file)[0]
-        except Unresolvable:
-            return False
-        return not any(file.shown in faulty for file in files)
+        here = pointer((*event.file.base, *event.path[:-1]))
+        others = "/events/" if event.path else f"{here}/"  # what is in there and not here is another event's
+        for place in faulty.get(event.file.shown, ()):
+            if f"{place}/".startswith(f"{here}/") or not place.startswith(others):
+                return False
+        return not any(file.shown in faulty for file in bundler.reached(event.file)[0])
 
     events = tuple(event for event in api.events if is_sound(event))
     return replace(api, events=events, document=api.document if events == api.events != () else None)
@@ -96,11 +117,19 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
     )
 
 
+def _lower_api(
+    api: ApiSource, about: Mapping[str, str], bundler: Bundler, library: Library
+) -> tuple[ir.Module, str, list[Problem]]:
+    """Return an API's module, the text of its schema document, and the problems found on the way."""
+    report, text = Report(), bundler.document_text(api)
+    return _module(api, about, text, library, report), text, report.problems
+
+
 def _module(
     api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
 ) -> ir.Module:
-    lowerer = EventLowerer(api, text, library, report)
-    events = lowerer.events()
+    lowerer = EventLowerer(api, library, report)
+    events = lowerer.events(text)
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(
@@ -132,19 +161,23 @@ def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ..
     for name in used:
         if name.module not in ("", "builtins"):
             wanted.setdefault(name.module, set()).add(name.name)
-    own = wanted.pop("lightbus", set())
-    lines = [f"from {module} import {_listed(names)}" for module, names in wanted.items()]
+    lines = [(module, f"from {module} import {_listed(names)}") for module, names in wanted.items()]
     lines += [
-        f"from {name.module} import {name.name} as {other}" for other, name in renamed.items() if name.module
+        (name.module, f"from {name.module} import {name.name} as {other}")
+        for other, name in renamed.items()
+        if name.module
     ]
-    lines.sort(key=lambda line: (line.split()[1], " as " in line, line))
-    lines += [*([""] if lines else []), "import lightbus"]
-    return (*lines, f"from lightbus import {_listed(own)}") if own else tuple(lines)
+    lines.sort(key=lambda line: (line[0], " as " in line[1], line[1]))
+    standard = [line for module, line in lines if module != "lightbus"]
+    own = [line for module, line in lines if module == "lightbus"]
+    return (*standard, *([""] if standard else []), "import lightbus", *own)
 
 
 def _listed(names: Iterable[str]) -> str:
     """List imported names in the order of isort: constants, classes, functions."""
-    return ", ".join(sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name)))
+    return ", ".join(
+        sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name.casefold()))
+    )
 
 
 def _sha256(text: str) -> str:

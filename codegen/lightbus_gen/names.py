@@ -6,6 +6,7 @@ nothing. `x-python-name` in a schema overrides what is found here.
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
 import unicodedata
@@ -52,11 +53,12 @@ class Hint:
         return Hint(self.scope, self.path + pascal(part))
 
     def of_all(self, parts: Iterable[str]) -> dict[str, Hint]:
-        """Return the hint for each property; of those that would meet, some keep their separators."""
+        """Return the hint for each property; of those that would meet, some keep their separators or their case."""
         found = {part: pascal(part) for part in parts}
-        count = Counter(found.values())
-        spelled = {part: name if count[name] == 1 else _spelled(part) for part, name in found.items()}
-        return {part: Hint(self.scope, self.path + name) for part, name in spelled.items()}
+        for spelled in (_separated, _verbatim):
+            count = Counter(found.values())
+            found = {part: name if count[name] == 1 else spelled(part) for part, name in found.items()}
+        return {part: Hint(self.scope, self.path + name) for part, name in found.items()}
 
 
 class Unnameable(Exception):
@@ -190,6 +192,7 @@ def given_name(node: Node) -> str:
     return given
 
 
+@functools.lru_cache(maxsize=10_000)
 def pascal(text: str) -> str:
     """Write text as a class name: `user_created` and `user-created` are `UserCreated`, `2nd` is `_2nd`."""
     text = unicodedata.normalize("NFKC", text)
@@ -200,10 +203,16 @@ def pascal(text: str) -> str:
     return name if name.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "", name)
 
 
-def _spelled(text: str) -> str:
-    """Write text as a class name that keeps its separators: `tcp-A` is `Tcp_A`, beside `tcpA`."""
+def _separated(text: str) -> str:
+    """Write text as a part of a class name that keeps its separators: `tcp-A` is `Tcp_A`, beside `tcpA`."""
     name = re.sub(r"[^A-Za-z0-9]", "_", text)
     return name[:1].upper() + name[1:]
+
+
+def _verbatim(text: str) -> str:
+    """Write text as a part of a class name that keeps its case, too: `user` is `_user`, beside `User`."""
+    name = re.sub(r"[^A-Za-z0-9]", "_", text)
+    return name if name[:1].isupper() else f"_{name}"
 
 
 def place(node: Node) -> str:

@@ -44,7 +44,7 @@ def places(text: str) -> Iterator[tuple[Path, int]]:
         elif symbol == ":":
             expects_key = False
         elif expects_key:
-            path[-1] = json.loads(symbol)
+            path[-1] = json.loads(symbol) if "\\" in symbol else symbol[1:-1]
             yield tuple(path), offset
         elif is_object and not is_object[-1]:
             yield tuple(path), offset

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,6 +65,24 @@ class Unreadable(Exception):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("; ".join(fault.message for fault in self.faults))
+
+
+class Repeated(Unreadable):
+    """A text gives keys twice.
+
+    Attributes:
+        value: its value by the last of each, as most readers take it.
+        places: (line, column) by path, where the text is no JSON.
+    """
+
+    def __init__(
+        self,
+        faults: Iterable[Fault],
+        value: object,
+        places: Mapping[Path, tuple[int, int]] | None = None,
+    ) -> None:
+        super().__init__(faults)
+        self.value, self.places = value, places
 
 
 class InputError(Exception):

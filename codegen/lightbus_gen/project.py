@@ -39,6 +39,7 @@ def run(
             planned = work(settings, report)
             if not check:
                 apply(planned)
+        problems = planned.refusals  # with the drift of all other files
     except InputError as error:
         planned, problems = Plan(), error.problems
     return Outcome(problems, report.notices, planned, check, time.perf_counter() - began)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
+from dataclasses import replace
 
 from lightbus_gen.files import YAML_SUFFIXES, Report, SchemaFile
 from lightbus_gen.jsontext import read_json
 from lightbus_gen.limits import MAX_BYTES, MAX_YAML_BYTES
 from lightbus_gen.positions import line_and_column
-from lightbus_gen.problems import Fault, Unreadable
+from lightbus_gen.problems import Fault, Repeated, Unreadable
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -34,6 +35,7 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
     """
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     is_yaml = path.endswith(YAML_SUFFIXES)
+    text = ""
     try:
         _check_size(data, is_yaml)
         text = _decode(data)
@@ -42,11 +44,21 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
         from lightbus_gen.yamltext import read_yaml  # PyYAML is slow to import, and most schemas are JSON
 
         value, places = read_yaml(text)
-        json_text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        return SchemaFile(path, name, shown, json_text, value, places)
+        return SchemaFile(path, name, shown, _as_json(value), value, places)
     except Unreadable as error:
+        if isinstance(error, Repeated) and report.is_lenient:
+            report.notices += [
+                replace(fault, message=f"{fault.message}; the last counts").of(shown)
+                for fault in error.faults
+            ]
+            text = _as_json(error.value) if is_yaml else text
+            return SchemaFile(path, name, shown, text, error.value, error.places)
         report.add_unreadable(path, shown, data, error.faults)
         return None
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _check_size(data: bytes, is_yaml: bool) -> None:

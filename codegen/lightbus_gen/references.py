@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
@@ -12,7 +12,9 @@ from urllib.parse import unquote, urldefrag, urljoin
 from lightbus.schema.definition import DIALECT
 from lightbus_gen.files import OLD_DIALECTS, Report, SchemaFile
 from lightbus_gen.positions import Path as JsonPath
+from lightbus_gen.subschemas import subschemas
 
+REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 ROOT = "file:///"
 """What the `$id` of a file is relative to, so that `$id`s mean the same wherever the files stand."""
 
@@ -70,12 +72,16 @@ class Library:
         self._anchors: dict[tuple[str, str, str], Node] = {}
         self._dynamic: Counter[str] = Counter()
         self._references: dict[str, tuple[tuple[Node, str], ...]] = {}
+        self._roots: dict[str, Node] = {}
+        self._resolved: dict[tuple[str, SchemaFile, str], Node] = {}
         for file in self._files:
             self._index(file)
 
     def node(self, file: SchemaFile, path: JsonPath) -> Node:
         """Return the schema at a path of a file."""
-        return Node(file.value, file, (), self.canonical_uri(file)).child(*path)
+        if file.path not in self._roots:
+            self._roots[file.path] = Node(file.value, file, (), self.canonical_uri(file))
+        return self._roots[file.path].child(*path) if path else self._roots[file.path]
 
     def canonical_uri(self, file: SchemaFile) -> str:
         """Return the absolute URI of a file: its `$id`, else its path as a `file:` URI."""
@@ -84,7 +90,13 @@ class Library:
     def references(self, file: SchemaFile) -> tuple[tuple[Node, str], ...]:
         """Return (schema, keyword) of each reference in a file."""
         if file.path not in self._references:
-            self._references[file.path] = tuple(references(self.node(file, ())))
+            self._references[file.path] = tuple(
+                (self.node(file, path), keyword)
+                for path, schema in subschemas(file.value)
+                if not REFERENCES.isdisjoint(schema)
+                for keyword in sorted(REFERENCES.intersection(schema))
+                if isinstance(schema[keyword], str)
+            )
         return self._references[file.path]
 
     def target(self, node: Node) -> Node | None:
@@ -121,6 +133,15 @@ class Library:
         Raises:
             Unresolvable: no loaded file has it.
         """
+        key = node.base, node.file, ref
+        if key not in self._resolved:
+            found = self._resolve(node, ref)
+            if found.schema is True and found.path[-1:] == ("$ref",):  # it stands at this very node
+                return found
+            self._resolved[key] = found
+        return self._resolved[key]
+
+    def _resolve(self, node: Node, ref: str) -> Node:
         uri, fragment = urldefrag(ref)
         problem = ""
         for base in dict.fromkeys((node.base, node.file.uri)):
@@ -180,14 +201,15 @@ class Library:
         anchors = ("$anchor", "$dynamicAnchor", "$recursiveAnchor")
         if file.text.count(f'"{keyword}"') < 2 and not any(f'"{anchor}"' in file.text for anchor in anchors):
             return
-        for node in subschemas(root):
-            given = _own_id(node.schema, file)
+        for path, schema in subschemas(file.value):
+            node = root.child(*path)
+            given = _own_id(schema, file)
             if given.startswith("#"):
                 self._anchors[file.path, node.base, given[1:]] = node
             elif given and node.path:
                 self._by_id.setdefault(node.base, []).append(node)
             for anchor in anchors:
-                name = node.schema.get(anchor)
+                name = schema.get(anchor)
                 if isinstance(name, str):
                     self._anchors[file.path, node.base, name] = node
                 if name and anchor != "$anchor":
@@ -230,47 +252,6 @@ def _base(schema: Any, file: SchemaFile, outer: str) -> str:
     """Return the base URI inside a schema, which may have an `$id`."""
     given = _own_id(schema, file)
     return (join(outer, given) or outer) if given and not given.startswith("#") else outer
-
-
-# -- the schemas inside a schema -------------------------------------------------------------------
-
-MAPS_OF_SCHEMAS = frozenset(
-    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies", "events"}
-)
-DATA = frozenset({"enum", "const", "default", "examples", "example"})
-REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
-
-
-def subschemas(node: Node) -> Iterator[Node]:
-    """Yield a schema and all objects inside it that may be schemas, in the author's order."""
-    todo = [(node, True)]
-    while todo:
-        here, is_schema = todo.pop()
-        if isinstance(here.schema, dict):
-            if is_schema:
-                yield here
-            inner: list[str | int] = [key for key in here.schema if not (is_schema and _is_data(key))]
-        else:
-            inner = list(range(len(here.schema)))
-        todo += [
-            (here.child(key), not (is_schema and key in MAPS_OF_SCHEMAS))
-            for key in reversed(inner)
-            if isinstance(here.schema[key], (dict, list))
-        ]
-
-
-def _is_data(keyword: str) -> bool:
-    """Whether the value of a keyword is no schema, whatever it looks like."""
-    return keyword in DATA or keyword.startswith("x-")
-
-
-def references(node: Node) -> Iterator[tuple[Node, str]]:
-    """Yield (schema, keyword) of each reference in a schema and all schemas inside it."""
-    for schema in subschemas(node) if isinstance(node.schema, dict) else ():
-        if not REFERENCES.isdisjoint(schema.schema):
-            for keyword in sorted(REFERENCES):
-                if isinstance(schema.schema.get(keyword), str):
-                    yield schema, keyword
 
 
 def check_references(library: Library, file: SchemaFile, report: Report) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from lightbus.schema import FORMAT
 from lightbus_gen import ir
 from lightbus_gen.distribution import BESIDE, mark
+from lightbus_gen.spread import spread
 from lightbus_gen.text import comment, docstring, literal, literal_lines, markdown
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def render(package: ir.Package) -> dict[str, str]:
         f"{package.name}/py.typed": "",
     }
     module = environment.get_template("module.py.j2")
-    for each in package.modules:
-        files[f"{package.name}/{each.name}.py"] = module.render(module=each)
+    modules = package.modules
+    texts = spread(lambda each: module.render(module=each), modules, lambda each: len(each.events))
+    files |= {f"{package.name}/{each.name}.py": text for each, text in zip(modules, texts, strict=True)}
     for name, text in package.documents:
         files[f"{package.name}/schemas/{name}"] = text
     if package.distribution is not None:
@@ -79,7 +81,7 @@ def _call(parameters: Sequence[str], indent: int) -> str:
 def _payload(event: ir.Event, function: str, indent: int) -> str:
     """Print a call with the dict of an event's parameters, on one line where it fits."""
     pairs = [f"{field.wire}: {field.name}" for field in event.fields]
-    pairs += [f"**{event.more.name}"] if event.more else []
+    pairs += [f"**self._by_wire_name({event.more.name})"] if event.more else []
     line = f"{function}({{{', '.join(pairs)}}})"
     margin = " " * indent
     if indent + len("return ") + len(line) <= _WIDTH:

@@ -85,7 +85,6 @@ def _print(outcome: Outcome, quiet: bool) -> None:
     if outcome.problems:
         count = len(outcome.problems)
         _echo(f"{count} problem{'s' if count > 1 else ''}; nothing was written", err=True)
-        return
     changes = outcome.plan.changes
     if outcome.is_check and changes:
         for change in changes:
@@ -94,7 +93,7 @@ def _print(outcome: Outcome, quiet: bool) -> None:
         counts = _bold(f"{_counts(changes, _DRIFT)}, {outcome.plan.unchanged} current")
         _echo(f"{counts}; to update: lightbus-gen")
         return
-    if quiet:
+    if quiet or outcome.problems:
         return
     _list(changes, _DONE)
     did = f"{_counts(changes, _DONE)}, " if changes else ""

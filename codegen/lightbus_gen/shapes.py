@@ -6,19 +6,28 @@ Keywords that no Python type can express (`not`, bounds, patterns) are left to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightbus_gen.references import REFERENCES, Library, Node
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
-_OBJECT = ("properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required")
-_ARRAY = ("items", "prefixItems", "additionalItems")
+_ALL_KINDS = frozenset(KINDS)
+_KINDS_OF = {kind: frozenset([kind]) for kind in KINDS} | {"number": frozenset(["number", "integer"])}
+_OBJECT = frozenset(
+    {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required"}
+)
+_ARRAY = frozenset({"items", "prefixItems", "additionalItems"})
+_LIMITING = frozenset({"type", "enum", "const"})
+_CONST = frozenset({"const"})
 _OPENING = ("additionalProperties", "unevaluatedProperties")
 _UNIONS = ("anyOf", "oneOf")
 _CHOICES = (*_UNIONS, "if", "dependentSchemas", "dependencies")
-_TELLING = frozenset({"type", "enum", "const", "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
+_CHOICE = frozenset(_CHOICES)
+_TELLING = frozenset({*_LIMITING, "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
+STRUCTURE = frozenset({*REFERENCES, "allOf", *_CHOICES, *_OBJECT, *_ARRAY})
+"""The keywords that lead to other schemas, or say what an object or array looks like."""
 MOST_ALTERNATIVES = 64
 """How far unions inside unions are multiplied out before the type gets wider instead."""
 
@@ -32,40 +41,45 @@ class Part:
         referred: whether a `$ref` led here, so that it has a name of its own.
         ignored: keywords to leave out of account.
         is_flat: whether what it is based on stands beside it.
+        key: what tells it from every other part.
     """
 
     node: Node
     referred: bool = False
     ignored: tuple[str, ...] = ()
     is_flat: bool = False
+    key: tuple[object, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.node.file.path, self.node.path, self.ignored))
 
     def get(self, keyword: str) -> Any:
-        """Return the value of a keyword, None where there is none."""
-        return None if keyword in self.ignored else self.node.schema.get(keyword)
+        """Return the value of a keyword, None where there is none that counts."""
+        if keyword in self.ignored or keyword in self.node.file.unknown:
+            return None
+        return self.node.schema.get(keyword)
 
-    def has(self, keywords: Iterable[str]) -> bool:
-        """Whether any of the keywords is there."""
-        return any(keyword in self.node.schema and keyword not in self.ignored for keyword in keywords)
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells it from every other part."""
-        return (*self.node.key, self.ignored)
+    def has(self, keywords: frozenset[str]) -> bool:
+        """Whether any of the keywords is there and counts."""
+        if keywords.isdisjoint(self.node.schema):
+            return False
+        return not keywords.intersection(self.node.schema) <= self.node.file.unknown.union(self.ignored)
 
     @property
     def kinds(self) -> frozenset[str]:
         """The JSON types its own keywords allow."""
         given = self.get("type")
-        kinds = {given} if isinstance(given, str) else set(given or KINDS)
-        if "number" in kinds:
-            kinds.add("integer")
+        if isinstance(given, str):
+            kinds = _KINDS_OF[given]
+        else:
+            kinds = frozenset().union(*(_KINDS_OF[kind] for kind in given or KINDS))
         if (values := self.values()) is not None:
             kinds &= {kind_of(value) for value in values}
-        return frozenset(kinds)
+        return kinds
 
     def values(self) -> list[Any] | None:
         """Return the only values that are valid, or None."""
-        if "const" in self.node.schema and "const" not in self.ignored:
+        if self.has(_CONST):
             return [self.node.schema["const"]]
         values: list[Any] | None = self.get("enum")
         return values
@@ -103,12 +117,12 @@ def kind_of(value: object) -> str:
 
 def kinds_of(parts: Parts) -> frozenset[str]:
     """Return the JSON types that all parts allow."""
-    return frozenset(KINDS).intersection(*(part.kinds for part in parts))
+    return _ALL_KINDS.intersection(*[part.kinds for part in parts])
 
 
 def says_type(parts: Parts) -> bool:
     """Whether any part limits the JSON type, rather than only describing one of them."""
-    return any(part.has(("type", "enum", "const")) for part in parts)
+    return any(part.has(_LIMITING) for part in parts)
 
 
 def describes_object(parts: Parts) -> bool:
@@ -147,13 +161,13 @@ class Shapes:
         self, part: Part, found: dict[tuple[object, ...], Part], seen: set[tuple[object, ...]]
     ) -> bool:
         """Add the telling parts of a part, what it is based on first; False where no value can be valid."""
+        if part.is_flat:
+            found.setdefault(part.key, part)
+            return True
         schema = part.node.schema
         if isinstance(schema, bool) or part.key in seen:
             return schema is not False
         seen.add(part.key)
-        if part.is_flat:
-            found[part.key] = part
-            return True
         if not REFERENCES.isdisjoint(schema):
             for target in (self._library.target(part.node), self._library.dynamic_target(part.node)):
                 if target is not None and not self._collect(Part(target, referred=True), found, seen):
@@ -175,9 +189,11 @@ class Shapes:
 
     def union(self, parts: Parts) -> Choice | None:
         """Take one choice that tells something out of the parts; None where there is none."""
+        if all(_CHOICE.isdisjoint(part.node.schema) for part in parts):
+            return None
         for keyword in _CHOICES:
             for index, part in enumerate(parts):
-                if keyword not in part.node.schema:
+                if part.get(keyword) is None:
                     continue
                 for ignored, branches in self._branches(part, keyword):
                     if not any(self._tells(branch) for branch in branches):
@@ -192,7 +208,7 @@ class Shapes:
         """Yield each choice that a keyword makes: what to ignore once it is taken, and the branches."""
         if keyword in _UNIONS:
             yield keyword, self.children(part, keyword)
-        elif keyword == "if" and part.has(("if",)):
+        elif keyword == "if" and part.get("if") is not None:
             yield keyword, [self._otherwise(part, branch) for branch in ("then", "else")]
         elif isinstance(given := part.get(keyword), dict):
             for name, schema in given.items():
@@ -201,7 +217,7 @@ class Shapes:
                     yield ignored, [part.node.child(keyword, name), _anything(part.node)]
 
     def _otherwise(self, part: Part, keyword: str) -> Node:
-        return part.node.child(keyword) if part.has((keyword,)) else _anything(part.node)
+        return part.node.child(keyword) if part.get(keyword) is not None else _anything(part.node)
 
     def alternatives(self, parts: Parts) -> list[Parts]:
         """Multiply unions out: a valid value satisfies at least one of the results."""
@@ -229,6 +245,8 @@ class Shapes:
 
     def accepts_string(self, parts: Parts) -> bool:
         """Whether a string can be valid, as far as types and listed values say."""
+        if "string" not in kinds_of(parts):
+            return False
         return any("string" in kinds_of(alternative) for alternative in self.alternatives(parts))
 
     def _tells(self, branch: Node) -> bool:
@@ -249,11 +267,14 @@ def _open(node: Node) -> Part:
 
 def _without_repetition(parts: Sequence[Part]) -> Parts:
     """Drop parts that only give a type which the others give as well."""
+    if len(parts) < 2:
+        return tuple(parts)
     kept = list(parts)
     for part in parts:
+        if _TELLING.intersection(part.node.schema).difference(part.ignored) != {"type"}:
+            continue
         others = tuple(other for other in kept if other is not part)
-        only_type = set(part.node.schema) & _TELLING - set(part.ignored) == {"type"}
-        if only_type and others and kinds_of(others) <= part.kinds and says_type(others):
+        if others and kinds_of(others) <= part.kinds and says_type(others):
             kept.remove(part)
     return tuple(kept)
 

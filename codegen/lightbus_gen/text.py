@@ -16,11 +16,17 @@ def literal(value: str | int | float | bool | None) -> str:
 
 def literal_lines(text: str, width: int) -> list[str]:
     """Write text as literals of at most `width` characters where it has spaces; side by side they are the text."""
+    quotes = len('""')
+    has_escapes = (
+        len(literal(text)) > len(text) + quotes
+    )  # else the length of each part is known without writing it
     lines = [""]
     for word in re.findall(r"[^ ]* *", text):
-        if lines[-1] and len(literal(lines[-1] + word)) > width:
-            lines.append("")
-        lines[-1] += word
+        longer = lines[-1] + word
+        if lines[-1] and (len(literal(longer)) if has_escapes else len(longer) + quotes) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
     return [literal(line) for line in lines]
 
 

@@ -7,21 +7,32 @@ check refuses the whole choice, `jsonschema` descends to what is wrong in it.
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
 from lightbus.schema import is_pattern
+from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import metaschema_problems
 from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.positions import Path
-from lightbus_gen.references import DATA, MAPS_OF_SCHEMAS
+from lightbus_gen.subschemas import subschemas
 
 
 def check_schema(file: SchemaFile, path: Path, schema: object, report: Report) -> None:
     """Check a schema at a path of a file, without what it refers to, against its metaschema."""
     for place, message in schema_problems(schema, file.dialect):
-        report.add(file, path + place, "INVALID_SCHEMA", message, "correct the schema here")
+        fix = "correct the schema here"
+        if place[-1:] == ("items",) and file.dialect == DIALECT and _is_tuple(schema, place):
+            message = "items is an array of schemas, which is how drafts before 2020-12 write a tuple"
+            fix = "write prefixItems, or name the file's draft by $schema or, without one, by --dialect =draft-07"
+        report.add(file, path + place, "INVALID_SCHEMA", message, fix)
+
+
+def _is_tuple(schema: Any, place: Path) -> bool:
+    return isinstance(functools.reduce(operator.getitem, place, schema), list)
 
 
 def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
@@ -48,7 +59,7 @@ def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
 
 def _unusable(schema: object) -> Iterator[tuple[Path, str]]:
     """Yield what metaschemas let pass and nobody can use: regular expressions and URIs that are none."""
-    for path, here in _schemas(schema):
+    for path, here in subschemas(schema):
         found: list[tuple[Path, str]] = []
         if isinstance(patterns := here.get("patternProperties"), dict):
             found += [((*path, "patternProperties", key), key) for key in patterns]
@@ -68,22 +79,6 @@ def _is_reference(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _schemas(schema: object) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield a schema and all schemas inside it."""
-    todo: list[tuple[Path, object, bool]] = [((), schema, True)]
-    while todo:
-        path, here, is_schema = todo.pop()
-        if isinstance(here, list):
-            todo += [((*path, index), item, True) for index, item in enumerate(here)]
-        if not isinstance(here, dict):
-            continue
-        if is_schema:
-            yield path, here
-        for key, item in here.items():
-            if isinstance(item, (dict, list)) and not (is_schema and (key in DATA or key.startswith("x-"))):
-                todo.append(((*path, key), item, not (is_schema and key in MAPS_OF_SCHEMAS)))
 
 
 def _precise(schema: Any, dialect: str) -> Iterator[tuple[Path, str]]:

@@ -15,7 +15,7 @@ import yaml
 
 from lightbus_gen.limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
 from lightbus_gen.positions import Path, line_and_column, pointer
-from lightbus_gen.problems import Fault, Unreadable
+from lightbus_gen.problems import Fault, Repeated, Unreadable
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS = {
@@ -76,7 +76,7 @@ def read_yaml(text: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
     reader = _Reader(places)
     value = reader.value(node, (), ())
     if reader.repeats:
-        raise Unreadable(reader.repeats)
+        raise Repeated(reader.repeats, value, places)
     return value, places
 
 
@@ -120,7 +120,6 @@ class _Reader:
                 line, column = key.start_mark.line + 1, key.start_mark.column + 1
                 place = pointer((*path, key.value))
                 self.repeats.append(Fault(line, column, "DUPLICATE_KEY", message, "keep one of them", place))
-                continue
             found[key.value] = self.value(child, self._place((*path, key.value), key), within)
         return found
 

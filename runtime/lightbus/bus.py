@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
-import logging
 import os
 import threading
 import weakref
@@ -22,12 +21,11 @@ from lightbus.errors import (
     ListenerFailed,
     UsageError,
 )
+from lightbus.logs import log
 from lightbus.portal import Portal, loop_is_running
 from lightbus.schema import EventContract
 from lightbus.session import Session, Settings
 from lightbus.worker import Listening
-
-log = logging.getLogger("lightbus")
 
 B = TypeVar("B", bound="Bus")
 R = TypeVar("R")

@@ -133,7 +133,9 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
             wanted = getattr(self._payload, "__name__", "mapping")
             raise UsageError(f"fire_many() of {contract.full_name} takes {wanted} objects, not {event!r}")
         arguments = {parameter.wire: getattr(event, parameter.name) for parameter in contract.parameters}
-        return {**arguments, **getattr(event, contract.more)} if contract.more else arguments
+        if contract.more:
+            arguments.update(self._by_wire_name(getattr(event, contract.more)))
+        return arguments
 
     def fire_again(self, message: EventMessage) -> EventMessage:
         """Fire an event whose outcome is not known once more, under its id, so that it is stored only once.
@@ -232,32 +234,34 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     required = accepted - set(method.__kwdefaults__ or ())
     takes_more = bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
+    def named(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> Mapping[str, object]:
+        return endpoint._contract.by_python_name(kwargs) if takes_more else kwargs
+
     def check(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> None:
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
-        if takes_more:
-            endpoint._contract.refuse_twice(kwargs)
 
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)
-        async def call_async(self: EventEndpoint[Any, Any], *args: object, **kwargs: object) -> object:
-            self._warn_if_deprecated()
-            if takes_more:
-                check(self, kwargs)
+        async def call_async(self: EventEndpoint[Any, Any], /, *args: object, **kwargs: object) -> object:
+            if self._contract.deprecated:
+                self._warn_if_deprecated()
+            given = named(self, kwargs)
             try:
-                work = method(self, *args, **kwargs)  # a coroutine, which has not begun to run
+                work = method(self, *args, **given)  # a coroutine, which has not begun to run
             except TypeError:
-                check(self, kwargs)
+                check(self, given)
                 raise
             return await work
 
         return call_async
 
     @functools.wraps(method)
-    def call(self: EventEndpoint[Any, Any], *args: object, **kwargs: object) -> object:
+    def call(self: EventEndpoint[Any, Any], /, *args: object, **kwargs: object) -> object:
         self._warn_if_deprecated()
-        check(self, kwargs)
-        return method(self, *args, **kwargs)
+        given = named(self, kwargs)
+        check(self, given)
+        return method(self, *args, **given)
 
     return call

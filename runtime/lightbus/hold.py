@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
 
 from lightbus.errors import TransportError
+from lightbus.logs import log
 from lightbus.transport import Delivery, Subscription
-
-log = logging.getLogger("lightbus")
 
 _LONG = (
     1.0  # seconds that all handlers have run for, after which what waits behind them goes to other workers
@@ -44,6 +42,8 @@ class Hold:
     def end(self, slot: asyncio.Task[None]) -> None:
         """Take note that a slot's handler is done."""
         del self._running[slot]
+        if self._overdue:
+            self.was_overdue(slot)  # a handler that took no notice of its cancellation
 
     def was_overdue(self, slot: asyncio.Task[None]) -> bool:
         """Whether the cancellation that reached a slot came from here; told once."""

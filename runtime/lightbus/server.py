@@ -154,13 +154,7 @@ class NatsServer:
         Raises:
             ServerError: it is not installed, or ended with what its log says.
         """
-        settings = self._scratch / "nats-server.conf"
-        settings.write_text(
-            f"listen: 127.0.0.1:{self._port or -1}\n"
-            f"ports_file_dir: {json.dumps(str(self._scratch))}\n"
-            + (f"jetstream: {{ store_dir: {json.dumps(str(self._store))} }}\n" if self._jetstream else "")
-            + self._config
-        )
+        settings = self._write_settings()
         binary = find_binary()
         claim = lock_store(self._store)
         try:
@@ -186,6 +180,26 @@ class NatsServer:
             time.sleep(0.01)
         self.kill()
         raise ServerError(f"nats-server did not start within {_START_TIMEOUT:g} s:\n{self._last_words()}")
+
+    def _write_settings(self) -> Path:
+        settings = self._scratch / "nats-server.conf"
+        settings.write_text(
+            f"listen: 127.0.0.1:{self._port or -1}\n"
+            f"ports_file_dir: {json.dumps(str(self._scratch))}\n"
+            + (f"jetstream: {{ store_dir: {json.dumps(str(self._store))} }}\n" if self._jetstream else "")
+            + self._config
+        )
+        return settings
+
+    def reload(self, config: str) -> None:
+        """Have the running server take other lines of configuration; it does so a moment later.
+
+        Args:
+            config: in place of those it was made with.
+        """
+        self._config = config
+        self._write_settings()
+        self.signal(signal.SIGHUP)
 
     def _last_words(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +15,6 @@ from lightbus.identity import event_id
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Provision, PubAck, Transport
 from lightbus.worker import Listening, Worker
-
-log = logging.getLogger("lightbus")
 
 _TOGETHER = 64  # events of a batch that are written at once, so that the server has work while more are made
 
@@ -124,15 +121,17 @@ class Session:
         finally:
             self._connecting = None
 
-    async def fire(self, contract: EventContract, arguments: Mapping[str, object]) -> EventMessage:
-        """Validate an event, store it, and return it once the server has confirmed.
+    def fire(
+        self, contract: EventContract, arguments: Mapping[str, object]
+    ) -> Coroutine[Any, Any, EventMessage]:
+        """Validate an event, and return what stores it and returns it once the server has confirmed.
 
         Args:
             contract: the event's contract.
             arguments: values by wire name; UNSET counts as absent.
         """
         message, outgoing = self._prepare(contract, arguments)
-        return await self._publish(message, outgoing)
+        return self._publish(message, outgoing)
 
     async def fire_many(
         self, contract: EventContract, events: Iterable[Mapping[str, object]]
@@ -179,12 +178,12 @@ class Session:
         self, contract: EventContract, arguments: Mapping[str, object]
     ) -> tuple[EventMessage, Outgoing]:
         """Validate an event and write it down."""
-        data = contract.encode(arguments)
+        data, values = contract.prepare(arguments)
         message = EventMessage(
             event_id(),
             contract.api,
             contract.event,
-            contract.given(arguments, data),
+            values,
             datetime.now(UTC),
             self._source,
         )

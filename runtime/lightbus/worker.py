@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from msgspec import UnsetType
-
-from lightbus import envelope
+from lightbus.caller import Caller
 from lightbus.deadletter import Failure, failure_of
 from lightbus.envelope import EventMessage
 from lightbus.errors import (
-    HandlerTimeout,
-    InvalidEvent,
     LightbusError,
     ListenerFailed,
     PermissionDenied,
     TransportError,
-    UnreadableEvent,
 )
 from lightbus.handlers import Handler
 from lightbus.hold import Hold
+from lightbus.logs import log
 from lightbus.prefetch import Prefetch
 from lightbus.schema import EventContract
 from lightbus.settle import (
     HANDLED,
     Ack,
-    Crashed,
     DeadLetter,
     Decision,
     Failed,
@@ -40,20 +33,16 @@ from lightbus.settle import (
     Retry,
     Shutdown,
     Unreadable,
-    exhausted,
     settle,
     text_of,
 )
-from lightbus.threads import DaemonThreads
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
-
-log = logging.getLogger("lightbus")
 
 _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.ContextVar(
     "handling", default=None
 )
 
-_TURN = 0.005  # seconds a slot goes on with events that are here already, before others get their turn
+_TURN = 0.005  # seconds slots go on with events that are here already, before others get their turn
 _RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
 _REJOIN = 30.0  # seconds before replays are joined again, when that did not work
 
@@ -108,7 +97,8 @@ class Worker:
         self._keeper: asyncio.Task[None] | None = None
         self._hold = Hold(listening.consumer.durable, listening.policy.timeout)
         self._unburied: dict[tuple[int, int], Outcome] = {}  # of events whose dead letter failed
-        self._threads: DaemonThreads | None = None
+        self._caller = Caller(listening.contract, listening.handler, listening.policy, self._hold)
+        self._turn_ends = 0.0  # loop time
         self._stopping = self._failed = False
 
     @property
@@ -135,8 +125,7 @@ class Worker:
         listening = self.listening
         self._subscription = await self._transport.subscribe(listening.consumer)
         self._prefetch = Prefetch(listening.concurrency, self._subscription.ack_wait)
-        if not listening.handler.is_async:
-            self._threads = DaemonThreads(listening.concurrency, self.durable)
+        self._caller.start(listening.concurrency, self.durable)
         self._slots = [
             asyncio.create_task(self._slot(self._subscription), name=f"{self.durable}/{number}")
             for number in range(listening.concurrency)
@@ -176,8 +165,7 @@ class Worker:
         self._hold.stop()
         for delivery in tuple(self._hold.deliveries):
             await self._carry_out(delivery, Retry(0))
-        if self._threads is not None:
-            self._threads.shutdown()
+        self._caller.stop()
 
     async def _take_no_more(self) -> None:
         """Close both subscriptions; what was taken already is still in hand."""
@@ -228,7 +216,6 @@ class Worker:
         assert slot is not None
         _handling.set(slot)
         held, clock = self._hold.deliveries, asyncio.get_running_loop().time
-        turn_ends = 0.0
         while True:
             delivery = subscription.next()
             if delivery is None:
@@ -240,15 +227,19 @@ class Worker:
                 if self._stopping:
                     return  # while it waited; `stop()` gives it back
                 began = clock()
-                if began > turn_ends:
+                if began > self._turn_ends:
+                    self._turn_ends = began + _TURN
                     await asyncio.sleep(0)
-                    turn_ends = clock() + _TURN
                 await self._work(delivery, slot, began)
             if prefetch is not None:
                 subscription.ahead = prefetch.handled(clock() - began)
 
     async def _work(self, delivery: Delivery, slot: asyncio.Task[None], now: float) -> None:
-        outcome, message = await self._handle(delivery, slot, now)
+        known = self._unburied.pop(_key(delivery), None) if self._unburied else None
+        if known is not None:
+            outcome, message = known, None  # only its dead letter is missing
+        else:
+            outcome, message = await self._caller.call(delivery, slot, now)
         decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
         if outcome is not HANDLED:
             self._report(outcome, decision, message, delivery)
@@ -259,46 +250,6 @@ class Worker:
             error = decision.error
             reason = f"{type(error).__name__}: {text_of(error)}"
             await self._fail(error, ListenerFailed(self.durable, reason, message.id if message else None))
-
-    async def _handle(
-        self, delivery: Delivery, slot: asyncio.Task[None], now: float
-    ) -> tuple[Outcome, EventMessage | None]:
-        policy = self.listening.policy
-        if exhausted(delivery.attempt, policy):
-            return self._unburied.pop(_key(delivery), Crashed()), None
-        try:
-            message = read(delivery, self.listening.contract)
-        except (UnreadableEvent, InvalidEvent) as error:
-            return Unreadable(error), None
-        self._hold.begin(slot, now)
-        try:
-            if self._threads is None:
-                await self.listening.handler(message)
-            else:
-                await self._call_in_thread(message, self._threads)
-        except asyncio.CancelledError as error:
-            if self._hold.was_overdue(slot):
-                return Failed(HandlerTimeout(policy.timeout)), message
-            if slot.cancelling():  # the drain's cancellation, not the handler's own
-                raise
-            return Failed(error), message
-        except (Exception, SystemExit) as error:
-            return Failed(error), message
-        finally:
-            self._hold.end(slot)
-        return HANDLED, message
-
-    async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
-        handler = self.listening.handler
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        try:
-            result = await loop.run_in_executor(threads, lambda: context.run(handler, message))
-        except asyncio.CancelledError:
-            threads.replace_one()  # no thread can be ended from outside
-            raise
-        if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
-            await result
 
     async def _carry_out(
         self, delivery: Delivery, decision: Decision, outcome: Outcome | None = None
@@ -370,25 +321,3 @@ class Worker:
 
 def _key(delivery: Delivery) -> tuple[int, int]:
     return delivery.replay_of, delivery.sequence
-
-
-def read(delivery: Delivery, contract: EventContract) -> EventMessage:
-    """Turn a delivery into the event a handler gets.
-
-    Raises:
-        UnreadableEvent: it is not a CloudEvent of this type.
-        InvalidEvent: its payload does not match the schema.
-    """
-    event = envelope.decode(delivery.body, delivery.headers)
-    if event.type != contract.full_name:
-        raise UnreadableEvent(f"its CloudEvents type is {event.type!r}, expected {contract.full_name!r}")
-    return EventMessage(
-        id=event.id,
-        api_name=contract.api,
-        event_name=contract.event,
-        kwargs=contract.decode(event.data),
-        time=delivery.time if isinstance(event.time, UnsetType) else event.time,
-        source=event.source,
-        attempt=delivery.attempt,
-        trace=event.trace,
-    )

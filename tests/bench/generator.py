@@ -65,6 +65,20 @@ def project(folder: Path, events: int) -> Path:
     return folder
 
 
+def earlier(folder: Path, changed: int) -> Path:
+    """Write the schemas as they were before some events each lost a listed value and got a field."""
+    before = folder / f"before-{changed}"
+    before.mkdir()
+    for number, path in enumerate(sorted((folder / "schemas").iterdir())):
+        document = json.loads(path.read_text())
+        for index, event in enumerate(document["events"].values(), start=number * PER_API):
+            if index < changed:
+                event["parameters"]["properties"]["state"]["enum"].append("lost")
+                del event["parameters"]["properties"]["note"]
+        (before / path.name).write_text(json.dumps(document, indent=2) + "\n")
+    return before
+
+
 def api(name: str, events: int) -> dict[str, Any]:
     """Make the document of one API."""
     address = {
@@ -127,7 +141,7 @@ def measure(runs: int) -> tuple[list[Row], dict[int, Timed]]:
     curve: dict[int, Timed] = {}
     generate, check = [str(BIN / "lightbus-gen"), "--quiet"], [str(BIN / "lightbus-gen"), "--check"]
     with tempfile.TemporaryDirectory() as name, Progress(transient=True) as progress:
-        task = progress.add_task("measuring", total=len(SIZES) + 7)
+        task = progress.add_task("measuring", total=len(SIZES) + 10)
 
         def row(work: str, found: Timed, target: float | None, base: Timed | None = None) -> None:
             rows.append(Row(work, found.wall, found.cpu, target, base.wall if base else 0.0))
@@ -143,6 +157,11 @@ def measure(runs: int) -> tuple[list[Row], dict[int, Timed]]:
         row("generate 1,000 events over 50 APIs", curve[1_000], 2.0)
         row("`--check` of 1,000 events, after generating them", timed(check, many, runs), 1.0)
         row("the same, in a clone that never generated", timed(check, many, runs, (".lightbus",)), 1.0)
+        for changed in (0, 100, 1_000):
+            before = earlier(many, changed)
+            compare = [str(BIN / "lightbus-gen"), "breaking", "--against", before.name]
+            found = timed([*compare, "--except", "ENUM_VALUE_REMOVED"], many, runs)
+            row(f"`breaking`: 1,000 events, {changed:,} changed", found, 3.0)
         mypy = [str(BIN / "mypy"), "--strict", f"--cache-dir={os.devnull}", "generated"]
         row("`mypy --strict` over 1,000 events, cold", timed(mypy, many, 1), 20.0)
         nats = timed(python("import nats"), one, runs)

@@ -115,6 +115,11 @@ class Command:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the command has ended."""
+        return self._process.poll() is not None
+
     def signal(self, number: signal.Signals) -> None:
         """Send the command's process a signal."""
         self._process.send_signal(number)

@@ -192,7 +192,7 @@ class _Checker:
         assert isinstance(call, ast.Call)
         [given] = call.args
         assert isinstance(given, ast.Dict) and not call.keywords, ast.unparse(node)
-        more = [node.args.kwarg.arg] if node.args.kwarg else []
+        more = [f"self._by_wire_name({node.args.kwarg.arg})"] if node.args.kwarg else []
         keys = given.keys[: len(given.keys) - len(more)]
         _need(all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in keys), node)
         _need(given.keys[len(keys) :] == [None for _ in more], node)  # **more

@@ -148,6 +148,25 @@ def test_check_takes_every_word_to_an_ascii_terminal(current: Project) -> None:
     assert r"K\xe4se" in ran.stdout and "\x9b" not in ran.stdout
 
 
+def test_check_tells_the_drift_beside_a_file_that_is_not_ours(current: Project) -> None:
+    shop = current.texts("generated")["generated/acme_bus/shop.py"]
+    current.write("generated/acme_bus/shop.py", shop.partition("\n")[2])
+    current.write("generated/acme_bus/old.py", shop)
+    (current.folder / "generated/acme_bus/py.typed").unlink()
+    ran = current.run("--check")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("generated/acme_bus/shop.py: NOT_OURS was not made by lightbus-gen")
+    assert [line.split() for line in ran.stdout.splitlines()[-3:-1]] == [
+        ["missing", "generated/acme_bus/py.typed"],
+        ["stale", "generated/acme_bus/old.py"],
+    ]
+    facts = json.loads(current.run("--check", "--format", "json").stdout)
+    assert [problem["rule"] for problem in facts["problems"]] == ["NOT_OURS"]
+    assert [each["kind"] for each in facts["drift"]] == ["missing", "stale"]
+    assert current.run().returncode == 2
+    assert not (current.folder / "generated/acme_bus/py.typed").exists()
+
+
 def test_flags_stand_over_the_configuration(project: Project) -> None:
     project.write("elsewhere/thing.json", '{"lightbus": 1, "api": "thing", "events": {}}')
     project.write("pyproject.toml", "")

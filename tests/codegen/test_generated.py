@@ -6,10 +6,8 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,27 +20,6 @@ from lightbus_gen.write import plan
 from tests.codegen.cases import CASES, HERE, PACKAGE, options_of
 from tests.codegen.conforms import misfits
 from tests.codegen.corpora import generate_cdevents, generate_openlineage
-
-
-def _forget(package: str) -> dict[str, ModuleType]:
-    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == package}
-
-
-@pytest.fixture
-def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose packages can be imported, and are forgotten afterwards.
-
-    The example's own client has the name of the golden packages; it steps aside meanwhile.
-    """
-    monkeypatch.syspath_prepend(tmp_path)
-    examples = _forget(PACKAGE)
-    before = set(sys.modules)
-    yield tmp_path
-    _forget(PACKAGE)
-    for name in set(sys.modules) - before:
-        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
-            del sys.modules[name]
-    sys.modules.update(examples)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -235,3 +212,30 @@ def test_the_check_of_annotations_can_fail(value: object, annotation: str, impor
     apply(plan(importable, generate(HERE / "golden/per_api/schemas", "failing_bus"), within="failing_bus"))
     importlib.import_module("failing_bus.auth")
     assert misfits(value, annotation, "failing_bus.auth") != []
+
+
+def test_a_chain_of_unions_is_imported_in_no_time(importable: Path) -> None:
+    inner: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"x": {}}}]}
+    definitions = {"Link0": inner}
+    for number in range(1, 60):
+        last = {"$ref": f"#/$defs/Link{number - 1}"}
+        named = {"type": "object", "properties": {f"key{number}": last}, "additionalProperties": False}
+        definitions[f"Link{number}"] = {"anyOf": [last, named, {"type": "array", "items": last}]}
+    schema = {
+        "type": "object",
+        "properties": {
+            "end": {"$ref": "#/$defs/Link59"},
+            "ends": {"type": "array", "items": {"$ref": "#/$defs/Link58"}},
+        },
+        "$defs": definitions,
+    }
+    files = generate(Path("absent"), "chain_bus", overlay={"api/happened.json": json.dumps(schema)})
+    apply(plan(importable, files, within="chain_bus"))
+    ran = subprocess.run(
+        [sys.executable, "-c", "import chain_bus.api"],
+        cwd=importable,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

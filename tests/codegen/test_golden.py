@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +33,18 @@ def test_modules_of_ordinary_schemas_have_no_long_lines() -> None:
         assert [
             line for line in lines if len(line) > 110 and name.endswith(".py") and "sha256" not in line
         ] == []
+
+
+def test_imports_are_in_the_order_that_people_keep(tmp_path: Path) -> None:
+    for case in CASES:
+        for name, text in generated(case).items():
+            if name.endswith(".py"):
+                path = tmp_path / case / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text.replace("# ruff: noqa\n", ""))
+    ruff = f"{sys.executable} -m ruff check --isolated --no-cache --line-length 200 --select I --diff ."
+    ran = subprocess.run(ruff.split(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("case", ERRORS)

@@ -51,6 +51,9 @@ def test_every_accepted_value_is_of_the_generated_type_and_keeps_its_json(
             received = contract.decode(payload)
             for name, value in received.items():
                 assert misfits(value, annotations[name], module.__name__, name) == []
+            if contract._search is not None and list(contract._search(payload)):
+                event("holds what is not declared")  # a handler gets the rest, which need not be an event
+                continue
             sent = fired(contract, received)
             assert set(sent) <= {"value", "other-value"}
             assert same(fired(contract, contract.decode(json.loads(json.dumps(sent)))), sent)

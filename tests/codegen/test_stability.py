@@ -19,18 +19,36 @@ from tests.codegen import drawn, inert
 
 pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
 unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-NEW: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
-    [
-        {"type": "string"},
-        {"type": "object", "properties": {"new": {"type": "integer"}}},
-        {"type": "object", "title": "New one", "properties": {"new": {"enum": ["new"]}}},
-        {"type": "array", "items": {"type": "object", "properties": {"new": {"type": "object"}}}},
-    ]
-)
+NEW: list[dict[str, Any]] = [
+    {"type": "string"},
+    {"type": "object", "properties": {"new": {"type": "integer"}}},
+    {"type": "object", "title": "New one", "properties": {"new": {"enum": ["new"]}}},
+    {"type": "array", "items": {"type": "object", "properties": {"new": {"type": "object"}}}},
+]
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+CARD = _object(kind={"const": "card"}, number={"type": "string"}) | {"required": ["kind"]}
+CASH = _object(kind={"const": "cash"}, till=_object(place={"type": "string"})) | {"required": ["kind"]}
+NAMED = _object(a=_object(b={})) | {"title": "Named one"}
+GROWING: dict[str, dict[str, Any]] = {
+    "branches with tags": _object(paid={"oneOf": [CARD, CASH]}),
+    "branches without names": _object(paid={"anyOf": [_object(a={}), _object(b=_object(c={}))]}),
+    "branches with titles": _object(paid={"anyOf": [NAMED, CARD, {"type": "null"}]}),
+    "branches in a list": _object(paid={"type": "array", "items": {"oneOf": [CARD, {"type": "string"}]}}),
+    "branches beside properties": _object(paid=_object(a={}) | {"anyOf": [NAMED, CARD]}),
+    "the payload's own branches": {"type": "object", "oneOf": [CARD, CASH]},
+    "branches that are definitions": _object(paid={"oneOf": [{"$ref": "#/$defs/Card"}, CASH]})
+    | {"$defs": {"Card": CARD, "Choice": {"anyOf": [CASH, NAMED]}}},
+    "one branch": _object(paid={"oneOf": [CASH]}),
+}
 
 
 @unhurried
-@given(drawn.payloads(), NEW, st.data())
+@given(drawn.payloads(), st.sampled_from(NEW), st.data())
 def test_a_new_field_branch_or_definition_renames_nothing(
     schema: dict[str, Any], new: dict[str, Any], data: st.DataObject
 ) -> None:
@@ -46,6 +64,23 @@ def test_a_new_field_branch_or_definition_renames_nothing(
     assume(after is not None)
     assert before is not None and after is not None
     assert before <= after
+
+
+@pytest.mark.parametrize("case", GROWING)
+def test_whatever_is_added_anywhere_renames_nothing(case: str) -> None:
+    before = names(GROWING[case])
+    assert before is not None
+    for number in range(len(list(_places(GROWING[case])))):
+        for new in NEW:
+            grown = copy.deepcopy(GROWING[case])
+            place = list(_places(grown))[number]
+            if isinstance(place, list):
+                place.append(new)
+            else:
+                place["new"] = new
+            after = names(grown)
+            assert after is not None
+            assert before <= after, json.dumps(grown)
 
 
 def names(schema: dict[str, Any]) -> set[str] | None:

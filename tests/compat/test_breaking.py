@@ -250,3 +250,47 @@ def test_what_one_of_several_events_is_allowed_the_others_are_not(project: Path)
         ("auth.signed_in", "note", []),
         ("auth.signed_out", "error", []),
     ]
+
+
+@pytest.mark.parametrize("name", ["auth.json", "auth.yaml"])
+@pytest.mark.parametrize("side", ["old", "schemas"])
+def test_a_key_given_twice_is_noted_and_the_last_counts(side: str, name: str, tmp_path: Path) -> None:
+    for folder in ("old", "schemas"):
+        save(tmp_path / folder / name, events(signed_in=OLD))
+    path = tmp_path / side / name
+    path.write_text(path.read_text().replace('"size": {', '"size": {"minimum": 1}, "size": {'))
+    outcome = run("breaking", "--against", "old", folder=tmp_path)
+    assert outcome.exit_code == 0, outcome
+    assert outcome.err.startswith(f"{side}/{name}:")
+    assert "DUPLICATE_KEY note the key 'size' is given twice in this object; the last counts" in outcome.err
+    facts = run("breaking", "--against", "old", "--format", "json", folder=tmp_path).facts
+    assert [one["rule"] for one in facts["notices"]] == ["DUPLICATE_KEY"]
+    assert run("changelog", "--against", "old", folder=tmp_path).out.endswith("No event has changed.\n")
+
+
+def test_a_schema_of_a_vendors_own_draft_is_read_by_the_newest_it_is_valid_by(tmp_path: Path) -> None:
+    for folder, schema in (("old", OLD), ("schemas", NEW)):
+        save(tmp_path / folder / "auth/signed_in.json", {"$schema": "https://example.com/own", **schema})
+    outcome = breaking(tmp_path, "--format", "json")
+    assert [one["rule"] for one in outcome.facts["findings"]] == ["RANGE_NARROWED"]
+    assert [one["path"] for one in outcome.facts["notices"]] == [
+        f"{at}/auth/signed_in.json" for at in ("schemas", "old")
+    ]
+    assert outcome.facts["notices"][0]["message"].endswith("it is read as 2020-12")
+    told = breaking(tmp_path, "--dialect", "https://example.com/own=draft-07", "--format", "json")
+    assert told.facts["notices"] == []
+
+
+@pytest.mark.parametrize(
+    "based", [{"$ref": "../_types/all.json"}, {"allOf": [{"$ref": "../_types/all.json"}]}]
+)
+def test_what_a_schema_is_based_on_says_that_it_is_deprecated(based: Any, tmp_path: Path) -> None:
+    for folder, shared in (("old", OLD), ("schemas", {**OLD, "deprecated": True})):
+        save(tmp_path / folder / "_types/all.json", shared)
+        save(tmp_path / folder / "auth/signed_in.json", based)
+        save(tmp_path / folder / "auth/signed_out.json", {"type": "object", "properties": {"who": based}})
+    facts = breaking(tmp_path, "--format", "json").facts
+    assert [(one["rule"], one["event"], one["field"]) for one in facts["findings"]] == [
+        ("EVENT_DEPRECATED", "auth.signed_in", ""),
+        ("FIELD_DEPRECATED", "auth.signed_out", "who"),
+    ]

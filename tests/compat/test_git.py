@@ -132,3 +132,40 @@ def test_no_remote(repository: Path) -> None:
     outcome = run("breaking", folder=repository)
     assert outcome.exit_code == 2
     assert "--against" in outcome.err
+
+
+@pytest.mark.parametrize(("draft", "exit_code"), [("draft-07", 0), ("2020-12", 1)])
+def test_both_versions_are_read_by_the_given_draft(draft: str, exit_code: int, repository: Path) -> None:
+    """Up to draft 7, a `$ref` hides what stands beside it."""
+    named = {"$ref": "#/definitions/Name"}
+    schema = {
+        "$schema": "https://example.com/own",
+        "definitions": {"Name": {"type": "string"}},
+        "type": "object",
+    }
+    place = repository / "schemas/sales/sold.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps({**schema, "properties": {"name": named}}))
+    (repository / "schemas/auth.json").unlink()
+    commit(repository)
+    place.write_text(json.dumps({**schema, "properties": {"name": {**named, "maxLength": 3}}}))
+    option = ("--dialect", f"https://example.com/own={draft}")
+    outcome = run("breaking", "--against", "HEAD", "--category", "wire", *option, folder=repository)
+    assert (outcome.exit_code, outcome.err) == (exit_code, "")
+
+
+def test_of_several_commits_some_may_be_of_before_the_schemas_moved(repository: Path) -> None:
+    git(repository, "mv", "schemas", "contracts")
+    commit(repository)
+    moved = ("--schemas", "contracts", "--against-path", "schemas")
+    outcome = run("breaking", "--against", "HEAD", "--against", "v1", *moved, folder=repository)
+    assert outcome.exit_code == 1
+    assert "compared with HEAD and v1" in outcome.out
+    neither = run("breaking", "--against", "HEAD", "--schemas", "contracts/absent", folder=repository)
+    assert neither.exit_code == 2
+
+
+def test_an_annotation_of_what_is_gone_names_the_file_alone(repository: Path) -> None:
+    (repository / "schemas/auth.json").write_text(json.dumps(events(signed_out=OLD)))
+    outcome = run("breaking", "--against", "v1", "--format", "github", folder=repository)
+    assert outcome.out.startswith("::error file=schemas/auth.json,line=1,")

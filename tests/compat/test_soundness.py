@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.compat.rules import Mode
@@ -20,11 +19,15 @@ from tests.compat.closing import reads, writes
 from tests.compat.drawing import Drawing
 from tests.compat.project import compared
 
-IS_NIGHT = bool(os.environ.get("LIGHTBUS_NIGHTLY"))
+IS_NIGHT = settings().max_examples > 1_000
 PAIRS = 10_000 if IS_NIGHT else 300
 PAYLOADS = 40
 
 
+@example(3645)  # a field that only a branch of an `if` requires counts among those that may be there
+@example(1005958)  # values that stay listed may be refused by a pattern beside the list
+@example(1006990)  # a payload is open where only a dependent schema says so
+@example(1007660)  # a required field is free where the dependent schema that describes it does not apply
 @given(st.integers(0, 2**48))
 @settings(max_examples=PAIRS, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 def test_what_is_called_compatible_is(seed: int) -> None:

@@ -86,10 +86,10 @@ class JetStreamKit:
 
 @asynccontextmanager
 async def look_into(url: str) -> AsyncIterator[Connection]:
-    """Connect to a server, for assertions on its state."""
-    connection = Connection(Address((url,), "the test"), "look-into")
-    await connection.connect()
+    """Connect to a server, or to one of several separated by commas, for assertions on its state."""
+    connection = Connection(Address(tuple(url.split(",")), "the test"), "look-into")
     try:
+        await connection.connect()
         yield connection
     finally:
         await connection.close()

@@ -13,9 +13,9 @@ import atheris  # pyright: ignore[reportMissingModuleSource]
 
 with atheris.instrument_imports(include=["lightbus"]):  # pyright: ignore[reportAttributeAccessIssue]
     from lightbus import deadletter
+    from lightbus.caller import read
     from lightbus.errors import InvalidEvent, UnreadableEvent
     from lightbus.jetstream.message import header_block, read_headers
-    from lightbus.worker import read
 
 from tests.runtime.hostile import Arrived
 from tests.runtime.test_network_input import CONTRACTS, NOON, PLACE

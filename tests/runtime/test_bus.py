@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -37,6 +36,7 @@ from lightbus.dynamic import DynamicBus
 from lightbus.errors import BlockingCall, BusClosed
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into, stored_messages
+from tests.faults.servers import pause, resume
 
 BOUND = 20.0
 AT_ONCE = Backoff(first=0, limit=0)
@@ -566,7 +566,7 @@ def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen)
     with NatsServer() as server:
         bus = lightbus.create(url=server.url, prefix=prefix, timeout=600)
         bus.auth.user_deleted.fire(username="before")
-        server.signal(signal.SIGSTOP)
+        pause(server)
 
         def fire() -> None:
             try:
@@ -581,7 +581,7 @@ def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen)
             thread.join(0.01)
         bus.close()
         (error,) = seen.take(1)
-        server.signal(signal.SIGCONT)
+        resume(server)
     assert isinstance(error, (BusClosed, lightbus.PublishUnknown))
 
 
@@ -590,10 +590,10 @@ async def test_what_is_stuck_in_the_send_buffer_has_an_unknown_outcome(prefix: s
     with NatsServer() as server:
         async with lightbus.create(url=server.url, prefix=prefix, timeout=4) as bus:
             await bus.auth.user_deleted.fire_async(username="before")
-            server.signal(signal.SIGSTOP)
+            pause(server)
             fires = (bus.auth.user_deleted.fire_async(username="x" * 1_000_000) for _ in range(20))
             results = await asyncio.gather(*fires, return_exceptions=True)
-            server.signal(signal.SIGCONT)
+            resume(server)
     assert {type(result) for result in results} == {lightbus.PublishUnknown}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from acme_bus.auth import UserCreated, UserDeleted
 from lightbus import BatchFailed, BlockingCall, InvalidEventArguments, PublishUnknown, UsageError, naming
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into, stored_messages
+from tests.faults.servers import pause, resume
 
 BOUND = 30.0
 
@@ -104,14 +104,14 @@ async def test_an_event_whose_outcome_is_unknown_can_be_fired_again_and_is_store
         bus = lightbus.create(Bus, url=server.url, prefix=prefix, timeout=0.5)
         async with bus:
             await bus.auth.user_created.fire_many_async(created("before"))
-            server.signal(signal.SIGSTOP)
+            pause(server)
             try:
                 with pytest.raises(PublishUnknown, match="fire_again") as caught:
                     await bus.auth.user_created.fire_async(username="ada", email="a@b")
                 with pytest.raises(BatchFailed, match="2 of 2 events") as batch:
                     await bus.auth.user_created.fire_many_async(created("bob", "eve"))
             finally:
-                server.signal(signal.SIGCONT)
+                resume(server)
             unknown = caught.value
             assert unknown.message is not None and unknown.message.id == unknown.event_id
             assert [message for message, _ in batch.value.failed] == batch.value.messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -136,6 +137,25 @@ async def test_an_async_handler_that_takes_too_long_is_cancelled_and_tried_again
     await fire(bus, "a")
     await seen.until(lambda: len(seen) == 2)
     assert seen == [(1, "cancelled"), (2, "handled")]
+
+
+async def test_a_handler_may_take_no_notice_of_its_cancellation(service: Service) -> None:
+    """The slot goes on, and what the next handler raises is taken for its own."""
+    seen = Seen()
+
+    async def handler(event: EventMessage, name: str) -> None:
+        if name == "deaf":
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        elif event.attempt == 1:
+            raise asyncio.CancelledError
+        seen.append((name, event.attempt))
+
+    bus = service()
+    await bus.job.wanted.listen_async(handler, listener_name="l", timeout=0.1, backoff=AT_ONCE)
+    await fire(bus, "deaf", "own")
+    await seen.until(lambda: len(seen) == 2)
+    assert seen == [("deaf", 1), ("own", 2)]
 
 
 async def test_a_sync_handler_that_takes_too_long_makes_way(service: Service) -> None:

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
-from lightbus.envelope import message_size
+from lightbus.envelope import CONTENT_TYPE, message_size
 from lightbus.jetstream.message import Message, header_block, read_headers
 from lightbus.jetstream.parser import EventParser
 
@@ -39,6 +39,15 @@ def test_no_value_breaks_out_of_its_header(headers: dict[str, str]) -> None:
 def test_the_block_is_the_one_nats_py_reads(headers: dict[str, str]) -> None:
     block = header_block(headers)
     assert read_headers(block) == (Client._parse_header_lines(block[len(b"NATS/1.0\r\n") :]) if block else {})
+
+
+@given(st.binary(max_size=30))
+@example(b"one")
+@example(b"one\r\nA: 1")
+@example(b" one \xff")
+def test_the_headers_of_an_event_are_read_like_any_others(end: bytes) -> None:
+    block = header_block({"Content-Type": CONTENT_TYPE, "Nats-Msg-Id": "id"})[:-6] + end + b"\r\n\r\n"
+    assert read_headers(block) == read_headers(block.replace(b"NATS/1.0", b"NATS/1.0 "))
 
 
 @given(st.binary(max_size=200))

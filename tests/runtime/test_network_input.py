@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lightbus import Parameter, deadletter, naming
+from lightbus.caller import read
 from lightbus.deadletter import Failure
 from lightbus.envelope import EventMessage, message_size
 from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
@@ -25,7 +26,6 @@ from lightbus.jetstream.origin import Origins
 from lightbus.jetstream.replays import ReplayDelivery, ReplaySubscription
 from lightbus.naming import Place
 from lightbus.schema import EventContract
-from lightbus.worker import read
 from tests.runtime.hostile import Arrived, body_of, mutated, structured
 from tests.schema.build import declared, exported, written
 

@@ -9,7 +9,7 @@ from lightbus_gen.compat.fields import Field, fields, is_deprecated
 from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import Category, Mode
 from lightbus_gen.compat.versions import Version
-from lightbus_gen.compat.view import text_of
+from lightbus_gen.compat.view import Views, text_of
 from lightbus_gen.sources import EventSource
 
 _SEEN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")
@@ -18,12 +18,16 @@ _SEEN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPR
 def changelog(old: Version, new: Version) -> str:
     """Return the changes since an earlier version: events and their fields added, changed, deprecated, removed."""
     found = compare(old, new, Mode.FULL)
-    added = [_entry(name, event) for name, event in _names(new) if name not in dict(_names(old))]
-    removed = [_entry(name, event) for name, event in _names(old) if name not in dict(_names(new))]
+    of_event: dict[str, list[Finding]] = {}
+    for one in found:
+        of_event.setdefault(one.event, []).append(one)
+    was, is_ = dict(_names(old)), dict(_names(new))
+    added = [_entry(name, event) for name, event in is_.items() if name not in was]
+    removed = [_entry(name, event) for name, event in was.items() if name not in is_]
     changed = []
-    for name, event in _names(new):
-        before = dict(_names(old)).get(name)
-        if before is not None and (lines := list(_changes(name, old, before, new, event, found))):
+    for name, event in is_.items():
+        own = of_event.get(event.name if new.is_one_schema else name, ())
+        if name in was and (lines := list(_changes(old, was[name], new, event, own))):
             changed += [f"- `{name}`", *(f"  - {line}" for line in lines)]
     parts = [("Added", added), ("Changed", changed), ("Removed", removed)]
     written = [f"### {title}\n\n" + "\n".join(lines) for title, lines in parts if lines]
@@ -41,23 +45,23 @@ def _entry(name: str, event: EventSource) -> str:
 
 
 def _changes(
-    name: str, old: Version, before: EventSource, new: Version, after: EventSource, found: Iterable[Finding]
+    old: Version, before: EventSource, new: Version, after: EventSource, found: Iterable[Finding]
 ) -> Iterator[str]:
     """Yield what has changed in an event, a line each."""
     sides = old.node(before), new.node(after)
-    if is_deprecated(sides[1]) and not is_deprecated(sides[0]):
+    then, now = Views(old.library), Views(new.library)
+    if is_deprecated(now, sides[1]) and not is_deprecated(then, sides[0]):
         yield "deprecated"
-    was, is_ = fields(old.library, sides[0]), fields(new.library, sides[1])
+    was, is_ = fields(then, sides[0]), fields(now, sides[1])
     for path, field in is_.items():
         if path not in was:
             yield f"added `{path}` ({_described(field)}){_about(field)}"
         else:
             yield from _default_change(was[path], field)
-        if is_deprecated(field.node) and not (path in was and is_deprecated(was[path].node)):
+        if is_deprecated(now, field.node) and not (path in was and is_deprecated(then, was[path].node)):
             yield f"deprecated `{path}`"
-    own = after.name if new.is_one_schema else name
     for one in found:
-        if one.event == own and one.category is Category.WIRE and one.rule not in _SEEN_AS_FIELDS:
+        if one.category is Category.WIRE and one.rule not in _SEEN_AS_FIELDS:
             place = f"`{one.field}`: " if one.field else ""
             yield f"changed {place}{one.message} (**{one.rule}**)"
     for path in was:

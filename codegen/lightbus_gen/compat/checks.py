@@ -19,13 +19,20 @@ def matches(pattern: str, name: str) -> bool:
 
 def accepts_scalar(view: View, value: object) -> bool:
     """Whether a value fits what a schema itself says about numbers and strings; anything else does."""
-    schema = view.node.schema
-    if not isinstance(schema, dict) or isinstance(value, (list, dict)):
+    if isinstance(value, (list, dict)):
         return True
-    if view.node.hides_siblings and "$ref" in schema:
-        return True
+    if view.scalars is None:
+        view.scalars = _scalars(view.node)
+    return bool(view.scalars.is_valid(value))
+
+
+def _scalars(node: Node) -> Any:
+    """Return the validator of what a schema itself says about numbers and strings."""
+    schema = node.schema
+    if not isinstance(schema, dict) or (node.hides_siblings and "$ref" in schema):
+        return _scalar("true")
     told = {key: schema[key] for key in _SCALAR if key in schema}
-    return not told or bool(_scalar(text_of(told | {"$schema": view.node.file.dialect})).is_valid(value))
+    return _scalar(text_of(told | {"$schema": node.file.dialect}) if told else "true")
 
 
 _SCALAR = (

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from lightbus_gen import ir
+from lightbus import naming
+from lightbus.errors import SchemaError
+from lightbus.schema.payload import Payload, payload
+from lightbus.schema.reference import Document
+from lightbus_gen import pytypes
 from lightbus_gen.compat.versions import Version
+from lightbus_gen.events import EventLowerer
 from lightbus_gen.files import Report
-from lightbus_gen.lower import lower
-from lightbus_gen.problems import InputError
-from lightbus_gen.sources import ApiSource, EventSource, Sources
+from lightbus_gen.names import Hint
+from lightbus_gen.references import Node
+from lightbus_gen.sources import ApiSource, EventSource
+
+_COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependencies"))
+"""Keywords by which a payload may have properties that are described elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,74 +39,158 @@ class CodeChange:
 
 
 class Code:
-    """The code that is generated for some events of a version.
+    """The code that is generated for the events of a version, as far as it is asked for.
 
     Args:
         version: the version.
-        events: the events.
+
+    Attributes:
+        version: the version.
     """
 
-    def __init__(self, version: Version, events: Sequence[tuple[ApiSource, EventSource]]) -> None:
-        self._events: dict[tuple[str, str], ir.Event] = {}
-        self._lower(version, events)
+    def __init__(self, version: Version) -> None:
+        self.version = version
+        self._lowerers: dict[str, tuple[EventLowerer, Report]] = {}
 
-    def of(self, api: ApiSource, event: EventSource) -> ir.Event | None:
-        """Return what code for an event consists of; None where the generator makes none."""
-        return self._events.get((api.name, event.name))
-
-    def _lower(self, version: Version, events: Sequence[tuple[ApiSource, EventSource]]) -> None:
+    def of(self, api: ApiSource, event: EventSource) -> EventCode | None:
+        """Return the code for an event; None where the generator makes none."""
+        lowerer, report = self._lowerer(api)
+        node = self.version.node(event)
         try:
-            package = lower(_sources(version, events), "package", Report())
-        except InputError:  # the generator says so itself; the other events have code all the same
-            half = len(events) // 2
-            for part in (events[:half], events[half:]) if half else ():
-                self._lower(version, part)
-            return
-        self._events |= {
-            (module.api, event.name): event for module in package.modules for event in module.events
-        }
+            if not lowerer.annotator.is_object(node):
+                return None
+            if _is_plain(node):
+                found = payload(Document(_outline(node.schema), "").root)
+            else:
+                found = payload(self.version.contract(api, event).node)
+        except (SchemaError, RecursionError):  # the generator says so itself
+            return None
+        return EventCode(lowerer, report, lowerer.class_names.get(event.name, ""), node, found)
+
+    def _lowerer(self, api: ApiSource) -> tuple[EventLowerer, Report]:
+        if api.name not in self._lowerers:
+            report = Report()
+            self._lowerers[api.name] = EventLowerer(api, self.version.library, report), report
+        return self._lowerers[api.name]
 
 
-def _sources(version: Version, events: Iterable[tuple[ApiSource, EventSource]]) -> Sources:
-    """Return what there is to load of some events alone."""
-    by_api: dict[str, tuple[ApiSource, list[EventSource]]] = {}
-    for api, event in events:
-        by_api.setdefault(api.name, (api, []))[1].append(event)
-    files = {
-        file: None for _, events in by_api.values() for event in events for file in version.files_of(event)
-    }
-    apis = tuple(replace(api, events=tuple(events)) for api, events in by_api.values())
-    return Sources(version.sources.root, tuple(files), apis)
+class EventCode:
+    """The code for one event.
+
+    Args:
+        lowerer: finds the types of its API.
+        report: takes the problems that the lowerer finds.
+        class_name: name of the payload class.
+        node: the payload's schema.
+        found: its properties.
+    """
+
+    def __init__(
+        self, lowerer: EventLowerer, report: Report, class_name: str, node: Node, found: Payload
+    ) -> None:
+        self._lowerer, self._report, self._node = lowerer, report, node
+        self.class_name, self.payload = class_name, found
+        self.names = naming.python_names(found.properties)
+        self._is_plain = _is_plain(node)
+
+    def place(self, wire: str) -> Node | None:
+        """Return the schema of a property; None where more than one describes it."""
+        is_here = self._is_plain and wire in self._node.schema.get("properties", {})
+        return self._node.child("properties", wire) if is_here else None
+
+    def is_always_there(self, wire: str) -> bool:
+        """Whether handlers get a property of every event."""
+        place = self.place(wire)
+        has_default = place is not None and isinstance(place.schema, dict) and "default" in place.schema
+        return has_default or wire in self.payload.required
+
+    def told(self, wire: str) -> str | None:
+        """Return what the schema says of a property, as text; None where that alone does not tell its type."""
+        if not self._is_plain:
+            return None
+        text = repr(self._node.schema.get("properties", {}).get(wire))
+        return None if "Ref'" in text or "'$ref'" in text else text
+
+    def annotations(self, wires: Iterable[str]) -> dict[str, str]:
+        """Return the annotations of some properties; those that the generator refuses are left out."""
+        known = len(self._report.problems)
+        hint = Hint(self.class_name, self.class_name)
+        try:
+            found = self._lowerer.annotator.payload(self._node, hint, wires)
+        except RecursionError:
+            return {}
+        if len(self._report.problems) > known:
+            return {}
+        return {wire: pytypes.spell(type_) for wire, type_ in found.items()}
 
 
-def code_changes(was: ir.Event, is_: ir.Event) -> Iterator[CodeChange]:
-    """Yield what changes for code when an event changes."""
-    if was.class_name != is_.class_name and was.name == is_.name:
+def _is_plain(node: Node) -> bool:
+    """Whether a payload's schema itself describes all of its properties."""
+    return _COMPOSING.isdisjoint(node.schema)
+
+
+def _outline(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what a schema says of which properties there are; what they hold may refer to other files."""
+    told = {keyword: schema[keyword] for keyword in ("required", *_OF_OTHERS) if keyword in schema}
+    told |= {keyword: told[keyword] is not False for keyword in _OF_OTHERS if keyword in told}
+    for keyword in ("properties", "patternProperties"):
+        if keyword in schema:
+            told[keyword] = dict.fromkeys(schema[keyword], True)
+    return told
+
+
+_OF_OTHERS = ("additionalProperties", "unevaluatedProperties")
+
+
+def code_changes(
+    was: EventCode, is_: EventCode, is_same: Callable[[Node, Node], bool]
+) -> Iterator[CodeChange]:
+    """Yield what changes for code when an event changes.
+
+    Args:
+        was, is_: the code for the event in either version.
+        is_same: whether two schemas say the same, whatever they are called.
+    """
+    if was.class_name != is_.class_name:
         yield CodeChange("CLASS_RENAMED", "", f"class {was.class_name} is {is_.class_name} now")
-    then = {field.wire: field for field in was.fields}
-    now = {field.wire: field for field in is_.fields}
-    for wire, field in now.items():
-        if not _may_be_left_out(field) and (wire not in then or _may_be_left_out(then[wire])):
-            yield CodeChange("ARGUMENT_REQUIRED", _name(field), f"fire() needs {field.argument}")
-        if wire in then:
-            yield from _annotation_changes(then[wire], field)
-    for wire, field in then.items():
-        if wire not in now or _name(now[wire]) != _name(field):
-            renamed = f", it is {_name(now[wire])!r} now" if wire in now else ""
-            yield CodeChange(
-                "ARGUMENT_REMOVED", _name(field), f"the argument {_name(field)!r} is gone{renamed}"
-            )
-
-
-def _annotation_changes(then: ir.Field, now: ir.Field) -> Iterator[CodeChange]:
-    old, new = _members(then), _members(now)
-    shown = f"{_annotation(then)} before, {_annotation(now)} now"
-    if _only_in(old, new):
+    then, now = was.payload, is_.payload
+    needed = [wire for wire in now.properties if wire in now.required and wire not in then.required]
+    annotations = is_.annotations([*needed, *_differing(was, is_)])
+    for wire in needed:
         yield CodeChange(
-            "ANNOTATION_NARROWED", _name(now), f"an argument of fire() takes fewer types: {shown}"
+            "ARGUMENT_REQUIRED", wire, f"fire() needs {is_.names[wire]}: {annotations.get(wire, 'Any')}"
         )
-    if _only_in(new, old):
-        yield CodeChange("ANNOTATION_WIDENED", _name(now), f"handlers get more types: {shown}")
+    for wire, name in was.names.items():
+        if name != is_.names.get(wire):
+            renamed = f", it is {is_.names[wire]!r} now" if wire in is_.names else ""
+            yield CodeChange("ARGUMENT_REMOVED", wire, f"the argument {name!r} is gone{renamed}")
+    if then.is_open and not now.is_open:
+        yield CodeChange("ARGUMENT_REMOVED", "", "arguments that the schema does not name are gone")
+    for wire, before in was.annotations(_differing(was, is_)).items():
+        after = annotations.get(wire, before)
+        nodes = was.place(wire), is_.place(wire)
+        if before != after and nodes[0] and nodes[1] and is_same(nodes[0], nodes[1]):
+            yield CodeChange("CLASS_RENAMED", wire, f"{before} is {after} now")
+            continue
+        yield from _annotation_changes(wire, before, after)
+    for wire in then.properties:
+        if wire in then.required and wire in now.properties and not is_.is_always_there(wire):
+            yield CodeChange("ANNOTATION_WIDENED", wire, "handlers may have to do without it")
+
+
+def _differing(was: EventCode, is_: EventCode) -> list[str]:
+    """Return the properties of both versions whose annotations may differ."""
+    shared = [wire for wire in was.payload.properties if wire in is_.payload.properties]
+    return [wire for wire in shared if was.told(wire) is None or was.told(wire) != is_.told(wire)]
+
+
+def _annotation_changes(wire: str, before: str, after: str) -> Iterator[CodeChange]:
+    old, new = _members(before), _members(after)
+    shown = f"{before} before, {after} now"
+    if _only_in(old, new):
+        yield CodeChange("ANNOTATION_NARROWED", wire, f"an argument of fire() takes fewer types: {shown}")
+    if "Any" not in new and _only_in(new, old):
+        yield CodeChange("ANNOTATION_WIDENED", wire, f"handlers get more types: {shown}")
 
 
 def _only_in(some: Iterable[str], others: set[str]) -> bool:
@@ -113,13 +206,9 @@ def _type_of_literal(text: str) -> str:
     return type(value.value).__name__ if isinstance(value, ast.Constant) else text
 
 
-def _annotation(field: ir.Field) -> str:
-    return field.parameter.removesuffix(" = ...").partition(": ")[2]
-
-
-def _members(field: ir.Field) -> set[str]:
+def _members(annotation: str) -> set[str]:
     """Return the members of a union, each value of a literal on its own."""
-    todo, found = [ast.parse(_annotation(field), mode="eval").body], set[str]()
+    todo, found = [ast.parse(annotation, mode="eval").body], set[str]()
     while todo:
         here = todo.pop()
         if isinstance(here, ast.BinOp):
@@ -130,11 +219,3 @@ def _members(field: ir.Field) -> set[str]:
         else:
             found.add(ast.unparse(here))
     return found
-
-
-def _name(field: ir.Field) -> str:
-    return field.parameter.partition(":")[0]
-
-
-def _may_be_left_out(field: ir.Field) -> bool:
-    return " = " in field.argument

@@ -94,11 +94,11 @@ def breaking(
     outcome = Comparison(is_strict=strict)
     try:
         left_out = {rule(id_).id for id_ in except_}
-        settings, report = _settings(flags), Report()
+        settings, report = _settings(flags), Report(is_lenient=True)
         allowances = read_allowances(settings.breaking, "pyproject.toml")
-        new = _current(settings)
+        new = _current(settings, report)
         outcome.events = len(new.events)
-        for old in _earlier(against, settings, against_path):
+        for old in _earlier(against, settings, against_path, report):
             outcome.against.append(old.label)
             outcome.findings += compare(*_comparable(old, new), Mode(mode_))
         wanted = (
@@ -111,6 +111,7 @@ def breaking(
             apply_allowances(wanted, files, allowances, datetime.date.today(), report)
         )
         report.check()
+        outcome.notices = report.notices
     except InputError as error:
         outcome.findings, outcome.problems = [], error.problems
     outcome.seconds = time.perf_counter() - began
@@ -125,9 +126,10 @@ def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) 
     from lightbus_gen.compat.changelog import changelog as write_changelog
 
     try:
-        settings = _settings(flags)
-        new = _current(settings)
-        parts = [write_changelog(*_comparable(old, new)) for old in _earlier(against, settings, against_path)]
+        settings, report = _settings(flags), Report(is_lenient=True)
+        new = _current(settings, report)
+        earlier = _earlier(against, settings, against_path, report)
+        parts = [write_changelog(*_comparable(old, new)) for old in earlier]
     except InputError as error:
         _refuse(error)
     click.echo("\n".join(parts), nl=False)
@@ -168,24 +170,24 @@ def _settings(flags: dict[str, Any]) -> Settings:
     return effective_settings({name: value for name, value in flags.items() if value not in (None, ())})
 
 
-def _current(settings: Settings) -> Version:
+def _current(settings: Settings, report: Report) -> Version:
     """Read the schemas as they are."""
     from lightbus_gen.compat.versions import read_version
 
-    report = Report()
     version = read_version(settings.schemas, settings.shared, report, parse_dialects(settings.dialects))
     report.check()
     return version
 
 
-def _earlier(against: Sequence[str], settings: Settings, against_path: str | None) -> Iterator[Version]:
+def _earlier(
+    against: Sequence[str], settings: Settings, against_path: str | None, report: Report
+) -> Iterator[Version]:
     """Read what to compare with, by the same settings."""
     from lightbus_gen.compat.git import Repository
     from lightbus_gen.compat.versions import read_commit, read_version
 
     dialects = parse_dialects(settings.dialects)
     for given in against or [Repository.around(settings.schemas).merge_base()]:
-        report = Report()
         where = Path(given)
         if where.exists():
             version = read_version(where, settings.shared, report, dialects)

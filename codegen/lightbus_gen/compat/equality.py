@@ -7,7 +7,8 @@ from typing import Any
 from lightbus_gen.compat.view import BESIDE, text_of
 from lightbus_gen.files import SchemaFile
 from lightbus_gen.positions import Path
-from lightbus_gen.references import MAPS_OF_SCHEMAS, Library, Node, Unresolvable
+from lightbus_gen.references import Library, Node, Unresolvable
+from lightbus_gen.subschemas import MAPS_OF_SCHEMAS
 
 _DESCRIBING = (
     "title",

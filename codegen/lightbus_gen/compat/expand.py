@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -40,6 +40,9 @@ class Shapes:
     def _expand(self, nodes: All, is_payload: bool) -> list[Shape]:
         done: list[Shape] = []
         start = self._flatten(nodes)
+        is_silent = is_payload and not any(
+            view.patterns or view.additional or view.unevaluated for view in self._together(nodes)
+        )
         todo: list[tuple[tuple[View, ...], dict[str, Any_], frozenset[tuple[object, ...]]]] = []
         if start is not None:
             todo.append((start, {}, frozenset()))
@@ -47,7 +50,7 @@ class Shapes:
             views, others, taken = todo.pop(0)
             union = self._next_union(views, taken)
             if union is None:
-                done += self._one_by_one(self._shape(views, others, is_payload))
+                done += self._one_by_one(self._shape(views, others, is_silent))
                 continue
             key, keyword, branches = union
             flat = [self._flatten((branch,)) for branch in branches]
@@ -94,6 +97,13 @@ class Shapes:
     def _declared(self, nodes: Iterable[Node]) -> dict[str, Any_]:
         """Return the properties that schemas declare for the values they hold for."""
         found: dict[str, Any_] = {}
+        for view in self._together(nodes):
+            free: dict[str, Any_] = {name: ((),) for name in view.required if name not in view.properties}
+            found = _joined(found, free | {name: ((child,),) for name, child in view.properties.items()})
+        return found
+
+    def _together(self, nodes: Iterable[Node]) -> Iterator[View]:
+        """Yield what schemas say of a value, whatever branch it takes."""
         todo, seen = list(nodes), set[tuple[object, ...]]()
         while todo:
             node = todo.pop()
@@ -101,10 +111,9 @@ class Shapes:
                 continue
             seen.add(node.key)
             view = self.views(node)
-            found = _joined(found, {name: ((child,),) for name, child in view.properties.items()})
+            yield view
             todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
             todo += [*view.dependent.values(), *self._conditional(view)]
-        return found
 
     def _conditional(self, view: View) -> list[Node]:
         schema = view.node.schema
@@ -112,7 +121,7 @@ class Shapes:
             return []
         return [view.node.child(name) for name in ("if", "then", "else") if name in schema]
 
-    def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_payload: bool) -> Shape:
+    def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_silent: bool) -> Shape:
         kinds = KINDS.intersection(*(view.kinds for view in views))
         for view in views:
             if not view.is_limited:
@@ -136,8 +145,7 @@ class Shapes:
         elif kinds <= {"boolean", "null"}:
             values = [*((False, True) if "boolean" in kinds else ()), *((None,) if "null" in kinds else ())]
         declares = bool(others) or any(view.declares for view in views)
-        is_silent = not any(view.patterns or view.additional or view.unevaluated for view in views)
-        shape = Shape(views, kinds, values, declares or (is_payload and is_silent), others)
+        shape = Shape(views, kinds, values, declares or is_silent, others)
         if values is None and any(view.is_limited for view in views):
             shape.kinds -= _empty_kinds(shape)
         return shape

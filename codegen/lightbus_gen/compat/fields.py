@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.view import View, Views
-from lightbus_gen.references import Library, Node
+from lightbus_gen.references import Node
 
 _DEEPEST = 12
 
@@ -38,10 +38,10 @@ class Field:
         return f"{self.parent}.{self.name}" if self.parent else self.name
 
 
-def fields(library: Library, payload: Node) -> dict[str, Field]:
+def fields(views: Views, payload: Node) -> dict[str, Field]:
     """Return the fields that a payload's schema declares, by path."""
     found: dict[str, Field] = {}
-    _walk(Views(library), payload, "", (), found)
+    _walk(views, payload, "", (), found)
     return found
 
 
@@ -78,9 +78,16 @@ def _together(views: Views, node: Node) -> Iterator[View]:
         todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
 
 
-def is_deprecated(node: Node) -> bool:
-    """Whether a schema says that what it describes is deprecated."""
-    return isinstance(node.schema, dict) and node.schema.get("deprecated") is True
+def is_deprecated(views: Views, node: Node) -> bool:
+    """Whether a schema, or one that it is based on, says that what it describes is deprecated."""
+    todo, seen = [node], set[object]()
+    for here in todo:
+        if isinstance(here.schema, dict) and here.key not in seen:
+            seen.add(here.key)
+            if here.schema.get("deprecated") is True and not ("$ref" in here.schema and here.hides_siblings):
+                return True
+            todo += views(here).based_on
+    return False
 
 
 def renamed_fields(

@@ -32,6 +32,7 @@ class Comparison:
     Attributes:
         findings: what was found.
         problems: why nothing could be compared.
+        notices: what was let pass in the schemas.
         against: what was compared with.
         events: how many events were compared.
         is_strict: whether warnings count.
@@ -40,6 +41,7 @@ class Comparison:
 
     findings: list[Finding] = field(default_factory=list)
     problems: Sequence[Problem] = ()
+    notices: Sequence[Problem] = ()
     against: list[str] = field(default_factory=list)
     events: int = 0
     is_strict: bool = False
@@ -58,22 +60,24 @@ class Comparison:
 
 
 def show(outcome: Comparison, format_: Format) -> None:
-    """Print an outcome: problems in the text format to standard error, everything else to standard output."""
+    """Print an outcome: problems and notices in the text format to standard error, all else to standard output."""
     if format_ is Format.JSON:
         click.echo(json.dumps(_facts(outcome), indent=2))
     elif format_ is Format.GITHUB:
-        for problem in outcome.problems:
-            place: dict[str, str | int] = {
-                "file": problem.path,
-                "line": problem.line,
-                "col": problem.column,
-                "title": problem.rule,
-            }
-            click.echo(annotation("error", place, f"{problem.message}\nfix: {problem.fix}"))
+        for level, problems in (("error", outcome.problems), ("notice", outcome.notices)):
+            for problem in problems:
+                place: dict[str, str | int] = {
+                    "file": problem.path,
+                    "line": problem.line,
+                    "col": problem.column,
+                    "title": problem.rule,
+                }
+                click.echo(annotation(level, place, f"{problem.message}\nfix: {problem.fix}"))
         for one in outcome.findings:
-            place = {"file": one.path, "line": one.line, "col": one.column, "title": one.rule}
-            level = "error" if outcome.counts(one) else {"note": "notice"}.get(one.level, one.level)
-            click.echo(annotation(level, place, "\n".join(_lines(one))))
+            path = one.path.removeprefix(f"{one.against}:")  # what is gone is at an earlier commit
+            place = {"file": path, "line": one.line, "col": one.column, "title": one.rule}
+            shown = "error" if outcome.counts(one) else {"note": "notice"}.get(one.level, one.level)
+            click.echo(annotation(shown, place, "\n".join(_lines(one))))
     elif format_ is Format.JUNIT:
         click.echo(_junit(outcome))
     else:
@@ -108,10 +112,12 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def _print(outcome: Comparison) -> None:
-    for problem in outcome.problems:
-        where = f"{click.style(problem.location, bold=True)}: " if problem.path else ""
-        rule = click.style(problem.rule, fg="red", bold=True)
-        click.echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
+    for level, problems in (("error", outcome.problems), ("note", outcome.notices)):
+        for problem in problems:
+            where = f"{click.style(problem.location, bold=True)}: " if problem.path else ""
+            rule = click.style(problem.rule, fg=_COLOURS[level], bold=True)
+            said = " note" if level == "note" else ""
+            click.echo(f"{where}{rule}{said} {problem.message}\n  fix: {problem.fix}", err=True)
     if outcome.problems:
         return
     for one in outcome.findings:
@@ -140,6 +146,7 @@ def _facts(outcome: Comparison) -> dict[str, Any]:
         "against": list(outcome.against),
         "events": outcome.events,
         "problems": [asdict(problem) for problem in outcome.problems],
+        "notices": [asdict(problem) for problem in outcome.notices],
         "findings": [_fact(one) for one in outcome.findings],
         "seconds": round(outcome.seconds, 3),
     }

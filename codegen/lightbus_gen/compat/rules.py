@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -113,10 +114,15 @@ def rule(id_: str) -> Rule:
     Raises:
         InputError: there is none of that name.
     """
-    known = {one.id: one for one in rules()}
+    known = _by_id()
     if id_ not in known:
         hint = did_you_mean(id_.upper(), known)
         raise input_error(
             "UNKNOWN_RULE", f"there is no rule {id_!r}{hint}", "see them all: lightbus-gen rules"
         )
     return known[id_]
+
+
+@functools.cache
+def _by_id() -> dict[str, Rule]:
+    return {one.id: one for one in rules()}

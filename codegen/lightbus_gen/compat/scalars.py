@@ -20,26 +20,28 @@ _ANYTHING = ("", ".*", "^.*", "(.*)")
 
 def meets_values(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
     assert shape.values is not None
-    if view.values is not None:
-        texts = {text_of(value) for value in view.values}
-        refused = [
-            value
-            for value in shape.values
-            if text_of(value) not in texts and not is_same_number(value, view.values)
-        ]
-        kind, keyword = "values", "const" if "const" in view.node.schema else "enum"
-    else:
-        refused = [value for value in shape.values if not accepts_scalar(view, value)]
-        kind, keyword = refusing_keyword(view, refused[0]) if refused else ("", "")
-    if not refused:
-        return []
-    words = (
-        values_in_words(shape.values),
-        values_in_words(view.values) if view.values is not None else said(view, keyword),
-    )
-    found = obstacle(kind, shape, view, keyword, *words, spot, refused)
-    found.name = values_in_words(refused)
-    return [found]
+    found: list[Obstacle] = []
+
+    def add(kind: str, keyword: str, taken: str, refused: list[Any]) -> None:
+        one = obstacle(kind, shape, view, keyword, values_in_words(shape.values or ()), taken, spot, refused)
+        one.name = values_in_words(refused)
+        found.append(one)
+
+    listed = [value for value in shape.values if _is_listed(value, view)]
+    if gone := [value for value in shape.values if not _is_listed(value, view)]:
+        keyword = "const" if "const" in view.node.schema else "enum"
+        add("values", keyword, values_in_words(view.values or ()), gone)
+    if refused := [value for value in listed if not accepts_scalar(view, value)]:
+        kind, keyword = refusing_keyword(view, refused[0])
+        add(kind, keyword, said(view, keyword), refused)
+    return found
+
+
+def _is_listed(value: Any, view: View) -> bool:
+    """Whether a value is among those that a schema lists, if it lists any."""
+    if view.values is None:
+        return True
+    return text_of(value) in {text_of(one) for one in view.values} or is_same_number(value, view.values)
 
 
 def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:

@@ -109,7 +109,8 @@ class Shape:
         if any(node.schema is False for node in together):
             return ()
         if not declared and name in self.others:
-            return tuple((*together, *other) for other in self.others[name])
+            free = ((),) if name in self.required else ()
+            return tuple((*together, *other) for other in (*self.others[name], *free))
         if not declared and name not in self.required:
             together += [view.unevaluated for view in self.views if view.unevaluated is not None]
             if any(node.schema is False for node in together):

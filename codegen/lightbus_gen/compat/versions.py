@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from lightbus.schema import open_schema
 from lightbus.schema.definition import DIALECT
-from lightbus.schema.metaschema import DIALECTS, metaschema_problems
 from lightbus_gen.bundle import Bundler
+from lightbus_gen.compat.contract import Contract, Documents
 from lightbus_gen.compat.git import Repository, short
-from lightbus_gen.dialects import Dialects
+from lightbus_gen.dialects import Dialects, guessed_dialect
 from lightbus_gen.document import read_document
 from lightbus_gen.dump import is_dump, read_dump
 from lightbus_gen.files import Report, SchemaFile
@@ -45,7 +42,8 @@ class Version:
     library: Library
     is_file: bool = False
     is_one_schema: bool = False
-    _documents: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict, repr=False)
+    _contracts: dict[tuple[str, str], Contract] = field(default_factory=dict, repr=False)
+    _by_api: dict[str, Documents] = field(default_factory=dict, repr=False)
 
     @cached_property
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
@@ -77,13 +75,19 @@ class Version:
         """Return the schema of an event's payload."""
         return self.library.node(event.file, event.path)
 
-    def documents(self, api: ApiSource, event: EventSource) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return a self-contained document that holds an event: as it was written, and as listeners read it."""
-        text = self._bundler.document_text(replace(api, events=(event,)))
-        if text not in self._documents:
-            written = json.loads(text)
-            self._documents[text] = written, open_schema(written)
-        return self._documents[text]
+    def contract(self, api: ApiSource, event: EventSource) -> Contract:
+        """Return the contract of an event's payload."""
+        key = api.name, event.name
+        if key not in self._contracts:
+            self._contracts[key] = self._documents(api, event).of(event.name)
+        return self._contracts[key]
+
+    def _documents(self, api: ApiSource, event: EventSource) -> Documents:
+        if api.document is None or not self._bundler.stands_alone(api):
+            return Documents(self._bundler.bundle(replace(api, events=(event,))))
+        if api.name not in self._by_api:
+            self._by_api[api.name] = Documents(api.document.value)
+        return self._by_api[api.name]
 
 
 def _leaves_file(file: SchemaFile) -> bool:
@@ -128,11 +132,17 @@ def read_commit(
         InputError: git cannot give it.
     """
     repository = Repository.around(where)
-    path = against_path.strip("/") if against_path is not None else repository.path_of(where)
-    files = repository.read(ref, path)
+    path = repository.path_of(where)
+    moved = path if against_path is None else against_path.strip("/")
+    files = repository.read(ref, moved)
+    if files or moved == path:
+        path = moved
+    else:  # of several commits, some may be of before they moved
+        files = repository.read(ref, path)
     label = short(ref)
     if not files:
-        message = f"there are no schemas at {label}:{path or '.'}"
+        places = " nor at ".join(f"{label}:{place or '.'}" for place in dict.fromkeys((moved, path)))
+        message = f"there are no schemas at {places}"
         fix = "say where they were then with --against-path, or compare with a later commit"
         raise input_error("NO_SCHEMAS", message, fix)
     if "" in files:  # a file, and not a folder
@@ -182,20 +192,17 @@ def _of_file(
         files = tuple(event.file for api in apis for event in api.events)
     if apis is not None:
         return replace(_of_sources(label, Sources(name, files, tuple(apis)), report), is_file=True)
-    files = tuple(replace(one, dialect=_dialect(one, dialects)) for one in files)
+    drafts = Dialects(dialects)
+    files = tuple(
+        replace(one, dialect=drafts.of(one.value) or guessed_dialect(one, drafts, report) or DIALECT)
+        for one in files
+    )
     for one in files:
         check_schema(one, (), one.value, report)
     file = next(one for one in files if one.path == name)
     event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
     api = ApiSource("event", "", "", label, None, (event,))
     return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
-
-
-def _dialect(file: SchemaFile, dialects: Mapping[str, str]) -> str:
-    """Return the draft of a file; of one that names a draft of its vendor's, the newest that it is valid by."""
-    known = Dialects(dialects).of(file.value)
-    fitting = (dialect for dialect in reversed(DIALECTS) if not metaschema_problems(file.value, dialect))
-    return known or next(fitting, DIALECT)
 
 
 def _with_neighbours(

@@ -79,6 +79,7 @@ class View:
         opaque: the text of each keyword that is compared as a whole.
         is_limited: whether it says more than types, values and properties.
         declares: whether it declares properties, perhaps none.
+        scalars: validator of what it says about numbers and strings, made when it is first asked for.
     """
 
     node: Node
@@ -106,6 +107,7 @@ class View:
     opaque: dict[str, str] = field(default_factory=dict)
     is_limited: bool = False
     declares: bool = False
+    scalars: Any = None
 
 
 class Views:

@@ -6,16 +6,11 @@ import copy
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from lightbus.errors import SchemaError
-from lightbus.schema import open_schema
-from lightbus.schema.reference import Document, Node
+from lightbus_gen.compat.contract import Contract
 from lightbus_gen.compat.obstacles import Obstacle
-from lightbus_gen.compat.opinion import covers
-from lightbus_gen.compat.versions import Version
-from lightbus_gen.sources import ApiSource, EventSource
 
 _MOST_TRIED = 120
 
@@ -31,60 +26,6 @@ class Witness:
 
     payload: Any
     refusal: str
-
-
-class Contract:
-    """The payload of an event in one version, checked as the run time checks it.
-
-    Args:
-        version: the version.
-        api, event: the event.
-    """
-
-    def __init__(self, version: Version, api: ApiSource, event: EventSource) -> None:
-        self._version, self._api, self._event = version, api, event.name
-        self._source = event
-
-    @cached_property
-    def _documents(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        return self._version.documents(self._api, self._source)
-
-    @cached_property
-    def _written(self) -> Any:
-        return self._validator(self._documents[0])
-
-    @cached_property
-    def _opened(self) -> Any:
-        return self._validator(self._documents[1])
-
-    def _validator(self, document: dict[str, Any]) -> Any:
-        node = _payload(document, self._event)
-        return node.document.validator(node)
-
-    def writes(self, payload: Any) -> bool:
-        """Whether the payload is valid as an author of this version wrote the schema."""
-        return bool(self._written.is_valid(payload))
-
-    def refusal(self, payload: Any, obstacle: Obstacle) -> str:
-        """Return why a listener of this version refuses a payload at an obstacle, "" if it does not."""
-        if self._written.is_valid(payload) or self._opened.is_valid(payload):
-            return ""
-        for error in self._opened.iter_errors(payload):
-            if _is_about(error, obstacle):
-                place = ".".join(str(step) for step in error.instance_path)
-                return f"{place}: {error.message}" if place else str(error.message)
-        return ""
-
-    def covers(self, writer: Contract) -> bool:
-        """Whether the second opinion is sure that all that another version writes is taken."""
-        return covers(open_schema(self._payload_schema), writer._payload_schema)
-
-    @property
-    def _payload_schema(self) -> Any:
-        document = self._documents[0]
-        shared = {key: document[key] for key in ("$schema", "$defs") if key in document}
-        parameters = document["events"][self._event]["parameters"]
-        return {**shared, **parameters} if isinstance(parameters, dict) else parameters
 
 
 class Proofs:
@@ -115,12 +56,23 @@ def _find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | N
     """Return the first payload that proves an obstacle, made as small as it can be."""
     try:
         for payload in itertools.islice(obstacle.payloads(), _MOST_TRIED):
-            if writer.writes(payload) and reader.refusal(payload, obstacle):
-                small = _shrunk(payload, lambda it: writer.writes(it) and bool(reader.refusal(it, obstacle)))
-                return Witness(small, reader.refusal(small, obstacle))
+            if writer.writes(payload) and _refusal(reader, payload, obstacle):
+                small = _shrunk(
+                    payload, lambda it: writer.writes(it) and bool(_refusal(reader, it, obstacle))
+                )
+                return Witness(small, _refusal(reader, small, obstacle))
     except (SchemaError, ValueError, RecursionError):  # what cannot be compiled is reported elsewhere
         return None
     return None
+
+
+def _refusal(reader: Contract, payload: Any, obstacle: Obstacle) -> str:
+    """Return why a listener refuses a payload at an obstacle, "" if it does not."""
+    for error in reader.errors(payload):
+        if _is_about(error, obstacle):
+            place = ".".join(str(step) for step in error.instance_path)
+            return f"{place}: {error.message}" if place else str(error.message)
+    return ""
 
 
 def _is_about(error: Any, obstacle: Obstacle) -> bool:
@@ -163,10 +115,3 @@ def _properties(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
     elif isinstance(value, list):
         for inner in value:
             yield from _properties(inner)
-
-
-def _payload(document: dict[str, Any], event: str) -> Node:
-    parameters = document["events"][event]["parameters"]
-    if isinstance(parameters, dict) and ("$id" in parameters or "$schema" in parameters):
-        return Document(parameters, event).root
-    return Document(document, event).at("/events/" + event + "/parameters")

@@ -6,6 +6,7 @@ A timer and a task for every message, as `asyncio.wait_for` makes them, took a f
 from __future__ import annotations
 
 import asyncio
+import re
 
 import msgspec
 
@@ -15,7 +16,7 @@ from lightbus.jetstream.message import Message
 from lightbus.jetstream.refusals import Refusals
 
 _NO_RESPONDERS = "503"
-_DIGITS = 19  # no number of ours has as many
+_NUMBER = re.compile("[1-9][0-9]{0,17}")
 _SWEEP = 0.1  # seconds between looks for messages whose time is over
 
 
@@ -58,7 +59,7 @@ class Acknowledgements:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._inbox = ""
-        self._waiting: dict[int, tuple[asyncio.Future[Answer | None], str, float]] = {}
+        self._waiting: dict[str, tuple[asyncio.Future[Answer | None], str, float]] = {}
         self._number = 0
         self.refusals = Refusals("acknowledgements")
         self._deaf: PermissionDenied | None = None  # answers cannot reach this user
@@ -85,33 +86,39 @@ class Acknowledgements:
         """
         if self._deaf is not None:
             raise self._deaf
-        self._number = number = self._number + 1
-        self._connection.send(subject, body, reply=f"{self._inbox}{number}", header=header)
+        self._number += 1
+        reply = f"{self._inbox}{self._number}"
+        self._connection.send(subject, body, reply=reply, header=header)
         future: asyncio.Future[Answer | None] = asyncio.Future(loop=self._loop)
-        self._waiting[number] = (future, subject, deadline)
+        self._waiting[reply] = (future, subject, deadline)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
         return future
 
     def _received(self, message: Message) -> None:
-        number = message.subject[len(self._inbox) :]
-        asked = int(number) if number.isascii() and number.isdecimal() and len(number) < _DIGITS else 0
-        if not 0 < asked <= self._number:
-            self.refusals.add(message.subject, "answers nothing that was sent")
+        found = self._waiting.get(message.subject)
+        if found is None:
+            if not self._was_used(message.subject):  # else it comes late
+                self.refusals.add(message.subject, "answers nothing that was sent")
             return
         try:
             answer = _read(message)
         except ValueError as error:
             self.refusals.add(message.subject, f"is no acknowledgement: {error}")
             return
-        found = self._waiting.pop(asked, None)  # None: it comes late
-        if found is not None and not found[0].done():
+        del self._waiting[message.subject]
+        if not found[0].done():
             found[0].set_result(answer)
+
+    def _was_used(self, subject: str) -> bool:
+        """Whether an answer on a subject was ever asked for."""
+        number = subject[len(self._inbox) :]
+        return _NUMBER.fullmatch(number) is not None and int(number) <= self._number
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        for number in [number for number, (_, _, deadline) in self._waiting.items() if deadline <= now]:
-            future, _, _ = self._waiting.pop(number)
+        for reply in [reply for reply, (_, _, deadline) in self._waiting.items() if deadline <= now]:
+            future, _, _ = self._waiting.pop(reply)
             if not future.done():
                 future.set_exception(Unanswered("no acknowledgement came"))
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._waiting else None

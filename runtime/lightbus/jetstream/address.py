@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from lightbus.errors import UsageError
+from lightbus.jetstream.credentials import Credentials, CredentialsError, check_seed
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 GIVEN_IN_CODE = "the url given to lightbus.create()"
 _SCHEMES = ("nats", "tls", "ws", "wss")
-_UNSUPPORTED = ("nsc", "nkey", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
+_UNSUPPORTED = ("nsc", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +99,29 @@ def _from_context(name: str, path: Path, home: Path) -> Address:
         options["inbox_prefix"] = context["inbox_prefix"]
     if context.get("tls_first"):
         options["tls_handshake_first"] = True
-    files = {key: file(key) for key in ("creds", "ca", "cert", "key") if file(key)}
+    files = {key: file(key) for key in ("creds", "nkey", "ca", "cert", "key") if file(key)}
     for key, value in files.items():
         if not os.access(value, os.R_OK):
             raise UsageError(f"NATS context {name!r} sets {key!r} to {value}, which cannot be read ({path})")
-    if "creds" in files:
-        if importlib.util.find_spec("nkeys") is None:
-            raise UsageError(
-                f"NATS context {name!r} uses a credentials file, which needs: pip install 'nats-py[nkeys]'"
-            )
-        options["user_credentials"] = files.pop("creds")
+    for key in ("creds", "nkey"):
+        if key in files:
+            options |= _secrets(key, files.pop(key), f"NATS context {name!r} sets {key!r} to")
     servers = _servers(context.get("url") or DEFAULT_URL, f"NATS context {name!r}")
     return Address(servers, f"NATS context {name!r}", options, files)
+
+
+def _secrets(key: str, path: str, origin: str) -> dict[str, Any]:
+    """Return the options of `connect()` for a credentials file or a seed."""
+    if importlib.util.find_spec("nkeys") is None:
+        raise UsageError(f"{origin} {path}, which needs: pip install 'lightbus-nats[nkeys]'")
+    credentials = Credentials(path)
+    try:
+        credentials.check() if key == "creds" else check_seed(path)
+    except (OSError, CredentialsError) as error:
+        raise UsageError(f"{origin} {path}, which cannot be used: {error}") from error
+    if key == "nkey":
+        return {"nkeys_seed": path}
+    return {"user_jwt_cb": credentials.jwt, "signature_cb": credentials.sign}
 
 
 def _servers(text: str, origin: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ one that leaves, it checks and joins the headers and wakes a task that writes. T
 listener's time (measured on 2.16). Here a receiver gets a message as it comes off the wire, and a message leaves in
 the one write of its turn of the event loop. Everything else (protocol, login, TLS, reconnect) is nats-py's.
 
-What this and `parser` know of nats-py's inside: `_ps`, `_process_msg`, `_connect_command`, `_sid`, `_remove_sub`,
+What this and `parser` know of nats-py's inside: `_ps`, `_process_msg`, `_sid`, `_remove_sub`,
 `_send_unsubscribe`, `_pending`, `_pending_data_size`, `_flush_pending`, `_flush_queue`, `_transport`; and of its parser
 `state`, `buf`, `needed`. It may change with any version, so the dependency admits only those it was tested with.
 """
@@ -13,44 +13,34 @@ What this and `parser` know of nats-py's inside: `_ps`, `_process_msg`, `_connec
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
 from collections.abc import Callable
 from typing import Any
 
-from nats.aio.client import Client
-
+from lightbus.jetstream.fenced import FencedClient
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.parser import EventParser
 from lightbus.jetstream.refusals import Refusals
-
-log = logging.getLogger("lightbus")
+from lightbus.logs import log
 
 Receive = Callable[[Message], None]
 
 _FULL = 2 * 1024 * 1024  # bytes that may wait to be written; whoever sends more waits first
 
 
-class EventClient(Client):
-    """A NATS client that never sends credentials in clear text where TLS was asked for.
+class EventClient(FencedClient):
+    """A NATS client that receives and sends without detours.
 
-    nats-py uses TLS only if the server demands it: `tls://` to a server without TLS connects in clear text.
+    Args:
+        wants_tls: whether the connection must be encrypted.
+        refusals: counts answers to requests that cannot be read.
     """
 
-    wants_tls = False
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, wants_tls: bool, refusals: Refusals) -> None:
+        super().__init__(wants_tls=wants_tls)
         self._receivers: dict[int, Receive] = {}
         self._ps = EventParser(self, self._deliver)
         self._write_is_due = False
-        self.refusals = Refusals("answers to requests")
-
-    def _connect_command(self) -> bytes:
-        writer = getattr(self._transport, "_io_writer", None)
-        if self.wants_tls and (writer is None or writer.get_extra_info("ssl_object") is None):
-            raise ssl.SSLError("TLS was asked for, and the server does not offer it")
-        return super()._connect_command()
+        self._refusals = refusals
 
     # -- receiving -----------------------------------------------------------------------------------
 
@@ -91,7 +81,7 @@ class EventClient(Client):
         try:
             await super()._process_msg(sid, subject, reply, data, headers)
         except Exception as error:  # it raises for what is not UTF-8, which would end its read loop
-            self.refusals.add(subject.decode("utf-8", "replace"), f"cannot be read: {error}")
+            self._refusals.add(subject.decode("utf-8", "replace"), f"cannot be read: {error}")
 
     # -- sending -------------------------------------------------------------------------------------
 

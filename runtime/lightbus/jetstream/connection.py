@@ -1,54 +1,22 @@
-"""One supervised NATS connection.
-
-nats-py is used for what it does well (protocol, reconnect, subscriptions); its failure modes are fenced
-here, each by measurement on nats-py 2.16: callbacks that raise end its read loop, a first `connect()` retries
-without limit, protocol errors close it for good, requests in flight are not told of a disconnect.
-"""
+"""What the rest of the package does on its connection: send, ask, and call the JetStream API."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import random
-import re
-import socket
-import ssl
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import nats.errors
 
-from lightbus.errors import (
-    ConnectionFailed,
-    JetStreamUnavailable,
-    PermissionDenied,
-    TransportError,
-)
+from lightbus.errors import ConnectionFailed, JetStreamUnavailable, PermissionDenied, TransportError
 from lightbus.jetstream import diagnosis
-from lightbus.jetstream.address import Address
-from lightbus.jetstream.client import EventClient, Receive
-from lightbus.jetstream.refusals import Refusals
+from lightbus.jetstream.supervised import Supervised
+from lightbus.logs import log
 
-log = logging.getLogger("lightbus")
-
-_CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
-_PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
-_FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
-_FLUSH_TIMEOUT = 2.0  # seconds a full send buffer may take to empty; nats-py would wait without limit
-_DRAIN_TIMEOUT = 2.0  # seconds for the messages on their way when a subscription ends
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request
 _NO_RESPONDERS_RETRIES = 2  # a leader election answers 503 for a moment (ADR-22)
 _NO_RESPONDERS_WAIT = 0.25  # seconds between them
-
-
-_DENIED = re.compile(
-    r'permissions violation for (?P<action>publish|subscription) to "(?P<subject>[^"]+)"', re.IGNORECASE
-)
-
-Denied = Callable[[str, str], None]
 
 
 class ApiError(TransportError):
@@ -67,50 +35,8 @@ class NoResponders(TransportError):
     """Nobody listens on the subject of a request."""
 
 
-@dataclass(slots=True, eq=False)
-class _Subscribed:
-    """A subscription, kept so that it can be made again on a new client."""
-
-    subject: str
-    receive: Receive
-    number: int = 0
-
-
-class Connection:
-    """A connection that comes back by itself until it is closed.
-
-    Args:
-        address: where to connect.
-        name: shown by the server's monitoring.
-        inbox_prefix: first tokens of the subjects that answers come to, unless the address says otherwise.
-
-    Attributes:
-        refusals: what came in answer to requests and cannot be read.
-    """
-
-    def __init__(self, address: Address, name: str, *, inbox_prefix: str = "_INBOX") -> None:
-        self.address = address
-        self._name, self._inbox_prefix = name, inbox_prefix
-        self.refusals = Refusals("answers to requests")
-        self._client = self._new_client()
-        self._up = asyncio.Event()
-        self._connecting = True
-        self._ended = asyncio.Event()
-        self._first_errors: list[Exception] = []
-        self._gave_up = asyncio.Event()
-        self._on_down: list[Callable[[], None]] = []
-        self._on_up: list[Callable[[], None]] = []
-        self._on_denied: list[Denied] = []
-        self._rebuilding: asyncio.Task[None] | None = None
-        self._delay = _FIRST_DELAY
-        self._subscribed: list[_Subscribed] = []
-
-    def _new_client(self) -> EventClient:
-        client = EventClient()
-        client.wants_tls, client.refusals = self.address.wants_tls, self.refusals
-        return client
-
-    # -- lifetime ----------------------------------------------------------------------------------
+class Connection(Supervised):
+    """A connection to JetStream; see `Supervised` for how it lives."""
 
     async def connect(self) -> None:
         """Connect and make sure JetStream answers.
@@ -118,7 +44,7 @@ class Connection:
         Raises:
             ConnectionFailed, JetStreamUnavailable: with what to do about it.
         """
-        await self._open()
+        await self.open()
         if reason := diagnosis.too_old(self._client._server_info.get("version", "")):
             raise ConnectionFailed(self.address.display, reason, "Upgrade the server.")
         try:
@@ -132,156 +58,14 @@ class Connection:
         except TransportError:
             log.debug("the user may not ask for JetStream's account information", exc_info=True)
 
-    async def _open(self) -> None:
-        self._connecting, self._first_errors = True, []
-        self._gave_up.clear()
-        attempt = asyncio.create_task(self._client.connect(**self._options()))
-        hopeless = asyncio.create_task(self._gave_up.wait())
-        try:
-            # nats-py may swallow a cancellation, so the bound comes from outside
-            await asyncio.wait(
-                {attempt, hopeless}, timeout=_CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
-            )
-            if attempt.done() and attempt.exception() is None and self._client.is_connected:
-                self._connecting = False
-                self._up.set()
-                self._limit_unacknowledged_time()
-                return
-            reason = diagnosis.reason(self._first_error(attempt), _CONNECT_TIMEOUT)
-        finally:
-            hopeless.cancel()
-            if self._connecting:
-                await self._abandon(attempt)
-        raise ConnectionFailed(self.address.display, reason, diagnosis.advice(reason, self.address.origin))
-
-    async def _abandon(self, attempt: asyncio.Task[None]) -> None:
-        """Leave nothing of a connect that failed or was cancelled."""
-        attempt.cancel()
-        await asyncio.wait({attempt}, timeout=1.0)
-        if attempt.done() and not attempt.cancelled():
-            attempt.exception()  # it is in the reason; asyncio would report it as never looked at
-        await _bounded(self._client.close(), 1.0)
-
-    def _first_error(self, attempt: asyncio.Task[None]) -> BaseException | None:
-        """Return the last thing that went wrong while connecting, if anything did."""
-        if self._first_errors:
-            return self._first_errors[-1]
-        return attempt.exception() if attempt.done() and not attempt.cancelled() else None
-
-    def _options(self) -> dict[str, Any]:
-        tls = None
-        if self.address.tls_files:
-            files = self.address.tls_files
-            tls = ssl.create_default_context(cafile=files.get("ca"))
-            if "cert" in files:
-                tls.load_cert_chain(files["cert"], files.get("key"))
-        return {
-            "servers": list(self.address.servers),
-            "name": self._name,
-            "max_reconnect_attempts": -1,
-            "ping_interval": _PING_INTERVAL,
-            "max_outstanding_pings": 2,
-            "connect_timeout": _CONNECT_TIMEOUT,
-            "inbox_prefix": self._inbox_prefix,
-            "flush_timeout": _FLUSH_TIMEOUT,
-            "reconnect_to_server_handler": self._choose_server,
-            "error_cb": self._error,
-            "disconnected_cb": self._disconnected,
-            "reconnected_cb": self._reconnected,
-            "closed_cb": self._closed,
-            **({"tls": tls} if tls else {}),
-            **self.address.options,
-        }
-
-    @property
-    def closing(self) -> bool:
-        """Whether `close()` was called."""
-        return self._ended.is_set()
-
-    async def close(self) -> None:
-        """Disconnect for good; whoever waits for this connection is told at once."""
-        self._ended.set()
-        self._up.clear()
-        self._tell(self._on_down)
-        if self._rebuilding is not None:
-            self._rebuilding.cancel()
-            await asyncio.wait({self._rebuilding})
-        await _bounded(self._client.close(), 2.0)
-
-    # -- use ---------------------------------------------------------------------------------------
-
     @property
     def max_payload(self) -> int:
         """The largest message the server takes, headers included, in bytes."""
         return self._client.max_payload
 
-    @property
-    def is_up(self) -> bool:
-        """Whether the connection is up now."""
-        return self._up.is_set()
-
-    async def ready(self, timeout: float) -> bool:
-        """Wait until the connection is up; False when it is not within `timeout` seconds, or was closed."""
-        if self._up.is_set() or self.closing:
-            return not self.closing
-        waits = {asyncio.create_task(self._up.wait()), asyncio.create_task(self._ended.wait())}
-        try:
-            await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        return self._up.is_set() and not self.closing
-
-    def when_down(self, callback: Callable[[], None]) -> None:
-        """Call a function at each disconnect; whatever was in flight may be lost."""
-        self._on_down.append(callback)
-
-    def when_up(self, callback: Callable[[], None]) -> None:
-        """Call a function after each reconnect; subscriptions are back by then."""
-        self._on_up.append(callback)
-
-    def when_denied(self, callback: Denied) -> None:
-        """Call a function when the server denies this user a subject.
-
-        It gets "publish" or "subscription" and the subject in lower case, as nats-py hands it on. The server says
-        so beside the request it refuses, which gets no answer.
-        """
-        self._on_denied.append(callback)
-
-    def forget(self, *callbacks: object) -> None:
-        """Stop calling functions given to the `when_` methods."""
-        self._on_down = [callback for callback in self._on_down if callback not in callbacks]
-        self._on_up = [callback for callback in self._on_up if callback not in callbacks]
-        self._on_denied = [callback for callback in self._on_denied if callback not in callbacks]
-
     def new_inbox(self) -> str:
         """Return a fresh reply subject within this connection's permissions."""
         return self._client.new_inbox()
-
-    async def subscribe(self, subject: str, receive: Receive) -> Callable[[], Coroutine[Any, Any, None]]:
-        """Receive a subject's messages as they are read; survives reconnects.
-
-        Returns:
-            A coroutine function that ends the subscription; messages already on their way are still received.
-        """
-        subscribed = _Subscribed(subject, receive)
-        await self._attach(subscribed)
-        self._subscribed.append(subscribed)
-
-        async def end() -> None:
-            self._subscribed.remove(subscribed)
-            if not self._up.is_set():
-                return
-            if not await _bounded(self._client.end(subscribed.number), _DRAIN_TIMEOUT) and not self.closing:
-                await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
-
-        return end
-
-    async def _attach(self, subscribed: _Subscribed) -> None:
-        try:
-            subscribed.number = await self._client.receive(subscribed.subject, subscribed.receive)
-        except (nats.errors.Error, OSError) as error:
-            raise TransportError(f"cannot subscribe to {subscribed.subject}: {error}") from error
 
     def send(self, subject: str, body: bytes = b"", *, reply: str = "", header: bytes = b"") -> None:
         """Send a message without waiting for anything.
@@ -294,8 +78,8 @@ class Connection:
         Raises:
             TransportError: the connection is down right now, so nothing was sent.
         """
-        if not self._up.is_set():
-            raise TransportError("the connection is down")
+        if not self.is_up:
+            raise TransportError(self.why_down)
         self._client.send(subject, reply, header, body)
 
     @property
@@ -317,7 +101,7 @@ class Connection:
             TransportError: no answer in time, or no connection.
         """
         if not await self.ready(timeout):
-            raise TransportError("the connection is down")
+            raise TransportError(self.why_down)
         denied = asyncio.get_running_loop().create_future()
 
         def refused(action: str, refused_subject: str) -> None:
@@ -367,98 +151,3 @@ class Connection:
                 return await self.request(subject, payload, _API_TIMEOUT)
             await asyncio.sleep(_NO_RESPONDERS_WAIT)
         return await self.request(subject, payload, _API_TIMEOUT)
-
-    # -- nats-py's callbacks; none of them may raise ---------------------------------------------------
-
-    async def _error(self, error: Exception) -> None:
-        if self._connecting:
-            self._first_errors.append(error)
-            # a server that refuses a password may have closed before its reason is read: it says it again
-            patience = 2 if isinstance(error, ConnectionResetError) else 0
-            if diagnosis.is_final(error) or len(self._first_errors) >= len(self.address.servers) + patience:
-                self._gave_up.set()
-            return
-        log.debug("nats: %s", error)
-        if denied := _DENIED.search(str(error)):
-            self._tell(self._on_denied, denied["action"].lower(), denied["subject"].lower())
-
-    async def _disconnected(self) -> None:
-        if self._connecting or not self._up.is_set():
-            return
-        self._up.clear()
-        if not self.closing:
-            log.warning("disconnected from %s, reconnecting", self.address.display)
-        self._tell(self._on_down)
-
-    async def _reconnected(self) -> None:
-        self._delay = _FIRST_DELAY
-        self._up.set()
-        self._limit_unacknowledged_time()
-        log.info("connected again to %s", self.address.display)
-        self._tell(self._on_up)
-
-    async def _closed(self) -> None:
-        """nats-py gave up for good, as it does after a protocol error: start over with a new client."""
-        if self._connecting or self.closing:
-            return
-        self._up.clear()
-        self._tell(self._on_down)
-        if self._rebuilding is None or self._rebuilding.done():
-            self._rebuilding = asyncio.create_task(self._rebuild())
-
-    async def _rebuild(self) -> None:
-        while not self.closing:
-            self._client = self._new_client()
-            try:
-                await self._open()
-                for subscribed in self._subscribed:
-                    await self._attach(subscribed)
-            except Exception as error:  # whatever it is, giving up would leave the listeners deaf
-                self._up.clear()
-                log.warning("not connected yet: %s", getattr(error, "reason", error))
-                await _bounded(self._client.close(), 1.0)
-                await asyncio.sleep(self._next_delay())
-                continue
-            self._delay = _FIRST_DELAY
-            log.info("connected anew to %s", self.address.display)
-            self._tell(self._on_up)
-            return
-
-    def _choose_server(self, servers: list[Any], info: dict[str, Any]) -> tuple[Any, float]:
-        """Pick any server, after an exponential delay with jitter (ADR-40)."""
-        return random.choice(servers), self._next_delay()
-
-    def _next_delay(self) -> float:
-        delay = self._delay * random.uniform(0.5, 1.0)
-        self._delay = min(self._delay * 2, _LONGEST_DELAY)
-        return delay
-
-    def _tell(self, callbacks: list[Callable[..., None]], *arguments: object) -> None:
-        for callback in tuple(callbacks):
-            try:
-                callback(*arguments)
-            except Exception:
-                log.exception("a defect in a connection callback")
-
-    def _limit_unacknowledged_time(self) -> None:
-        """Have the kernel give up on a peer that does not acknowledge bytes; nats-py waits about 15 minutes."""
-        writer = getattr(self._client._transport, "_io_writer", None)
-        raw = writer.get_extra_info("socket") if writer is not None else None
-        if raw is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-            with contextlib.suppress(OSError):
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PING_INTERVAL * 2 * 1000)
-
-
-async def _bounded(work: Coroutine[Any, Any, object], seconds: float) -> bool:
-    """Wait for nats-py for a limited time, and say whether it finished.
-
-    Cancelling nats-py is no bound, as it may swallow the cancellation.
-    """
-    task = asyncio.create_task(work)
-    await asyncio.wait({task}, timeout=seconds)
-    if not task.done():
-        task.cancel()
-        return False
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.debug("nats: %s", error)
-    return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import re
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -24,9 +23,8 @@ from lightbus.jetstream.message import Message
 from lightbus.jetstream.origin import Origin, Origins
 from lightbus.jetstream.refusals import Refusals
 from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
+from lightbus.logs import log
 from lightbus.naming import Place
-
-log = logging.getLogger("lightbus")
 
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
@@ -120,7 +118,8 @@ class PullSubscription:
         if not self._buffer or self._closed or self._error is not None:
             return None
         delivery = self._buffer.popleft()
-        self._pull()
+        if (self._asked + len(self._buffer)) * 2 <= self.ahead:
+            self._pull()
         return delivery
 
     async def take(self) -> PullDelivery | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lightbus.envelope import CONTENT_TYPE, MESSAGE_ID
+
 VERSION = b"NATS/1.0"
+_USUAL = f"NATS/1.0\r\nContent-Type: {CONTENT_TYPE}\r\n{MESSAGE_ID}: ".encode()  # how events of a bus begin
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
 
@@ -39,6 +42,9 @@ def header_block(headers: Mapping[str, str]) -> bytes:
     """Write headers as the block of a message, b"" without any; line ends in values become spaces."""
     if not headers:
         return b""
+    event_id = headers.get(MESSAGE_ID, "")
+    if len(headers) == 2 and headers.get("Content-Type") == CONTENT_TYPE and event_id.isprintable():
+        return _USUAL + event_id.strip().encode() + b"\r\n\r\n"
     lines = []
     for name, value in headers.items():
         text = value.strip()
@@ -48,6 +54,9 @@ def header_block(headers: Mapping[str, str]) -> bytes:
 
 def read_headers(block: bytes) -> dict[str, str]:
     """Read a header block; lines that are no header are passed over, and of a repeated name the last counts."""
+    if block.startswith(_USUAL) and block.find(b"\r\n", len(_USUAL)) == len(block) - 4:
+        event_id = block[len(_USUAL) : -4].decode("utf-8", "replace").strip()
+        return {"Content-Type": CONTENT_TYPE, MESSAGE_ID: event_id}
     found: dict[str, str] = {}
     for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
         name, colon, value = line.partition(":")

@@ -14,8 +14,6 @@ from typing import Any
 from nats.errors import ProtocolError
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
-_END = b"\r\n"
-
 
 class EventParser(Parser):
     """Finds the messages in what is read, and hands each to the client.
@@ -32,31 +30,34 @@ class EventParser(Parser):
     async def parse(self, data: bytes = b"") -> None:
         """Take in what was read from the socket."""
         if self.state != AWAITING_CONTROL_LINE:  # the rest of a message whose first part came before
-            missing = self.needed + len(_END) - len(self.buf)
+            missing = self.needed + 2 - len(self.buf)
             await super().parse(data[:missing])
             data = data[missing:]
         elif self.buf:
             data = bytes(self.buf) + data
             self.buf.clear()
         position = 0
-        while (end := data.find(_END, position)) >= 0:
+        while (end := data.find(b"\r\n", position)) >= 0:
             line = data[position:end].split()
-            start = end + len(_END)
-            if line[:1] not in ([b"MSG"], [b"HMSG"]):
-                await super().parse(data[position:start])
-                position = start
-                continue
+            start = end + 2
             try:
+                operation = line[0] if line else b""
+                if operation == b"MSG":
+                    headed, reply = start, line[3] if len(line) == 5 else b""
+                elif operation == b"HMSG":
+                    headed, reply = start + int(line[-2]), line[3] if len(line) == 6 else b""
+                else:
+                    await super().parse(data[position:start])
+                    position = start
+                    continue
                 number, stop = int(line[2]), start + int(line[-1])
-                headed = start + int(line[-2]) if line[0] == b"HMSG" else start
             except (ValueError, IndexError) as error:
                 raise ProtocolError("nats: malformed message") from error
             if not start <= headed <= stop:
                 raise ProtocolError("nats: malformed message")
-            if len(data) < stop + len(_END):
+            if len(data) < stop + 2:
                 break
-            position = stop + len(_END)
-            reply = line[3] if len(line) == (6 if headed > start else 5) else b""
+            position = stop + 2
             header, body = data[start:headed], data[headed:stop]
             if not self._deliver(number, line[1], reply, header, body):
                 await self._client._process_msg(number, line[1], reply, body, header or None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,8 @@ from lightbus.errors import PermissionDenied, ProvisionError, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.drift import Difference, Way, differences, weaknesses, window_difference
 from lightbus.jetstream.resources import Resource, Stream
+from lightbus.logs import log
 from lightbus.transport import Provision
-
-log = logging.getLogger("lightbus")
 
 _EXISTS = (
     10058,

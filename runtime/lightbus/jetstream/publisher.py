@@ -23,7 +23,7 @@ from lightbus.errors import (
     TransportError,
 )
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer, Refusal, Unanswered
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.message import header_block
 from lightbus.transport import PubAck
 
@@ -137,7 +137,7 @@ class Publisher:
 
     async def _outcome(self, this: Publication, answering: asyncio.Future[Answer | None] | None) -> PubAck:
         """Wait for the answer of a first attempt, and try again as long as that makes sense."""
-        pause, sent, unanswered, reason = _FIRST_PAUSE, False, 0, "the connection is down"
+        pause, is_unknown, unanswered, reason = _FIRST_PAUSE, False, 0, ""
         while True:
             try:
                 if answering is None:
@@ -149,19 +149,20 @@ class Publisher:
             except PermissionDenied:
                 raise
             except Unanswered as error:
-                sent, reason = True, str(error)
+                is_unknown, reason = True, str(error)
             except TransportError as error:
                 reason = str(error)
             else:
                 if answer is not None and answer.error is None:
                     return PubAck(answer.stream, answer.seq, answer.duplicate)
-                sent = True
                 if answer is None:
                     unanswered += 1
                     if unanswered == 1:
-                        await self._see_to_stream(this)
                         answering = None
-                        continue
+                        reason = await self._see_to_stream(this)
+                        if not reason:
+                            continue
+                        unanswered = 0  # nobody could tell: an election goes on
                     if unanswered > _PATIENCE:
                         reason = f"no stream captures {this.subject!r}, see: lightbus plan"
                         raise PublishFailed(this.what, this.event_id, reason)
@@ -173,27 +174,39 @@ class Publisher:
             pause = min(pause * 2, _LONGEST_PAUSE)
         if self._connection.closing:
             reason = "the bus was closed"
-        if not sent:
-            reason = f"it could not be sent within {this.timeout:g} s: {reason}"
+        elif not reason or not self._connection.is_up:
+            reason = self._connection.why_down
+        if not is_unknown:
+            reason = f"no server took it within {this.timeout:g} s: {reason}"
             raise PublishFailed(this.what, this.event_id, reason)
         raise PublishUnknown(this.what, this.event_id, this.timeout, reason)
 
-    async def _see_to_stream(self, this: Publication) -> None:
+    async def _see_to_stream(self, this: Publication) -> str:
+        """Make the stream when it is missing.
+
+        Returns:
+            Why that cannot be known for now, "" when there is a stream.
+        """
         making = self._making.get(this.subject)
         if making is None or making.done():  # thousands may be fired at once, and one asks for all
             making = self._making[this.subject] = asyncio.ensure_future(this.make_stream())
             making.add_done_callback(_looked_at)
         await asyncio.wait({making}, timeout=max(0.0, this.deadline - self._clock()))
         if not making.done():
-            reason = "no stream takes it, and the server did not say why in time"
-            raise PublishFailed(this.what, this.event_id, reason)
+            return "no stream takes it, and the server did not say why in time"
         try:
             making.result()
         except ProvisionError:
             raise
         except TransportError as error:
+            is_refused = isinstance(error, PermissionDenied) or (
+                isinstance(error, ApiError) and error.err_code not in _TRANSIENT and error.code != 503
+            )
+            if not is_refused:
+                return str(error)
             reason = f"no stream takes it, and this user could not make one: {error}"
             raise PublishFailed(this.what, this.event_id, reason) from error
+        return ""
 
 
 def _looked_at(making: asyncio.Future[None]) -> None:

@@ -6,10 +6,9 @@ Whoever may publish to a service's inboxes can send them anything. That is for t
 
 from __future__ import annotations
 
-import logging
 import time
 
-log = logging.getLogger("lightbus")
+from lightbus.logs import log
 
 _PAUSE = 60.0  # seconds between two lines of the log
 

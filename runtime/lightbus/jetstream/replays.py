@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -13,9 +12,8 @@ from lightbus.errors import PermissionDenied
 from lightbus.jetstream.consumer import Pace, PullDelivery, PullSubscription
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.origin import Origin
+from lightbus.logs import log
 from lightbus.naming import Place
-
-log = logging.getLogger("lightbus")
 
 RARELY = Pace(300.0, 30.0)  # replays are seldom, and every listener waits for them
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.health import Alarm, alarms
 from lightbus.jetstream.resources import Durable
-
-log = logging.getLogger("lightbus")
+from lightbus.logs import log
 
 _EVERY = 30.0  # seconds between looks
 

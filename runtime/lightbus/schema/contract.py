@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +20,14 @@ from lightbus.api import NO_DEFAULT, Api, Event
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_you_mean
 from lightbus.schema.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.definition import events_document
+from lightbus.schema.further import FurtherNames
 from lightbus.schema.limits import MAX_DEPTH, has_many, is_too_deep, is_too_long
 from lightbus.schema.openness import open_schema, prune
 from lightbus.schema.payload import is_deprecated, parameter_contracts, payload
 from lightbus.schema.problems import explain, explain_one, not_json, path_text, short
 from lightbus.schema.reference import Document, Node
-from lightbus.schema.values import converter, plain
+from lightbus.schema.undeclared import Finder, undeclared, without
+from lightbus.schema.values import converter, or_whole, plain
 
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 _JSON_SCALARS = frozenset((str, int, bool, type(None)))
@@ -80,12 +82,15 @@ class EventContract:
         # the schema says nothing of undeclared properties, neither good nor bad: fire() refuses them
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
+        self._further = FurtherNames(self._names)
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
-        self._is_renamed = self._names.keys() != self._wires.keys()
+        self._is_renamed = self._payload.is_open or self._names.keys() != self._wires.keys()
         self._given_converters = converters
         self.full_name = f"{api}.{event}"
         self.uri = f"lightbus:{api}#/events/{event}"
-        self.more = self._free("more") if self._payload.is_open else ""
+        self.more = "more" if self._payload.is_open else ""
+        while self.more in self._wires:
+            self.more += "_"
 
     @classmethod
     def of_event(cls, api: type[Api], event: Event) -> EventContract:
@@ -119,26 +124,32 @@ class EventContract:
         return declared, {name: value for name, value in values.items() if name not in declared}
 
     def wire_name(self, name: str) -> str:
-        """Return the property a Python name stands for; an undeclared one keeps its own."""
-        return self._wires.get(name, name)
+        """Return the property a Python name stands for; a property's own name stands for it as well."""
+        if name in self._wires:
+            return self._wires[name]
+        return name if name in self._names else self._further.wire_name(name)
 
     def python_name(self, wire: str) -> str:
-        """Return the Python name of a property; an undeclared one keeps its own."""
-        return self._names.get(wire, wire)
+        """Return the Python name of a property, declared or not."""
+        return self._names[wire] if wire in self._names else self._further.python_name(wire)
 
-    def refuse_twice(self, names: Collection[str]) -> None:
-        """Refuse arguments of which two, by a Python name and a wire name, mean one property.
+    def by_python_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Put declared properties that go by their name on the wire under their Python name.
 
         Raises:
-            InvalidEventArguments: names the properties.
+            InvalidEventArguments: one is given by both names.
         """
         problems = [
             Problem(name, f"is given twice, as {name!r} and as {wire!r}", "unexpected")
             for name, wire in self._wires.items()
-            if name != wire and name in names and wire in names
+            if name != wire and name in arguments and wire in arguments
         ]
         if problems:
             raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
+        return {
+            name if name in self._wires else self._names.get(name, name): value
+            for name, value in arguments.items()
+        }
 
     def encode(self, arguments: Mapping[str, object]) -> dict[str, Any]:
         """Check the arguments of `fire()` and make the payload of them.
@@ -152,9 +163,17 @@ class EventContract:
         Raises:
             InvalidEventArguments: with every problem.
         """
+        return self.prepare(arguments)[0]
+
+    def prepare(self, arguments: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Check the arguments of `fire()`, as `encode` does.
+
+        Returns:
+            The payload, and its values by Python name, each as the caller gave it.
+        """
         data: dict[str, Any]
         rich: list[str] = []
-        if _are_scalars(arguments):
+        if are_scalars := _are_scalars(arguments):
             data = {**arguments}
         else:
             data = {wire: value for wire, value in arguments.items() if value is not UNSET}
@@ -166,8 +185,12 @@ class EventContract:
         if self._is_silent and not data.keys() <= self._names.keys():
             problems += self._undeclared(data)
         try:
+            if self._search:
+                problems += self._undeclared_inside(data)
             if not problems and self._written.is_valid(data):
-                return data
+                if are_scalars and not self._is_renamed:
+                    return data, data
+                return data, self._given(arguments, data)
             reported = {problem.path for problem in problems}
             found = self._explain(self._written, data, self._names)
             problems += [problem for problem in found if problem.path not in reported]
@@ -175,19 +198,12 @@ class EventContract:
             problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
         raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
 
-    def given(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of an encoded payload by Python name, each as the caller gave it.
-
-        Args:
-            arguments: what `encode` was given.
-            data: what it returned; holds the defaults that were filled in.
-        """
-        if not self._is_renamed and _are_scalars(arguments):
-            return data
-        values = {}
+    def _given(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
+        values, names = {}, self._names
         for wire, value in data.items():
             given = arguments.get(wire, UNSET)
-            values[self._names.get(wire, wire)] = value if given is UNSET else given
+            name = names[wire] if wire in names else self.python_name(wire)
+            values[name] = value if given is UNSET else given
         return values
 
     def decode(self, data: object) -> dict[str, Any]:
@@ -209,6 +225,8 @@ class EventContract:
         try:
             if not self._written.is_valid(data):
                 data = self._declared(data)
+            if self._search and (extra := list(self._search(data))):
+                data = without(data, extra)
             if self._defaults:
                 missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
                 data = {**data, **missing} if missing else data
@@ -221,12 +239,17 @@ class EventContract:
             if self.more:
                 for wire in data:
                     if wire not in self._names:
-                        values[self._free(wire, data)] = data[wire]
+                        values[self._further.python_name(wire)] = data[wire]
             if self._converters:
                 self._convert(values)
         except RecursionError:  # Python's stack was nearly used up before
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
+
+    @cached_property
+    def _search(self) -> Finder | None:
+        """What finds undeclared properties inside the payload, compiled with the first event."""
+        return undeclared(self._node)
 
     @cached_property
     def _opened(self) -> jsonschema_rs.Validator:
@@ -237,10 +260,11 @@ class EventContract:
     @cached_property
     def _converters(self) -> list[tuple[str, str, Converter]]:
         """What makes Python values of JSON ones, compiled when the first event arrives."""
-        made = self._given_converters
-        if made is None:
-            properties = {} if self._is_varied else self._payload.properties
-            made = {wire: conversion(nodes) for wire, nodes in properties.items()}
+        given = self._given_converters
+        properties = {} if given is None and self._is_varied else self._payload.properties
+        made = {wire: conversion(nodes, formats=given is None) for wire, nodes in properties.items()}
+        if given is not None:
+            made = {wire: or_whole(given[wire], convert) for wire, convert in made.items()}
         return [(wire, self._names[wire], convert) for wire, convert in made.items() if convert]
 
     @cached_property
@@ -251,18 +275,6 @@ class EventContract:
     @property
     def _is_varied(self) -> bool:
         return self._payload.is_open or bool(self._payload.conditional)
-
-    def _free(self, wire: str, beside: Collection[str] = ()) -> str:
-        """Return the Python name of an undeclared property: its own, unless a declared one goes by it.
-
-        Args:
-            wire: the property.
-            beside: the properties whose names it must not take.
-        """
-        name = wire
-        while name in self._wires or (name != wire and name in beside):
-            name += "_"
-        return name
 
     def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
         """Put JSON values in the place of some Python values; say where there is none."""
@@ -291,6 +303,16 @@ class EventContract:
             Problem(wire, f"is not in the schema{did_you_mean(wire, free)}", "unexpected")
             for wire in data
             if wire not in self._names
+        ]
+
+    def _undeclared_inside(self, data: Mapping[str, object]) -> list[Problem]:
+        return [
+            Problem(
+                path_text(one.path, self._names),
+                f"is not in the schema{did_you_mean(str(one.path[-1]), one.known)}",
+                "unexpected",
+            )
+            for one in (self._search(data) if self._search else ())
         ]
 
     def _declared(self, data: dict[str, Any]) -> dict[str, Any]:

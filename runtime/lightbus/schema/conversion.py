@@ -1,4 +1,4 @@
-"""Python values for JSON values, as a schema says: `"2026-01-31T12:00:00Z"` becomes a datetime.
+"""Python values for JSON values, as a schema says: `"2026-01-31T12:00:00Z"` becomes a datetime, 1.0 may be an int.
 
 A schema is compiled once into a function that visits only what needs converting; where nothing does,
 there is no function at all. Values are converted after validation, so shapes can be relied on.
@@ -34,30 +34,34 @@ class Unconvertible(Exception):
         super().__init__(reason)
 
 
-def conversion(nodes: Iterable[Node]) -> Converter | None:
+def conversion(nodes: Iterable[Node], *, formats: bool = True) -> Converter | None:
     """Compile the conversion of a value that several places of a schema describe together.
+
+    Args:
+        nodes: the places.
+        formats: whether strings become the type of their format; whole numbers become `int` in any case.
 
     Returns:
         A function that makes the Python value and leaves its argument alone, or None for identity.
 
     The function raises `Unconvertible`.
     """
-    compiler = _Compiler()
+    compiler = _Compiler(formats)
     return _in_turn([compiler.compile(node) for node in nodes])
 
 
 def accepts(node: Node, kind: str) -> bool:
-    """Whether a schema may accept values of a JSON type ("string", "object", "array").
+    """Whether a schema may accept values of a JSON type ("string", "number" that is not whole, "object", "array").
 
     Only `type`, `enum`, `const` and what is combined with them are looked at.
     """
     return _accepts(node, kind, frozenset())
 
 
-def _accepts(node: Node, kind: str, seen: frozenset[str]) -> bool:
-    if isinstance(node.schema, bool) or node.uri in seen:
+def _accepts(node: Node, kind: str, seen: frozenset[object]) -> bool:
+    if isinstance(node.schema, bool) or node.key in seen:
         return node.schema is not False
-    seen |= {node.uri}
+    seen |= {node.key}
     if node.has("type"):
         types = node.schema["type"]
         if kind not in (types if isinstance(types, list) else [types]):
@@ -79,34 +83,36 @@ def _accepts(node: Node, kind: str, seen: frozenset[str]) -> bool:
     )
 
 
-_PYTHON = {"string": str, "object": dict, "array": list}
+_PYTHON = {"string": str, "number": float, "object": dict, "array": list}
 
 
 class _Compiler:
-    def __init__(self) -> None:
-        self._compiled: dict[str, Converter | None] = {}
+    def __init__(self, formats: bool) -> None:
+        self._formats = formats
+        self._compiled: dict[object, Converter | None] = {}
 
     def compile(self, node: Node | None) -> Converter | None:
-        if node is None or not isinstance(node.schema, dict) or not _converts(node, set()):
+        if node is None or not isinstance(node.schema, dict) or not self._converts(node, set()):
             return None
-        uri = node.uri
-        if uri in self._compiled:
-            return self._compiled[uri]
+        if node.key in self._compiled:
+            return self._compiled[node.key]
         made: Converter | None = None
 
         def later(value: Any) -> Any:  # for places inside that refer back to this one
             return made(value) if made else value
 
-        self._compiled[uri] = later
-        made = self._compiled[uri] = _in_turn(self._steps(node))
+        self._compiled[node.key] = later
+        made = self._compiled[node.key] = _in_turn(self._steps(node))
         return made
 
     def _steps(self, node: Node) -> list[Converter | None]:
         steps: list[Converter | None] = [self.compile(node.target())]
         if node.has("$ref") and node.document.ref_stands_alone:
             return steps
-        if found := format_type(node.schema):
+        if self._formats and (found := format_type(node.schema)):
             steps.append(_string(found))
+        if _is_whole(node):
+            steps.append(_whole)
         steps += [self.compile(child) for _, child in node.children("allOf")]
         steps += [self._choice([child for _, child in node.children(key)]) for key in ("anyOf", "oneOf")]
         steps += [self._condition(node), *self._dependents(node)]
@@ -177,18 +183,21 @@ class _Compiler:
                     yield _where(name, converter)
 
     def _choice(self, branches: Sequence[Node]) -> Converter | None:
-        if not any(_converts(branch, set()) for branch in branches):
+        if not any(self._converts(branch, set()) for branch in branches):
             return None
         of_string = [branch for branch in branches if accepts(branch, "string")]
         string = self.compile(of_string[0]) if len(of_string) == 1 else None
         of_object, of_array = self._chooser(branches, "object"), self._chooser(branches, "array")
+        is_whole = not any(accepts(branch, "number") for branch in branches)
 
         def convert(value: Any) -> Any:
             if isinstance(value, str):
                 return string(value) if string else value
             if isinstance(value, dict):
                 return of_object(value)
-            return of_array(value) if isinstance(value, list) else value
+            if isinstance(value, list):
+                return of_array(value)
+            return _whole(value) if is_whole else value
 
         return convert
 
@@ -211,33 +220,32 @@ class _Compiler:
 
         return convert
 
-
-def _converts(node: Node | None, seen: set[str]) -> bool:
-    """Whether anything within reach has a format that is a Python type."""
-    if node is None or not isinstance(node.schema, dict) or node.uri in seen:
-        return False
-    seen.add(node.uri)
-    if _converts(node.target(), seen):
-        return True
-    if node.has("$ref") and node.document.ref_stands_alone:
-        return False
-    if format_type(node.schema):
-        return True
-    within = [node.get(key) for key in ("items", "additionalItems", "additionalProperties")]
-    if node.has("if"):
-        within += [node.get("then"), node.get("else")]
-    for key in (
-        *_DEPENDENT,
-        "properties",
-        "patternProperties",
-        "prefixItems",
-        "items",
-        "allOf",
-        "anyOf",
-        "oneOf",
-    ):
-        within += [child for _, child in node.children(key)]
-    return any(_converts(child, seen) for child in within)
+    def _converts(self, node: Node | None, seen: set[object]) -> bool:
+        """Whether anything within reach is to become another Python value."""
+        if node is None or not isinstance(node.schema, dict) or node.key in seen:
+            return False
+        seen.add(node.key)
+        if self._converts(node.target(), seen):
+            return True
+        if node.has("$ref") and node.document.ref_stands_alone:
+            return False
+        if _is_whole(node) or (self._formats and format_type(node.schema)):
+            return True
+        within = [node.get(key) for key in ("items", "additionalItems", "additionalProperties")]
+        if node.has("if"):
+            within += [node.get("then"), node.get("else")]
+        for key in (
+            *_DEPENDENT,
+            "properties",
+            "patternProperties",
+            "prefixItems",
+            "items",
+            "allOf",
+            "anyOf",
+            "oneOf",
+        ):
+            within += [child for _, child in node.children(key)]
+        return any(self._converts(child, seen) for child in within)
 
 
 def _where(name: str, converter: Converter) -> Converter:
@@ -257,6 +265,21 @@ def _string(found: FormatType) -> Converter:
             raise Unconvertible(value, str(error)) from None
 
     return convert
+
+
+def _is_whole(node: Node) -> bool:
+    """Whether a schema by itself says that numbers are whole, as 1.0 is in JSON Schema, and in Python is not."""
+    if node.has("const") or node.has("enum"):
+        listed = [node.schema["const"]] if node.has("const") else node.schema["enum"]
+        kinds = {type(value) for value in listed}
+        return int in kinds and float not in kinds
+    types = node.schema["type"] if node.has("type") else ()
+    types = [types] if isinstance(types, str) else types
+    return "integer" in types and "number" not in types
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
 def _at(key: str | int, converters: Iterable[Converter], value: Any) -> Any:

@@ -16,6 +16,25 @@ DIALECTS = {
 }
 """The drafts of JSON Schema that are understood, by their `$schema`."""
 
+_SINCE = {  # the first draft that knows a keyword, by its place in DIALECTS
+    "const": 1,
+    **dict.fromkeys(("if", "then", "else"), 2),
+    **dict.fromkeys(("dependentSchemas", "unevaluatedProperties", "$recursiveRef"), 3),
+    **dict.fromkeys(("prefixItems", "$dynamicRef"), 4),
+}
+
+
+@functools.cache
+def unknown_keywords(dialect: str) -> frozenset[str]:
+    """Return the keywords of newer drafts, which say nothing in a schema of this one.
+
+    Args:
+        dialect: a key of `DIALECTS`, with or without its `#`.
+    """
+    drafts = [known.removesuffix("#") for known in DIALECTS]
+    draft = drafts.index(dialect.removesuffix("#")) if dialect.removesuffix("#") in drafts else len(drafts)
+    return frozenset(keyword for keyword, first in _SINCE.items() if draft < first)
+
 
 def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | int, ...], str]]:
     """List what makes a schema invalid.

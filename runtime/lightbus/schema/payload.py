@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
-from lightbus.schema.conversion import accepts
+from lightbus.schema.conversion import accepts, conversion
 from lightbus.schema.formats import PYTHON_NAMES, format_type
 from lightbus.schema.reference import Node
 
@@ -56,20 +56,20 @@ def payload(node: Node) -> Payload:
     return replace(found, is_open=found.is_open and not _is_shut(node, set()))
 
 
-def _gather(node: Node | None, known: dict[str, Payload]) -> Payload:
+def _gather(node: Node | None, known: dict[object, Payload]) -> Payload:
     """Gather what a schema and those that apply with it say; a schema within itself adds nothing."""
     if node is None or not isinstance(node.schema, dict):
         return _NOTHING
-    if node.uri not in known:
-        known[node.uri] = _NOTHING
+    if node.key not in known:
+        known[node.key] = _NOTHING
         found = _gather(node.target(), known)
         for _, child in node.children("allOf"):
             found = found.and_(_gather(child, known))
         found = found.and_(_own(node))
         for branches in _choices(node):
             found = found.and_(_either([_gather(branch, known) for branch in branches]))
-        known[node.uri] = found
-    return known[node.uri]
+        known[node.key] = found
+    return known[node.key]
 
 
 def _own(node: Node) -> Payload:
@@ -118,11 +118,11 @@ def _joined(found: Iterable[Payload]) -> dict[str, tuple[Node, ...]]:
     return joined
 
 
-def _is_shut(node: Node | None, seen: set[str]) -> bool:
+def _is_shut(node: Node | None, seen: set[object]) -> bool:
     """Whether `additionalProperties: false` applies to every payload."""
-    if node is None or not isinstance(node.schema, dict) or node.uri in seen:
+    if node is None or not isinstance(node.schema, dict) or node.key in seen:
         return False
-    seen.add(node.uri)
+    seen.add(node.key)
     shuts = node.has("additionalProperties") and node.schema["additionalProperties"] is False
     if shuts and not node.has("patternProperties"):
         return True
@@ -165,8 +165,17 @@ class ParameterContract:
 
 
 def is_deprecated(node: Node) -> bool:
-    """Whether a schema says that what it describes is deprecated."""
-    return isinstance(node.schema, dict) and node.has("deprecated") and node.schema["deprecated"] is True
+    """Whether a schema, or one that it is based on, says that what it describes is deprecated."""
+    todo: list[Node | None] = [node]
+    seen = set[str]()
+    for here in todo:
+        if here is None or not isinstance(here.schema, dict) or here.uri in seen:
+            continue
+        if here.has("deprecated") and here.schema["deprecated"] is True:
+            return True
+        seen.add(here.uri)
+        todo += [here.target(), *(child for _, child in here.children("allOf"))]
+    return False
 
 
 def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
@@ -196,7 +205,10 @@ def _default(nodes: Iterable[Node]) -> object:
     for node in nodes:
         if node.has("default"):
             value: object = node.schema["default"]
-            return value if node.document.validator(node).is_valid(value) else NO_DEFAULT
+            if not node.document.validator(node).is_valid(value):
+                return NO_DEFAULT
+            convert = conversion([node], formats=False)
+            return convert(value) if convert else value
     return NO_DEFAULT
 
 

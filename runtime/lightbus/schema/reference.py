@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 import jsonschema_rs
 
 from lightbus.errors import SchemaError
+from lightbus.schema.metaschema import unknown_keywords
 from lightbus.schema.validation import validator
 
 _ROOT = "json-schema:///lightbus"
@@ -28,6 +29,11 @@ class Document:
     Args:
         schema: the document; not to be changed afterwards.
         source: where it came from, for messages.
+
+    Attributes:
+        id_keyword: the keyword that gives a schema its URI.
+        ref_stands_alone: whether a `$ref` hides the keywords beside it.
+        unknown: keywords that the document's draft does not know.
     """
 
     def __init__(self, schema: dict[str, Any], source: str) -> None:
@@ -35,6 +41,7 @@ class Document:
         draft = str(schema.get("$schema", ""))
         self.id_keyword = "id" if "draft-04" in draft else "$id"
         self.ref_stands_alone = any(f"draft-0{number}" in draft for number in (3, 4, 6, 7))
+        self.unknown = unknown_keywords(draft)
         try:
             self.registry = jsonschema_rs.Registry([(_ROOT, schema)])
         except (ValueError, jsonschema_rs.ReferencingError) as error:
@@ -144,6 +151,11 @@ class Node:
         """Absolute URI, which identifies the place."""
         return f"{self.resource}#{quote(self.pointer)}"
 
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """What tells the place from every other one of the document; cheaper than its URI."""
+        return self.resource, self.path
+
     def get(self, key: str | int) -> Node | None:
         """Return the place one step down, or None when there is none."""
         try:
@@ -170,8 +182,10 @@ class Node:
             yield str(key), child
 
     def has(self, keyword: str) -> bool:
-        """Whether a keyword is here and counts: up to draft 7, `$ref` hides its siblings."""
+        """Whether a keyword is here and counts: its draft knows it, and up to draft 7, `$ref` hides its siblings."""
         if not isinstance(self.schema, dict) or keyword not in self.schema:
+            return False
+        if keyword in self.document.unknown:
             return False
         return keyword == "$ref" or not (self.document.ref_stands_alone and "$ref" in self.schema)
 

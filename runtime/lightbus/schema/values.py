@@ -64,6 +64,22 @@ def read_type(python: Any) -> mi.Type:
         raise UnsupportedType(str(error)) from error
 
 
+def or_whole(
+    convert: Callable[[Any], Any] | None, to_whole: Callable[[Any], Any] | None
+) -> Callable[[Any], Any] | None:
+    """Return a conversion to a declared type that takes 1.0 for an `int`, which JSON Schema does and msgspec does not."""
+    if convert is None or to_whole is None:
+        return convert or to_whole
+
+    def lenient(value: Any) -> Any:
+        try:
+            return convert(value)
+        except msgspec.ValidationError:
+            return convert(to_whole(value))
+
+    return lenient
+
+
 def _is_plain(read: mi.Type) -> bool:
     """Whether the JSON value already is the Python value."""
     if isinstance(read, mi.Metadata):

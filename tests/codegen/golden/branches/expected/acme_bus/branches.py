@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dataclasses import field as _field
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType
@@ -100,6 +100,7 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener, Counted]):
 
     def fire(
         self,
+        /,
         **more: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
@@ -107,10 +108,11 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener, Counted]):
         Args:
             more: Further properties, by their names on the wire.
         """
-        return self._fire({**more})
+        return self._fire({**self._by_wire_name(more)})
 
     async def fire_async(
         self,
+        /,
         **more: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
@@ -118,7 +120,7 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener, Counted]):
         Args:
             more: Further properties, by their names on the wire.
         """
-        return await self._fire_async({**more})
+        return await self._fire_async({**self._by_wire_name(more)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,7 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener, Measured]):
 
     def fire(
         self,
+        /,
         *,
         device: MeasuredDevice | dict[str, Any] | UnsetType = UNSET,
         limits: MeasuredLimits | UnsetType = UNSET,
@@ -229,12 +232,13 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener, Measured]):
                 "more": more,
                 "field": field,
                 "schema": schema,
-                **more_,
+                **self._by_wire_name(more_),
             }
         )
 
     async def fire_async(
         self,
+        /,
         *,
         device: MeasuredDevice | dict[str, Any] | UnsetType = UNSET,
         limits: MeasuredLimits | UnsetType = UNSET,
@@ -259,7 +263,7 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener, Measured]):
                 "more": more,
                 "field": field,
                 "schema": schema,
-                **more_,
+                **self._by_wire_name(more_),
             }
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import EventMessage
@@ -69,6 +69,7 @@ class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener, 
 
     def fire(
         self,
+        /,
         *,
         what: str,
         **more: Any,
@@ -78,10 +79,11 @@ class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener, 
         Args:
             more: Further properties, by their names on the wire.
         """
-        return self._fire({"what": what, **more})
+        return self._fire({"what": what, **self._by_wire_name(more)})
 
     async def fire_async(
         self,
+        /,
         *,
         what: str,
         **more: Any,
@@ -91,7 +93,7 @@ class AnythingHappenedEndpoint(lightbus.EventEndpoint[AnythingHappenedListener, 
         Args:
             more: Further properties, by their names on the wire.
         """
-        return await self._fire_async({"what": what, **more})
+        return await self._fire_async({"what": what, **self._by_wire_name(more)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import os  # escaped
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType

@@ -11,7 +11,7 @@ from builtins import str as _str
 from dataclasses import dataclass
 from dataclasses import field as _field_
 from datetime import date
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType
@@ -198,6 +198,7 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener, Shadowing]):
 
     def fire(
         self,
+        /,
         *,
         field: str | UnsetType = UNSET,
         _field: str | UnsetType = UNSET,
@@ -218,12 +219,13 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener, Shadowing]):
                 "dict": dict,
                 "_dict": _dict,
                 "str": str,
-                **more,
+                **self._by_wire_name(more),
             }
         )
 
     async def fire_async(
         self,
+        /,
         *,
         field: str | UnsetType = UNSET,
         _field: str | UnsetType = UNSET,
@@ -244,7 +246,7 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener, Shadowing]):
                 "dict": dict,
                 "_dict": _dict,
                 "str": str,
-                **more,
+                **self._by_wire_name(more),
             }
         )
 

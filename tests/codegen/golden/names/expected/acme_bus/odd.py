@@ -10,11 +10,11 @@ from builtins import list as _list
 from dataclasses import dataclass
 from datetime import date
 from datetime import date as _date
-from lightbus import UNSET as _UNSET
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType
+from lightbus import UNSET as _UNSET
 
 lightbus.require_format(1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict, Union
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar, Union
 
 import lightbus
 from lightbus import UNSET, EventMessage, UnsetType

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, NotRequired, Protocol, TypeAlias, TypeVar, TypedDict
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypedDict, TypeVar
 from uuid import UUID
 
 import lightbus

@@ -1,0 +1,114 @@
+"""One delivery becomes one call of the handler, and the call an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+
+from msgspec import UnsetType
+
+from lightbus import envelope
+from lightbus.envelope import EventMessage
+from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
+from lightbus.handlers import Handler
+from lightbus.hold import Hold
+from lightbus.schema import EventContract
+from lightbus.settle import HANDLED, Crashed, Failed, Outcome, Policy, Unreadable, exhausted
+from lightbus.threads import DaemonThreads
+from lightbus.transport import Delivery
+
+
+class Caller:
+    """Calls a listener's handler, on the event loop or in threads.
+
+    Args:
+        contract: contract of the event listened to.
+        handler: the user's function.
+        policy: how many attempts an event has, and how long a call may take.
+        hold: told of each call, so that one that takes too long is ended.
+    """
+
+    def __init__(self, contract: EventContract, handler: Handler, policy: Policy, hold: Hold) -> None:
+        self._contract, self._handler, self._policy, self._hold = contract, handler, policy, hold
+        self._threads: DaemonThreads | None = None
+
+    def start(self, concurrency: int, name: str) -> None:
+        """Make the threads that a sync handler runs in, as many as there are calls at a time."""
+        if not self._handler.is_async:
+            self._threads = DaemonThreads(concurrency, name)
+
+    def stop(self) -> None:
+        """Let the threads end after their present call."""
+        if self._threads is not None:
+            self._threads.shutdown()
+
+    async def call(
+        self, delivery: Delivery, slot: asyncio.Task[None], now: float
+    ) -> tuple[Outcome, EventMessage | None]:
+        """Decode an event and call the handler with it.
+
+        Args:
+            delivery: the event.
+            slot: the current task.
+            now: the time of the event loop.
+
+        Returns:
+            What came of it, and the event, if it could be read and had attempts left.
+        """
+        if exhausted(delivery.attempt, self._policy):
+            return Crashed(), None
+        try:
+            message = read(delivery, self._contract)
+        except (UnreadableEvent, InvalidEvent) as error:
+            return Unreadable(error), None
+        self._hold.begin(slot, now)
+        try:
+            if self._threads is None:
+                await self._handler(message)
+            else:
+                await self._call_in_thread(message, self._threads)
+        except asyncio.CancelledError as error:
+            if self._hold.was_overdue(slot):
+                return Failed(HandlerTimeout(self._policy.timeout)), message
+            if slot.cancelling():  # the drain's cancellation, not the handler's own
+                raise
+            return Failed(error), message
+        except (Exception, SystemExit) as error:
+            return Failed(error), message
+        finally:
+            self._hold.end(slot)
+        return HANDLED, message
+
+    async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        try:
+            result = await loop.run_in_executor(threads, lambda: context.run(self._handler, message))
+        except asyncio.CancelledError:
+            threads.replace_one()  # no thread can be ended from outside
+            raise
+        if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
+            await result
+
+
+def read(delivery: Delivery, contract: EventContract) -> EventMessage:
+    """Turn a delivery into the event a handler gets.
+
+    Raises:
+        UnreadableEvent: it is not a CloudEvent of this type.
+        InvalidEvent: its payload does not match the schema.
+    """
+    event = envelope.decode(delivery.body, delivery.headers)
+    if event.type != contract.full_name:
+        raise UnreadableEvent(f"its CloudEvents type is {event.type!r}, expected {contract.full_name!r}")
+    return EventMessage(
+        id=event.id,
+        api_name=contract.api,
+        event_name=contract.event,
+        kwargs=contract.decode(event.data),
+        time=delivery.time if isinstance(event.time, UnsetType) else event.time,
+        source=event.source,
+        attempt=delivery.attempt,
+        trace=event.trace,
+    )

@@ -1,0 +1,166 @@
+"""What objects inside a payload hold beyond what a schema declares: `fire()` refuses it, a listener does not get it.
+
+An object is closed for a producer where its schema declares properties and says nothing of others, whatever
+branch of a choice it takes. A schema is compiled once into a function that visits only objects that may
+hold too much; where there are none, there is no function at all.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lightbus.schema.reference import Node
+from lightbus.schema.validation import pattern_matches
+
+_CHOICES = ("allOf", "anyOf", "oneOf", "dependentSchemas", "dependencies")
+_CLOSING = ("additionalProperties", "unevaluatedProperties")
+
+
+@dataclass(frozen=True, slots=True)
+class Undeclared:
+    """A property that no schema declares.
+
+    Attributes:
+        path: keys and indexes that lead to it.
+        known: what is declared beside it.
+    """
+
+    path: tuple[str | int, ...]
+    known: Sequence[str]
+
+    def below(self, key: str | int) -> Undeclared:
+        """Return it as seen from one step further out."""
+        return Undeclared((key, *self.path), self.known)
+
+
+Finder = Callable[[Any], Iterable[Undeclared]]
+
+
+def undeclared(payload: Node) -> Finder | None:
+    """Compile the search through what a payload holds, the payload itself left out.
+
+    Returns:
+        A function of a valid JSON value, or None where nothing can be found.
+    """
+    return _Compiler().compile((payload,), is_payload=True)
+
+
+def without(value: dict[str, Any], found: Iterable[Undeclared]) -> dict[str, Any]:
+    """Return a copy of a payload without what was found in it."""
+    copied = copy.deepcopy(value)
+    for one in found:
+        holder: Any = copied
+        for step in one.path[:-1]:
+            holder = holder[step]
+        del holder[one.path[-1]]
+    return copied
+
+
+class _Compiler:
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[str, ...], Finder | None] = {}
+
+    def compile(self, nodes: Sequence[Node], *, is_payload: bool = False) -> Finder | None:
+        """Compile the search through values that satisfy some schemas together."""
+        parts = list(_together(nodes))
+        if not parts:
+            return None
+        key = tuple(part.uri for part in parts)
+        if key in self._compiled:
+            return self._compiled[key]
+        made: Finder | None = None
+
+        def later(value: Any) -> Iterable[Undeclared]:  # for values inside that are described as this one
+            return made(value) if made else ()
+
+        self._compiled[key] = later
+        in_object, in_array = self._object(parts, is_payload), self._array(parts)
+
+        def find(value: Any) -> Iterable[Undeclared]:
+            if in_object and isinstance(value, dict):
+                return in_object(value)
+            return in_array(value) if in_array and isinstance(value, list) else ()
+
+        made = self._compiled[key] = find if in_object or in_array else None
+        return made
+
+    def _object(self, parts: Sequence[Node], is_payload: bool) -> Finder | None:
+        declared: dict[str, list[Node]] = {}
+        for part in parts:
+            for name, child in part.children("properties"):
+                declared.setdefault(name, []).append(child)
+        patterns = [pair for part in parts for pair in part.children("patternProperties")]
+        closing = [(part, keyword) for part in parts for keyword in _CLOSING if part.has(keyword)]
+        further = [node for part, keyword in closing if (node := part.get(keyword))]
+        is_open = bool(patterns) or any(node.schema is not False for node in further)
+        declares = any(part.has("properties") for part in parts)
+        is_closed = declares and not is_open and not is_payload
+        names = dict.fromkeys([*declared, *(name for part in parts for name in _required(part))])
+        finders = {}
+        for name, nodes in declared.items():
+            matching = [node for pattern, node in patterns if pattern_matches(pattern, name)]
+            if finder := self.compile([*nodes, *matching]):
+                finders[name] = finder
+        others = [(pattern, self.compile([node])) for pattern, node in patterns]
+        rest = self.compile([node for node in further if isinstance(node.schema, dict)])
+        if not (is_closed or finders or rest or any(finder for _, finder in others)):
+            return None
+
+        def find(value: dict[str, Any]) -> Iterator[Undeclared]:
+            for name, item in value.items():
+                finder: Finder | None
+                if name in names:
+                    finder = finders.get(name)
+                elif is_closed:
+                    yield Undeclared((name,), tuple(names))
+                    continue
+                else:
+                    fitting = (found for pattern, found in others if pattern_matches(pattern, name))
+                    finder = next(fitting, rest)
+                if finder:
+                    yield from (one.below(name) for one in finder(item))
+
+        return find
+
+    def _array(self, parts: Sequence[Node]) -> Finder | None:
+        prefix: dict[int, list[Node]] = {}
+        rest: list[Node] = []
+        for part in parts:
+            is_listed = isinstance(part.schema.get("items"), list)  # up to draft 2019-09
+            for index, child in part.children("items" if is_listed else "prefixItems"):
+                prefix.setdefault(int(index), []).append(child)
+            further = part.get("additionalItems" if is_listed else "items") if part.has("items") else None
+            rest += [further] if further else []
+        finders = {index: self.compile(nodes) for index, nodes in prefix.items()}
+        others = self.compile(rest)
+        if not (others or any(finders.values())):
+            return None
+
+        def find(value: list[Any]) -> Iterator[Undeclared]:
+            for index, item in enumerate(value):
+                if finder := finders.get(index, others):
+                    yield from (one.below(index) for one in finder(item))
+
+        return find
+
+
+def _together(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Yield all schemas that may describe a value: what they refer to, and every branch."""
+    todo: list[Node | None] = list(nodes)
+    seen = set[str]()
+    for here in todo:
+        if here is None or not isinstance(here.schema, dict) or here.uri in seen:
+            continue
+        seen.add(here.uri)
+        yield here
+        todo.append(here.target())
+        todo += [child for keyword in _CHOICES for _, child in here.children(keyword)]
+        todo += [here.get(keyword) for keyword in ("if", "then", "else") if here.has("if")]
+
+
+def _required(node: Node) -> Iterable[str]:
+    required = node.schema["required"] if node.has("required") else ()
+    return required if isinstance(required, list) else ()

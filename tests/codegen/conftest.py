@@ -1,0 +1,33 @@
+"""Fixtures of the generator's tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.codegen.cases import PACKAGE
+
+
+def _forget(package: str) -> dict[str, ModuleType]:
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == package}
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose packages can be imported, and are forgotten afterwards.
+
+    The example's own client has the name of the golden packages; it steps aside meanwhile.
+    """
+    monkeypatch.syspath_prepend(tmp_path)
+    examples = _forget(PACKAGE)
+    before = set(sys.modules)
+    yield tmp_path
+    _forget(PACKAGE)
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+    sys.modules.update(examples)

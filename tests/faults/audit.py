@@ -1,0 +1,84 @@
+"""What became of every event of a torture run. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Fired:
+    """What producers were told, by event id.
+
+    Attributes:
+        acknowledged: confirmed as stored.
+        unknown: not confirmed, so perhaps stored.
+        refused: certainly not stored.
+    """
+
+    acknowledged: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one listener owes an answer for.
+
+    Attributes:
+        handled: events whose handler came to its end.
+        duplicated: of these, handled more than once.
+        dead: events in the dead letters.
+        lost: events that are stored, or said to be, and neither handled nor in the dead letters.
+    """
+
+    handled: int
+    duplicated: int
+    dead: int
+    lost: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The outcome of a run.
+
+    Attributes:
+        fired: what producers were told.
+        stored: how many events the stream holds. stored_twice: of these, more than once.
+        accounts: by listener.
+    """
+
+    fired: Fired
+    stored: int
+    stored_twice: int
+    accounts: Mapping[str, Account]
+
+    @property
+    def lost(self) -> int:
+        """How many deliveries are missing, all listeners together."""
+        return sum(len(account.lost) for account in self.accounts.values())
+
+
+def audit(
+    fired: Fired, stored: Counter[str], handled: Mapping[str, Counter[str]], dead: Mapping[str, Set[str]]
+) -> Audit:
+    """Compare what was promised with what happened.
+
+    Args:
+        fired: what producers were told.
+        stored: how often each event stands in the stream.
+        handled: how often each listener came to the end with each event.
+        dead: the events each listener has in the dead letters, with a reason.
+    """
+    owed = fired.acknowledged | set(stored)
+    accounts = {
+        listener: Account(
+            handled=len(ended),
+            duplicated=sum(times > 1 for times in ended.values()),
+            dead=len(dead[listener]),
+            lost=frozenset(owed - set(ended) - dead[listener]),
+        )
+        for listener, ended in handled.items()
+    }
+    return Audit(fired, len(stored), sum(times > 1 for times in stored.values()), accounts)

@@ -1,0 +1,97 @@
+"""The service whose processes the fault tests start, pause and kill: `lightbus run --bus tests.faults.service`.
+
+Its handlers do what an event orders and write down that they did. `LEDGER` names the file they append to,
+`LISTENERS` holds the options of each listener in JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightbus
+from lightbus import Backoff, EventMessage
+from tests.faults.jobs import JobApi
+
+_POLL = 0.02  # seconds between two looks for the file a handler waits for
+
+_ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+bus = lightbus.create(service_name="worker", apis=[JobApi], grace=float(os.environ.get("GRACE", "30")))
+
+
+def note(kind: str, listener: str, event: EventMessage) -> None:
+    """Append a whole line at once, so that those of many processes never mix."""
+    line = {
+        "kind": kind,
+        "listener": listener,
+        "id": event.id,
+        "number": event.kwargs["number"],
+        "attempt": event.attempt,
+        "pid": os.getpid(),
+        "at": time.monotonic(),
+    }
+    os.write(_ledger, json.dumps(line).encode() + b"\n")
+
+
+def obey(event: EventMessage, order: str) -> float:
+    """Carry an order out, but for the time it takes, which is returned in seconds."""
+    word, _, argument = order.partition(":")
+    if word == "raise" and event.attempt <= int(argument or 1_000):
+        raise ValueError("as ordered")
+    if word == "die":
+        os._exit(1)
+    return float(argument) if word == "slow" else 0.0
+
+
+async def opened(gate: str) -> None:
+    """Wait for a file."""
+    while True:
+        if exists(gate):
+            return
+        await asyncio.sleep(_POLL)
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file."""
+    return Path(path).exists()
+
+
+def async_handler(listener: str) -> Callable[..., Any]:
+    """Make the handler of a listener."""
+
+    async def handle(event: EventMessage, number: int, order: str) -> None:
+        note("begin", listener, event)
+        await asyncio.sleep(obey(event, order))
+        word, _, argument = order.partition(":")
+        if word in ("hold", "follow"):
+            await opened(argument)
+        if word == "follow":
+            await bus.job.followed.fire_async(number=number)
+        note("end", listener, event)
+
+    return handle
+
+
+def sync_handler(listener: str) -> Callable[..., Any]:
+    """Make the handler of a listener that runs in threads; it knows no order to wait for a file."""
+
+    def handle(event: EventMessage, number: int, order: str) -> None:
+        note("begin", listener, event)
+        time.sleep(obey(event, order))
+        note("end", listener, event)
+
+    return handle
+
+
+def before_server_start() -> None:
+    for name, options in json.loads(os.environ["LISTENERS"]).items():
+        make = sync_handler if options.pop("sync", False) else async_handler
+        if (backoff := options.pop("backoff", None)) is not None:
+            options["backoff"] = Backoff(**backoff)
+        bus.job.wanted.listen(make(name), listener_name=name, **options)

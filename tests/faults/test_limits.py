@@ -1,0 +1,68 @@
+"""What a server refuses is told before it is sent, or at once (scenarios 18 and 19)."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import lightbus
+from lightbus import Api, Event, EventTooLarge, PermissionDenied, PublishFailed
+from lightbus.testing import NatsServer
+from tests.faults.conftest import Open
+from tests.faults.jobs import JobApi
+from tests.faults.proxy import Proxy
+from tests.faults.state import count
+from tests.faults.waiting import BOUND
+
+
+async def test_s18_an_event_of_exactly_the_limit_goes_and_one_byte_more_is_refused(
+    server: NatsServer, producer: Open, proxy: Proxy
+) -> None:
+    """nats-py does not count headers, and the server hangs up for good on what is too large."""
+    bus = producer(proxy.url)
+    size = 1024 * 1024
+    with pytest.raises(EventTooLarge) as caught:
+        await bus.job.wanted.fire_async(number=1, order="x" * size)
+    fits = size - (caught.value.size - caught.value.limit)
+    with pytest.raises(EventTooLarge):
+        await bus.job.wanted.fire_async(number=1, order="x" * (fits + 1))
+    await bus.job.wanted.fire_async(number=1, order="x" * fits)
+    assert await count(server.url) == 1
+    assert proxy.connections == 1
+
+
+async def test_s18_a_subject_that_is_too_long_is_refused(server: NatsServer, proxy: Proxy) -> None:
+    class LongApi(Api):
+        locals()["e" * 5000] = Event()
+        short = Event()
+
+        class Meta:
+            name = "long"
+
+    async with lightbus.create(url=proxy.url, apis=[LongApi], timeout=BOUND) as bus:
+        with pytest.raises(PublishFailed, match="longer than 1024 characters"):
+            await getattr(bus.long, "e" * 5000).fire_async()
+        await bus.long.short.fire_async()
+    assert proxy.connections == 1
+
+
+DENIED = """
+authorization { users = [
+  { user: admin, password: x }
+  { user: producer, password: x, permissions: { publish: { deny: ["lightbus.job.wanted"] } } }
+] }
+"""
+
+
+async def test_s19_what_the_server_denies_fails_at_once() -> None:
+    """The server says so beside the event, which gets no answer; waiting for one would take the whole timeout."""
+    with NatsServer(config=DENIED) as server:
+        url = server.url.replace("//", "//producer:x@")
+        async with lightbus.create(url=url, apis=[JobApi], timeout=BOUND) as bus:
+            for _ in range(2):
+                fired = time.monotonic()
+                with pytest.raises(PermissionDenied, match=r"denies publishing to 'lightbus\.job\.wanted'"):
+                    await bus.job.wanted.fire_async(number=1)
+                assert time.monotonic() - fired < BOUND / 10
+            await bus.job.followed.fire_async(number=1)

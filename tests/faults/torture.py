@@ -1,0 +1,309 @@
+"""Producers and workers under random faults, and an audit at the end: `make torture SECONDS=600 SEED=7`.
+
+The seed decides which faults come when, and what the events order their handlers to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+import lightbus
+from lightbus import DynamicBus, PublishFailed, PublishUnknown
+from lightbus.errors import TransportError
+from lightbus.jetstream import directget
+from lightbus.testing import NatsServer
+from tests.cli.kit import Command
+from tests.conformance.kits import look_into
+from tests.faults.audit import Audit, Fired, audit
+from tests.faults.jobs import JobApi
+from tests.faults.ledger import Ledger
+from tests.faults.proxy import Proxy
+from tests.faults.servers import pause, resume
+from tests.faults.state import STREAM, dead_letters, durable_of, until_settled
+from tests.faults.workers import Workers
+
+LISTENERS = {
+    "many": {"concurrency": 8},
+    "threads": {"concurrency": 4, "sync": True},
+    "single": {"concurrency": 1},
+}
+OPTIONS = {"ack_wait": 2.0, "retries": 3, "backoff": {"first": 0.1, "limit": 1.0}}
+CREW = 3  # worker processes, of which the last does without the proxy
+PRODUCERS = 3  # likewise
+RATE = 20.0  # events a second of each
+TIMEOUT = 2.0  # seconds a fire may take, so that some end without an answer
+SETTLING = 180.0  # seconds the end may take, retries included
+FAULTS = {  # and how likely they are
+    "server killed": 3,
+    "server paused": 2,
+    "worker killed": 4,
+    "worker stopped": 2,
+    "worker paused": 3,
+    "wire cut": 4,
+    "wire blocked": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong.
+
+    Attributes:
+        kind: one of `FAULTS`.
+        at: seconds from the start. lasts: seconds until it is over.
+        worker: which one, where it hits a worker.
+    """
+
+    kind: str
+    at: float
+    lasts: float
+    worker: int
+
+
+def plan(seed: int, seconds: float) -> list[Fault]:
+    """Draw the faults of a run, one after another."""
+    chance = random.Random(seed)
+    faults: list[Fault] = []
+    now = 2.0
+    while now < seconds:
+        (kind,) = chance.choices(list(FAULTS), list(FAULTS.values()))
+        fault = Fault(kind, now, chance.uniform(0.1, 3.0), chance.randrange(CREW))
+        faults.append(fault)
+        now += fault.lasts + chance.uniform(0.1, 2.0)
+    return faults
+
+
+def order(chance: random.Random) -> str:
+    """Draw what an event's handlers are to do."""
+    drawn = chance.random()
+    if drawn < 0.0005:
+        return "die"
+    if drawn < 0.01:
+        return "raise"
+    if drawn < 0.04:
+        return f"raise:{chance.randint(1, 3)}"
+    if drawn < 0.10:
+        return f"slow:{chance.uniform(0.05, 0.5):.2f}"
+    return "work"
+
+
+class Crew:
+    """Worker processes, started again whenever one ends."""
+
+    def __init__(self, start: Callable[[int], Command]) -> None:
+        self._start = start
+        self._crew = [start(number) for number in range(CREW)]
+        self.restarts = 0
+
+    def signal(self, worker: int, number: signal.Signals) -> None:
+        """Send one of them a signal."""
+        self._crew[worker].signal(number)
+
+    async def keep(self) -> None:
+        """Start those anew that end."""
+        while True:
+            await asyncio.sleep(0.1)
+            for number, worker in enumerate(self._crew):
+                if worker.has_ended:
+                    self._crew[number] = self._start(number)
+                    self.restarts += 1
+
+    async def stop(self) -> list[int]:
+        """Ask all to stop, and return their exit codes."""
+        for worker in self._crew:
+            worker.signal(signal.SIGTERM)
+        return [await asyncio.to_thread(worker.end) for worker in self._crew]
+
+
+class Torture:
+    """One run.
+
+    Args:
+        folder: an empty one for the ledger.
+        seed: decides what happens. seconds: how long it goes on.
+        progress: called with the seconds gone by and a word on what goes on.
+    """
+
+    def __init__(
+        self, folder: Path, seed: int, seconds: float, progress: Callable[[float, str], None]
+    ) -> None:
+        self._seed, self._seconds, self._progress = seed, seconds, progress
+        self._ledger = Ledger(folder / "ledger")
+        self._folder = folder
+        self._fired = Fired()
+        self._over = asyncio.Event()
+        self.faults: Counter[str] = Counter()
+
+    async def run(self) -> Audit:
+        """Go through with it and return the outcome."""
+        with ExitStack() as stack:
+            server = stack.enter_context(NatsServer())
+            proxy = stack.enter_context(Proxy(int(server.url.rpartition(":")[2])))
+            workers = Workers(server.url, self._ledger, self._folder)
+            stack.callback(workers.clean_up)
+            listeners: dict[str, Any] = {name: {**OPTIONS, **options} for name, options in LISTENERS.items()}
+            crew = Crew(
+                lambda number: workers.start(url="" if number == CREW - 1 else proxy.url, **listeners)
+            )
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(crew.keep())
+                for number in range(PRODUCERS):
+                    url = server.url if number == PRODUCERS - 1 else proxy.url
+                    group.create_task(self._produce(number, url))
+                await self._torment(server, proxy, crew)
+                self._over.set()
+                self._progress(self._seconds, "settling")
+                await until_settled(server.url, *LISTENERS, bound=SETTLING)
+                keeping.cancel()
+            assert await crew.stop() == [0] * CREW
+            self.faults["worker started again"] = crew.restarts
+            return await self._audit(server.url)
+
+    async def _produce(self, producer: int, url: str) -> None:
+        chance = random.Random(f"{self._seed}/{producer}")
+        number = producer
+        async with (
+            lightbus.create(url=url, service_name="producer", apis=[JobApi], timeout=TIMEOUT) as bus,
+            asyncio.TaskGroup() as group,
+        ):
+            while not self._over.is_set():
+                group.create_task(self._fire(bus, number, order(chance)))
+                number += PRODUCERS
+                await asyncio.sleep(chance.expovariate(RATE))
+
+    async def _fire(self, bus: DynamicBus, number: int, wanted: str) -> None:
+        try:
+            event = await bus.job.wanted.fire_async(number=number, order=wanted)
+        except PublishUnknown as error:
+            self._fired.unknown.add(error.event_id)
+        except PublishFailed as error:
+            self._fired.refused.add(error.event_id)
+        except TransportError:  # it was never connected
+            self._fired.refused.add(f"number {number}")
+        else:
+            self._fired.acknowledged.add(event.id)
+
+    async def _torment(self, server: NatsServer, proxy: Proxy, crew: Crew) -> None:
+        start = time.monotonic()
+        for fault in plan(self._seed, self._seconds):
+            await asyncio.sleep(start + fault.at - time.monotonic())
+            self._progress(fault.at, fault.kind)
+            self.faults[fault.kind] += 1
+            await self._suffer(fault, server, proxy, crew)
+        await asyncio.sleep(start + self._seconds - time.monotonic())
+
+    async def _suffer(self, fault: Fault, server: NatsServer, proxy: Proxy, crew: Crew) -> None:
+        match fault.kind:
+            case "server killed":
+                server.kill()
+                await asyncio.sleep(fault.lasts)
+                await asyncio.to_thread(server.start)
+            case "server paused":
+                pause(server)
+                await asyncio.sleep(fault.lasts)
+                resume(server)
+            case "worker killed":
+                crew.signal(fault.worker, signal.SIGKILL)
+            case "worker stopped":
+                crew.signal(fault.worker, signal.SIGTERM)
+            case "worker paused":
+                crew.signal(fault.worker, signal.SIGSTOP)
+                await asyncio.sleep(fault.lasts)
+                crew.signal(fault.worker, signal.SIGCONT)
+            case "wire cut":
+                proxy.cut()
+            case "wire blocked":
+                proxy.block()
+                await asyncio.sleep(fault.lasts)
+                proxy.unblock()
+
+    async def _audit(self, url: str) -> Audit:
+        stored: Counter[str] = Counter()
+        async with look_into(url) as server:
+            state = (await server.api(f"STREAM.INFO.{STREAM}"))["state"]
+            messages = directget.messages(
+                server, STREAM, "lightbus.job.*", state["first_seq"], state["last_seq"]
+            )
+            async for message in messages:
+                stored[message.headers["Nats-Msg-Id"]] += 1
+        handled: dict[str, Counter[str]] = {name: Counter() for name in LISTENERS}
+        for entry in self._ledger.entries:
+            if entry.kind == "end":
+                handled[entry.listener][entry.id] += 1
+        dead: dict[str, set[str]] = {name: set() for name in LISTENERS}
+        listener_of = {durable_of(name): name for name in LISTENERS}
+        for letter in await dead_letters(url):
+            if letter.failure.reason:
+                dead[listener_of[letter.place.listener]].add(letter.event_id)
+        return audit(self._fired, stored, handled, dead)
+
+
+def show(console: Console, outcome: Audit, faults: Counter[str], seed: int, seconds: float) -> None:
+    """Print the outcome as tables."""
+    fired = outcome.fired
+    counts = {
+        "fired": len(fired.acknowledged) + len(fired.unknown) + len(fired.refused),
+        "acknowledged": len(fired.acknowledged),
+        "unknown": len(fired.unknown),
+        "refused": len(fired.refused),
+        "stored": outcome.stored,
+        "stored twice": outcome.stored_twice,
+    }
+    events = Table(*counts, title=f"Torture of {seconds:g} s, seed {seed}", title_justify="left")
+    events.add_row(*(f"{count:,}" for count in counts.values()))
+    listeners = Table("listener", "handled", "duplicated", "dead-lettered", "lost")
+    for name, account in outcome.accounts.items():
+        numbers = (account.handled, account.duplicated, account.dead, len(account.lost))
+        listeners.add_row(name, *(f"{number:,}" for number in numbers))
+    happened = Table("fault", "times")
+    for kind, times in sorted(faults.items()):
+        happened.add_row(kind, f"{times:,}")
+    for table in (events, happened, listeners):
+        console.print(table)
+    for name, account in outcome.accounts.items():
+        for event_id in sorted(account.lost):
+            console.print(f"lost by {name}: {event_id}")
+
+
+@contextmanager
+def bar(seconds: float) -> Iterator[Callable[[float, str], None]]:
+    """Show progress on a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("starting", total=seconds)
+        yield lambda done, what: progress.update(task, completed=done, description=what)
+
+
+@click.command()
+@click.option("--seconds", default=60.0, show_default=True, help="How long faults go on.")
+@click.option("--seed", type=int, help="Of an earlier run, to have the same faults again.")
+def main(seconds: float, seed: int | None) -> None:
+    """Torture the bus, and exit with 1 when an event was lost."""
+    logging.getLogger("lightbus").addHandler(logging.NullHandler())  # its warnings are what is asked for
+    chosen = random.randrange(1_000_000) if seed is None else seed
+    with tempfile.TemporaryDirectory(prefix="lightbus-torture-") as folder, bar(seconds) as progress:
+        torture = Torture(Path(folder), chosen, seconds, progress)
+        outcome = asyncio.run(torture.run())
+    show(Console(), outcome, torture.faults, chosen, seconds)
+    sys.exit(1 if outcome.lost else 0)
+
+
+if __name__ == "__main__":
+    main()
