@@ -23,7 +23,7 @@ _RESERVED_APIS = {"close", "close_async", "wait", "wait_async"}
 _STREAMS_OF_OURS = {"dead.letters", "dead.letters.replays"}  # API names that would share a stream with them
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(
-    r"[^.]+\.(?P<stream>[^.]+)\.(?P<listener>[^.]+)\.(?P<sequence>[1-9]\d{0,18})\.(?P<stored>\d{1,17})"
+    r"[^.]+\.(?P<stream>[^.]+)\.(?P<listener>[^.]+)\.(?P<sequence>\d{1,19})\.(?P<stored>\d{1,17})"
     r"(?:\.(?P<number>[1-9]\d{0,18}))?",
     re.ASCII,
 )
