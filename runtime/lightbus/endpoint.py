@@ -76,6 +76,11 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
     def _contract(self) -> EventContract:
         return self._source.contract(self._event)
 
+    @functools.cached_property
+    def _fields(self) -> list[tuple[str, str]]:
+        """Wire name and attribute of each property of a payload object."""
+        return [(parameter.wire, parameter.name) for parameter in self._contract.parameters]
+
     def _warn_if_deprecated(self) -> None:
         """Warn whoever called the method that calls this."""
         if self._contract.deprecated:
@@ -132,7 +137,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         if self._payload is None or not isinstance(event, self._payload):  # type: ignore[arg-type]
             wanted = getattr(self._payload, "__name__", "mapping")
             raise UsageError(f"fire_many() of {contract.full_name} takes {wanted} objects, not {event!r}")
-        arguments = {parameter.wire: getattr(event, parameter.name) for parameter in contract.parameters}
+        arguments = {wire: getattr(event, name) for wire, name in self._fields}
         if contract.more:
             arguments.update(self._by_wire_name(getattr(event, contract.more)))
         return arguments

@@ -5,7 +5,7 @@ worker starts with none, and with slow handlers it stays there. But a listener t
 spends most of its time on round trips, so with fast handlers it asks ahead: for what its handlers clear in a
 moment, as measured.
 
-    grows      by one with every event, so that it doubles with every round
+    grows      with every event, by one and a quarter of what it is
     limit      what the handlers clear in a quarter of a second, or of `ack_wait` if that is less; 1,000 events
     falls      at once to what a slow event says; it takes several fast ones to believe in speed again
 """
@@ -43,7 +43,7 @@ class Prefetch:
             self._average = seconds
         else:
             self._average += (seconds - self._average) * _WEIGHT
-        grown = min(self.ahead + 1, _MOST)
+        grown = min(self.ahead + self.ahead // 4 + 1, _MOST)
         if grown * self._average > self._work:
             grown = int(self._work / self._average)
         self.ahead = grown

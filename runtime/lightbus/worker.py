@@ -23,6 +23,7 @@ from lightbus.logs import log
 from lightbus.prefetch import Prefetch
 from lightbus.schema import EventContract
 from lightbus.settle import (
+    ACK,
     HANDLED,
     Ack,
     DeadLetter,
@@ -240,8 +241,9 @@ class Worker:
             outcome, message = known, None  # only its dead letter is missing
         else:
             outcome, message = await self._caller.call(delivery, slot, now)
-        decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
-        if outcome is not HANDLED:
+        decision: Decision = ACK
+        if outcome is not HANDLED:  # whose decision the table has, too
+            decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
             self._report(outcome, decision, message, delivery)
         if isinstance(decision, Shutdown):
             await self._take_no_more()  # or the event that is given back would come here again

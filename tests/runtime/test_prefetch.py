@@ -19,8 +19,8 @@ def test_a_worker_starts_with_its_free_slots_only() -> None:
     assert Prefetch(concurrency=4, ack_wait=30).ahead == 0
 
 
-def test_it_grows_by_one_with_every_event() -> None:
-    assert [after(Prefetch(1, 30), 0.00001, events) for events in (1, 2, 10)] == [1, 2, 10]
+def test_it_grows_with_every_event() -> None:
+    assert [after(Prefetch(1, 30), 0.00001, events) for events in (1, 2, 5, 10, 40)] == [1, 2, 6, 23, 1000]
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,10 @@ class EventContract:
         if not _JSON_SCALARS.issuperset(map(type, data.values())) and is_too_deep(data):
             raise self._invalid([Problem("", f"the payload {_TOO_DEEP}", "depth")])
         try:
-            if not self._written.is_valid(data):
+            if self._written.is_valid(data):
+                if self._is_simple and data.keys() == self._names.keys():
+                    return data
+            else:
                 data = self._declared(data)
             if self._search and (extra := list(self._search(data))):
                 data = without(data, extra)
@@ -271,6 +274,11 @@ class EventContract:
     def _whole(self) -> Converter | None:
         """What makes Python values of the whole payload, where its properties alone do not tell how."""
         return conversion([self._node]) if self._is_varied and self._given_converters is None else None
+
+    @cached_property
+    def _is_simple(self) -> bool:
+        """Whether a payload with all its properties, and no others, is what a handler gets."""
+        return not (self._is_renamed or self._search or self._whole or self._converters)
 
     @property
     def _is_varied(self) -> bool:
