@@ -147,7 +147,19 @@ def test_bytes_are_cut_as_nats_py_cuts_them_however_they_arrive(stream: bytes, p
     asyncio.run(parse())
 
 
-@pytest.mark.parametrize("line", [b"MSG a", b"MSG a b c", b"HMSG a 1 x 5", b"MSG a 1 -", b"MSG"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"MSG a",
+        b"MSG a b c",
+        b"HMSG a 1 x 5",
+        b"MSG a 1 -",
+        b"MSG",
+        b"MSG a 1 -5",
+        b"HMSG a 1 9 5",
+        b"HMSG a 1 -9 5",
+    ],
+)
 async def test_a_malformed_line_is_an_error_of_the_protocol(line: bytes) -> None:
     with pytest.raises(ProtocolError):
         await EventParser(Heard(), lambda *_: True).parse(line + b"\r\n")
