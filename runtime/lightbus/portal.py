@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 from lightbus.errors import BusClosed
+from lightbus.loops import new_loop
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class Portal:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._thread: threading.Thread | None = None
         if loop is None:
-            loop = asyncio.new_event_loop()
+            loop = new_loop()
             self._thread = threading.Thread(target=self._run, args=(loop,), name="lightbus", daemon=True)
             self._thread.start()
         self.loop = loop

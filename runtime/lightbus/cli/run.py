@@ -17,6 +17,7 @@ from lightbus.cli.loading import find_bus, load_module
 from lightbus.cli.signals import first_signal, unless
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
 from lightbus.factory import Host, host_buses
+from lightbus.loops import new_loop
 from lightbus.session import Settings
 from lightbus.transport import Provision
 
@@ -47,7 +48,8 @@ def run_service(module_name: str, service_name: str | None, provision: Provision
     module = load_module(module_name)
     bus = find_bus(module)
     log.info("lightbus %s, %s", importlib.metadata.version("lightbus-nats"), _introduce(bus._settings))
-    return asyncio.run(_serve(module, host.buses))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(_serve(module, host.buses))
 
 
 def _introduce(settings: Settings) -> str:

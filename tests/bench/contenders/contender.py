@@ -94,6 +94,8 @@ def serve(roles: Dict[str, Callable[..., Role]]) -> None:  # noqa: UP006
             import uvloop  # pyright: ignore[reportMissingImports] - only where it is measured
 
             uvloop.install()
+        else:
+            sys.modules["uvloop"] = None  # type: ignore[assignment]  # as if it were not installed
         role = roles[sys.argv[1]](**settings)
         if role.blocking:
             _serve_blocking(role, say)
