@@ -259,7 +259,12 @@ def test_a_running_handler_finishes_and_is_acknowledged(
     service.wait_for("stopped")
     assert service.end() == 0
     assert durable(on_server, prefix, "mailer-welcome")["ack_floor"]["stream_seq"] == 1
-    start("run").wait_for("handling bob")  # never taken, or given back: nobody waits for ack_wait
+    following = start("run")
+    following.wait_for("handling bob")  # never taken, or given back: nobody waits for ack_wait
+    following.release()
+    following.wait_for("handled bob")
+    following.signal(signal.SIGTERM)
+    assert following.end() == 0
     assert "handling bob" not in service.output
 
 

@@ -164,12 +164,16 @@ class Torture:
             )
             async with asyncio.TaskGroup() as group:
                 keeping = group.create_task(crew.keep())
-                for number in range(PRODUCERS):
-                    url = server.url if number == PRODUCERS - 1 else proxy.url
-                    group.create_task(self._produce(number, url))
+                producing = [
+                    group.create_task(
+                        self._produce(number, server.url if number == PRODUCERS - 1 else proxy.url)
+                    )
+                    for number in range(PRODUCERS)
+                ]
                 await self._torment(server, proxy, crew)
                 self._over.set()
                 self._progress(self._seconds, "settling")
+                await asyncio.wait(producing)  # a fire may still be stored until it has its outcome
                 await until_settled(server.url, *LISTENERS, bound=SETTLING)
                 keeping.cancel()
             assert await crew.stop() == [0] * CREW
