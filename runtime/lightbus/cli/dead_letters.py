@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lightbus import naming
+from lightbus.cli.where import Command, decorated, where_and_how
 
 if TYPE_CHECKING:
     from lightbus.deadletter import Filter
@@ -54,43 +54,9 @@ class _Moment(click.ParamType[datetime]):
         return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-Command = Callable[..., None]
-
-
-def _decorated(command: Command, *decorators: Callable[[Command], Command]) -> Command:
-    for decorator in reversed(decorators):
-        command = decorator(command)
-    return command
-
-
-def _where_and_how(command: Command) -> Command:
-    """Add the options that say where the dead letters are and how to answer."""
-    return _decorated(
-        command,
-        click.option(
-            "--url", help="Address of the NATS server.  [default: NATS_URL, else the NATS context in use]"
-        ),
-        click.option(
-            "--prefix",
-            default=naming.DEFAULT_PREFIX,
-            show_default=True,
-            metavar="NAME",
-            help="Prefix of the bus's streams.",
-        ),
-        click.option(
-            "--format",
-            "format_",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            show_default=True,
-            help="json writes one object a line.",
-        ),
-    )
-
-
 def _filters(command: Command) -> Command:
     """Add the options that say which dead letters are meant; several must all hold."""
-    return _decorated(
+    return decorated(
         command,
         click.argument("which", nargs=-1, metavar="[NUMBER|ID]..."),
         click.option("--listener", default="", metavar="NAME", help="Of this listener, as mailer-welcome."),
@@ -150,7 +116,7 @@ def dead_letters() -> None:
 @_filters
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The latest N only.")
 @click.option("--summary", is_flag=True, help="Count failures of the same kind.")
-@_where_and_how
+@where_and_how
 def list_(limit: int | None, summary: bool, **options: Any) -> None:
     """List dead letters, the latest last."""
     from lightbus.cli.letterbox import list_letters
@@ -160,7 +126,7 @@ def list_(limit: int | None, summary: bool, **options: Any) -> None:
 
 @dead_letters.command()
 @click.argument("which", metavar="NUMBER|ID")
-@_where_and_how
+@where_and_how
 def show(which: str, **options: Any) -> None:
     """Show a dead letter whole, with its event.
 
@@ -176,7 +142,7 @@ def show(which: str, **options: Any) -> None:
 @_ALL
 @_DRY_RUN
 @click.option("--no-wait", is_flag=True, help="Do not wait for the listeners.")
-@_where_and_how
+@where_and_how
 def replay(everything: bool, dry_run: bool, no_wait: bool, **options: Any) -> None:
     """Send dead letters to their listeners again.
 
@@ -196,7 +162,7 @@ def replay(everything: bool, dry_run: bool, no_wait: bool, **options: Any) -> No
 @_ALL
 @_DRY_RUN
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_where_and_how
+@where_and_how
 def discard(everything: bool, dry_run: bool, yes: bool, **options: Any) -> None:
     """Remove dead letters for good."""
     target = _target(**options)

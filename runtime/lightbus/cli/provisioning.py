@@ -11,6 +11,7 @@ import click
 
 from lightbus import naming
 from lightbus.cli.console import print_error
+from lightbus.cli.where import where_and_how
 from lightbus.errors import LightbusError
 
 _ERROR = 2  # exit code when there is no answer, as 1 is one of the answers
@@ -97,22 +98,7 @@ def apply(yes: bool, destroy: bool, **options: Any) -> None:
 
 
 @click.command()
-@click.option("--url", help="Address of the NATS server.  [default: NATS_URL, else the NATS context in use]")
-@click.option(
-    "--prefix",
-    default=naming.DEFAULT_PREFIX,
-    show_default=True,
-    metavar="NAME",
-    help="Prefix of the bus's streams.",
-)
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json writes one object a line.",
-)
+@where_and_how
 def status(url: str | None, prefix: str, format_: str) -> None:
     """Show streams and listeners as the server has them.
 
