@@ -19,6 +19,9 @@ settings.register_profile("default", derandomize=True, deadline=None)
 settings.register_profile("nightly", max_examples=3_000, deadline=None, print_blob=True)
 settings.load_profile("default")
 
+# Commands run as on most machines, where Python keeps bytecode beside the source
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many malformed messages the flood has; `make flood` sends many more."""

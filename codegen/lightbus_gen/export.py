@@ -123,9 +123,15 @@ def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def _importing_from(root: Path) -> Iterator[None]:
-    """Put a folder first on `sys.path` for a while."""
+    """Put a folder first on `sys.path` for a while, and leave no bytecode in it.
+
+    Python takes bytecode for current when the source has the same size and second of its last change: the next
+    run would not see an edit made quickly after this one.
+    """
+    wrote_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, str(root))
     try:
         yield
     finally:
         sys.path.remove(str(root))
+        sys.dont_write_bytecode = wrote_none

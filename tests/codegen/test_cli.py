@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def test_a_second_run_changes_nothing(current: Project) -> None:
     ran = current.run()
     assert ran.returncode == 0
     assert ran.stdout.startswith("5 unchanged in ")
+
+
+def test_an_edit_of_the_same_size_in_the_same_second_is_seen(current: Project) -> None:
+    definition = current.folder / "shop_bus.py"
+    os.utime(definition, (0, 0))
+    assert current.run().stdout.startswith("5 unchanged in ")
+    current.write("shop_bus.py", API.replace('"count"', '"total"'))
+    os.utime(definition, (0, 0))
+    assert current.run().stdout.splitlines()[-1].startswith("4 changed, 1 unchanged in ")
+
+
+def test_no_bytecode_is_left_beside_definitions(current: Project) -> None:
+    assert current.run().returncode == 0
+    assert not list(current.folder.rglob("*.pyc"))
 
 
 def test_check_of_current_files_is_clean(current: Project) -> None:
