@@ -23,6 +23,8 @@ class Stub:
         self.left = 0
         self.all_taken = asyncio.Event()
 
+    trouble = ""
+
     async def connect(self) -> None: ...
 
     async def close(self) -> None: ...
