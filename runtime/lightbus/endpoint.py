@@ -252,7 +252,12 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     def named(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> Mapping[str, object]:
         return endpoint._contract.by_python_name(kwargs) if takes_more else kwargs
 
-    def check(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> None:
+    def check(endpoint: EventEndpoint[Any, Any], args: object, kwargs: Mapping[str, object]) -> None:
+        if args:
+            contract = endpoint._contract
+            raise TypeError(
+                f"{contract.full_name} takes keyword, not positional, arguments: {contract.signature}"
+            )
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
 
@@ -266,7 +271,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 work = method(self, *args, **given)  # a coroutine, which has not begun to run
             except TypeError:
-                check(self, given)
+                check(self, args, given)
                 raise
             return await work
 
@@ -276,7 +281,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: EventEndpoint[Any, Any], /, *args: object, **kwargs: object) -> object:
         self._warn_if_deprecated()
         given = named(self, kwargs)
-        check(self, given)
+        check(self, args, given)
         return method(self, *args, **given)
 
     return call
