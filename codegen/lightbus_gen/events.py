@@ -204,7 +204,8 @@ def _other_names() -> Iterator[str]:
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:
     """Write a parameter for each place it stands in."""
-    name, outside, inside = parameter.name, pytypes.spell(type_), pytypes.spell(type_, renamed)
+    name, outside = parameter.name, pytypes.spell(type_)
+    inside = pytypes.spell(type_, renamed) if renamed else outside
     unset = f"{renamed.get('UnsetType', 'UnsetType')} = {renamed.get('UNSET', 'UNSET')}"
     if parameter.required:
         attribute, argument = f"{name}: {inside}", f"{name}: {outside}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from lightbus_gen import ir, tree
 from lightbus_gen.bundle import Bundler
@@ -20,6 +21,8 @@ from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.spread import spread
 from lightbus_gen.text import first_sentence, plain
 
+_Made = TypeVar("_Made")
+
 _OF_EVENTS = (
     *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar")),
     Name("EventMessage", "lightbus"),
@@ -29,15 +32,23 @@ _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functo
 
 
 def lower(
-    sources: Sources, package: str, report: Report, distribution: Distribution | None = None
-) -> ir.Package:
+    sources: Sources,
+    package: str,
+    report: Report,
+    finish: Callable[[ir.Module], _Made],
+    distribution: Distribution | None = None,
+) -> tuple[ir.Package, dict[str, _Made]]:
     """Decide everything about a generated package.
 
     Args:
         sources: what was loaded.
         package: import name of the package.
         report: takes the problems found.
+        finish: makes something of a module, in the process that lowered it, which has others beside it where there is much to do.
         distribution: what the package is installed as, if anything.
+
+    Returns:
+        The package, and what was made of each module, by the module's name.
 
     Raises:
         InputError: there are problems; all that were found.
@@ -53,26 +64,31 @@ def lower(
         faulty = _faulty_places(sources, library, report)
         apis = tuple(_sound(api, faulty, bundler) for api in apis)
     about = {api.name: first_sentence(api.description) for api in apis}
-    lowered = spread(lambda api: _lower_api(api, about, bundler, library), apis, lambda api: len(api.events))
-    for _, _, problems in lowered:
+
+    def lowered(api: ApiSource) -> tuple[_Made, str, list[Problem]]:
+        problems, text = Report(), bundler.document_text(api)
+        return finish(_module(api, about, text, library, problems)), text, problems.problems
+
+    results = spread(lowered, apis, lambda api: len(api.events))
+    for _, _, problems in results:
         report.problems += problems
     report.check()
-    modules = tuple(module for module, _, _ in lowered)
-    texts = {module.api: text for module, text, _ in lowered}
+    made = {tree.module_name(api.name): one for api, (one, _, _) in zip(apis, results, strict=True)}
+    texts = {api.name: text for api, (_, text, _) in zip(apis, results, strict=True)}
     children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
-    return ir.Package(
+    whole = ir.Package(
         name=package,
         origin=plain(sources.root),
         sha256=_sha256("".join(texts.values())),
         doc="Typed bus: `lightbus.create(Bus)`.",
-        modules=modules,
         namespaces=namespaces,
         children=children,
         clients=tuple(sorted((child for child in within if child.module), key=lambda child: child.module)),
         documents=tuple((f"{name}.json", text) for name, text in texts.items()),
         distribution=None if distribution is None else _distribution(distribution, sources),
     )
+    return whole, made
 
 
 def _faulty_places(sources: Sources, library: Library, report: Report) -> dict[str, set[str]]:
@@ -115,14 +131,6 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
             for event in api.events
         ),
     )
-
-
-def _lower_api(
-    api: ApiSource, about: Mapping[str, str], bundler: Bundler, library: Library
-) -> tuple[ir.Module, str, list[Problem]]:
-    """Return an API's module, the text of its schema document, and the problems found on the way."""
-    report, text = Report(), bundler.document_text(api)
-    return _module(api, about, text, library, report), text, report.problems
 
 
 def _module(
