@@ -164,14 +164,11 @@ def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
     wanted = join(node.base, uri)
     try:
         resource = library.resource(wanted, node.file)
-    except Unresolvable:  # an ambiguous $id: the reference goes by path
-        resource = None
-    if wanted == DIALECT or (resource and resource.base == wanted and _is_inside(target, resource)):
+        found = resource and resource.base == wanted and library.inside(resource, fragment, node.file)
+    except Unresolvable:  # an ambiguous $id, or `#/` that means the file: the reference goes by path
+        found = None
+    if wanted == DIALECT or (found and found.key == target.key):
         canonical = wanted if uri else ""
     else:
         canonical, fragment = library.canonical_uri(target.file), quote(pointer(target.path))
     return f"{canonical}#{fragment}" if fragment or not canonical else canonical
-
-
-def _is_inside(target: Node, resource: Node) -> bool:
-    return target.file is resource.file and target.path[: len(resource.path)] == resource.path

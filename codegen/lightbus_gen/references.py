@@ -150,7 +150,7 @@ class Library:
                 return Node(True, node.file, (*node.path, "$ref"), node.base)
             try:
                 resource = self.resource(wanted, node.file)
-                found = resource and self._inside(resource, unquote(fragment), node.file)
+                found = resource and self.inside(resource, fragment, node.file)
             except Unresolvable as error:
                 problem = problem or str(error)
                 continue
@@ -178,8 +178,13 @@ class Library:
             raise Unresolvable(f"{uri!r} is the $id of {shown}")
         return found[0]
 
-    def _inside(self, resource: Node, fragment: str, near: SchemaFile) -> Node | None:
-        """Return what a fragment means: a JSON Pointer or an anchor."""
+    def inside(self, resource: Node, fragment: str, near: SchemaFile) -> Node | None:
+        """Return what a fragment means, a JSON Pointer or an anchor; None for an anchor that is not there.
+
+        Raises:
+            Unresolvable: the pointer leads nowhere.
+        """
+        fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
             return self._anchors.get((resource.file.path, resource.base, fragment))
         found = resource
