@@ -11,7 +11,7 @@ import keyword
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lightbus_gen.references import Node
@@ -53,12 +53,8 @@ class Hint:
         return Hint(self.scope, self.path + pascal(part))
 
     def of_all(self, parts: Iterable[str]) -> dict[str, Hint]:
-        """Return the hint for each property; of those that would meet, some keep their separators or their case."""
-        found = {part: pascal(part) for part in parts}
-        for spelled in (_separated, _verbatim):
-            count = Counter(found.values())
-            found = {part: name if count[name] == 1 else spelled(part) for part, name in found.items()}
-        return {part: Hint(self.scope, self.path + name) for part, name in found.items()}
+        """Return the hint for each property."""
+        return {part: Hint(self.scope, self.path + name) for part, name in spellings(tuple(parts)).items()}
 
 
 class Unnameable(Exception):
@@ -154,12 +150,20 @@ def definition_name(node: Node, home: str) -> str:
     if given := given_name(node):
         return given
     is_document = isinstance(node.file.value, dict) and "lightbus" in node.file.value
-    steps = [str(part) for part in node.path if part not in (*_DEFINITIONS, "properties", "components")]
     prefix = "" if is_document else home or _file_name(node)
-    own = "".join(pascal(step) for step in steps)
+    own = "".join(_steps(node))
     if home and not own:  # the event's payload, used as a value inside
         return f"{home}Object"
     return own if prefix and own.startswith(prefix) else prefix + own
+
+
+def _steps(node: Node) -> Iterator[str]:
+    """Yield the words for the steps that lead to a definition."""
+    here = node.file.value
+    for step in node.path:
+        if step not in (*_DEFINITIONS, "properties", "components"):
+            yield spellings(tuple(here))[step] if isinstance(here, dict) else str(step)
+        here = here[step]
 
 
 def _file_name(node: Node) -> str:
@@ -190,6 +194,16 @@ def given_name(node: Node) -> str:
     ):
         raise Unnameable(node, f"the x-python-name {given!r} is not a public Python identifier")
     return given
+
+
+@functools.lru_cache(maxsize=1_000)
+def spellings(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Write names that stand beside each other as class names; some of those that would meet keep what tells them apart."""
+    found = {name: pascal(name) for name in names}
+    for spelled in (_separated, _verbatim):
+        count = Counter(found.values())
+        found = {name: written if count[written] == 1 else spelled(name) for name, written in found.items()}
+    return found
 
 
 @functools.lru_cache(maxsize=10_000)
