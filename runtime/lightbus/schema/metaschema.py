@@ -57,7 +57,9 @@ def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | 
 
 @functools.cache
 def _validator(dialect: str) -> Any:
-    formats = dict.fromkeys(("uri", "uri-reference"), _is_any)  # `#/definitions/List<Item>` leads somewhere, too
+    formats = dict.fromkeys(
+        ("uri", "uri-reference"), _is_any
+    )  # `#/definitions/List<Item>` leads somewhere, too
     return DIALECTS[dialect]({"$ref": dialect}, offline=True, validate_formats=True, formats=formats)
 
 
