@@ -162,7 +162,7 @@ def _steps(node: Node) -> Iterator[str]:
     here = node.file.value
     for step in node.path:
         if step not in (*_DEFINITIONS, "properties", "components"):
-            yield spellings(tuple(here))[step] if isinstance(here, dict) else str(step)
+            yield spellings(tuple(here))[step] if isinstance(step, str) else str(step)
         here = here[step]
 
 

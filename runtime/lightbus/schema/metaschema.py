@@ -57,9 +57,7 @@ def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | 
 
 @functools.cache
 def _validator(dialect: str) -> Any:
-    formats = dict.fromkeys(
-        ("uri", "uri-reference"), _is_any
-    )  # `#/definitions/List<Item>` leads somewhere, too
+    formats = dict.fromkeys(("uri", "uri-reference"), _is_any)  # `#/$defs/List<Item>` leads somewhere, too
     return DIALECTS[dialect]({"$ref": dialect}, offline=True, validate_formats=True, formats=formats)
 
 
@@ -69,7 +67,7 @@ def _is_any(text: str) -> bool:
 
 def _sentence(error: jsonschema_rs.ValidationError) -> str:
     path = error.instance_path
-    if path and path[-1] == "type":
+    if path and path[-1] == "type" and "properties" not in path[-2:]:
         return (
             f"{error.instance!r} is no JSON type; the types are array, boolean, integer, null, number,"
             " object and string"
