@@ -23,6 +23,9 @@ from lightbus_gen.text import first_sentence, plain
 
 _Made = TypeVar("_Made")
 
+MOST_CONTESTED = 1_000
+"""How many names may be sorted out in one API; each time, its events are lowered again."""
+
 _OF_EVENTS = (
     *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar")),
     Name("EventMessage", "lightbus"),
@@ -136,8 +139,7 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
 def _module(
     api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
 ) -> ir.Module:
-    lowerer = EventLowerer(api, library, report)
-    events = lowerer.events(text)
+    lowerer, events = _lowered(api, text, library, report)
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(
@@ -161,6 +163,21 @@ def _module(
         client_doc=f"The events of the `{api.name}` API.",
         children=children,
     )
+
+
+def _lowered(
+    api: ApiSource, text: str, library: Library, report: Report
+) -> tuple[EventLowerer, tuple[ir.Event, ...]]:
+    """Lower the events of an API, again where schemas would have one name: none gets it, whichever came first."""
+    contested = frozenset[str]()
+    while True:
+        problems = Report()
+        lowerer = EventLowerer(api, library, problems, contested)
+        events = lowerer.events(text)
+        if lowerer.refused <= contested or len(contested) > MOST_CONTESTED:
+            report.problems += problems.problems
+            return lowerer, events
+        contested |= lowerer.refused
 
 
 def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ...]:
