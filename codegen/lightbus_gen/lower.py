@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -87,7 +88,7 @@ def lower(
         doc="Typed bus: `lightbus.create(Bus)`.",
         namespaces=namespaces,
         children=children,
-        clients=tuple(sorted((child for child in within if child.module), key=lambda child: child.module)),
+        clients=tuple(sorted((child for child in within if child.module), key=_natural_order)),
         documents=tuple((f"{name}.json", text) for name, text in texts.items()),
         distribution=None if distribution is None else _distribution(distribution, sources),
     )
@@ -196,6 +197,11 @@ def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ..
     standard = [line for module, line in lines if module != "lightbus"]
     own = [line for module, line in lines if module == "lightbus"]
     return (*standard, *([""] if standard else []), "import lightbus", *own)
+
+
+def _natural_order(child: ir.Child) -> list[str | int]:
+    """Sort modules as isort does, numbers in them as numbers: `v2` before `v10`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", child.module)]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import lightbus
 
 if TYPE_CHECKING:
-    from .shop_v11_0 import ShopV11_0Client
     from .shop_v1_10 import ShopV1_10Client
+    from .shop_v11_0 import ShopV11_0Client
 
 lightbus.require_format(1)
 
