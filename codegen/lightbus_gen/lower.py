@@ -201,7 +201,8 @@ def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ..
 
 def _natural_order(child: ir.Child) -> list[str | int]:
     """Sort modules as isort does, numbers in them as numbers: `v2` before `v10`."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", child.module)]
+    parts = re.split(r"([0-9]+)", child.module)
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def _listed(names: Iterable[str]) -> str:
