@@ -55,6 +55,22 @@ class Listener:
     durable: str
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a bus can do its work.
+
+    Attributes:
+        reason: why it cannot, in words for people; empty when it can.
+    """
+
+    reason: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can."""
+        return not self.reason
+
+
 class Bus:
     """A bus; use `create()` to make one. Thread-safe; one connection per event loop it is used on.
 
@@ -186,6 +202,16 @@ class Bus:
 
     # -- lifetime ----------------------------------------------------------------------------------
 
+    def _trouble(self) -> str:
+        """Say why the bus cannot do its work, if it cannot; see `health()`."""
+        with self._lock:
+            sessions, closing = list(self._sessions.values()), self._closing
+        if self._ended.done() and (failure := self._ended.exception()) is not None:
+            return str(failure)
+        if closing:
+            return "the bus is closing, or closed"
+        return next((session.trouble for session in sessions if session.trouble), "")
+
     def wait(self) -> None:
         """Block until the bus is closed by another thread.
 
@@ -277,6 +303,16 @@ class Bus:
     def __repr__(self) -> str:
         name = self._settings.service_name
         return f"<{type(self).__name__}{f' of {name!r}' if name else ''}>"
+
+
+def health(bus: Bus) -> Health:
+    """Tell whether a bus can do its work now, as a readiness probe wants to know it.
+
+    It cannot while its connection is down, after a listener failed for good, and once it closes. Nobody is asked, so
+    that it never blocks and may be called anywhere, in a coroutine too. A bus connects when it is first used, and is
+    well until then. (A function, since `bus.health` would be the client of an API of that name.)
+    """
+    return Health(bus._trouble())
 
 
 def _close_at_exit(bus: Bus) -> None:

@@ -78,6 +78,7 @@ class Session:
         self._on_failure = on_failure
         self._transport: Transport | None = None
         self._connecting: asyncio.Task[Transport] | None = None
+        self._refused = ""  # why the last try to connect failed
         self._closed = False
         self._workers: list[Worker] = []
         self._starting: set[asyncio.Task[None]] = set()
@@ -112,12 +113,20 @@ class Session:
             raise BusClosed("the bus was closed while it connected")
         return connecting.result()
 
+    @property
+    def trouble(self) -> str:
+        """Why the session can neither fire nor listen at the moment; empty when it can, or was not asked to yet."""
+        return self._transport.trouble if self._transport is not None else self._refused
+
     async def _connect(self) -> Transport:
         try:
             transport = make_transport(self._settings)
             await transport.connect()
-            self._transport = transport
+            self._transport, self._refused = transport, ""
             return transport
+        except Exception as error:
+            self._refused = str(error)
+            raise
         finally:
             self._connecting = None
 

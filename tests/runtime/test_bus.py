@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import queue
 import subprocess
 import sys
@@ -37,6 +36,7 @@ from lightbus.errors import BlockingCall, BusClosed
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into, stored_messages
 from tests.faults.servers import pause, resume
+from tests.faults.waiting import until
 
 BOUND = 20.0
 AT_ONCE = Backoff(first=0, limit=0)
@@ -385,6 +385,7 @@ async def test_shutdown_ends_the_wait_and_leaves_the_event(bus: DynamicBus, make
     with pytest.raises(ListenerFailed, match="stop everything") as caught:
         await asyncio.wait_for(bus.wait_async(), BOUND)
     assert (caught.value.listener, caught.value.event_id) == ("svc-note", event.id)
+    assert "stop everything" in lightbus.health(bus).reason
     await bus.close_async()
     next_run = make("svc")
     await next_run.auth.user_deleted.listen_async(seen_username(seen), listener_name="note")
@@ -675,22 +676,6 @@ def test_wait_returns_when_the_bus_is_closed(make: Make) -> None:
     assert not waiting.is_alive()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_bus_is_not_shared_over_a_fork(make: Make) -> None:
-    bus = make()
-    bus.auth.user_deleted.fire(username="parent")
-    child = os.fork()
-    if child == 0:
-        try:
-            bus.auth.user_deleted.fire(username="child")
-        except BusClosed as error:
-            os._exit(0 if "after the fork" in str(error) else 2)
-        os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-
-
 def test_a_refused_connection_says_how_to_start_a_server(make: Make) -> None:
     with pytest.raises(lightbus.ConnectionFailed) as caught:
         make(url="nats://127.0.0.1:9").auth.user_deleted.fire(username="x")
@@ -743,3 +728,33 @@ async def test_a_listener_whose_durable_is_deleted_fails_loudly(
         await server.api(f"CONSUMER.DELETE.{naming.stream(prefix, 'auth')}.svc-note")
     with pytest.raises(ListenerFailed, match="was removed on the server"):
         await asyncio.wait_for(bus.wait_async(), BOUND)
+
+
+# -- health ------------------------------------------------------------------------------------------
+
+
+def test_a_bus_is_well_until_it_cannot_connect(make: Make) -> None:
+    bus = make(url="nats://127.0.0.1:9")
+    assert lightbus.health(bus) == lightbus.Health("")
+    with pytest.raises(lightbus.ConnectionFailed):
+        bus.auth.user_deleted.fire(username="x")
+    assert not lightbus.health(bus).ok
+    assert "connection refused" in lightbus.health(bus).reason
+
+
+async def test_a_bus_whose_server_went_is_not_well_until_it_is_back(prefix: str) -> None:
+    with NatsServer() as server:
+        async with lightbus.create(url=server.url, prefix=prefix) as bus:
+            await bus.auth.user_deleted.fire_async(username="x")
+            assert lightbus.health(bus).ok
+            server.kill()
+            await until(lambda: "connection is down" in lightbus.health(bus).reason, "it is seen to be away")
+            server.start()
+            await until(lambda: lightbus.health(bus).ok, "it is back")
+
+
+def test_a_closed_bus_is_not_well(make: Make) -> None:
+    bus = make()
+    bus.auth.user_deleted.fire(username="x")
+    bus.close()
+    assert lightbus.health(bus).reason == "the bus is closing, or closed"
