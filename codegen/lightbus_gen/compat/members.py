@@ -54,15 +54,12 @@ class Members:
                 one.name = name
                 found.append(one)
         for name in dict.fromkeys([*view.properties, *shape.names]):
-            if self._is_untouched(shape, view, name):
-                continue
-            values = shape.value(name)
-            if not values:
+            if self._is_untouched(shape, view, name) or not (reads := schemas_of(view, name)):
                 continue
             below = self._property(shape, spot, name)
-            for read in schemas_of(view, name):
-                for nodes in values:
-                    found += self._fits(nodes, read, below)
+            found += [
+                one for read in reads for nodes in shape.value(name) for one in self._fits(nodes, read, below)
+            ]
         written = {pattern for other in shape.views for pattern in other.patterns}
         for expression, values in shape.rest():
             below = self._property(shape, spot, next(self._names(expression, shape), "?"), "*")
@@ -98,14 +95,10 @@ class Members:
 
     def _is_untouched(self, shape: Shape, view: View, name: str) -> bool:
         read = view.properties.get(name)
-        return (
-            read is not None
-            and not view.patterns
-            and any(
-                name in other.properties and self._same.at_a_glance(other.properties[name], read)
-                for other in shape.views
-            )
-        )
+        if read is None or view.patterns:
+            return False
+        sent = [other.properties[name] for other in shape.views if name in other.properties]
+        return any(self._same.at_a_glance(one, read) for one in sent)
 
     def _same_unevaluated(self, other: View, view: View) -> bool:
         mine, its = other.unevaluated, view.unevaluated

@@ -218,7 +218,10 @@ class Views:
 
 def text_of(value: object) -> str:
     """Write a JSON value so that equal text means an equal value: unlike Python, 1 is not True."""
-    return json.dumps(value, sort_keys=True)
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(sort_keys=True).encode
 
 
 @functools.cache
