@@ -8,7 +8,6 @@ from typing import Any
 from lightbus_gen.compat.checks import matches, says_something
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.obstacles import Obstacle, Spot, obstacle
-from lightbus_gen.compat.regex import strings_of
 from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.shape import All, Shape
 from lightbus_gen.compat.view import View
@@ -62,7 +61,7 @@ class Members:
             ]
         written = {pattern for other in shape.views for pattern in other.patterns}
         for expression, values in shape.rest():
-            below = self._property(shape, spot, next(self._names(expression, shape), "?"), "*")
+            below = self._property(shape, spot, next(self._sampler.names(shape, expression), "?"), "*")
             reads = [read for one, read in view.patterns.items() if one == expression or one not in written]
             if expression not in view.patterns and says_something(view.additional):
                 reads += [view.additional] if view.additional else []
@@ -89,7 +88,7 @@ class Members:
         if says_something(view.unevaluated) and not any(
             self._same_unevaluated(other, view) for other in shape.views
         ):
-            sent = self._sampler.of_shape(shape, ("object",), len(spot.path))
+            sent = self._sampler.of_shape(shape, ("object",))
             found.append(obstacle("opaque", shape, view, "unevaluatedProperties", "", "", spot, sent))
         return found
 
@@ -104,11 +103,6 @@ class Members:
         mine, its = other.unevaluated, view.unevaluated
         return mine is not None and its is not None and self._same(mine, its)
 
-    def _names(self, pattern: str | None, shape: Shape) -> Iterator[str]:
-        yield from (
-            name for name in (strings_of(pattern) if pattern else ("key", "other")) if name not in shape.names
-        )
-
     def _objects(
         self, shape: Shape, spot: Spot, *, without: str | None = None, having: str = ""
     ) -> Iterator[Any]:
@@ -116,16 +110,15 @@ class Members:
         for value in values:
             try:
                 given = {having: value} if having else {}
-                yield self._sampler.object(shape, len(spot.path), given=given, without=without)
+                yield self._sampler.object(shape, given=given, without=without)
             except (StopIteration, RuntimeError):
                 return
 
     def _property(self, shape: Shape, spot: Spot, name: str, label: str = "") -> Spot:
-        def wrap(value: Any, choice: int) -> Any:
-            holder = self._sampler.object(shape, len(spot.path), given={name: value}, choice=choice)
-            return spot.wrap(holder, choice)
+        def put(value: Any, choice: int) -> Any:
+            return self._sampler.object(shape, given={name: value}, choice=choice)
 
-        return Spot((*spot.path, name), f"{spot.label}.{label or name}".removeprefix("."), wrap)
+        return Spot((*spot.path, name), spot, f".{label or name}", put)
 
     def array(self, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
         """Compare the items of arrays with a schema."""
@@ -158,20 +151,19 @@ class Members:
         return found
 
     def _twice(self, shape: Shape, spot: Spot) -> Iterator[Any]:
-        for value in self._sampler.values(shape.item(shape.prefix_length), len(spot.path) + 1):
+        for value in self._sampler.values(shape.item(shape.prefix_length)):
             try:
                 size = max(2, shape.limit("minItems") or 0)
-                yield [*self._sampler.array(shape, len(spot.path), size=size - 1, at=-1), value][-size:]
+                yield [*self._sampler.array(shape, size=size - 1, at=-1), value][-size:]
                 yield [value] * size
             except (StopIteration, RuntimeError):
                 return
 
     def _item(self, shape: Shape, spot: Spot, index: int) -> Spot:
-        def wrap(value: Any, choice: int) -> Any:
-            holder = self._sampler.array(shape, len(spot.path), at=index, given=value, size=index + 1)
-            return spot.wrap(holder, choice)
+        def put(value: Any, choice: int) -> Any:
+            return self._sampler.array(shape, at=index, given=value, size=index + 1)
 
-        return Spot((*spot.path, index), f"{spot.label}[]", wrap)
+        return Spot((*spot.path, index), spot, "[]", put)
 
 
 def schemas_of(view: View, name: str) -> list[Node]:
