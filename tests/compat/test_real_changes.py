@@ -30,6 +30,10 @@ COMPATIBLE = {
         field(**STRING, format="email"),
         field(oneOf=[{**STRING, "format": "email"}, {**STRING, "enum": [""]}]),
     ),
+    "one of two formats": (
+        field(**STRING, format="ipv4"),
+        field(oneOf=[{**STRING, "format": "ipv4"}, {**STRING, "format": "ipv6"}]),
+    ),
     "a value of another type": (
         field(type=["string", "null"]),
         field(oneOf=[STRING, {"type": "null"}, {"enum": [False]}]),
@@ -84,6 +88,16 @@ BREAKING = {
     "a value beneath a name with a pattern": (
         map_(propertyNames={"pattern": DOTTED}),
         map_(propertyNames={"pattern": DOTTED}, additionalProperties={**INTEGER, "minimum": 1}),
+        "RANGE_NARROWED",
+    ),
+    "a schema for some names": (
+        map_(),
+        map_(patternProperties={r"^\d+$": {**INTEGER, "minimum": 1}}),
+        "RANGE_NARROWED",
+    ),
+    "a schema for the other names": (
+        map_(),
+        map_(patternProperties={"^k": INTEGER}, additionalProperties={**INTEGER, "minimum": 1}),
         "RANGE_NARROWED",
     ),
     "fewer properties in a map": (map_(), map_(maxProperties=50), "FIELD_COUNT_NARROWED"),

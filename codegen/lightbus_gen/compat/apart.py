@@ -41,6 +41,8 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
             )
             for value in shape.values
         )
+    if shape.kinds & view.kinds == {"string"} and _have_other_formats(shape, view):
+        return True
     if view.values is not None and not any(_is_sent(shape, value) for value in view.values):
         return True
     if shape.kinds & view.kinds != {"object"}:
@@ -53,6 +55,15 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
             if all(is_apart(one, child, shapes, reader, depth + 1) for one in inner):
                 return True
     return False
+
+
+_DISTINCT = frozenset(("date", "date-time", "email", "ipv4", "ipv6", "uuid"))
+"""Formats of which a text has one at most."""
+
+
+def _have_other_formats(shape: Shape, view: View) -> bool:
+    formats = {one.format for one in shape.views}
+    return view.format in _DISTINCT and bool(formats & (_DISTINCT - {view.format}))
 
 
 def _is_sent(shape: Shape, value: Any) -> bool:

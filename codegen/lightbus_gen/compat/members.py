@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -61,11 +62,14 @@ class Members:
             ]
         written = {pattern for other in shape.views for pattern in other.patterns}
         for expression, values in shape.rest():
-            below = self._property(shape, spot, next(self._sampler.names(shape, expression), "?"), "*")
-            reads = [read for one, read in view.patterns.items() if one == expression or one not in written]
-            if expression not in view.patterns and says_something(view.additional):
-                reads += [view.additional] if view.additional else []
-            found += [one for nodes in values for read in reads for one in self._fits(nodes, read, below)]
+            reads: list[tuple[str | None, Node]] = [
+                (one, read) for one, read in view.patterns.items() if one == expression or one not in written
+            ]
+            if expression not in view.patterns and view.additional and says_something(view.additional):
+                reads.append((None, view.additional))
+            for pattern, schema in reads:
+                below = self._property(shape, spot, self._name(shape, view, expression, pattern), "*")
+                found += [one for nodes in values for one in self._fits(nodes, schema, below)]
         for name, needed in view.needs.items():
             given = {other for one in shape.views for other in one.needs.get(name, ())} | present
             if shape.value(name) and (missing := [other for other in needed if other not in given]):
@@ -102,6 +106,23 @@ class Members:
     def _same_unevaluated(self, other: View, view: View) -> bool:
         mine, its = other.unevaluated, view.unevaluated
         return mine is not None and its is not None and self._same(mine, its)
+
+    def _name(self, shape: Shape, view: View, sent: str | None, taken: str | None) -> str:
+        """Return a name that a property is sent by and that a reader has a certain schema for.
+
+        Args:
+            shape: the object.
+            view: the reader's schema of it.
+            sent: the regular expression it is sent under, None for any other name.
+            taken: the regular expression it is read under, None for any other name.
+        """
+        patterns = dict.fromkeys([sent, taken])
+        for name in itertools.chain.from_iterable(self._sampler.names(shape, one) for one in patterns):
+            is_sent = sent is None or matches(sent, name)
+            is_other = name not in view.properties and not any(matches(one, name) for one in view.patterns)
+            if is_sent and (is_other if taken is None else matches(taken, name)):
+                return name
+        return "?"
 
     def _objects(
         self, shape: Shape, spot: Spot, *, without: str | None = None, having: str = ""

@@ -179,9 +179,12 @@ class Sampler:
         if said:
             names = itertools.chain(names, self.values((said,), near=range(3, 3 + count)))
         shapes = self._shapes(said) if said else []
-        for name in dict.fromkeys(name for name in names if isinstance(name, str)):
-            if name not in shape.names and (not said or any(_takes(one, name) for one in shapes)):
-                yield name
+        met = set(shape.names)
+        for name in names:
+            if isinstance(name, str) and name not in met:
+                met.add(name)
+                if not said or any(_takes(one, name) for one in shapes):
+                    yield name
 
     def _spare_name(self, shape: Shape, taken: dict[str, Any]) -> tuple[str, Any_]:
         for pattern, values in shape.rest():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
@@ -101,9 +100,9 @@ def _texts_outside(shape: Shape, pattern: str) -> list[str] | None:
     sent = sorted({view.pattern for view in shape.views if view.pattern is not None})
     if not sent:
         return []
-    least, most = shape.lengths
-    if (least or most < math.inf) and max(least, 0 if most == math.inf else most) <= _LONGEST:
-        sent.append(rf"^[\d\D]{{{least:.0f},{'' if most == math.inf else int(most)}}}$")
+    least, most = shape.limit("minLength") or 0, shape.limit("maxLength")
+    if (least or most is not None) and max(least, most or 0) <= _LONGEST:
+        sent.append(rf"^[\d\D]{{{least},{'' if most is None else most}}}$")
     try:
         text = text_outside(tuple(sent), pattern)
     except ValueError:
