@@ -1,9 +1,10 @@
-"""What is said of regular expressions is what the run time's validator says of texts."""
+"""What is said of regular expressions is what matching texts one by one says."""
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from lightbus.schema.validation import validator
 from lightbus_gen.compat.language import text_outside
 
-PARTS = ("a", "b", "[ab]", "[^a]", ".", r"\d", r"\w", r"\s", r"\S", "1", "-", "(?:a|b1)", "(ab|)", "^", "$")
+PARTS = ("a", "b", "[ab]", "[^a]", ".", r"\d", r"\w", r"\W", "1", "-", "(?:a|b1)", "(ab|)", "^", "$")
 REPEATS = ("", "", "", "*", "+", "?", "{2}", "{1,3}", "{2,}")
 TEXTS = ["".join(random.Random(seed).choices("ab1-c \n\u00e9_2\u00a0", k=seed % 7)) for seed in range(300)]
 
@@ -27,16 +28,22 @@ def expressions(draw: st.DrawFn) -> str:
 
 @given(expressions(), expressions())
 def test_a_text_outside_is_and_without_one_there_is_none(sent: str, taken: str) -> None:
-    writer, reader = (validator({"type": "string", "pattern": pattern}) for pattern in (sent, taken))
+    writes, reads = matcher(sent), matcher(taken)
     try:
         text = text_outside((sent,), taken)
     except ValueError:
         return
     if text is None:
-        assert [one for one in TEXTS if writer.is_valid(one) and not reader.is_valid(one)] == []
+        assert [one for one in TEXTS if writes(one) and not reads(one)] == []
     else:
-        assert writer.is_valid(text)
-        assert not reader.is_valid(text)
+        assert writes(text)
+        assert not reads(text)
+
+
+def matcher(expression: str) -> Callable[[str], bool]:
+    """Match as ECMA 262 does, where `$` is the end of the text and nothing else."""
+    compiled = re.compile(expression.replace("$", r"\Z"), re.ASCII)
+    return lambda text: compiled.search(text) is not None
 
 
 @pytest.mark.parametrize(
@@ -50,12 +57,22 @@ def test_a_text_outside_is_and_without_one_there_is_none(sent: str, taken: str) 
         (r"^\d{4}-\d\d$", "^[0-9-]+$", None),
         ("^[^/]+$", "^[^ ]+$", " "),
         ("$^", "b", ""),
+        ("^", "$^", "a"),
     ],
 )
 def test_it_is_the_shortest_text(sent: str, taken: str, text: str | None) -> None:
     found = text_outside((sent,), taken)
     assert (found is None) is (text is None)
     assert found is None or text is None or len(found) == len(text)
+
+
+@pytest.mark.parametrize("expression", [r"^\s$", r"^\S$", r"^\w$", r"^\D$", "^.$", "^[^a]$"])
+@pytest.mark.parametrize(
+    "text", ["a", "_", "0", " ", "\n", "\r", "\u00a0", "\u2028", "\ufeff", "\x85", "\u0661"]
+)
+def test_characters_are_those_of_the_run_time(expression: str, text: str) -> None:
+    is_valid = validator({"type": "string", "pattern": expression}).is_valid(text)
+    assert (text_outside((f"^{text}$",), expression) is None) is is_valid
 
 
 def test_several_expressions_hold_together() -> None:

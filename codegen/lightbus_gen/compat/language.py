@@ -216,7 +216,7 @@ def _walk(automata: Sequence[_Automaton]) -> str | None:
     if _is_outside(automata, start, at_begin=True):
         return ""
     todo = [(start, "")]
-    met = {start}
+    met: set[tuple[frozenset[int], ...]] = set()  # at the beginning the same states mean something else
     for states, text in todo:
         for code in codes:
             after = tuple(one.after(now, code) for one, now in zip(automata, states, strict=True))

@@ -62,12 +62,12 @@ class Members:
             ]
         written = {pattern for other in shape.views for pattern in other.patterns}
         for expression, values in shape.rest():
-            reads: list[tuple[str | None, Node]] = [
+            further: list[tuple[str | None, Node]] = [
                 (one, read) for one, read in view.patterns.items() if one == expression or one not in written
             ]
             if expression not in view.patterns and view.additional and says_something(view.additional):
-                reads.append((None, view.additional))
-            for pattern, schema in reads:
+                further.append((None, view.additional))
+            for pattern, schema in further:
                 below = self._property(shape, spot, self._name(shape, view, expression, pattern), "*")
                 found += [one for nodes in values for one in self._fits(nodes, schema, below)]
         for name, needed in view.needs.items():
