@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from msgspec import UNSET, UnsetType
 
     from lightbus.api import Api, Event, Parameter
-    from lightbus.bus import Bus, Listener
+    from lightbus.bus import Bus, Health, Listener, health
     from lightbus.deprecation import deprecated
     from lightbus.dynamic import DynamicBus
     from lightbus.endpoint import ApiClient, EventEndpoint, Namespace
@@ -63,6 +63,7 @@ __all__ = [
     "EventTooLarge",
     "GeneratedSchema",
     "HandlerTimeout",
+    "Health",
     "InvalidEventArguments",
     "InvalidListener",
     "LightbusError",
@@ -83,6 +84,7 @@ __all__ = [
     "UsageError",
     "create",
     "deprecated",
+    "health",
     "require_format",
 ]
 
@@ -91,7 +93,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("UNSET", "UnsetType"), "msgspec"),
     **dict.fromkeys(("Api", "Event", "Parameter"), "lightbus.api"),
-    **dict.fromkeys(("Bus", "Listener"), "lightbus.bus"),
+    **dict.fromkeys(("Bus", "Health", "Listener", "health"), "lightbus.bus"),
     **dict.fromkeys(("ApiClient", "EventEndpoint", "Namespace"), "lightbus.endpoint"),
     **dict.fromkeys(("Backoff", "OnError"), "lightbus.settle"),
     **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.generated"),

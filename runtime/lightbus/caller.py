@@ -56,7 +56,7 @@ class Caller:
         Returns:
             What came of it, and the event, if it could be read and had attempts left.
         """
-        if exhausted(delivery.attempt, self._policy):
+        if delivery.attempt > 1 and exhausted(delivery.attempt, self._policy):
             return Crashed(), None
         try:
             message = read(delivery, self._contract)

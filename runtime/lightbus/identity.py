@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 _AT_ONCE = (
-    256  # ids whose digits the system is asked for together, since asking it takes as long as all the rest
+    256  # ids that are made together: asking the system for random digits takes as long as all the rest
 )
 
 _stock: list[str] = []
@@ -17,9 +17,12 @@ def event_id() -> str:
     """Return a new random UUID (version 4 of RFC 9562) as text."""
     while True:
         try:
-            digits = _stock.pop()
+            return _stock.pop()
         except IndexError:
-            random = os.urandom(16 * _AT_ONCE).hex()
-            _stock.extend([random[start : start + 32] for start in range(0, len(random), 32)])
-        else:
-            return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+            digits = os.urandom(16 * _AT_ONCE).hex()
+            _stock.extend(_uuid(digits[start : start + 32]) for start in range(0, len(digits), 32))
+
+
+def _uuid(digits: str) -> str:
+    """Write 32 random hexadecimal digits as a UUID of version 4."""
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"

@@ -277,6 +277,11 @@ class Transport(Protocol):
         """The dead letters of the transport's prefix."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be sent or received at the moment, in words for people; empty when all is well."""
+        ...
+
     async def close(self) -> None:
         """Disconnect; afterwards nothing of this transport runs."""
         ...

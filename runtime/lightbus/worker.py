@@ -20,6 +20,7 @@ from lightbus.errors import (
 from lightbus.handlers import Handler
 from lightbus.hold import Hold
 from lightbus.logs import log
+from lightbus.permits import Permits
 from lightbus.prefetch import Prefetch
 from lightbus.schema import EventContract
 from lightbus.settle import (
@@ -93,7 +94,7 @@ class Worker:
         self._replays: Subscription | None = None
         self._slots: list[asyncio.Task[None]] = []
         self._slots_left = listening.concurrency + 1
-        self._permits = asyncio.Semaphore(listening.concurrency)
+        self._permits = Permits(listening.concurrency)
         self._replayer: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._hold = Hold(listening.consumer.durable, listening.policy.timeout)
@@ -216,7 +217,7 @@ class Worker:
         slot = asyncio.current_task()
         assert slot is not None
         _handling.set(slot)
-        held, clock = self._hold.deliveries, asyncio.get_running_loop().time
+        held, permits, clock = self._hold.deliveries, self._permits, asyncio.get_running_loop().time
         while True:
             delivery = subscription.next()
             if delivery is None:
@@ -224,27 +225,35 @@ class Worker:
                 if delivery is None:
                     return
             held.add(delivery)
-            async with self._permits:
+            if not permits.take_now():
+                await permits.take()
+            try:
                 if self._stopping:
                     return  # while it waited; `stop()` gives it back
                 began = clock()
                 if began > self._turn_ends:
                     self._turn_ends = began + _TURN
                     await asyncio.sleep(0)
-                await self._work(delivery, slot, began)
+                    began = clock()  # others had their turns meanwhile, which is not this event's doing
+                    self._turn_ends = began + _TURN
+                known = self._unburied.pop(_key(delivery), None) if self._unburied else None
+                if known is not None:
+                    await self._settle(delivery, known, None)  # only its dead letter is missing
+                else:
+                    outcome, message = await self._caller.call(delivery, slot, began)
+                    if outcome is HANDLED:  # whose decision the table has, too
+                        await self._carry_out(delivery, ACK)
+                    else:
+                        await self._settle(delivery, outcome, message)
+            finally:
+                permits.give_back()
             if prefetch is not None:
                 subscription.ahead = prefetch.handled(clock() - began)
 
-    async def _work(self, delivery: Delivery, slot: asyncio.Task[None], now: float) -> None:
-        known = self._unburied.pop(_key(delivery), None) if self._unburied else None
-        if known is not None:
-            outcome, message = known, None  # only its dead letter is missing
-        else:
-            outcome, message = await self._caller.call(delivery, slot, now)
-        decision: Decision = ACK
-        if outcome is not HANDLED:  # whose decision the table has, too
-            decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
-            self._report(outcome, decision, message, delivery)
+    async def _settle(self, delivery: Delivery, outcome: Outcome, message: EventMessage | None) -> None:
+        """Decide what becomes of an event, say so, and do it."""
+        decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
+        self._report(outcome, decision, message, delivery)
         if isinstance(decision, Shutdown):
             await self._take_no_more()  # or the event that is given back would come here again
         await self._carry_out(delivery, decision, outcome)

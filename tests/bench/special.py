@@ -208,7 +208,7 @@ def _exact(value: float) -> Spread:
 
 async def many(around: Surroundings, quick: bool, tick: Tick) -> tuple[list[Row], Facts]:
     """Put 1 to 200 listeners into one process; each gets every event."""
-    count, rounds = (2_000, 1) if quick else (10_000, 3)
+    count, rounds = (5_000, 1) if quick else (50_000, 3)
     sizes = (1, 50) if quick else (1, 10, 50, 200)
     rates: dict[int, list[float]] = {size: [] for size in sizes}
     starts: dict[int, list[float]] = {size: [] for size in sizes}

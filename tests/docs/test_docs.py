@@ -8,9 +8,11 @@ their output compared with the lines below them. `lightbus run` and `lightbus se
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import queue
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ import pytest
 import lightbus
 from lightbus.testing import NatsServer
 from tests.conftest import ROOT
+from tests.faults.waiting import until
 
 BOUND = 60.0
 BIN = Path(sys.executable).parent
@@ -156,6 +159,38 @@ def test_the_generator(reader: Reader) -> None:
 def test_provisioning(reader: Reader) -> None:
     for block in blocks(ROOT / "docs" / "provisioning.md"):
         reader.follow(block)
+
+
+def test_delivery(reader: Reader) -> None:
+    """The handler that may run twice does so, and gives its points once."""
+    for block in blocks(ROOT / "docs" / "delivery.md"):
+        reader.follow(block)
+    reader.start("lightbus run --bus shop.points")
+
+    async def store_twice() -> None:
+        client = await nats.connect(reader.environment["NATS_URL"])
+        stream = client.jetstream()
+        for amount in (10, 5):
+            event = {
+                "specversion": "1.0",
+                "id": f"order-{amount}",
+                "source": "/shop",
+                "type": "orders.paid",
+                "data": {"customer": "ada", "amount": amount},
+            }
+            for _ in range(2):
+                await stream.publish("lightbus.orders.paid", json.dumps(event).encode())
+
+        async def all_handled() -> bool:
+            durable = await stream.consumer_info("lightbus-orders", "loyalty-give_points")
+            return durable.ack_floor is not None and durable.ack_floor.stream_seq == 4
+
+        await until(all_handled, "all four are acknowledged")
+        await client.close()
+
+    asyncio.run(store_twice())
+    with sqlite3.connect(reader.folder / "points.db") as database:
+        assert database.execute("SELECT * FROM points").fetchall() == [("ada", 15)]
 
 
 def test_the_protocol_shows_what_is_read(nats_server: NatsServer, prefix: str, tmp_path: Path) -> None:

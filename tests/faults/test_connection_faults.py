@@ -131,9 +131,11 @@ async def test_s22_a_user_that_is_removed_and_comes_back_is_served_again(
                 return False
 
             await until(is_refused, "a fire says why there is no connection")
+            assert "Authorization Violation" in lightbus.health(bus).reason
             await operator.job.wanted.fire_async(number=3)
             server.reload(USERS % "{ user: worker, password: x }")
             await until(lambda: 3 in ledger.handled(), "the worker is back")
+            await until(lambda: lightbus.health(bus).ok, "the producer is back")
         await until_settled(admin)
 
 

@@ -1,12 +1,16 @@
-"""Workers are killed, slow, or many (scenarios 11, 12, 15 and 30)."""
+"""Workers are killed, slow, or many (scenarios 11, 12, 15, 29 and 30)."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 
+import pytest
+
 import lightbus
+from lightbus import BusClosed
 from lightbus.testing import NatsServer
 from tests.faults.conftest import Gate, Open
 from tests.faults.jobs import JobApi
@@ -62,6 +66,25 @@ async def test_s15_an_event_that_kills_its_workers_becomes_a_dead_letter_without
     await bus.job.wanted.fire_async(number=2)
     await until_settled(server.url)
     assert ledger.handled() == {2: 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_s29_a_bus_is_not_shared_over_a_fork(server: NatsServer) -> None:
+    """Two processes that read one connection would take each other's answers."""
+    with lightbus.create(url=server.url, apis=[JobApi], timeout=BOUND) as bus:
+        bus.job.wanted.fire(number=1)
+        child = os.fork()
+        if child == 0:
+            try:
+                bus.job.wanted.fire(number=2)
+            except BusClosed as error:
+                os._exit(0 if "after the fork" in str(error) else 2)
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        bus.job.wanted.fire(number=3)
+    assert asyncio.run(count(server.url)) == 2
 
 
 def test_s30_many_threads_fire_through_one_bus(server: NatsServer) -> None:

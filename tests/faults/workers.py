@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 from tests.cli.kit import Command
 from tests.faults.ledger import Ledger
+from tests.faults.waiting import BOUND
 
 ROOT = Path(__file__).parent.parent.parent
+SERVICE = "tests.faults.service"
 
 
 class Workers:
@@ -37,18 +42,9 @@ class Workers:
             grace: seconds its handlers get to finish after SIGTERM.
             listeners: options by listener_name; one named `one` when left out.
         """
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("NATS_")}
-        environment = {
-            **ours,
-            "HOME": str(self._home),
-            "XDG_CONFIG_HOME": str(self._home / ".config"),
-            **({"NATS_CONTEXT": context} if context else {"NATS_URL": url or self._url}),
-            "LEDGER": str(self._ledger.path),
-            "LISTENERS": json.dumps(listeners or {"one": {}}),
-            "GRACE": str(grace),
-            "PYTHONUNBUFFERED": "1",
-        }
-        arguments = ("lightbus", "run", "--bus", "tests.faults.service")
+        where = {"NATS_CONTEXT": context} if context else {"NATS_URL": url or self._url}
+        environment = self._environment(listeners) | where | {"GRACE": str(grace)}
+        arguments = ("lightbus", "run", "--bus", SERVICE)
         self._started.append(Command(*arguments, folder=ROOT, environment=environment))
         return self._started[-1]
 
@@ -59,6 +55,26 @@ class Workers:
         worker = self.start(url=url, context=context, grace=grace, **listeners)
         worker.ready()
         return worker
+
+    async def ask(self, *arguments: str, **listeners: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+        """Run a `lightbus` command to its end where the workers run; returns its exit code and what it tells."""
+        command = [sys.executable, "-m", "lightbus", *arguments, "--format", "json"]
+        environment = self._environment(listeners) | {"NATS_URL": self._url}
+        done = await asyncio.to_thread(
+            subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=BOUND
+        )
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def _environment(self, listeners: dict[str, dict[str, Any]]) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("NATS_")}
+        return {
+            **ours,
+            "HOME": str(self._home),
+            "XDG_CONFIG_HOME": str(self._home / ".config"),
+            "LEDGER": str(self._ledger.path),
+            "LISTENERS": json.dumps(listeners or {"one": {}}),
+            "PYTHONUNBUFFERED": "1",
+        }
 
     def clean_up(self) -> None:
         """Leave nothing behind."""

@@ -21,7 +21,7 @@ from lightbus.dynamic import DynamicBus
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.jetstream.provision import make
-from lightbus.jetstream.resources import dead_letter_stream, replay_stream
+from lightbus.jetstream.resources import dead_letter_stream, event_stream, replay_stream
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 
@@ -492,6 +492,27 @@ async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
         await replay(store, again)
         assert await until(store, 0) == []
         assert len(await seen.take(3)) == 3
+
+
+async def test_what_is_no_replay_is_refused_and_ended(seen: Seen, messages: Seen) -> None:
+    """Whoever may send replays can put anything on their stream; it reaches no handler, and does not come again."""
+    stream = "lightbus-dead-letters-replays"
+    async with (
+        restricted(*NEEDED, allowed=True) as (url, operator),
+        look_into(operator) as server,
+        lightbus.create(url=url, service_name="mailer") as bus,
+    ):
+        await make(server, event_stream("lightbus", "auth"))
+        await make(server, dead_letter_stream("lightbus"))
+        await make(server, replay_stream("lightbus"))
+        await bus.auth.user_created.listen_async(lambda username: seen(username), listener_name="welcome")
+        for number in range(3):
+            await server.request(f"{stream}.{STREAM}.{DURABLE}.{number}", b"{}", BOUND)
+        async with asyncio.timeout(BOUND):
+            while (await server.api(f"STREAM.INFO.{stream}"))["state"]["messages"]:
+                pass
+        assert seen.empty
+        assert "on 'lightbus-dead-letters-replays.lightbus-auth.mailer-welcome." in (await messages.take())[0]
 
 
 class Messages(logging.Handler):

@@ -339,11 +339,18 @@ def test_any_reply_subject_is_read_or_refused(reply: str) -> None:
 
 @given(
     st.lists(st.tuples(st.booleans(), replies, blocks, st.binary(max_size=20)), max_size=10),
-    st.sampled_from([PullSubscription, ReplaySubscription]),
+    st.sampled_from(
+        [
+            (PullSubscription, "prefix.shop.sold"),
+            (ReplaySubscription, naming.replay_subject("prefix", PLACE, 5)),
+        ]
+    ),
 )
 def test_the_inbox_of_a_listener_takes_only_deliveries_and_statuses(
-    forged: list[tuple[bool, str, bytes, bytes]], kind: type[PullSubscription]
+    forged: list[tuple[bool, str, bytes, bytes]], genuine: tuple[type[PullSubscription], str]
 ) -> None:
+    kind, subject = genuine
+
     async def take() -> None:
         wire = Wire()
         subscription = kind(
@@ -365,7 +372,7 @@ def test_the_inbox_of_a_listener_takes_only_deliveries_and_statuses(
                 assert subscription.refusals.count == before + 1
             expected += subscription.refusals.count - before
         assert subscription.refusals.count == expected
-        wire.receive(Message("prefix.shop.sold", GENUINE[0], b"", b"good"))
+        wire.receive(Message(subject, GENUINE[0], b"", b"good"))
         try:
             delivery = await asyncio.wait_for(taking, BOUND)
         except TransportError:

@@ -10,6 +10,7 @@ import click
 
 from lightbus.cli.console import print_error
 from lightbus.cli.dead_letters import dead_letters
+from lightbus.cli.inspect import inspect
 from lightbus.cli.provisioning import apply, plan, status
 from lightbus.errors import LightbusError
 
@@ -44,7 +45,7 @@ def app() -> None:
     """Run services on the bus, and look after it."""
 
 
-for command in (apply, dead_letters, plan, status):
+for command in (apply, dead_letters, inspect, plan, status):
     app.add_command(command)
 
 

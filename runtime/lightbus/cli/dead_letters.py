@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lightbus import naming
+from lightbus.cli.moments import Moment
 from lightbus.cli.where import Command, decorated, where_and_how
 
 if TYPE_CHECKING:
     from lightbus.deadletter import Filter
-
-_AGO = re.compile(r"(\d+)([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +33,6 @@ class Target:
     as_json: bool
 
 
-class _Moment(click.ParamType[datetime]):
-    """A time, or how long ago it was."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            if ago := _AGO.fullmatch(value):
-                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-            time = datetime.fromisoformat(value)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d for so long ago")
-        return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-
-
 def _filters(command: Command) -> Command:
     """Add the options that say which dead letters are meant; several must all hold."""
     return decorated(
@@ -65,8 +44,8 @@ def _filters(command: Command) -> Command:
         click.option(
             "--id", "ids", multiple=True, metavar="ID", help="Of the event with this id. Repeatable."
         ),
-        click.option("--since", type=_Moment(), help="Failed at this time or later: 2026-11-23T09:30, 2h."),
-        click.option("--until", type=_Moment(), help="Failed before this time."),
+        click.option("--since", type=Moment(), help="Failed at this time or later: 2026-11-23T09:30, 2h."),
+        click.option("--until", type=Moment(), help="Failed before this time."),
     )
 
 

@@ -10,11 +10,11 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from lightbus.cli.moments import moment
 from lightbus.cli.tables import aligned, shown
 from lightbus.deadletter import Letter
 
@@ -156,11 +156,6 @@ def error(letter: Letter) -> str:
     """Name the error's class and the reason, which often begins with it."""
     kind, reason = letter.failure.error, letter.failure.reason
     return f"{kind}: {reason}" if kind and not reason.startswith(kind) else reason or "?"
-
-
-def moment(time: datetime) -> str:
-    """Write a time in UTC, as `--since` takes it."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _parsed(body: bytes) -> Any:

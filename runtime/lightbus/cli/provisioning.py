@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from lightbus import naming
-from lightbus.cli.console import print_error
-from lightbus.cli.where import where_and_how
-from lightbus.errors import LightbusError
-
-_ERROR = 2  # exit code when there is no answer, as 1 is one of the answers
+from lightbus.cli.where import answering, where_and_how
 
 
 def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,16 +28,6 @@ def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
     name = click.option("--service-name", metavar="NAME", help="Override the service name the module gives.")
     url = click.option("--url", help="Address of the NATS server.  [default: as the module says]")
     return bus(name(url(command)))
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """Let an error end the command with an exit code that is none of its answers."""
-    try:
-        yield
-    except LightbusError as error:
-        print_error(error)
-        sys.exit(_ERROR)
 
 
 @click.command()

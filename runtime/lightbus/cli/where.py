@@ -1,14 +1,20 @@
-"""Options of the commands that look at a server, whatever the code says."""
+"""What the commands that look at a server have in common: where to look, how to answer, how to fail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
 from lightbus import naming
+from lightbus.cli.console import print_error
+from lightbus.errors import LightbusError
 
 Command = Callable[..., None]
+
+_ERROR = 2  # exit code when there is no answer, as 1 is one of the answers
 
 
 def decorated(command: Command, *decorators: Callable[[Command], Command]) -> Command:
@@ -41,3 +47,13 @@ def where_and_how(command: Command) -> Command:
             help="json writes one object a line.",
         ),
     )
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Let an error end the command with an exit code that is none of its answers."""
+    try:
+        yield
+    except LightbusError as error:
+        print_error(error)
+        sys.exit(_ERROR)

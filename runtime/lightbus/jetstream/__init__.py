@@ -124,6 +124,11 @@ class JetStreamTransport:
         await subscription.start()
         return subscription
 
+    @property
+    def trouble(self) -> str:
+        """Why the connection is down; empty when it is up."""
+        return "" if self._connection.is_up else self._connection.why_down
+
     async def close(self) -> None:
         """Disconnect."""
         await self._watch.close()

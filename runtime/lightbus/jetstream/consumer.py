@@ -10,21 +10,19 @@ import asyncio
 import contextlib
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from lightbus.deadletter import Failure, Letter, first_letter
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.delivery import PullDelivery
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.origin import Origin, Origins
 from lightbus.jetstream.refusals import Refusals
 from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.logs import log
-from lightbus.naming import Place
 
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
@@ -255,7 +253,12 @@ class PullSubscription:
                 self.refusals.add(message.subject, f"is no delivery of {self.durable!r}")
                 return
             self._heard = self._loop.time()
-            self._arrived(self._delivery(message, origin))
+            delivery = self._delivery(message, origin)
+            if delivery is not None:
+                self._arrived(delivery)
+            else:
+                self._asked = max(0, self._asked - 1)
+                self._pull()
             return
         status, text = message.status
         if not _STATUS.fullmatch(status):
@@ -278,7 +281,8 @@ class PullSubscription:
             self._pull_later()
             self._begin(self._look_into(f"{status} {text}"))
 
-    def _delivery(self, message: Message, origin: Origin) -> PullDelivery:
+    def _delivery(self, message: Message, origin: Origin) -> PullDelivery | None:
+        """Make a delivery of a message, unless it has no business here."""
         return PullDelivery(message, origin, self)
 
     def _arrived(self, delivery: PullDelivery) -> None:
@@ -317,68 +321,3 @@ class PullSubscription:
             TransportError: it did not say so in time.
         """
         await self._connection.request(reply, body, _CONFIRMATION)
-
-
-class PullDelivery:
-    """One delivery; see `lightbus.transport.Delivery`."""
-
-    __slots__ = ("_message", "_origin", "_subscription", "attempt")
-
-    replay_of = 0
-
-    def __init__(self, message: Message, origin: Origin, subscription: PullSubscription) -> None:
-        self._message, self._origin, self._subscription = message, origin, subscription
-        self.attempt = origin.attempt
-
-    @property
-    def subject(self) -> str:
-        """The subject the event was published on."""
-        return self._message.subject
-
-    @property
-    def body(self) -> bytes:
-        """The stored bytes."""
-        return self._message.body
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The stored headers."""
-        return self._message.headers
-
-    @property
-    def sequence(self) -> int:
-        """The event's place in its stream."""
-        return self._origin.sequence
-
-    @property
-    def time(self) -> datetime:
-        """When the event was stored."""
-        return self._origin.time
-
-    async def ack(self) -> None:
-        """Settle: the event is done."""
-        self._subscription.send(self._message.reply, b"+ACK")
-
-    async def retry(self, after: float) -> None:
-        """Settle: deliver the event again later."""
-        delay = f'-NAK {{"delay": {int(after * _NANOSECONDS)}}}' if after > 0 else "-NAK"
-        self._subscription.send(self._message.reply, delay.encode())
-
-    async def dead_letter(self, failure: Failure) -> None:
-        """Settle: copy the event to the dead letters, wait for the confirmation, then end it on the stream."""
-        await self._subscription.dead_letters.keep(self._letter(failure))
-        await self._subscription.confirm(self._message.reply, f"+TERM {failure.reason}".encode())
-
-    def _letter(self, failure: Failure) -> Letter:
-        stream, durable = self._subscription.stream, self._subscription.durable
-        place = Place(stream, durable, self.sequence, self.time)
-        return first_letter(
-            *(place, self.subject, self.headers, self.body),
-            attempts=self.attempt,
-            failure=failure,
-            now=datetime.now(UTC),
-        )
-
-    async def in_progress(self) -> None:
-        """Restart the event's `ack_wait`."""
-        self._subscription.send(self._message.reply, b"+WPI")

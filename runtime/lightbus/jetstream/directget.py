@@ -38,7 +38,7 @@ class StoredMessage:
 
 
 async def messages(
-    connection: Connection, stream: str, subjects: str, first: int, last: int
+    connection: Connection, stream: str, subjects: str, first: int, last: int, since: datetime | None = None
 ) -> AsyncIterator[StoredMessage]:
     """Go through a stream, a bounded number of messages at a time.
 
@@ -47,12 +47,15 @@ async def messages(
         stream: its name.
         subjects: which of its messages, as a subject filter.
         first, last: the sequences to stay within.
+        since: when the first of them was stored at the earliest.
 
     Raises:
         TransportError: the stream cannot be read directly, or no answer came.
     """
     while first <= last:
-        request = {"seq": first, "next_by_subj": subjects, "batch": _BATCH, "max_bytes": _BATCH_BYTES}
+        start = {"seq": first} if since is None else {"start_time": since.isoformat()}
+        request = {**start, "next_by_subj": subjects, "batch": _BATCH, "max_bytes": _BATCH_BYTES}
+        since = None
         found = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", request)
         if not found:
             return

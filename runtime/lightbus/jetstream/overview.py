@@ -58,12 +58,26 @@ class StreamStatus:
 
 async def streams(connection: Connection, prefix: str) -> list[StreamStatus]:
     """Look up the streams of events of a prefix, by name."""
-    found = []
+    found = [await _stream(connection, prefix, info) async for info in _of_events(connection, prefix)]
+    return sorted(found, key=lambda stream: stream.name)
+
+
+async def stream_states(connection: Connection, prefix: str) -> list[tuple[str, int, int]]:
+    """Return the streams of events of a prefix, by name: each with the sequences of its first and last event."""
+    return sorted(
+        [
+            (info["config"]["name"], info["state"]["first_seq"], info["state"]["last_seq"])
+            async for info in _of_events(connection, prefix)
+        ]
+    )
+
+
+async def _of_events(connection: Connection, prefix: str) -> AsyncIterator[dict[str, Any]]:
+    """Go through the server's accounts of a prefix's streams of events."""
     async for info in _listed(connection, "STREAM.LIST", "streams"):
         subjects = info["config"].get("subjects") or []
         if any(subject.startswith(f"{prefix}.") for subject in subjects):
-            found.append(await _stream(connection, prefix, info))
-    return sorted(found, key=lambda stream: stream.name)
+            yield info
 
 
 async def _stream(connection: Connection, prefix: str, info: dict[str, Any]) -> StreamStatus:

@@ -122,18 +122,14 @@ class Publisher:
         now = self._clock()
         this = Publication(what, event_id, subject, header, body, make_stream, timeout, now + timeout)
         first: asyncio.Future[Answer | None] | None = None
-        if not self._connection.is_full:
-            try:
-                first = self._attempt(this, now)
-            except PermissionDenied as error:
-                return _failing(error)
-            except TransportError:
-                pass  # the connection is down, and is waited for
+        try:
+            until = now + min(_ATTEMPT, timeout)
+            first = self._acknowledgements.send(subject, header, body, until)
+        except PermissionDenied as error:
+            return _failing(error)
+        except TransportError:
+            pass  # the connection is down, and is waited for
         return self._outcome(this, first)
-
-    def _attempt(self, this: Publication, now: float) -> asyncio.Future[Answer | None]:
-        until = min(now + _ATTEMPT, this.deadline)
-        return self._acknowledgements.send(this.subject, this.header, this.body, until)
 
     async def _outcome(self, this: Publication, answering: asyncio.Future[Answer | None] | None) -> PubAck:
         """Wait for the answer of a first attempt, and try again as long as that makes sense."""
@@ -144,7 +140,8 @@ class Publisher:
                     left = this.deadline - self._clock()
                     if left <= 0 or not await self._connection.ready(left):
                         break
-                    answering = self._attempt(this, self._clock())
+                    until = min(self._clock() + _ATTEMPT, this.deadline)
+                    answering = self._acknowledgements.send(this.subject, this.header, this.body, until)
                 answer = await answering
             except PermissionDenied:
                 raise

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from lightbus import deadletter, naming
 from lightbus.deadletter import Failure, Letter
-from lightbus.errors import PermissionDenied
-from lightbus.jetstream.consumer import Pace, PullDelivery, PullSubscription
+from lightbus.errors import PermissionDenied, TransportError
+from lightbus.jetstream.consumer import Pace, PullSubscription
+from lightbus.jetstream.delivery import PullDelivery
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.origin import Origin
 from lightbus.logs import log
@@ -21,11 +23,13 @@ RARELY = Pace(300.0, 30.0)  # replays are seldom, and every listener waits for t
 class ReplaySubscription(PullSubscription):
     """A worker's share of the replays sent to its listener; see `lightbus.transport.Subscription`."""
 
-    def _delivery(self, message: Message, origin: Origin) -> PullDelivery:
+    def _delivery(self, message: Message, origin: Origin) -> PullDelivery | None:
         found = naming.place_of(message.subject)
-        if found is None:  # not sent by us; to be read like any event, and to end as a dead letter
-            log.warning("%s: what came on %s is no replay", self.durable, message.subject)
-            return PullDelivery(message, origin, self)
+        if found is None:  # no event either, and no listener's to keep: it would come again for ever
+            self.refusals.add(message.subject, "is no replay of a dead letter")
+            with contextlib.suppress(TransportError):
+                self.send(message.reply, b"+TERM it is no replay of a dead letter")
+            return None
         return ReplayDelivery(message, origin, self, *found)
 
 

@@ -18,6 +18,8 @@ from tests.bench.contenders.ours import make_bus
 class Stub:
     """A transport that confirms at once, and delivers one event over and over; see `lightbus.transport.Transport`."""
 
+    trouble = ""
+
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         self.delivery = StubDelivery(body, headers)
         self.left = 0

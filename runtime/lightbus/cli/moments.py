@@ -1,0 +1,35 @@
+"""Times as the command line takes and shows them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+_AGO = re.compile(r"(\d+)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Moment(click.ParamType[datetime]):
+    """A time, or how long ago it was."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read `2026-11-23T09:30` (UTC unless it says otherwise), or `2h` for two hours ago."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if ago := _AGO.fullmatch(value):
+                return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+            time = datetime.fromisoformat(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d for so long ago")
+        return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def moment(time: datetime) -> str:
+    """Write a time in UTC, as `Moment` reads it."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,142 @@
+"""The events that the streams of a prefix hold, read without a consumer."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from lightbus import envelope
+from lightbus.deadletter import own_headers
+from lightbus.envelope import Envelope
+from lightbus.errors import UnreadableEvent
+from lightbus.jetstream import directget
+from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.directget import StoredMessage
+from lightbus.jetstream.overview import stream_states
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as its stream keeps it.
+
+    Attributes:
+        stream, sequence: where it stands.
+        stored: when it was stored.
+        name: its full name, `auth.user_created`.
+        body, headers: the message, without the headers the server adds.
+        content: what the message says; why it cannot be read, if it cannot.
+    """
+
+    stream: str
+    sequence: int
+    stored: datetime
+    name: str
+    body: bytes
+    headers: dict[str, str]
+    content: Envelope | UnreadableEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events are meant; those that meet every condition given.
+
+    Attributes:
+        names: full names, or patterns with `*` and `?`; none for any.
+        ids: any of these ids; none for any.
+        since, until: limits of the time they were stored, the second one exclusive.
+    """
+
+    names: tuple[str, ...] = ()
+    ids: frozenset[str] = frozenset()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def matches(self, event: StoredEvent) -> bool:
+        """Whether an event is meant."""
+        event_id = event.content.id if isinstance(event.content, Envelope) else ""
+        return (
+            (not self.names or any(fnmatchcase(event.name, name) for name in self.names))
+            and (not self.ids or event_id in self.ids)
+            and (self.since is None or event.stored >= self.since)
+            and (self.until is None or event.stored < self.until)
+        )
+
+
+class History:
+    """Reads the events of a prefix, and those that come later.
+
+    Args:
+        connection: a connected connection.
+        prefix: first token of the bus's streams.
+        wanted: which events.
+    """
+
+    def __init__(self, connection: Connection, prefix: str, wanted: Wanted) -> None:
+        self._connection, self._prefix, self._wanted = connection, prefix, wanted
+        self._read: dict[str, int] = {}  # up to which sequence, by stream
+
+    async def unread(self) -> AsyncIterator[StoredEvent]:
+        """Go through the events that are there now and were not read before, in the order they were stored.
+
+        Raises:
+            TransportError: a stream cannot be read directly, or no answer came.
+        """
+        states = await stream_states(self._connection, self._prefix)
+        readers = [self._of_stream(name, first, last) for name, first, last in states]
+        heads: list[tuple[datetime, int, StoredEvent]] = []
+        for number, reader in enumerate(readers):
+            await _put_next(heads, number, reader)
+        while heads:
+            _, number, event = heapq.heappop(heads)
+            yield event
+            await _put_next(heads, number, readers[number])
+
+    async def _of_stream(self, name: str, first: int, last: int) -> AsyncIterator[StoredEvent]:
+        begun = name in self._read
+        start = self._read[name] + 1 if begun else first
+        since = None if begun else self._wanted.since
+        messages = directget.messages(self._connection, name, self._subjects, start, last, since)
+        async for message in messages:
+            self._read[name] = message.sequence
+            event = self._event(name, message)
+            if self._wanted.matches(event):
+                yield event
+        self._read[name] = max(last, start - 1)
+
+    @property
+    def _subjects(self) -> str:
+        """A filter for the server, as narrow as its wildcards allow."""
+        match self._wanted.names:
+            case (name,) if not set(name) & set("*?[]> "):
+                return f"{self._prefix}.{name}"
+            case _:
+                return f"{self._prefix}.>"
+
+    def _event(self, stream: str, message: StoredMessage) -> StoredEvent:
+        headers = own_headers(message.headers)
+        content: Envelope | UnreadableEvent
+        try:
+            content = envelope.decode(message.body, headers)
+        except UnreadableEvent as error:
+            content = error
+        return StoredEvent(
+            stream,
+            message.sequence,
+            message.time,
+            message.subject.removeprefix(f"{self._prefix}."),
+            message.body,
+            headers,
+            content,
+        )
+
+
+async def _put_next(
+    heads: list[tuple[datetime, int, StoredEvent]], number: int, reader: AsyncIterator[StoredEvent]
+) -> None:
+    """Put the next event of a reader, if it has one, among the first ones of all readers."""
+    async for event in reader:
+        heapq.heappush(heads, (event.stored, number, event))
+        return

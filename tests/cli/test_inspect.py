@@ -1,0 +1,186 @@
+"""`lightbus inspect` on a real server, as a user types it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from collections.abc import Callable
+
+import pytest
+
+import lightbus
+from lightbus import Api, DynamicBus, Event, EventMessage, Parameter
+from tests.cli.conftest import Fire, Start
+from tests.cli.kit import BOUND
+from tests.cli.test_planning import Run
+from tests.cli.test_planning import run as run
+from tests.conformance.kits import look_into
+
+MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+@pytest.fixture
+def paid(on_server: str, prefix: str) -> Callable[[int], str]:
+    """Fire `shop.paid`, the event of another API and stream; returns its id."""
+
+    class ShopApi(Api):
+        paid = Event(parameters=(Parameter("amount", int),))
+
+        class Meta:
+            name = "shop"
+
+    def fire_paid(amount: int) -> str:
+        with lightbus.create(url=on_server, service_name="shop", prefix=prefix, apis=[ShopApi]) as bus:
+            event: EventMessage = bus.shop.paid.fire(amount=amount)
+            return event.id
+
+    return fire_paid
+
+
+def store(url: str, subject: str, body: bytes) -> None:
+    """Have a message stored that is none of the bus's."""
+
+    async def publish() -> None:
+        async with look_into(url) as server:
+            await server.request(subject, body, BOUND)
+
+    asyncio.run(publish())
+
+
+def names(output: str) -> list[str]:
+    """Read who the events are about, from the payload at the end of each line."""
+    return re.findall(r'"username": "(\w+)"', output)
+
+
+def test_the_screen(run: Run, fire: Fire, paid: Callable[[int], str], on_server: str, prefix: str) -> None:
+    first, second = fire("ada"), paid(42)
+    store(on_server, f"{prefix}.auth.user_deleted", b"\x1b[2Jgarbage")
+    done = run("inspect", "--prefix", prefix)
+    assert (done.code, done.err) == (0, "")
+    heading, *lines = done.out.splitlines()
+    assert heading.split() == ["STORED", "EVENT", "ID", "DATA"]
+    expected = [
+        rf'{MOMENT}  auth\.user_created  {first.id}  {{"username": "ada", "email": "ada@example\.com"}}',
+        rf'{MOMENT}  shop\.paid          {second}  {{"amount": 42}}',
+        rf"{MOMENT}  auth\.user_deleted  \? {{35}}  unreadable: its body is not a CloudEvent: .*",
+    ]
+    assert len(lines) == len(expected)
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_facts_for_programs(run: Run, fire: Fire, on_server: str, prefix: str) -> None:
+    event = fire("ada")
+    store(on_server, f"{prefix}.auth.user_deleted", b"garbage")
+    good, bad = run("inspect", "--prefix", prefix, "--format", "json").objects
+    assert re.fullmatch(MOMENT, good.pop("stored")) and re.fullmatch(MOMENT, good.pop("fired"))
+    assert good == {
+        "event": "auth.user_created",
+        "stream": f"{prefix}-auth",
+        "sequence": 1,
+        "id": event.id,
+        "source": "/auth",
+        "data": {"username": "ada", "email": "ada@example.com"},
+    }
+    assert (bad["event"], bad["sequence"], bad["body"]) == ("auth.user_deleted", 2, "Z2FyYmFnZQ==")
+    assert bad["unreadable"].startswith("its body is not a CloudEvent")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["ada", "bob", "eve"]),
+        (["auth.user_created"], ["ada", "bob", "eve"]),
+        (["auth.*"], ["ada", "bob", "eve"]),
+        (["*.user_*", "shop.*"], ["ada", "bob", "eve"]),
+        (["auth.user_deleted"], []),
+        (["shop.*"], []),
+        (["--limit", "2"], ["bob", "eve"]),
+        (["--since", "1h"], ["ada", "bob", "eve"]),
+        (["--until", "1h"], []),
+        (["--since", "2999-01-01"], []),
+    ],
+)
+def test_which_events(run: Run, fire: Fire, prefix: str, arguments: list[str], expected: list[str]) -> None:
+    for name in ("ada", "bob", "eve"):
+        fire(name)
+    done = run("inspect", "--prefix", prefix, *arguments)
+    assert (done.code, names(done.out)) == (0, expected)
+
+
+def test_since_the_time_of_an_event(run: Run, fire: Fire, prefix: str) -> None:
+    for name in ("ada", "bob", "eve"):
+        fire(name)
+    _, second, _ = run("inspect", "--prefix", prefix, "--format", "json").objects
+    arguments = ("inspect", "auth.user_created", "--prefix", prefix)
+    assert names(run(*arguments, "--since", second["stored"]).out)[-2:] == ["bob", "eve"]
+    assert names(run(*arguments, "--until", second["stored"]).out) in (["ada"], [])
+
+
+def test_the_latest_of_all_streams_come_in_the_order_they_were_stored(
+    run: Run, fire: Fire, paid: Callable[[int], str], prefix: str
+) -> None:
+    ids = [fire("ada").id, paid(1), fire("bob").id, paid(2)]
+    found = run("inspect", "--prefix", prefix, "--format", "json").objects
+    assert [event["id"] for event in found] == ids
+    found = run("inspect", "--prefix", prefix, "--format", "json", "--limit", "3").objects
+    assert [event["id"] for event in found] == ids[1:]
+
+
+def test_an_event_by_its_id(run: Run, fire: Fire, prefix: str) -> None:
+    event, _ = fire("ada"), fire("bob")
+    done = run("inspect", "--prefix", prefix, "--id", event.id)
+    assert (done.code, names(done.out)) == (0, ["ada"])
+    done = run("inspect", "--prefix", prefix, "--id", event.id, "--id", "none")
+    assert (done.code, names(done.out)) == (1, ["ada"])
+    assert done.err == f"there is no event none in the streams of '{prefix}'\n"
+
+
+def test_following(
+    start: Start, run: Run, fire: Fire, paid: Callable[[int], str], on_server: str, prefix: str
+) -> None:
+    fire("ada")
+    following = start("inspect", "--prefix", prefix, "--follow")
+    following.wait_for('"username": "ada"')
+    fire("bob")
+    following.wait_for('"username": "bob"')
+    paid(42)  # which makes a stream that was not there before
+    following.wait_for('"amount": 42')
+    following.signal(signal.SIGINT)
+    assert following.end() == 0
+    assert following.output.count("STORED") == 1
+    assert names(following.output) == ["ada", "bob"]
+
+    async def durables() -> int:
+        async with look_into(on_server) as server:
+            count: int = (await server.api(f"CONSUMER.LIST.{prefix}-auth"))["total"]
+            return count
+
+    assert asyncio.run(durables()) == 0
+
+
+def test_many_events_take_a_page_at_a_time(
+    run: Run, producer: Callable[[str], DynamicBus], on_server: str, prefix: str
+) -> None:
+    bus = producer(on_server)
+    bus.auth.user_deleted.fire_many([{"username": f"u{number}"} for number in range(2_500)])
+    done = run("inspect", "--prefix", prefix)
+    assert names(done.out) == [f"u{number}" for number in range(2_500)]
+    assert done.out.count("STORED") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--follow", "--until", "1h"], "--follow has no end, so it does not go with --until."),
+        (["--since", "yesterday"], "'yesterday' is no time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d"),
+        (["--prefix", "a.b"], "--prefix"),
+        (["--url", "nats://127.0.0.1:9"], "connection refused"),
+    ],
+)
+def test_mistakes(run: Run, arguments: list[str], words: str) -> None:
+    done = run("inspect", *arguments)
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
