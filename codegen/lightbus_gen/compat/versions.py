@@ -145,7 +145,7 @@ def read_commit(
     if not files:
         places = " nor at ".join(f"{label}:{place or '.'}" for place in dict.fromkeys((moved, path)))
         message = f"there are no schemas at {places}"
-        fix = "say where they were then with --against-path, or compare with a later commit"
+        fix = "say where they were then with --against-path; if these are the first ones, nothing can break yet: merge them"
         raise input_error("NO_SCHEMAS", message, fix)
     if "" in files:  # a file, and not a folder
         folder, _, name = path.rpartition("/")
