@@ -245,4 +245,5 @@ def _collide(api: ApiSource, message: str, report: Report) -> None:
     if api.document is not None:
         report.add(api.document, ("api",), "NAME_COLLISION", text, fix)
     else:
-        report.add_file(api.events[0].file.shown, "NAME_COLLISION", text, fix)
+        place = api.events[0].file.shown if api.events else api.origin
+        report.add_file(place, "NAME_COLLISION", text, fix)
