@@ -190,6 +190,8 @@ class Worker:
             if self._replays is not None:
                 await self._replays.close()
                 self._replays = None
+            if self._hold.is_ending or self._failing is not None:
+                return  # meanwhile
             await asyncio.sleep(_REJOIN)
 
     async def _take_from(self, subscription: Subscription, prefetch: Prefetch | None = None) -> None:
