@@ -26,7 +26,7 @@ class Caller:
         contract: contract of the event listened to.
         handler: the user's function.
         policy: how many attempts an event has, and how long a call may take.
-        hold: told of each call, so that one that takes too long is ended.
+        hold: told of each call, so that one that takes too long is ended; knows which cancellations are its own.
     """
 
     def __init__(self, contract: EventContract, handler: Handler, policy: Policy, hold: Hold) -> None:
@@ -48,6 +48,9 @@ class Caller:
     ) -> tuple[Outcome, EventMessage | None]:
         """Decode an event and call the handler with it.
 
+        Whatever the handler does, the slot goes on: what it raises is an outcome, `KeyboardInterrupt` as well, and if it
+        cancels the slot's task, that is its own failure. Only the end of the worker ends a slot.
+
         Args:
             delivery: the event.
             slot: the current task.
@@ -62,6 +65,7 @@ class Caller:
             message = read(delivery, self._contract)
         except (UnreadableEvent, InvalidEvent) as error:
             return Unreadable(error), None
+        outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
         try:
             if self._threads is None:
@@ -70,23 +74,27 @@ class Caller:
                 await self._call_in_thread(message, self._threads)
         except asyncio.CancelledError as error:
             if self._hold.was_overdue(slot):
-                return Failed(HandlerTimeout(self._policy.timeout)), message
-            if slot.cancelling():  # the drain's cancellation, not the handler's own
+                outcome = Failed(HandlerTimeout(self._policy.timeout))
+            elif slot.cancelling() and self._hold.is_over:
                 raise
-            return Failed(error), message
-        except (Exception, SystemExit) as error:
-            return Failed(error), message
+            else:
+                outcome = Failed(error)
+        except GeneratorExit:  # the slot itself is being thrown away
+            raise
+        except BaseException as error:
+            outcome = Failed(error)
         finally:
             self._hold.end(slot)
-        return HANDLED, message
+        if slot.cancelling():
+            await self._hold.let_go_on(slot)
+        return outcome, message
 
     async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
+        call = threads.submit(contextvars.copy_context().run, self._handler, message)
         try:
-            result = await loop.run_in_executor(threads, lambda: context.run(self._handler, message))
+            result = await asyncio.wrap_future(call)
         except asyncio.CancelledError:
-            threads.replace_one()  # no thread can be ended from outside
+            threads.abandon(call)
             raise
         if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
             await result

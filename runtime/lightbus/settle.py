@@ -167,6 +167,11 @@ def exhausted(attempt: int, policy: Policy) -> bool:
     return attempt > max(policy.retries + 1, _DELIVERIES) and policy.on_error is not OnError.SHUTDOWN
 
 
+def can_spare(attempt: int, policy: Policy) -> bool:
+    """Whether a delivery may be given back unhandled, so that one more could crash its worker and the event still run."""
+    return not exhausted(attempt + 2, policy)
+
+
 def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Decision:
     """Decide what becomes of a delivery; the table stands at the top of the module.
 

@@ -6,6 +6,7 @@ make the process immortal; and it refuses work once the exit has begun, which wo
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable
@@ -26,17 +27,26 @@ class DaemonThreads(Executor):
 
     def __init__(self, count: int, name: str) -> None:
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
-        self._name = name
-        self._count = 0
+        self._count, self._name = count, name
+        self._numbers = itertools.count()
+        self._abandoned: set[Future[Any]] = set()
+        self._lock = threading.Lock()  # of `_abandoned`
         for _ in range(count):
             self._start_one()
 
     def _start_one(self) -> None:
-        threading.Thread(target=self._run, name=f"{self._name}/{self._count}", daemon=True).start()
-        self._count += 1
+        threading.Thread(target=self._run, name=f"{self._name}/{next(self._numbers)}", daemon=True).start()
 
-    def replace_one(self) -> None:
-        """Start another thread in the place of one that is stuck; should that one come back, both go on."""
+    def abandon(self, call: Future[Any]) -> None:
+        """Wait for a call no longer. No thread can be ended from outside: another takes its place, and it ends itself.
+
+        Args:
+            call: what `submit` returned.
+        """
+        with self._lock:
+            if call.cancel() or call.done():
+                return  # it has no thread yet, or no more
+            self._abandoned.add(call)
         self._start_one()
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
@@ -65,4 +75,8 @@ class DaemonThreads(Executor):
                 future.set_exception(wrapped)
             except BaseException as error:
                 future.set_exception(error)
+            with self._lock:
+                if future in self._abandoned:
+                    self._abandoned.discard(future)
+                    return  # another thread has taken this one's place
             del item, future, call  # an idle thread keeps nothing alive

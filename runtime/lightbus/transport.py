@@ -6,7 +6,7 @@ the same suite against both. All calls of one transport happen on one event loop
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -176,8 +176,12 @@ class Subscription(Protocol):
         """
         ...
 
-    async def shed(self) -> None:
-        """Give events nobody took back to the server, so that other workers get them; `ahead` is 0 again."""
+    async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
+        """Give events nobody took back to the server, so that other workers get them; `ahead` is 0 again.
+
+        Args:
+            may_go: whether an event is among them, as each that goes has used up a delivery.
+        """
         ...
 
     async def close(self) -> None:

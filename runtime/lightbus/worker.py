@@ -1,43 +1,23 @@
-"""One listener at work: take an event, decode it, call the handler, settle. The only place that settles."""
+"""One listener at work: its slots take events, have the handler called and the outcome settled, until it is stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from lightbus.caller import Caller
-from lightbus.deadletter import Failure, failure_of
 from lightbus.envelope import EventMessage
-from lightbus.errors import (
-    LightbusError,
-    ListenerFailed,
-    PermissionDenied,
-    TransportError,
-)
+from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
 from lightbus.handlers import Handler
 from lightbus.hold import Hold
 from lightbus.logs import log
 from lightbus.permits import Permits
 from lightbus.prefetch import Prefetch
 from lightbus.schema import EventContract
-from lightbus.settle import (
-    ACK,
-    HANDLED,
-    Ack,
-    DeadLetter,
-    Decision,
-    Failed,
-    Outcome,
-    Policy,
-    Retry,
-    Shutdown,
-    Unreadable,
-    settle,
-    text_of,
-)
+from lightbus.settle import HANDLED, Outcome, Policy, Shutdown, text_of
+from lightbus.settling import Settling
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
 
 _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.ContextVar(
@@ -45,7 +25,6 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
 )
 
 _TURN = 0.005  # seconds slots go on with events that are here already, before others get their turn
-_RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
 _REJOIN = 30.0  # seconds before replays are joined again, when that did not work
 
 
@@ -96,12 +75,11 @@ class Worker:
         self._slots_left = listening.concurrency + 1
         self._permits = Permits(listening.concurrency)
         self._replayer: asyncio.Task[None] | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._hold = Hold(listening.consumer.durable, listening.policy.timeout)
-        self._unburied: dict[tuple[int, int], Outcome] = {}  # of events whose dead letter failed
+        self._hold = Hold(self.durable, listening.policy, listening.concurrency)
+        self._settling = Settling(self.durable, listening.policy, self._hold.deliveries)
         self._caller = Caller(listening.contract, listening.handler, listening.policy, self._hold)
         self._turn_ends = 0.0  # loop time
-        self._stopping = self._failed = False
+        self._failing: asyncio.Task[None] | None = None
 
     @property
     def durable(self) -> str:
@@ -126,23 +104,19 @@ class Worker:
         """
         listening = self.listening
         self._subscription = await self._transport.subscribe(listening.consumer)
-        self._prefetch = Prefetch(listening.concurrency, self._subscription.ack_wait)
+        prefetch = Prefetch(listening.concurrency, self._subscription.ack_wait)
         self._caller.start(listening.concurrency, self.durable)
         self._slots = [
-            asyncio.create_task(self._slot(self._subscription), name=f"{self.durable}/{number}")
+            asyncio.create_task(self._slot(self._subscription, prefetch), name=f"{self.durable}/{number}")
             for number in range(listening.concurrency)
         ]
         self._replayer = asyncio.create_task(self._take_replays(), name=f"{self.durable}/replays")
         for slot in (*self._slots, self._replayer):
             slot.add_done_callback(self._slot_ended)
-        self._keeper = asyncio.create_task(
-            self._hold.keep(
-                self._subscription,
-                lambda: self._replays.buffered if self._replays is not None else (),
-                listening.concurrency,
-                self._prefetch.stuck,
-            ),
-            name=f"{self.durable}/hold",
+        self._hold.keep(
+            self._subscription,
+            lambda: self._replays.buffered if self._replays is not None else (),
+            prefetch.stuck,
         )
 
     async def stop(self, grace: float) -> None:
@@ -152,22 +126,23 @@ class Worker:
             grace: seconds to wait for handlers; those still running then are cancelled and their events
                 are delivered again.
         """
-        self._stopping = True
+        self._hold.is_ending = True
         await self._take_no_more()
+        late: set[asyncio.Task[None]] = set()
         if slots := [task for task in (*self._slots, self._replayer) if task is not None]:
             _, late = await asyncio.wait(slots, timeout=grace)
+        self._hold.stop()
+        if late:
+            log.warning("%s: %d handler(s) did not finish within %g s", self.durable, len(late), grace)
             for slot in late:
                 slot.cancel()
-            if late:
-                log.warning("%s: %d handler(s) did not finish within %g s", self.durable, len(late), grace)
-                await asyncio.wait(late, timeout=1.0)
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
-        self._hold.stop()
+            await asyncio.wait(late, timeout=1.0)
+        await self._hold.stopped()
         for delivery in tuple(self._hold.deliveries):
-            await self._carry_out(delivery, Retry(0))
+            await self._settling.retry(delivery, 0)
         self._caller.stop()
+        if self._failing is not None:
+            await asyncio.wait([self._failing])
 
     async def _take_no_more(self) -> None:
         """Close both subscriptions; what was taken already is still in hand."""
@@ -178,20 +153,25 @@ class Worker:
         elif self._replayer is not None:
             self._replayer.cancel()  # it is about to join, or waits to do so
 
-    async def _slot(self, subscription: Subscription) -> None:
+    async def _slot(self, subscription: Subscription, prefetch: Prefetch) -> None:
         """Handle one event after another; each slot is one unit of concurrency."""
         try:
-            await self._take_from(subscription, self._prefetch)
+            await self._take_from(subscription, prefetch)
         except LightbusError as error:
-            await self._fail(error, ListenerFailed(self.durable, str(error)))
+            self._fail(error, str(error))
         except Exception as error:
             log.exception("%s: a defect in the listener's loop", self.durable)
-            await self._fail(error, ListenerFailed(self.durable, f"{type(error).__name__}: {text_of(error)}"))
+            self._fail(error, _reason(error))
 
-    def _slot_ended(self, _: asyncio.Task[None]) -> None:
+    def _slot_ended(self, slot: asyncio.Task[None]) -> None:
+        """See to it that no slot ends unheard of, and that with the last one nothing is left running."""
+        error = asyncio.CancelledError("its task was cancelled") if slot.cancelled() else slot.exception()
+        if error is not None and not self._hold.is_ending and not self._hold.is_over:
+            self._fail(error, f"a slot ended: {_reason(error)}")
         self._slots_left -= 1
-        if not self._slots_left and self._keeper is not None:
-            self._keeper.cancel()  # nothing is left in hand
+        if not self._slots_left:
+            self._hold.stop()
+            self._caller.stop()
 
     async def _take_replays(self) -> None:
         """Handle replays of the listener's dead letters as they come, as far as the server lets us."""
@@ -210,6 +190,8 @@ class Worker:
             if self._replays is not None:
                 await self._replays.close()
                 self._replays = None
+            if self._hold.is_ending or self._failing is not None:
+                return  # meanwhile
             await asyncio.sleep(_REJOIN)
 
     async def _take_from(self, subscription: Subscription, prefetch: Prefetch | None = None) -> None:
@@ -217,18 +199,19 @@ class Worker:
         slot = asyncio.current_task()
         assert slot is not None
         _handling.set(slot)
-        held, permits, clock = self._hold.deliveries, self._permits, asyncio.get_running_loop().time
+        hold, held, permits, settling = self._hold, self._hold.deliveries, self._permits, self._settling
+        clock = asyncio.get_running_loop().time
         while True:
             delivery = subscription.next()
             if delivery is None:
-                delivery = await subscription.take()
+                delivery = None if hold.is_ending else await subscription.take()
                 if delivery is None:
                     return
             held.add(delivery)
-            if not permits.take_now():
-                await permits.take()
+            if not permits.take_now() and not await self._permit(delivery):
+                continue
             try:
-                if self._stopping:
+                if hold.is_ending:
                     return  # while it waited; `stop()` gives it back
                 began = clock()
                 if began > self._turn_ends:
@@ -236,13 +219,12 @@ class Worker:
                     await asyncio.sleep(0)
                     began = clock()  # others had their turns meanwhile, which is not this event's doing
                     self._turn_ends = began + _TURN
-                known = self._unburied.pop(_key(delivery), None) if self._unburied else None
-                if known is not None:
-                    await self._settle(delivery, known, None)  # only its dead letter is missing
+                if settling.unburied and (failure := settling.recall(delivery)) is not None:
+                    await settling.bury(delivery, failure)  # only its dead letter is missing
                 else:
                     outcome, message = await self._caller.call(delivery, slot, began)
-                    if outcome is HANDLED:  # whose decision the table has, too
-                        await self._carry_out(delivery, ACK)
+                    if outcome is HANDLED:
+                        await settling.ack(delivery)
                     else:
                         await self._settle(delivery, outcome, message)
             finally:
@@ -250,85 +232,42 @@ class Worker:
             if prefetch is not None:
                 subscription.ahead = prefetch.handled(clock() - began)
 
+    async def _permit(self, delivery: Delivery) -> bool:
+        """Wait until a handler may run; False when the event was given to other workers meanwhile."""
+        self._hold.waiting.add(delivery)
+        try:
+            await self._permits.take()
+        finally:
+            self._hold.waiting.discard(delivery)
+        if delivery in self._hold.deliveries:
+            return True
+        self._permits.give_back()
+        return False
+
     async def _settle(self, delivery: Delivery, outcome: Outcome, message: EventMessage | None) -> None:
-        """Decide what becomes of an event, say so, and do it."""
-        decision = settle(outcome, delivery.attempt, self.listening.policy, random.random())
-        self._report(outcome, decision, message, delivery)
+        """Settle what was not handled; a shutdown ends the listener besides."""
+        decision = self._settling.decide(delivery, outcome, message)
         if isinstance(decision, Shutdown):
             await self._take_no_more()  # or the event that is given back would come here again
-        await self._carry_out(delivery, decision, outcome)
+        await self._settling.carry_out(delivery, decision, outcome)
         if isinstance(decision, Shutdown):
-            error = decision.error
-            reason = f"{type(error).__name__}: {text_of(error)}"
-            await self._fail(error, ListenerFailed(self.durable, reason, message.id if message else None))
+            self._fail(decision.error, _reason(decision.error), message.id if message else None)
 
-    async def _carry_out(
-        self, delivery: Delivery, decision: Decision, outcome: Outcome | None = None
-    ) -> None:
-        """Tell the server. This is the one settle point; an event it cannot reach returns after `ack_wait`."""
-        try:
-            match decision:
-                case Ack():
-                    await delivery.ack()
-                case Retry(after):
-                    await delivery.retry(after)
-                case DeadLetter():
-                    await self._bury(delivery, decision, outcome)
-                case Shutdown():
-                    await delivery.retry(0)
-        except TransportError as trouble:
-            log.warning("%s: not settled, will be delivered again: %s", self.durable, trouble)
-        finally:
-            self._hold.deliveries.discard(delivery)
-
-    async def _bury(self, delivery: Delivery, decision: DeadLetter, outcome: Outcome | None) -> None:
-        if isinstance(outcome, (Failed, Unreadable)):
-            failure = failure_of(outcome.error, decision.reason)
-        else:
-            failure = Failure(decision.reason)
-        try:
-            await delivery.dead_letter(failure)
-            self._unburied.pop(_key(delivery), None)
-        except TransportError as trouble:
-            log.error("%s: an event stays pending, its dead letter failed: %s", self.durable, trouble)
-            if outcome is not None:
-                self._unburied[_key(delivery)] = outcome  # so that the true reason is kept next time
-            await delivery.retry(_RETRY_AFTER_TROUBLE)
-
-    def _report(
-        self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery
-    ) -> None:
-        if isinstance(decision, Shutdown):
-            return  # a shutdown is reported by the bus, with the failure
-        event = message.id if message else f"at sequence {delivery.sequence}"
-        event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
-        trace = outcome.error if isinstance(outcome, Failed) else None
-        what = (
-            text_of(outcome.error) if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
-        )
-        match decision:
-            case Retry(after):
-                log.warning(
-                    "%s: event %s failed on attempt %d, next try in %.1f s: %s",
-                    *(self.durable, event, delivery.attempt, after, what),
-                    exc_info=trace,
-                )
-            case DeadLetter(reason):
-                log.error(
-                    "%s: event %s goes to the dead letters: %s", self.durable, event, reason, exc_info=trace
-                )
-            case Ack():
-                log.error("%s: event %s failed and is dropped: %s", self.durable, event, what, exc_info=trace)
-
-    async def _fail(self, cause: BaseException, failure: ListenerFailed) -> None:
+    def _fail(self, cause: BaseException, reason: str, event_id: str | None = None) -> None:
         """Take no more events, and say so; what other slots have in hand is finished."""
-        if self._failed:
+        if self._failing is not None:
             return
-        self._failed = True
-        await self._take_no_more()
-        failure.__cause__ = cause
-        self._on_failure(self.listening, failure)
+
+        async def fail() -> None:
+            try:
+                await self._take_no_more()
+            finally:
+                failure = ListenerFailed(self.durable, reason, event_id)
+                failure.__cause__ = cause
+                self._on_failure(self.listening, failure)
+
+        self._failing = asyncio.create_task(fail(), name=f"{self.durable}/failing")
 
 
-def _key(delivery: Delivery) -> tuple[int, int]:
-    return delivery.replay_of, delivery.sequence
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {text_of(error)}"

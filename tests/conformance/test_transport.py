@@ -184,11 +184,24 @@ async def test_shed_gives_untaken_events_to_others(bench: Bench) -> None:
     slow = await bench.subscribe(transport)
     slow.ahead = 10
     first = await take(slow)
-    await slow.shed()
+    await slow.shed(lambda _: True)
     assert (slow.ahead, len(slow.buffered)) == (0, 0)
     others = await take_and_ack(await bench.subscribe(transport), len(bodies) - 1)
     assert sorted([first.body.decode(), *others]) == sorted(bodies)
     await first.ack()
+
+
+async def test_shed_keeps_what_may_not_go(bench: Bench) -> None:
+    transport = await bench.transport()
+    await publish(transport, *(f"{number}" for number in range(10)))
+    slow = await bench.subscribe(transport)
+    slow.ahead = 10
+    first = await take(slow)
+    await slow.shed(lambda delivery: delivery.sequence % 2 == 0)
+    assert all(delivery.sequence % 2 for delivery in slow.buffered)
+    found = [first, *[await take(slow) for _ in range(9)]]
+    assert sorted(delivery.sequence for delivery in found) == list(range(1, 11))
+    assert all(delivery.attempt == 1 for delivery in found if delivery.sequence % 2)
 
 
 @pytest.mark.parametrize(("since", "expected"), [("beginning", ["old", "new"]), ("now", ["new"])])

@@ -223,6 +223,40 @@ async def test_a_replay_reaches_the_service_that_failed_and_no_other(
     assert others.empty
 
 
+async def test_an_event_does_not_wait_for_a_replay_that_takes_long(
+    service: Service, store: JetStreamDeadLetters, seen: Seen, nats_server: NatsServer, prefix: str
+) -> None:
+    """It was taken by a worker that may run one handler at a time; another one is idle."""
+    first, second, begun, done = service("mailer"), service("mailer"), Seen(), asyncio.Event()
+    is_broken = True
+
+    async def slow(username: str) -> None:
+        if is_broken:
+            raise ValueError("not yet")
+        begun(username)
+        await done.wait()
+
+    async def quick(username: str) -> None:
+        seen(username)
+
+    await first.auth.user_created.listen_async(slow, listener_name="welcome", retries=0, ack_wait=3.0)
+    await first.auth.user_created.fire_async(username="ada")
+    (letter,) = await until(store, 1)
+    is_broken = False
+    await replay(store, letter)
+    assert await begun.take() == ["ada"]
+    await first.auth.user_created.fire_async(username="bob")
+    async with look_into(nats_server.url) as server, asyncio.timeout(BOUND):
+        durable = f"CONSUMER.INFO.{naming.stream(prefix, 'auth')}.mailer-welcome"
+        while not (await server.api(durable))["num_ack_pending"]:
+            pass  # until the first one has it
+    await second.auth.user_created.listen_async(quick, listener_name="welcome", retries=0)
+    assert await seen.take() == ["bob"]
+    done.set()
+    assert await until(store, 0) == []
+    assert begun.empty
+
+
 async def test_a_replay_is_retried_like_an_event(
     service: Service, store: JetStreamDeadLetters, seen: Seen
 ) -> None:

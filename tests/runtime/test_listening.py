@@ -13,7 +13,13 @@ import pytest
 import lightbus
 from lightbus import Backoff, EventMessage, UsageError, naming
 from lightbus.dynamic import DynamicBus
+from lightbus.errors import TransportError
+from lightbus.jetstream import JetStreamTransport
+from lightbus.jetstream.consumer import PullSubscription
+from lightbus.jetstream.delivery import PullDelivery
 from lightbus.testing import NatsServer
+from lightbus.transport import Consumer, Delivery
+from tests.conformance.bench import take
 from tests.conformance.kits import look_into, stored_messages
 
 BOUND = 30.0
@@ -233,6 +239,86 @@ async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service
     await seen.until(lambda: len(set(seen)) == 20)
     assert len(mine) == 201
     stuck.set()
+
+
+@pytest.mark.parametrize("trouble", [TransportError("no connection"), AssertionError("a defect")])
+async def test_trouble_does_not_end_the_care_for_what_is_held(
+    service: Service, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """What waits behind a stuck handler goes to others though it failed once; what runs stays here all the while."""
+    shed, in_progress, troubles = PullSubscription.shed, PullDelivery.in_progress, [trouble] * 2
+
+    async def shed_later(self: PullSubscription, may_go: Callable[[Delivery], bool]) -> None:
+        if troubles:
+            raise troubles.pop()
+        await shed(self, may_go)
+
+    async def in_progress_later(self: PullDelivery) -> None:
+        if troubles:
+            raise troubles.pop()
+        await in_progress(self)
+
+    monkeypatch.setattr(PullSubscription, "shed", shed_later)
+    monkeypatch.setattr(PullDelivery, "in_progress", in_progress_later)
+    first, second = service(), service()
+    stuck, seen, mine = asyncio.Event(), Seen(), Seen()
+
+    async def quick_and_then_stuck(name: str) -> None:
+        mine.append(name)
+        if name == "stuck":
+            await stuck.wait()
+
+    async def quick(name: str) -> None:
+        seen.append(name)
+
+    await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=3.0)
+    await fire(first, *(str(number) for number in range(200)))  # so that it asks ahead
+    await mine.until(lambda: len(mine) == 200)
+    await fire(first, "stuck", *(f"behind {number}" for number in range(20)))
+    await mine.until(lambda: len(mine) == 201)
+    await second.job.wanted.listen_async(quick, listener_name="l")
+    await seen.until(lambda: len(set(seen)) == 20)
+    assert not troubles and "stuck" not in seen
+    stuck.set()
+
+
+async def test_what_could_be_given_up_unhandled_stays_behind_a_stuck_handler(
+    service: Service, nats_server: NatsServer, prefix: str
+) -> None:
+    """With `retries=0` three deliveries are an event's last; two of those that wait here have been used up before."""
+    first, second = service(), service()
+    stuck, seen = asyncio.Event(), Seen()
+    old = [*(str(number) for number in range(200)), "stuck", *(f"old {number}" for number in range(10))]
+    await fire(first, *old)
+    transport = JetStreamTransport(nats_server.url, service_name="jobs", prefix=prefix)
+    await transport.connect()
+    subscription = await transport.subscribe(Consumer("job", "wanted", "jobs-l", ack_wait=9.0))
+    subscription.ahead = len(old)
+    taken = [await take(subscription) for _ in old]
+    await subscription.close()  # before they are given back, or they would come here again
+    for delivery in taken:
+        await delivery.retry(0)
+    await transport.close()
+    await fire(first, *(f"new {number}" for number in range(10)))
+
+    async def slow(event: EventMessage, name: str) -> None:
+        seen.append(("first", name, event.attempt))
+        if name == "stuck":
+            await stuck.wait()
+
+    async def quick(event: EventMessage, name: str) -> None:
+        seen.append(("second", name, event.attempt))
+
+    await first.job.wanted.listen_async(slow, listener_name="l", retries=0)
+    await seen.until(lambda: ("first", "stuck", 2) in seen)
+    await second.job.wanted.listen_async(quick, listener_name="l", retries=0)
+    await seen.until(
+        lambda: sum(name.startswith("new") for _, name, _ in seen) == 10
+    )  # the others were left here
+    stuck.set()
+    await until_settled(nats_server.url, prefix)
+    attempts = {name: attempt for _, name, attempt in seen}
+    assert [attempts[name] for name in old] == [2] * len(old)
 
 
 @pytest.mark.parametrize("concurrency", [1, 7])

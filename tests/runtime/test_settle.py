@@ -19,6 +19,7 @@ from lightbus.settle import (
     Retry,
     Shutdown,
     Unreadable,
+    can_spare,
     exhausted,
     one_line,
     settle,
@@ -74,6 +75,19 @@ def test_a_delivery_past_its_attempts_never_reaches_the_handler(
     on_error: OnError, attempt: int, expected: bool
 ) -> None:
     assert exhausted(attempt, Policy(on_error, retries=3)) is expected
+
+
+@given(retries=st.integers(0, 20), on_error=st.sampled_from(OnError))
+def test_an_event_that_is_given_back_can_still_crash_a_worker_and_then_run(
+    retries: int, on_error: OnError
+) -> None:
+    policy = Policy(on_error, retries)
+    assert can_spare(1, policy)
+    spared = 1
+    while can_spare(spared, policy) and spared < 50:
+        spared += 1
+    assert not exhausted(spared, policy)
+    assert not exhausted(spared + 1, policy)
 
 
 def test_a_crash_loop_says_how_often_it_was_tried() -> None:

@@ -23,6 +23,7 @@ from lightbus.jetstream.origin import Origin, Origins
 from lightbus.jetstream.refusals import Refusals
 from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.logs import log
+from lightbus.transport import Delivery
 
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
@@ -96,10 +97,10 @@ class PullSubscription:
         self._pause: asyncio.TimerHandle | None = None  # no pull is made meanwhile
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
         """Subscribe an inbox and begin to pull."""
-        self._loop = asyncio.get_running_loop()
         await self._open()
         self._connection.when_down(self._forget_pulls)
         self._connection.when_up(self._pull)
@@ -140,10 +141,10 @@ class PullSubscription:
                 self._buffer.appendleft(delivery)
             raise
 
-    async def shed(self) -> None:
+    async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
         """Give back what nobody took; see `Subscription.shed`."""
         self.ahead = 0
-        end, waiting = self._end, tuple(self._buffer)
+        end, waiting = self._end, tuple(filter(may_go, self._buffer))
         await self._open()  # pulls of the old inbox end with it, or what is given back would come here again
         self._pull()
         if end is not None:

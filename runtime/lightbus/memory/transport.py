@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from lightbus.envelope import HEADROOM, MESSAGE_ID, message_size
 from lightbus.errors import ConnectionFailed, EventTooLarge
 from lightbus.memory.broker import Durable, MemoryBroker, Stored, broker
 from lightbus.naming import Place
-from lightbus.transport import Consumer, Outgoing, PubAck
+from lightbus.transport import Consumer, Delivery, Outgoing, PubAck
 
 MAX_PAYLOAD = 1024 * 1024  # bytes, as nats-server's default
 
@@ -127,7 +127,7 @@ class MemorySubscription:
         place = Place(self._stream, self._name, message.sequence, datetime.fromtimestamp(message.time, UTC))
         return MemoryDelivery(self._broker, self._dead_letters, self._durable, message, place, attempt)
 
-    async def shed(self) -> None:
+    async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
         """Nothing is buffered here."""
         self.ahead = 0
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import lightbus.session
 from lightbus.deadletter import Failure
-from lightbus.transport import Consumer, DeadLetters, Outgoing, PubAck
+from lightbus.transport import Consumer, DeadLetters, Delivery, Outgoing, PubAck
 from tests.bench.contenders.contender import Answer, Role, Stopwatch, serve
 from tests.bench.contenders.ours import make_bus
 
@@ -67,7 +67,7 @@ class StubSubscription:
         await self._closed.wait()
         return None
 
-    async def shed(self) -> None: ...
+    async def shed(self, may_go: Callable[[Delivery], bool]) -> None: ...
 
     async def close(self) -> None:
         self._closed.set()

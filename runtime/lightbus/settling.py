@@ -1,0 +1,140 @@
+"""Tells the server, and the log, what became of an event. The only place that settles."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from lightbus.deadletter import Failure, failure_of
+from lightbus.envelope import EventMessage
+from lightbus.errors import TransportError
+from lightbus.logs import log
+from lightbus.settle import (
+    Ack,
+    DeadLetter,
+    Decision,
+    Failed,
+    Outcome,
+    Policy,
+    Retry,
+    Shutdown,
+    Unreadable,
+    settle,
+    text_of,
+)
+from lightbus.transport import Delivery
+
+_RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
+_REMEMBERED = 300.0  # seconds for which its failure is known here; another worker may get it instead
+
+
+class Settling:
+    """Settles the deliveries of one worker. What cannot reach the server comes again after `ack_wait`.
+
+    Attributes:
+        unburied: failures of events whose dead letter was not confirmed, so that the true reason is kept next time.
+
+    Args:
+        durable: name of the durable, for messages.
+        policy: the answer to failures.
+        held: deliveries to settle; what is settled leaves it.
+    """
+
+    def __init__(self, durable: str, policy: Policy, held: set[Delivery]) -> None:
+        self._durable, self._policy, self._held = durable, policy, held
+        self._loop = asyncio.get_running_loop()
+        self.unburied: dict[
+            tuple[int, int], tuple[float, Failure]
+        ] = {}  # with the loop's time; the oldest first
+
+    async def ack(self, delivery: Delivery) -> None:
+        """Settle an event whose handler returned, as the table has it for every policy."""
+        try:
+            await delivery.ack()
+        except TransportError as trouble:
+            self._not_settled(trouble)
+        finally:
+            self._held.discard(delivery)
+
+    def decide(self, delivery: Delivery, outcome: Outcome, message: EventMessage | None) -> Decision:
+        """Decide what becomes of an event, and say so."""
+        decision = settle(outcome, delivery.attempt, self._policy, random.random())
+        self._report(outcome, decision, message, delivery)
+        return decision
+
+    async def carry_out(self, delivery: Delivery, decision: Decision, outcome: Outcome) -> None:
+        """Settle an event as decided."""
+        match decision:
+            case Ack():
+                await self.ack(delivery)
+            case Retry(after):
+                await self.retry(delivery, after)
+            case Shutdown():
+                await self.retry(delivery, 0)
+            case DeadLetter(reason):
+                if isinstance(outcome, (Failed, Unreadable)):
+                    await self.bury(delivery, failure_of(outcome.error, reason))
+                else:
+                    await self.bury(delivery, Failure(reason))
+
+    async def retry(self, delivery: Delivery, after: float) -> None:
+        """Have an event delivered again, in so many seconds."""
+        try:
+            await delivery.retry(after)
+        except TransportError as trouble:
+            self._not_settled(trouble)
+        finally:
+            self._held.discard(delivery)
+
+    async def bury(self, delivery: Delivery, failure: Failure) -> None:
+        """Make an event a dead letter; while that does not work, it stays pending."""
+        try:
+            await delivery.dead_letter(failure)
+            self._held.discard(delivery)
+        except TransportError as trouble:
+            log.error("%s: an event stays pending, its dead letter failed: %s", self._durable, trouble)
+            self.unburied.pop(_key(delivery), None)  # so that the newest is the last
+            self.unburied[_key(delivery)] = self._loop.time(), failure
+            await self.retry(delivery, _RETRY_AFTER_TROUBLE)
+
+    def recall(self, delivery: Delivery) -> Failure | None:
+        """Return why an event was given up of which only the dead letter is missing; told once."""
+        _, failure = self.unburied.pop(_key(delivery), (0.0, None))
+        now = self._loop.time()
+        while self.unburied and next(iter(self.unburied.values()))[0] < now - _REMEMBERED:
+            del self.unburied[next(iter(self.unburied))]
+        return failure
+
+    def _not_settled(self, trouble: TransportError) -> None:
+        log.warning("%s: not settled, will be delivered again: %s", self._durable, trouble)
+
+    def _report(
+        self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery
+    ) -> None:
+        if isinstance(decision, Shutdown):
+            return  # a shutdown is reported by the bus, with the failure
+        event = message.id if message else f"at sequence {delivery.sequence}"
+        event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
+        trace = outcome.error if isinstance(outcome, Failed) else None
+        what = (
+            text_of(outcome.error) if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
+        )
+        match decision:
+            case Retry(after):
+                log.warning(
+                    "%s: event %s failed on attempt %d, next try in %.1f s: %s",
+                    *(self._durable, event, delivery.attempt, after, what),
+                    exc_info=trace,
+                )
+            case DeadLetter(reason):
+                log.error(
+                    "%s: event %s goes to the dead letters: %s", self._durable, event, reason, exc_info=trace
+                )
+            case Ack():
+                log.error(
+                    "%s: event %s failed and is dropped: %s", self._durable, event, what, exc_info=trace
+                )
+
+
+def _key(delivery: Delivery) -> tuple[int, int]:
+    return delivery.replay_of, delivery.sequence

@@ -1,0 +1,261 @@
+"""Whatever a handler does, its slot goes on; and what a worker started ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+import lightbus
+from lightbus import Backoff, EventMessage, naming, settling
+from lightbus.errors import TransportError
+from lightbus.memory import MemoryBroker, MemoryTransport
+from lightbus.memory.transport import MemoryDeadLetters
+from lightbus.settle import DeadLetter, Failed, Policy
+from lightbus.settling import Settling
+from lightbus.testing import NatsServer
+from lightbus.threads import DaemonThreads
+from lightbus.transport import Consumer, Delivery, Outgoing
+from tests.conformance.bench import take
+from tests.conformance.kits import look_into
+from tests.faults.waiting import BOUND, until
+
+AT_ONCE = Backoff(first=0, limit=0)
+
+pytestmark = pytest.mark.usefixtures("job_api")
+
+
+class Abort(BaseException):
+    """What test runners and the like raise past everybody's `except Exception`."""
+
+
+def cancel_myself() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+async def cancels_itself() -> None:
+    cancel_myself()
+    await asyncio.Event().wait()
+
+
+async def cancels_itself_and_returns() -> None:
+    cancel_myself()
+    cancel_myself()
+
+
+async def leaves_its_cancellation_behind() -> None:
+    """As libraries do that cancel and never `uncancel()`."""
+    cancel_myself()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+
+
+# -- handlers ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("error", [Abort, KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+async def test_whatever_a_handler_raises_is_a_failure_like_any_other(
+    memory_url: str, kind: str, error: type[BaseException]
+) -> None:
+    handled: list[tuple[str, int]] = []
+
+    def handler(event: EventMessage, name: str) -> None:
+        if name == "bad" and event.attempt == 1:
+            raise error
+        handled.append((name, event.attempt))
+
+    async def async_handler(event: EventMessage, name: str) -> None:
+        handler(event, name)
+
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus:
+        listener = async_handler if kind == "async" else handler
+        await bus.job.wanted.listen_async(listener, listener_name="l", backoff=AT_ONCE)
+        for name in ("bad", "good"):
+            await bus.job.wanted.fire_async(name=name)
+        await until(lambda: len(handled) == 2, "both are handled")
+    assert sorted(handled) == [("bad", 2), ("good", 1)]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_no_handler_ends_the_loop_behind_blocking_calls(memory_url: str, error: type[BaseException]) -> None:
+    done = threading.Event()
+
+    def handler(name: str) -> None:
+        if name == "bad":
+            raise error
+        done.set()
+
+    with lightbus.create(url=memory_url, service_name="jobs") as bus:
+        bus.job.wanted.listen(handler, listener_name="l", retries=0)
+        bus.job.wanted.fire(name="bad")
+        bus.job.wanted.fire(name="good")
+        assert done.wait(BOUND)
+
+
+@pytest.mark.parametrize(
+    ("deed", "attempts"),
+    [
+        (cancels_itself, [1, 2]),
+        (cancels_itself_and_returns, [1]),
+        (leaves_its_cancellation_behind, [1]),
+    ],
+)
+async def test_a_handler_may_cancel_its_own_task(
+    nats_server: NatsServer, prefix: str, deed: Callable[[], Awaitable[None]], attempts: list[int]
+) -> None:
+    """The slot handles what comes next, and a cancellation there is not taken for the first one."""
+    seen: list[tuple[str, int]] = []
+
+    async def handler(event: EventMessage, name: str) -> None:
+        seen.append((name, event.attempt))
+        if event.attempt == 1:
+            await deed() if name == "deed" else await cancelled_elsewhere()
+
+    async def cancelled_elsewhere() -> None:
+        other = asyncio.create_task(asyncio.Event().wait())
+        other.cancel()
+        await other
+
+    async with lightbus.create(url=nats_server.url, prefix=prefix, service_name="jobs") as bus:
+        await bus.job.wanted.listen_async(handler, listener_name="l", backoff=AT_ONCE)
+        for name in ("deed", "next"):
+            await bus.job.wanted.fire_async(name=name)
+        await until(lambda: len(seen) == len(attempts) + 2, "all are handled")
+        assert lightbus.health(bus).ok
+    assert sorted(seen) == [*(("deed", attempt) for attempt in attempts), ("next", 1), ("next", 2)]
+
+
+async def test_a_slot_that_somebody_ends_is_heard_of(memory_url: str) -> None:
+    bus = lightbus.create(url=memory_url, service_name="jobs")
+    await bus.job.wanted.listen_async(lambda name: None, listener_name="l")
+    (slot,) = (task for task in asyncio.all_tasks() if task.get_name() == "jobs-l/0")
+    slot.cancel()
+    await until(lambda: "a slot ended" in lightbus.health(bus).reason, "it is reported")
+    with contextlib.suppress(lightbus.ListenerFailed):
+        await bus.close_async()
+
+
+@pytest.mark.parametrize("takes_notice", [True, False])
+def test_a_loop_ends_though_its_bus_was_not_closed(memory_url: str, takes_notice: bool) -> None:
+    """`asyncio.run()` cancels all tasks at its end, and waits for them."""
+
+    async def main() -> None:
+        begun = asyncio.Event()
+
+        async def handler(name: str) -> None:
+            begun.set()
+            with contextlib.nullcontext() if takes_notice else contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+        bus = lightbus.create(url=memory_url, service_name="jobs")
+        await bus.job.wanted.listen_async(handler, listener_name="l")
+        await bus.job.wanted.fire_async(name="unfinished")
+        await asyncio.wait_for(begun.wait(), BOUND)
+
+    ended = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
+    ended.start()
+    ended.join(BOUND)
+    assert not ended.is_alive()
+
+
+# -- threads -----------------------------------------------------------------------------------------
+
+
+def threads_of(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith(f"{name}/")]
+
+
+def tasks_of(name: str) -> list[asyncio.Task[object]]:
+    return [task for task in asyncio.all_tasks() if task.get_name().startswith(f"{name}/")]
+
+
+def test_a_thread_whose_call_was_abandoned_ends_when_the_call_does(prefix: str) -> None:
+    threads, stuck, begun = DaemonThreads(1, prefix), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        stuck.wait(BOUND)
+
+    call = threads.submit(wait)
+    assert begun.wait(BOUND)
+    (first,) = threads_of(prefix)
+    threads.abandon(call)
+    assert threads.submit(lambda: "in another").result(BOUND) == "in another"
+    stuck.set()
+    first.join(BOUND)
+    assert not first.is_alive()
+    (second,) = threads_of(prefix)
+    threads.abandon(call)  # which is done
+    assert threads_of(prefix) == [second]
+    threads.shutdown()
+    second.join(BOUND)
+    assert not second.is_alive()
+
+
+def test_a_call_that_is_abandoned_before_it_began_never_begins(prefix: str) -> None:
+    threads, stuck, begun = DaemonThreads(1, prefix), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        stuck.wait(BOUND)
+
+    threads.submit(wait)
+    assert begun.wait(BOUND)
+    late = threads.submit(lambda: pytest.fail("it began"))
+    threads.abandon(late)
+    stuck.set()
+    assert threads.submit(lambda: "next").result(BOUND) == "next"
+    assert late.cancelled() and len(threads_of(prefix)) == 1
+    threads.shutdown()
+
+
+async def test_a_listener_that_failed_leaves_no_thread(nats_server: NatsServer, prefix: str) -> None:
+    name = f"{prefix}-l"
+    bus = lightbus.create(url=nats_server.url, prefix=prefix, service_name=prefix)
+    await bus.job.wanted.listen_async(lambda name: None, listener_name="l", concurrency=4)
+    assert len(threads_of(name)) == 4
+    async with look_into(nats_server.url) as server:
+        await server.api(f"CONSUMER.DELETE.{naming.stream(prefix, 'job')}.{name}")
+    await until(lambda: not lightbus.health(bus).ok, "the listener fails")
+    await until(lambda: not threads_of(name), "its threads end")
+    await until(lambda: not tasks_of(name), "its tasks end")
+    with contextlib.suppress(lightbus.ListenerFailed):
+        await bus.close_async()
+
+
+# -- dead letters that cannot be kept ----------------------------------------------------------------
+
+
+async def test_why_an_event_was_given_up_is_known_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that its dead letter says so; not for ever, as another worker may have made it."""
+
+    def full(_: MemoryDeadLetters, letter: object) -> None:
+        raise TransportError("full")
+
+    monkeypatch.setattr(MemoryDeadLetters, "keep", full)
+    transport = MemoryTransport(MemoryBroker())
+    await transport.connect()
+    for number in range(3):
+        await transport.publish(Outgoing("job", "wanted", str(number), b"", {}), timeout=BOUND)
+    subscription = await transport.subscribe(Consumer("job", "wanted", "l"))
+    held: set[Delivery] = set()
+    settled = Settling("l", Policy(), held)
+    taken = [await take(subscription) for _ in range(3)]
+    for delivery in taken:
+        held.add(delivery)
+        error = ValueError(f"no {delivery.sequence}")
+        await settled.carry_out(delivery, DeadLetter("gone wrong"), Failed(error))
+    assert not held
+    first, second, third = taken
+    failure = settled.recall(first)
+    assert failure is not None and (failure.reason, failure.error) == ("gone wrong", "ValueError")
+    assert settled.recall(first) is None
+    monkeypatch.setattr(settling, "_REMEMBERED", -1.0)
+    assert settled.recall(second) is not None
+    assert settled.recall(third) is None and not settled.unburied
