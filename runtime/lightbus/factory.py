@@ -64,8 +64,8 @@ def create(
         bus: the `Bus` class of a generated package; left out, the bus is dynamic and knows the `Api`
             classes of this process.
         url: NATS address such as `nats://127.0.0.1:4222`, several separated by commas, or `memory://name`
-            for a bus within this process. Default: `NATS_URL`, else the selected NATS CLI context, else
-            `nats://127.0.0.1:4222`.
+            for a bus within this process. Default: `NATS_URL`, which may be either, else the selected NATS
+            CLI context, else `nats://127.0.0.1:4222`.
         service_name: letters, digits, `_` and `-`. Processes of one service share their listeners' work.
             Default: `LIGHTBUS_SERVICE_NAME`, else none.
         prefix: first token of streams and subjects.
@@ -93,7 +93,7 @@ def create(
         raise UsageError("apis= and schemas= belong to a dynamic bus; a generated Bus class knows its APIs")
     transport = _host.transport() if _host is not None and _host.transport is not None else None
     settings = Settings(
-        url, service_name, prefix, timeout, grace, provision=_provision(provision), transport=transport
+        _url(url), service_name, prefix, timeout, grace, provision=_provision(provision), transport=transport
     )
     made = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
     if _host is not None:
@@ -127,6 +127,12 @@ def host_buses(host: Host | None) -> None:
     """Have every bus that is created from here on hosted; None ends that."""
     global _host
     _host = host
+
+
+def _url(given: str | None) -> str | None:
+    """Choose a bus in memory that `NATS_URL` names; a server's address is looked up when connecting."""
+    from_environment = os.environ.get("NATS_URL", "")
+    return from_environment if not given and from_environment.startswith("memory://") else given
 
 
 def _service_name(given: str | None) -> str:

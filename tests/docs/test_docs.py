@@ -140,7 +140,8 @@ def test_the_readme(reader: Reader) -> None:
     for block in blocks(ROOT / "README.md"):
         reader.follow(block)
     assert reader.printed("welcome ada, we will write to ada@example.com")
-    reader.run("python -m pytest -q -W error -p no:asyncio -p no:cacheprovider test_signup.py")
+    assert "4 passed" in reader.run("python -m pytest -q -W error -p no:asyncio -p no:cacheprovider")
+    reader.run("mypy .")
 
 
 def test_definitions(reader: Reader) -> None:
