@@ -240,6 +240,14 @@ def test_a_terminal_gets_colour(
         (["--bus", "nowhere"], "there is no module 'nowhere'"),
         (["--url", "nats://127.0.0.1:9"], "connection refused"),
         (["--format", "nats", "--fires", "shop"], "--fires shop: there is no such API. Known: auth."),
+        (
+            ["--format", "nats", "--fires", "mailr:auth"],
+            "no such service (did you mean 'mailer'?). Services: mailer.",
+        ),
+        (
+            ["--format", "nats", "--fires", "mailer:shop"],
+            "--fires mailer:shop: there is no such API. Known: auth.",
+        ),
         (["--fires", "auth"], "--fires goes with --format nats"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

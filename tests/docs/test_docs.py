@@ -158,8 +158,15 @@ def test_the_generator(reader: Reader) -> None:
 
 
 def test_provisioning(reader: Reader) -> None:
+    """The page goes on where the README has generated its client."""
+    readme = blocks(ROOT / "README.md")
+    steps = [block.text for block in readme]
+    for block in readme[: steps.index("$ lightbus-gen\n") + 1]:
+        if block.path is not None or block.language == "console":
+            reader.follow(block)
     for block in blocks(ROOT / "docs" / "provisioning.md"):
         reader.follow(block)
+    assert 'user: "web"' in (reader.folder / "services.conf").read_text()
 
 
 def test_delivery(reader: Reader) -> None:
