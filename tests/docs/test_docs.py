@@ -152,7 +152,6 @@ def test_definitions(reader: Reader) -> None:
 
 
 def test_the_generator(reader: Reader) -> None:
-    reader.environment["PYTHONPATH"] = reader.environment["MYPYPATH"] = str(reader.folder / "generated")
     for block in blocks(ROOT / "docs" / "generator.md"):
         reader.follow(block)
 
