@@ -167,6 +167,8 @@ class Api:
             raise DefinitionError(
                 f"class Meta has no setting {unknown[0]!r}; it takes {', '.join(_META_KEYS)}", api=name
             )
+        if bare := [key for key, value in vars(cls).items() if value is Event]:
+            raise DefinitionError(f"write {bare[0]} = Event(), with brackets", api=name)
         events = {
             key: value.bind(name, key)
             for base in reversed(cls.__mro__)

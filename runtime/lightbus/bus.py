@@ -81,10 +81,13 @@ class Bus:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.RLock()
+        self._closer = threading.Lock()  # of the thread that closes the bus
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
         self._portal: Portal | None = None
+        self._portals: list[Portal] = []  # all there were, to be stopped at the end
         self._listeners: dict[tuple[str, str], Listener] = {}
-        self._held: list[Listening] | None = None
+        self._deferred: list[Listening] | None = None
+        self._is_adopted = False
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._closing = False
         self._process = _process
@@ -127,8 +130,13 @@ class Bus:
     def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make a running loop the one that blocking calls of other threads go through."""
         with self._lock:
-            if self._portal is None:
-                self._portal = Portal(loop)
+            if not self._is_adopted:
+                self._is_adopted = True
+                self._use(Portal(loop))
+
+    def _use(self, portal: Portal) -> None:
+        self._portal = portal
+        self._portals.append(portal)
 
     def _blocking(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
         """Run `work()` on the bus's own loop and wait for it; this thread runs no event loop."""
@@ -136,9 +144,10 @@ class Bus:
             self._check_usable()
             if self._portal is None:
                 self._check_open()
-                self._portal = Portal()
+                self._use(Portal())
                 _close_at_exit(self)
             portal = self._portal
+            assert portal is not None
         return portal.call(work())
 
     # -- listeners ---------------------------------------------------------------------------------
@@ -159,26 +168,26 @@ class Bus:
             raise DuplicateListenerName(contract.api, listener_name, other.event)
         return listener
 
-    def _hold_listeners(self) -> None:
+    def _defer_listeners(self) -> None:
         """Have `listen()` outside an event loop only note the listener, until `_adopt()` names the loop.
 
         For `lightbus run`: while a module is imported its service is not ready for events, and the loop its
         handlers will share does not run yet.
         """
-        self._held = []
+        self._deferred = []
 
-    def _hold(self, listening: Listening) -> bool:
+    def _defer(self, listening: Listening) -> bool:
         """Note a listener for later, if that is how things are."""
         with self._lock:
-            if self._held is None or self._portal is not None:
+            if self._deferred is None or self._is_adopted:
                 return False
-            self._held.append(listening)
+            self._deferred.append(listening)
             return True
 
-    async def _start_held(self) -> None:
-        """Start what was held, on the running event loop."""
-        held, self._held = self._held or [], None
-        for listening in held:
+    async def _start_deferred(self) -> None:
+        """Start what was noted, on the running event loop."""
+        deferred, self._deferred = self._deferred or [], None
+        for listening in deferred:
             await self._session().listen(listening)
 
     def _release(self, listening: Listening) -> None:
@@ -205,11 +214,14 @@ class Bus:
     def _trouble(self) -> str:
         """Say why the bus cannot do its work, if it cannot; see `health()`."""
         with self._lock:
-            sessions, closing = list(self._sessions.values()), self._closing
+            sessions = [session for loop, session in self._sessions.items() if not loop.is_closed()]
+            closing = self._closing
         if self._ended.done() and (failure := self._ended.exception()) is not None:
             return str(failure)
         if closing:
             return "the bus is closing, or closed"
+        for session in sessions:
+            session.connect_again()
         return next((session.trouble for session in sessions if session.trouble), "")
 
     def wait(self) -> None:
@@ -233,16 +245,20 @@ class Bus:
         """
         if loop_is_running():
             raise BlockingCall("close()", "await bus.close_async()")
-        try:
-            for loop, session in self._begin_close():
-                if loop.is_running():
-                    asyncio.run_coroutine_threadsafe(session.close(), loop).result()
-        finally:
-            if (portal := self._finish_close()) is not None:
-                portal.stop()
+        with self._closer:  # another thread that closes as well waits for the end, too
+            try:
+                for loop, session in self._begin_close():
+                    if loop.is_running():
+                        asyncio.run_coroutine_threadsafe(session.close(), loop).result()
+            finally:
+                for portal in self._finish_close():
+                    portal.stop()
 
     async def close_async(self) -> None:
-        """Close the bus from a running event loop; see `close()`."""
+        """Close the bus from a running event loop; see `close()`.
+
+        When it is cancelled, the closing goes on; closing again waits for its end.
+        """
         here = asyncio.get_running_loop()
         try:
             for loop, session in self._begin_close():
@@ -250,9 +266,16 @@ class Bus:
                     await session.close()
                 elif loop.is_running():
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
-        finally:
-            if (portal := self._finish_close()) is not None:
-                await asyncio.to_thread(portal.stop)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            await self._finish_close_async()
+            raise
+        await self._finish_close_async()
+
+    async def _finish_close_async(self) -> None:
+        for portal in self._finish_close():
+            await asyncio.to_thread(portal.stop)
 
     def _begin_close(self) -> list[tuple[asyncio.AbstractEventLoop, Session]]:
         """Refuse new listeners and sessions from now on; handlers that run may still fire.
@@ -262,7 +285,7 @@ class Bus:
         """
         with self._lock:
             if self._process is not _process:  # the parent's connection and thread are not ours to close
-                self._sessions, self._portal = {}, None
+                self._sessions, self._portal, self._portals = {}, None, []
             if any(session.in_handler() for session in self._sessions.values()):
                 raise UsageError(
                     "a handler cannot close its own bus, which waits for the handler. Let the listener have"
@@ -271,17 +294,17 @@ class Bus:
             self._closing = True
             return list(self._sessions.items())
 
-    def _finish_close(self) -> Portal | None:
-        """Mark the bus closed, unless it is not closing after all, and hand over the portal to stop."""
+    def _finish_close(self) -> list[Portal]:
+        """Mark the bus closed, unless it is not closing after all, and hand over the portals to stop."""
         with self._lock:
             if not self._closing:
-                return None
+                return []
             if self._ended.done():
                 self._ended = concurrent.futures.Future()
             self._ended.set_result(None)
             self._sessions, self._listeners = {}, {}
-            portal, self._portal = self._portal, None
-            return portal
+            portals, self._portals, self._portal = self._portals, [], None
+            return portals
 
     def __enter__(self: B) -> B:
         return self

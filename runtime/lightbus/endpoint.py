@@ -97,10 +97,13 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         return self._blocking("fire", fire)
 
     def _blocking(self, method: str, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+        self._refuse_to_block(method)
+        return self._bus._blocking(work)
+
+    def _refuse_to_block(self, method: str) -> None:
         if loop_is_running():
             name = self._contract.full_name
             raise BlockingCall(f"{name}.{method}()", f"await bus.{name}.{method}_async(...)")
-        return self._bus._blocking(work)
 
     def _fire_async(self, arguments: Mapping[str, object]) -> Coroutine[Any, Any, EventMessage]:
         return self._bus._session().fire(self._contract, arguments)
@@ -122,7 +125,14 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
             BatchFailed: some were not confirmed; says which, and why.
             BlockingCall: this thread runs an event loop; use `fire_many_async`.
         """
-        return self._blocking("fire_many", lambda: self.fire_many_async(events))
+        self._warn_if_deprecated()
+        self._refuse_to_block("fire_many")
+        arguments = [*map(self._arguments_of, events)]  # here, as the events may be this thread's own
+
+        async def fire() -> list[EventMessage]:
+            return await self._bus._session().fire_many(self._contract, arguments)
+
+        return self._bus._blocking(fire)
 
     async def fire_many_async(self, events: Iterable[PayloadT]) -> list[EventMessage]:
         """Fire several events together from a running event loop; see `fire_many`."""
@@ -175,7 +185,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         """
         self._warn_if_deprecated()
         made, listening = self._prepare(listener, listener_name, options)
-        if self._bus._hold(listening):
+        if self._bus._defer(listening):
             return made
         if loop_is_running():  # as in an `async def before_server_start()`: start on this loop
             self._bus._session().listen_soon(listening)
@@ -242,7 +252,12 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     def named(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> Mapping[str, object]:
         return endpoint._contract.by_python_name(kwargs) if takes_more else kwargs
 
-    def check(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> None:
+    def check(endpoint: EventEndpoint[Any, Any], args: object, kwargs: Mapping[str, object]) -> None:
+        if args:
+            contract = endpoint._contract
+            raise TypeError(
+                f"{contract.full_name} takes keyword, not positional, arguments: {contract.signature}"
+            )
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
             endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
 
@@ -256,7 +271,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 work = method(self, *args, **given)  # a coroutine, which has not begun to run
             except TypeError:
-                check(self, given)
+                check(self, args, given)
                 raise
             return await work
 
@@ -266,7 +281,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(self: EventEndpoint[Any, Any], /, *args: object, **kwargs: object) -> object:
         self._warn_if_deprecated()
         given = named(self, kwargs)
-        check(self, given)
+        check(self, args, given)
         return method(self, *args, **given)
 
     return call

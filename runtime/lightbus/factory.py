@@ -97,7 +97,7 @@ def create(
     )
     made = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
     if _host is not None:
-        made._hold_listeners()
+        made._defer_listeners()
         _host.buses.append(made)
     return made
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
+import typing
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -138,9 +140,22 @@ def _form(
     wants_payload = payload is not None and _is_annotated(first, payload)
     if first.name in known and not wants_payload and not _is_annotated(first, EventMessage):
         return "keyword"
+    if not _may_be(first.annotation, EventMessage, payload):
+        return "keyword"  # meant for a value, and misspelt
     alone = all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in rest)
     takes_more = any(p.kind is p.VAR_KEYWORD for p in rest)
     return "payload" if alone and (wants_payload or not takes_more) else "message"
+
+
+def _may_be(annotation: object, *wanted: Callable[..., Any] | None) -> bool:
+    """Whether a parameter with this annotation may be meant for one of some classes; when in doubt, it may."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        return any(_may_be(member, *wanted) for member in typing.get_args(annotation))
+    kind = typing.get_origin(annotation) or annotation
+    if kind in (inspect.Parameter.empty, Any) or not isinstance(kind, type) or typing.is_typeddict(kind):
+        return True
+    is_protocol = getattr(kind, "_is_protocol", False)
+    return is_protocol or any(isinstance(one, type) and issubclass(one, kind) for one in wanted)
 
 
 def expected_signature(contract: EventContract) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from lightbus import envelope
+from lightbus.batch import publish_all
 from lightbus.envelope import EventMessage
 from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnknown, TransportError
 from lightbus.identity import event_id
 from lightbus.schema import EventContract
-from lightbus.transport import Outgoing, Provision, PubAck, Transport
+from lightbus.transport import Outgoing, Provision, Transport
 from lightbus.worker import Listening, Worker
 
-_TOGETHER = 64  # events of a batch that are written at once, so that the server has work while more are made
+_A_TURN = 256  # events that are validated before others on the event loop get their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,11 @@ class Session:
         self._on_failure = on_failure
         self._transport: Transport | None = None
         self._connecting: asyncio.Task[Transport] | None = None
+        self._stored: set[str] = set()  # APIs whose stream has taken a batch
         self._refused = ""  # why the last try to connect failed
-        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self._closing: asyncio.Task[None] | None = None
+        self._closed = False  # handlers that still run may fire
         self._workers: list[Worker] = []
         self._starting: set[asyncio.Task[None]] = set()
 
@@ -99,13 +104,9 @@ class Session:
             ConnectionFailed, JetStreamUnavailable: it cannot connect. TransportError: it did not in time.
             BusClosed: the session was closed.
         """
-        if self._closed:
-            raise BusClosed("this bus was closed; create a new one")
         if self._transport is not None:
             return self._transport
-        if self._connecting is None:
-            self._connecting = asyncio.create_task(self._connect())
-        connecting = self._connecting
+        connecting = self._connect_soon()
         await asyncio.wait({connecting}, timeout=self._settings.timeout)
         if not connecting.done():
             raise TransportError(f"there was no connection within {self._settings.timeout:g} s")
@@ -113,22 +114,36 @@ class Session:
             raise BusClosed("the bus was closed while it connected")
         return connecting.result()
 
+    def _connect_soon(self) -> asyncio.Task[Transport]:
+        """Return the task that connects, a new one if there is none."""
+        if self._connecting is None:
+            if self._closed:
+                raise BusClosed("this bus was closed; create a new one")
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(self._tried)
+        return self._connecting
+
     @property
     def trouble(self) -> str:
         """Why the session can neither fire nor listen at the moment; empty when it can, or was not asked to yet."""
         return self._transport.trouble if self._transport is not None else self._refused
 
+    def connect_again(self) -> None:
+        """If the last try to connect failed, try again; may be called in any thread."""
+        if self._refused and self._connecting is None and self._closing is None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+                self._loop.call_soon_threadsafe(self._connect_soon)
+
     async def _connect(self) -> Transport:
-        try:
-            transport = make_transport(self._settings)
-            await transport.connect()
-            self._transport, self._refused = transport, ""
-            return transport
-        except Exception as error:
+        transport = make_transport(self._settings)
+        await transport.connect()
+        self._transport, self._refused = transport, ""
+        return transport
+
+    def _tried(self, connecting: asyncio.Task[Transport]) -> None:
+        self._connecting = None
+        if not connecting.cancelled() and (error := connecting.exception()) is not None:
             self._refused = str(error)
-            raise
-        finally:
-            self._connecting = None
 
     def fire(
         self, contract: EventContract, arguments: Mapping[str, object]
@@ -151,20 +166,22 @@ class Session:
             contract: the events' contract.
             events: arguments of each, as `fire` takes them.
         """
-        prepared = [self._prepare(contract, arguments) for arguments in events]
+        prepared: list[tuple[EventMessage, Outgoing]] = []
+        for arguments in events:
+            prepared.append(self._prepare(contract, arguments))
+            if len(prepared) % _A_TURN == 0:
+                await asyncio.sleep(0)
         transport = self._transport or await self.connected()
-        publishing: list[Coroutine[Any, Any, PubAck]] = []
-        for _, outgoing in prepared:
-            if len(publishing) % _TOGETHER == 0:
-                await transport.room()
-            publishing.append(transport.publish(outgoing, timeout=self._settings.timeout))
-        failed: list[tuple[EventMessage, TransportError]] = []
-        for (message, _), confirmed in zip(prepared, publishing, strict=True):
-            try:
-                await confirmed
-            except TransportError as error:
-                failed.append((message, error))
+        outgoing = [outgoing for _, outgoing in prepared]
+        first_alone = contract.api not in self._stored
+        outcomes = await publish_all(transport, outgoing, self._settings.timeout, first_alone=first_alone)
+        if None in outcomes:
+            self._stored.add(contract.api)
         messages = [message for message, _ in prepared]
+        failed = [(message, error) for message, error in zip(messages, outcomes, strict=True) if error]
+        for message, error in failed:
+            if isinstance(error, PublishUnknown):
+                error.message = message
         if failed:
             raise BatchFailed(contract.full_name, messages, failed)
         return messages
@@ -207,6 +224,9 @@ class Session:
         """Start a listener; returns once its durable exists and it takes events."""
         worker = Worker(listening, await self.connected(), self._on_failure)
         await worker.start()
+        if self._closed:
+            await worker.stop(0)
+            raise BusClosed("the bus was closed while the listener started")
         self._workers.append(worker)
 
     def listen_soon(self, listening: Listening) -> None:
@@ -229,14 +249,24 @@ class Session:
             await asyncio.wait(tuple(self._starting))
 
     async def close(self) -> None:
-        """Stop the listeners, letting running handlers finish (and fire), then disconnect."""
+        """Stop the listeners, letting running handlers finish (and fire), then disconnect.
+
+        All who call wait for the same end, which comes even if they are cancelled.
+        """
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         await self.all_started()
-        await asyncio.gather(*(worker.stop(self._settings.grace) for worker in self._workers))
         self._closed = True
-        self._workers = []
-        if (connecting := self._connecting) is not None:
-            connecting.cancel()
-            await asyncio.wait({connecting})
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = None
+        try:
+            await asyncio.gather(*(worker.stop(self._settings.grace) for worker in self._workers))
+        finally:
+            self._workers = []
+            if (connecting := self._connecting) is not None:
+                connecting.cancel()
+                await asyncio.wait({connecting})
+            if self._transport is not None:
+                await self._transport.close()
+                self._transport = None

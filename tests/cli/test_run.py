@@ -42,6 +42,18 @@ def test_the_lifecycle_one_line_each(start: Start, write: Write, on_server: str,
     ]
 
 
+def test_a_module_that_fires_when_it_is_imported_has_its_listeners_wait_all_the_same(
+    start: Start, write: Write, on_server: str
+) -> None:
+    fire = 'bus.auth.user_created.fire(username="ada", email="ada@example.com")\n'
+    write(GREET + fire + LISTEN + 'def before_server_start():\n    say("set up")\n')
+    service = start("run")
+    service.ready()
+    service.wait_for("hello ada attempt 1")
+    lines = service.output.splitlines()
+    assert lines.index("set up") < lines.index("hello ada attempt 1")
+
+
 @pytest.mark.parametrize(
     ("arguments", "settings"),
     [

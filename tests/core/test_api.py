@@ -158,3 +158,13 @@ class TestMistakes:
         define()
         again = define()
         assert registry.all() == {"auth": again}
+
+
+def test_an_event_without_brackets_is_no_event() -> None:
+    with pytest.raises(DefinitionError, match=r"write created = Event\(\), with brackets"):
+
+        class ShopApi(Api):
+            created = Event
+
+            class Meta:
+                name = "shop"

@@ -13,7 +13,7 @@ from tests.faults.conftest import Open
 from tests.faults.jobs import JobApi
 from tests.faults.proxy import Proxy
 from tests.faults.state import count
-from tests.faults.waiting import BOUND
+from tests.faults.waiting import BOUND, until
 
 
 async def test_s18_an_event_of_exactly_the_limit_goes_and_one_byte_more_is_refused(
@@ -66,3 +66,31 @@ async def test_s19_what_the_server_denies_fails_at_once() -> None:
                     await bus.job.wanted.fire_async(number=1)
                 assert time.monotonic() - fired < BOUND / 10
             await bus.job.followed.fire_async(number=1)
+
+
+DEAF = """
+authorization { users = [
+  { user: admin, password: x }
+  { user: producer, password: x, permissions: { subscribe: { allow: [ %s ] } } }
+] }
+"""
+
+
+async def test_a_user_who_may_not_receive_answers_fires_once_the_right_is_granted() -> None:
+    with NatsServer(config=DEAF % '"nothing"') as server:
+        url = server.url.replace("//", "//producer:x@")
+        async with lightbus.create(url=url, apis=[JobApi], timeout=BOUND) as bus:
+            with pytest.raises(PermissionDenied, match="denies subscribing to '_INBOX"):
+                await bus.job.wanted.fire_async(number=1)
+            server.reload(DEAF % '">"')
+
+            async def is_granted() -> bool:
+                try:
+                    await bus.job.wanted.fire_async(number=2)
+                except PermissionDenied:
+                    server.kill()
+                    server.start()
+                    return False
+                return True
+
+            await until(is_granted, "the connection is made anew, with the right")

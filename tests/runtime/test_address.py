@@ -81,3 +81,20 @@ def test_a_missing_context_is_named(tmp_path: Path) -> None:
 def test_what_a_context_asks_for_is_never_ignored(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="sets 'jetstream_domain'"):
         resolve(None, write_context(tmp_path, "hub", url="nats://hub", jetstream_domain="hub"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://user:se#cret@host:4222",
+        "nats://user:se/cret@host:4222",
+        "nats://user:se?cret@host:4222",
+        "nats://user:se,cret@host:4222",
+        "nats://user:se@cret@host:nowhere",
+        "user:se#cret@host",
+    ],
+)
+def test_a_password_that_breaks_the_url_is_not_shown(url: str) -> None:
+    with pytest.raises(UsageError, match="in a password as %23") as caught:
+        resolve(url, {})
+    assert "cret" not in str(caught.value) and "user" not in str(caught.value)

@@ -563,6 +563,82 @@ async def test_close_lets_running_handlers_finish_and_fire(
     assert (info["num_ack_pending"], info["num_pending"]) == (0, 0)
 
 
+async def test_a_cancelled_close_goes_on_and_can_be_waited_for(nats_server: NatsServer, prefix: str) -> None:
+    bus = lightbus.create(url=nats_server.url, prefix=prefix, service_name="svc")
+    before, running, go_on = asyncio.all_tasks(), asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def handler(username: str) -> None:
+        running.set()
+        await go_on.wait()
+        ended.append(username)
+
+    await bus.auth.user_deleted.listen_async(handler, listener_name="note")
+    await bus.auth.user_deleted.fire_async(username="ada")
+    await asyncio.wait_for(running.wait(), BOUND)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(bus.close_async(), 0.05)
+    go_on.set()
+    await asyncio.wait_for(bus.close_async(), BOUND)
+    assert ended == ["ada"]
+    assert asyncio.all_tasks() == before
+
+
+def test_several_threads_may_close_at_once(make: Make) -> None:
+    for _ in range(10):
+        bus, errors = make(), list[BaseException]()
+        bus.auth.user_deleted.fire(username="x")
+
+        def close(bus: DynamicBus = bus, errors: list[BaseException] = errors) -> None:
+            try:
+                bus.close()
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=close) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(BOUND)
+        assert errors == []
+
+
+async def test_a_listener_that_starts_while_the_bus_closes_is_refused(
+    nats_server: NatsServer, prefix: str
+) -> None:
+    bus = lightbus.create(url=nats_server.url, prefix=prefix, service_name="svc")
+    running, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(username: str) -> None:
+        running.set()
+        await go_on.wait()
+
+    await bus.auth.user_deleted.listen_async(handler, listener_name="note")
+    await bus.auth.user_deleted.fire_async(username="ada")
+    await asyncio.wait_for(running.wait(), BOUND)
+    starting = asyncio.create_task(bus.auth.user_deleted.listen_async(handler, listener_name="late"))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(bus.close_async())
+    with pytest.raises(BusClosed):
+        await asyncio.wait_for(starting, BOUND)
+    go_on.set()
+    await asyncio.wait_for(closing, BOUND)
+
+
+async def test_a_connect_that_fails_after_its_caller_left_is_no_complaint(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = make(url="nats://127.0.0.1:9")
+    firing = asyncio.create_task(bus.auth.user_deleted.fire_async(username="x"))
+    await asyncio.sleep(0)
+    firing.cancel()
+    await asyncio.wait({firing})
+    await until(lambda: not lightbus.health(bus).ok, "the connect has failed")
+    await bus.close_async()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
 def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen) -> None:
     with NatsServer() as server:
         bus = lightbus.create(url=server.url, prefix=prefix, timeout=600)
@@ -740,6 +816,19 @@ def test_a_bus_is_well_until_it_cannot_connect(make: Make) -> None:
         bus.auth.user_deleted.fire(username="x")
     assert not lightbus.health(bus).ok
     assert "connection refused" in lightbus.health(bus).reason
+
+
+async def test_asking_for_the_health_of_a_bus_that_was_refused_connects_it(make: Make) -> None:
+    """Or a service behind a readiness probe, which gets no requests and so fires nothing, would never be ready."""
+    with NatsServer() as server:
+        server.kill()
+        bus = make(url=server.url)
+        with pytest.raises(lightbus.ConnectionFailed):
+            await bus.auth.user_deleted.fire_async(username="x")
+        assert not lightbus.health(bus).ok
+        server.start()
+        await until(lambda: lightbus.health(bus).ok, "it is connected")
+        await bus.close_async()
 
 
 async def test_a_bus_whose_server_went_is_not_well_until_it_is_back(prefix: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -93,6 +96,81 @@ async def test_blocking_on_a_loop_is_refused(bus: Bus) -> None:
     await bus.close_async()
 
 
+def test_the_events_are_made_in_the_callers_thread(bus: Bus) -> None:
+    """A generator may be bound to its thread, as a cursor of sqlite3 is, and may be slow."""
+    threads: set[int] = set()
+
+    def made() -> Iterator[UserCreated]:
+        for event in created("ada", "bob"):
+            threads.add(threading.get_ident())
+            yield event
+
+    with bus:
+        bus.auth.user_created.fire_many(made())
+    assert threads == {threading.get_ident()}
+
+
+async def test_large_events_stay_in_their_order(nats_server: NatsServer, prefix: str) -> None:
+    """More than the client likes to have in its buffer."""
+    async with lightbus.create(Bus, url=nats_server.url, prefix=prefix) as bus:
+        names = [f"{number:03}" + "x" * 50_000 for number in range(150)]
+        await bus.auth.user_created.fire_many_async(created(*names))
+        async with look_into(nats_server.url) as server:
+            stored = await stored_messages(server, naming.stream(prefix, "auth"))
+    assert [json.loads(message.body)["data"]["username"] for message in stored] == names
+
+
+async def turns() -> None:
+    """Let everything that can go on do so."""
+    for _ in range(200):
+        await asyncio.sleep(0)
+
+
+async def cancelled_amid(bus: Bus, events: list[UserCreated]) -> None:
+    """Fire a batch, and cancel it while it is on its way."""
+    firing = asyncio.create_task(bus.auth.user_created.fire_many_async(events))
+    await turns()
+    firing.cancel()
+    await asyncio.wait({firing}, timeout=BOUND / 2)
+    assert firing.cancelled()
+
+
+async def test_a_cancelled_batch_ends_at_once_and_leaves_nothing(
+    prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with NatsServer() as server, warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        async with lightbus.create(Bus, url=server.url, prefix=prefix, timeout=BOUND) as bus:
+            await bus.auth.user_created.fire_async(username="ada", email="a@b")
+            pause(server)
+            try:
+                await cancelled_amid(bus, created(*("x" * 50_000 for _ in range(400))))
+            finally:
+                resume(server)
+            gc.collect()
+    assert [str(complaint.message) for complaint in complaints] == []
+    assert "never retrieved" not in caplog.text
+
+
+async def test_a_batch_outlasts_a_restart_of_the_server(prefix: str) -> None:
+    """What has to be sent again is waited for side by side."""
+    with NatsServer() as server:
+        async with lightbus.create(Bus, url=server.url, prefix=prefix, timeout=BOUND) as bus:
+            await bus.auth.user_created.fire_async(username="ada", email="a@b")
+            pause(server)
+            names = [str(number) for number in range(2_000)]
+            firing = asyncio.create_task(bus.auth.user_created.fire_many_async(created(*names)))
+            await turns()  # by then all are on their way
+            server.kill()
+            server.start()
+            assert len(await firing) == len(names)
+            async with look_into(server.url) as inside:
+                stored = await stored_messages(inside, naming.stream(prefix, "auth"))
+    found = {json.loads(message.body)["data"]["username"] for message in stored}
+    assert found == {"ada", *names}
+    assert len(stored) == 1 + len(names)
+
+
 # -- outcomes that are not known -------------------------------------------------------------------
 
 
@@ -115,6 +193,8 @@ async def test_an_event_whose_outcome_is_unknown_can_be_fired_again_and_is_store
             unknown = caught.value
             assert unknown.message is not None and unknown.message.id == unknown.event_id
             assert [message for message, _ in batch.value.failed] == batch.value.messages
+            errors = [error for _, error in batch.value.failed]
+            assert [getattr(error, "message", None) for error in errors] == batch.value.messages
             for message in [unknown.message, *batch.value.messages]:
                 async with asyncio.timeout(BOUND):
                     while True:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -172,6 +172,49 @@ def test_what_cannot_be_called_is_refused_with_the_signature_to_write(
         assert problem in text
     assert "cannot listen to auth.user_created" in text
     assert "Write: def handler(username: str, email: str, plan: str)" in text
+
+
+def misspelt_first(usrname: str) -> None: ...
+
+
+def misspelt_among_others(usrname: str, **_: object) -> None: ...
+
+
+def of_another_type(event: dict[str, object]) -> None: ...
+
+
+@pytest.mark.parametrize("handler", [misspelt_first, misspelt_among_others, of_another_type])
+@pytest.mark.parametrize("payload", [Payload, None])
+def test_a_first_parameter_of_another_type_is_taken_for_neither_message_nor_payload(
+    contract: EventContract, handler: Any, payload: Any
+) -> None:
+    with pytest.raises(InvalidListener, match="which the event does not have"):
+        handler_for(handler, contract, payload)
+
+
+class Named(Protocol):
+    username: str
+
+
+def any_message(what: Any) -> str:
+    return type(what).__name__
+
+
+def any_object(what: object) -> str:
+    return type(what).__name__
+
+
+def some_payload(what: Payload | None) -> str:
+    return type(what).__name__
+
+
+def whatever_is_named(what: Named) -> str:
+    return type(what).__name__
+
+
+@pytest.mark.parametrize("handler", [any_message, any_object, some_payload, whatever_is_named])
+def test_a_first_parameter_that_admits_the_payload_gets_it(contract: EventContract, handler: Any) -> None:
+    assert handler_for(handler, contract, Payload)(MESSAGE) == "Payload"
 
 
 def test_an_optional_parameter_needs_a_default_in_the_handler() -> None:

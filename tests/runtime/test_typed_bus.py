@@ -74,6 +74,10 @@ async def test_wrong_arguments_of_untyped_code_are_all_named(bus: Bus) -> None:
         await untyped.fire_async(username="adam", email="a@b", plan="gold")
     with pytest.raises(TypeError, match="positional"):
         await untyped.fire_async("adam", username="adam", email="a@b")
+    with pytest.raises(
+        TypeError, match=r"auth\.user_created takes keyword, not positional, arguments: fire\(\*, user"
+    ):
+        await untyped.fire_async("adam", "a@b")
 
 
 async def test_a_wrong_handler_of_untyped_code_is_refused_when_it_listens(bus: Bus) -> None:

@@ -90,7 +90,7 @@ async def _set_up(module: ModuleType, host: Host) -> None:
     try:
         await call_hook(module, BEFORE_START)
         for bus in host.buses:
-            await bus._start_held()
+            await bus._start_deferred()
             await bus._session().all_started()
             bus._raise_failure()
     finally:

@@ -96,7 +96,7 @@ async def _live(module: ModuleType, buses: list[Bus]) -> None:
         LightbusError: nothing listens, or a listener cannot start or go on.
     """
     for bus in buses:
-        await bus._start_held()
+        await bus._start_deferred()
         await bus._session().all_started()
         bus._raise_failure()
     host_buses(None)  # what handlers create is theirs

@@ -71,6 +71,7 @@ class Acknowledgements:
         self._inbox = self._connection.new_inbox() + "."
         await self._connection.subscribe(f"{self._inbox}*", self._received)
         self._connection.when_down(self._lost)
+        self._connection.when_up(self._hear)
         self._connection.when_denied(self._denied)
 
     def send(
@@ -119,26 +120,33 @@ class Acknowledgements:
         now = self._loop.time()
         for reply in [reply for reply, (_, _, deadline) in self._waiting.items() if deadline <= now]:
             future, _, _ = self._waiting.pop(reply)
-            if not future.done():
-                future.set_exception(Unanswered("no acknowledgement came"))
+            _fail(future, Unanswered("no acknowledgement came"))
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._waiting else None
 
     def _lost(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for future, _, _ in waiting.values():
-            if not future.done():
-                future.set_exception(Unanswered("the connection broke"))
+            _fail(future, Unanswered("the connection broke"))
+
+    def _hear(self) -> None:
+        """The subscription was made anew, perhaps with other permissions."""
+        self._deaf = None
 
     def _denied(self, action: str, subject: str) -> None:
         """Fail at once what the server denies."""
         if action == "subscription" and subject == f"{self._inbox}*".lower():
             self._deaf = PermissionDenied(f"{self._inbox}*", "subscribing to")
         for future, target, _ in self._waiting.values():
-            if not future.done():
-                if self._deaf is not None:
-                    future.set_exception(self._deaf)
-                elif action == "publish" and subject == target.lower():
-                    future.set_exception(PermissionDenied(target, "publishing to"))
+            if self._deaf is not None:
+                _fail(future, self._deaf)
+            elif action == "publish" and subject == target.lower():
+                _fail(future, PermissionDenied(target, "publishing to"))
+
+
+def _fail(future: asyncio.Future[Answer | None], error: TransportError) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # looked at, or asyncio would complain where whoever waited has given up
 
 
 def _read(message: Message) -> Answer | None:

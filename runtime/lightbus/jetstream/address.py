@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from lightbus.errors import UsageError
 from lightbus.jetstream.credentials import Credentials, CredentialsError, check_seed
@@ -125,13 +125,13 @@ def _secrets(key: str, path: str, origin: str) -> dict[str, Any]:
 
 
 def _servers(text: str, origin: str) -> tuple[str, ...]:
-    servers = tuple(_server(part.strip(), origin) for part in text.split(",") if part.strip())
+    servers = tuple(_server(part.strip(), origin, text) for part in text.split(",") if part.strip())
     if not servers:
         raise UsageError(f"{origin} {text!r} names no server; write it like {DEFAULT_URL}")
     return servers
 
 
-def _server(text: str, origin: str) -> str:
+def _server(text: str, origin: str, whole: str) -> str:
     url = text if "://" in text else f"nats://{text}"
     parts = urlsplit(url)
     try:
@@ -139,13 +139,14 @@ def _server(text: str, origin: str) -> str:
     except ValueError:  # a port that is not a number from 0 to 65535
         usable = False
     if not usable:
+        advice = "; write # / ? @ , in a password as %23 %2F %3F %40 %2C" if "@" in whole else ""
         raise UsageError(
-            f"{origin} {_without_credentials(url)!r} is not the address of a NATS server;"
-            f" write it like {DEFAULT_URL} ({', '.join(_SCHEMES)})"
+            f"{origin} {_without_credentials(url if '@' in url else whole)!r} is not the address of a NATS server;"
+            f" write it like {DEFAULT_URL} ({', '.join(_SCHEMES)}){advice}"
         )
     return url
 
 
 def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    scheme, _, rest = url.partition("://")  # not parsed, as a "#" or "/" in a password would end the host
+    return f"{scheme}://{rest.rpartition('@')[2]}"

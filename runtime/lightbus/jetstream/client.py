@@ -24,7 +24,9 @@ from lightbus.logs import log
 
 Receive = Callable[[Message], None]
 
-_FULL = 2 * 1024 * 1024  # bytes that may wait to be written; whoever sends more waits first
+_FULL = (
+    2 * 1024 * 1024
+)  # bytes that wait to be written; whoever has much more to send is to wait, see `room()`
 
 
 class EventClient(FencedClient):
@@ -122,16 +124,14 @@ class EventClient(FencedClient):
     def _write(self) -> None:
         """Write what is pending in one go; where the socket is full, nats-py's flusher does, as fast as it empties."""
         self._write_is_due = False
-        transport = self._transport
-        if transport is None or not self.is_connected or not self._pending:
+        if self._transport is None or not self.is_connected or not self._pending:
             return  # nats-py sends what is pending after it has reconnected
-        if self._is_blocked():
+        wire: Any = getattr(getattr(self._transport, "_io_writer", None), "transport", None)
+        if wire is not None and wire.is_closing():
+            return  # as above, only that nats-py does not know yet
+        if wire is None or wire.get_write_buffer_size():
             if self._flush_queue is not None and self._flush_queue.empty():
                 self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
             return
         pending, self._pending, self._pending_data_size = self._pending, [], 0
-        transport.writelines(pending)
-
-    def _is_blocked(self) -> bool:
-        writer: Any = getattr(self._transport, "_io_writer", None)
-        return writer is None or bool(writer.transport.get_write_buffer_size())
+        wire.writelines(pending)

@@ -11,7 +11,7 @@ import nats.errors
 
 from lightbus.errors import ConnectionFailed, JetStreamUnavailable, PermissionDenied, TransportError
 from lightbus.jetstream import diagnosis
-from lightbus.jetstream.supervised import Supervised
+from lightbus.jetstream.supervised import FLUSH_TIMEOUT, Supervised, bounded
 from lightbus.logs import log
 
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request
@@ -89,7 +89,7 @@ class Connection(Supervised):
 
     async def room(self) -> None:
         """Wait, for a limited time, until what was sent has been written."""
-        await self._client.room()
+        await bounded(self._client.room(), FLUSH_TIMEOUT)
 
     async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
         """Send a request and return the answer's body.

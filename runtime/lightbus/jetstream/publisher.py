@@ -122,14 +122,13 @@ class Publisher:
         now = self._clock()
         this = Publication(what, event_id, subject, header, body, make_stream, timeout, now + timeout)
         first: asyncio.Future[Answer | None] | None = None
-        if not self._connection.is_full:
-            try:
-                until = now + min(_ATTEMPT, timeout)
-                first = self._acknowledgements.send(subject, header, body, until)
-            except PermissionDenied as error:
-                return _failing(error)
-            except TransportError:
-                pass  # the connection is down, and is waited for
+        try:
+            until = now + min(_ATTEMPT, timeout)
+            first = self._acknowledgements.send(subject, header, body, until)
+        except PermissionDenied as error:
+            return _failing(error)
+        except TransportError:
+            pass  # the connection is down, and is waited for
         return self._outcome(this, first)
 
     async def _outcome(self, this: Publication, answering: asyncio.Future[Answer | None] | None) -> PubAck:

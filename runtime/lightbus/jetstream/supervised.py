@@ -30,7 +30,7 @@ _FIRST_PAUSE = 0.5  # seconds between two tries of it
 _HUNG_UP = (ConnectionResetError, BrokenPipeError)
 _PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
-_FLUSH_TIMEOUT = 2.0  # seconds a full send buffer may take to empty; nats-py would wait without limit
+FLUSH_TIMEOUT = 2.0  # seconds a full send buffer may take to empty; nats-py would wait without limit
 _DRAIN_TIMEOUT = 2.0  # seconds for the messages on their way when a subscription ends
 _WATCH = 1.0  # seconds between two looks at nats-py
 _UNACKNOWLEDGED = 2.0 * _PING_INTERVAL  # seconds bytes may wait for the peer's kernel
@@ -125,7 +125,7 @@ class Supervised:
         await asyncio.wait({attempt}, timeout=1.0)
         if attempt.done() and not attempt.cancelled():
             attempt.exception()  # it is in the reason; asyncio would report it as never looked at
-        await _bounded(self._client.close(), 1.0)
+        await bounded(self._client.close(), 1.0)
 
     def _first_error(self, attempt: asyncio.Task[None]) -> BaseException | None:
         """Return what went wrong while connecting, if anything did: what no try can mend, or else the last."""
@@ -157,7 +157,7 @@ class Supervised:
             "max_outstanding_pings": 2,
             "connect_timeout": _CONNECT_TIMEOUT,
             "inbox_prefix": self._inbox_prefix,
-            "flush_timeout": _FLUSH_TIMEOUT,
+            "flush_timeout": FLUSH_TIMEOUT,
             "reconnect_to_server_handler": self._choose_server,
             "error_cb": guarded(self._error),
             "disconnected_cb": guarded(self._disconnected),
@@ -197,7 +197,7 @@ class Supervised:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-        if not await _bounded(self._client.close(), 2.0):
+        if not await bounded(self._client.close(), 2.0):
             self._client.abort()
 
     # -- use ---------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class Supervised:
             self._subscribed.remove(subscribed)
             if not self._up.is_set():
                 return
-            if not await _bounded(self._client.end(subscribed.number), _DRAIN_TIMEOUT) and not self.closing:
+            if not await bounded(self._client.end(subscribed.number), _DRAIN_TIMEOUT) and not self.closing:
                 await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
 
         return end
@@ -359,7 +359,7 @@ class Supervised:
             except Exception as error:  # whatever it is, giving up would leave the listeners deaf
                 self._trouble = str(getattr(error, "reason", error))
                 log.warning("not connected yet: %s", self._trouble)
-                await _bounded(self._client.close(), 1.0)
+                await bounded(self._client.close(), 1.0)
                 await asyncio.sleep(self._next_delay())
                 continue
             self._back()
@@ -388,15 +388,17 @@ class Supervised:
                 log.exception("a defect in a connection callback")
 
 
-async def _bounded(work: Coroutine[Any, Any, object], seconds: float) -> bool:
+async def bounded(work: Coroutine[Any, Any, object], seconds: float) -> bool:
     """Wait for nats-py for a limited time, and say whether it finished.
 
     Cancelling nats-py is no bound, as it may swallow the cancellation.
     """
     task = asyncio.create_task(work)
-    await asyncio.wait({task}, timeout=seconds)
-    if not task.done():
-        task.cancel()
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        is_done = task.done() or not task.cancel()
+    if not is_done:
         return False
     if not task.cancelled() and (error := task.exception()) is not None:
         log.debug("nats: %s", error)
