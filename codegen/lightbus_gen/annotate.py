@@ -143,7 +143,8 @@ class Annotator:
             self._recursive.add(key)
             return Name(self._open[key], "")
         try:
-            name = self._definitions.free(definition_name(node, self._homes.get(node.file.path, "")))
+            home, contested = self._homes.get(node.file.path, ""), self._definitions.contested
+            name = self._definitions.free(definition_name(node, home, contested))
         except Unnameable as error:
             return self._definitions.refuse(error)
         parts = self._shapes.flatten(Part(node))
@@ -219,7 +220,8 @@ class Annotator:
             return pytypes.OBJECT
         try:
             is_merged = len(alternatives[0]) > 1
-            name = hint.path + hint.suffix if hint.is_exact or is_merged else name_of(node, hint)
+            is_told = hint.is_exact or is_merged
+            name = hint.path + hint.suffix if is_told else name_of(node, hint, self._definitions.contested)
             is_shared = is_single and not hint.is_exact and "title" in node.schema
             same = (name, json.dumps(node.schema) if is_shared else "")
             if is_shared and same in self._titled:
@@ -227,9 +229,9 @@ class Annotator:
             name = self._definitions.claim(name, node)
         except Unnameable as error:
             # one name can only be one of the two; what several schemas make up has none to give another to
-            if error.is_twin or (error.is_taken and not is_single):
+            if error.is_twin or (error.taken and not is_single):
                 return pytypes.OBJECT
-            return self._definitions.refuse(error)
+            return self._definitions.refuse(error, hint.path if hint.suffix else "")
         made: Type = Name(name, "")
         if any(allows_more(parts) for parts in alternatives):  # a TypedDict alone would refuse the others
             made = union([made, pytypes.OBJECT])

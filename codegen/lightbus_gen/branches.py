@@ -89,7 +89,8 @@ class Branches:
             if name := branch_name(node, hint):
                 return name
             if len(parts) == 1 and parts[0].referred:
-                own = definition_name(parts[0].node, self._homes.get(parts[0].node.file.path, ""))
+                home = self._homes.get(parts[0].node.file.path, "")
+                own = definition_name(parts[0].node, home, self._definitions.contested)
                 return hint.path + own if extends else None
         except Unnameable as error:
             self._definitions.refuse(error)

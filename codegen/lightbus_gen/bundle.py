@@ -8,8 +8,9 @@ between files become absolute.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
-from urllib.parse import quote, urldefrag
+from urllib.parse import quote, unquote, urldefrag
 
 import msgspec
 
@@ -27,6 +28,9 @@ from lightbus_gen.references import (
 )
 from lightbus_gen.sources import ApiSource, EventSource
 from lightbus_gen.subschemas import DATA, MAPS_OF_SCHEMAS
+
+_MARKS = "-._~!$&'()*+,;=:@/?"
+_FRAGMENT = re.compile(rf"(?:[A-Za-z0-9{re.escape(_MARKS)}]|%[0-9A-Fa-f]{{2}})*")
 
 
 class Bundler:
@@ -49,8 +53,11 @@ class Bundler:
         return msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents in Python, 20 times slower
 
     def stands_alone(self, api: ApiSource) -> bool:
-        """Whether an API has a document that refers to no other file."""
-        return api.document is not None and not self.reached(api.document)[0]
+        """Whether an API has a document that refers to no other file, in URIs that all readers take."""
+        if api.document is None or self.reached(api.document)[0]:
+            return False
+        refs = (node.schema[keyword] for node, keyword in self._library.references(api.document))
+        return all(_escaped(ref.partition("#")[2]) == ref.partition("#")[2] for ref in refs)
 
     def bundle(self, api: ApiSource) -> dict[str, Any]:
         """Return the document of an API with all that it refers to."""
@@ -164,14 +171,16 @@ def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
     wanted = join(node.base, uri)
     try:
         resource = library.resource(wanted, node.file)
-    except Unresolvable:  # an ambiguous $id: the reference goes by path
-        resource = None
-    if wanted == DIALECT or (resource and resource.base == wanted and _is_inside(target, resource)):
+        found = resource and resource.base == wanted and library.inside(resource, fragment, node.file)
+    except Unresolvable:  # an ambiguous $id, or `#/` that means the file: the reference goes by path
+        found = None
+    if wanted == DIALECT or (found and found.key == target.key):
         canonical = wanted if uri else ""
     else:
         canonical, fragment = library.canonical_uri(target.file), quote(pointer(target.path))
-    return f"{canonical}#{fragment}" if fragment or not canonical else canonical
+    return f"{canonical}#{_escaped(fragment)}" if fragment or not canonical else canonical
 
 
-def _is_inside(target: Node, resource: Node) -> bool:
-    return target.file is resource.file and target.path[: len(resource.path)] == resource.path
+def _escaped(fragment: str) -> str:
+    """Write a fragment as URIs have it; names such as `List<Item>` often stand there as they are."""
+    return fragment if _FRAGMENT.fullmatch(fragment) else quote(unquote(fragment), _MARKS)

@@ -31,15 +31,20 @@ class Definitions:
     Args:
         names: the names taken in the module.
         report: takes the problems found.
+        contested: names that several schemas would have, so that each goes by another.
 
     Attributes:
         listed: TypedDicts and aliases, each after the ones it needs where they are not recursive.
         used: every class and alias that they are spelled with.
+        contested: as given.
+        refused: the names that schemas would have and others had already.
     """
 
-    def __init__(self, names: Names, report: Report) -> None:
+    def __init__(self, names: Names, report: Report, contested: frozenset[str] = frozenset()) -> None:
         self.listed: list[ir.TypedDict | ir.Alias] = []
         self.used: set[Name] = set()
+        self.contested = contested
+        self.refused: set[str] = set()
         self._names, self._report = names, report
         self._defined: set[str] = set()
         self._weights: dict[str, int] = {}
@@ -97,12 +102,18 @@ class Definitions:
         self._weights[name] = sum(self._weight(each) for each in pytypes.names(type_))
         self._add(ir.Alias(name, description(node), written))
 
-    def refuse(self, error: Unnameable) -> Type:
-        """Report a name that cannot be used, and go on with a type that needs none."""
+    def refuse(self, error: Unnameable, name: str = "") -> Type:
+        """Report a name that cannot be used, and go on with a type that needs none.
+
+        Args:
+            error: what is wrong with it.
+            name: the name that it was made of, where it is another.
+        """
+        self.refused |= {name or error.taken} if error.taken else set()
         self._report.add(
             error.node.file,
             error.node.path,
-            "NAME_COLLISION" if error.is_taken else "INVALID_NAME",
+            "NAME_COLLISION" if error.taken else "INVALID_NAME",
             str(error),
             'add "x-python-name": "AnotherName" to the schema',
         )

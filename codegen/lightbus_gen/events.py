@@ -34,6 +34,7 @@ class EventLowerer:
         api: the API.
         library: resolves `$ref`s.
         report: takes the problems found.
+        contested: names that several schemas would have, so that each goes by another.
 
     Attributes:
         class_names: the stems of the events' class names, by event.
@@ -41,18 +42,22 @@ class EventLowerer:
         definitions: the TypedDicts and aliases that the events need.
         used: every class and alias the module is spelled with.
         renamed: those that a payload class cannot spell by name, since it has a field called so, by other name.
+        refused: the names that schemas would have and others had already.
     """
 
-    def __init__(self, api: ApiSource, library: Library, report: Report) -> None:
+    def __init__(
+        self, api: ApiSource, library: Library, report: Report, contested: frozenset[str] = frozenset()
+    ) -> None:
         self._api, self._library, self._report = api, library, report
         self._names = Names()
         self._names.reserve(client_class(api.name))
         self.class_names = {event.name: self._reserve(event) for event in api.events}
         homes = {event.file.path: self.class_names[event.name] for event in api.events if not event.path}
-        definitions = Definitions(self._names, report)
+        definitions = Definitions(self._names, report, contested)
         self.annotator = Annotator(library, definitions, homes)
         self.definitions = definitions.listed
         self.used = definitions.used
+        self.refused = definitions.refused
         self.renamed: dict[str, Name] = {}
 
     def events(self, text: str) -> tuple[ir.Event, ...]:
@@ -204,7 +209,8 @@ def _other_names() -> Iterator[str]:
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:
     """Write a parameter for each place it stands in."""
-    name, outside, inside = parameter.name, pytypes.spell(type_), pytypes.spell(type_, renamed)
+    name, outside = parameter.name, pytypes.spell(type_)
+    inside = pytypes.spell(type_, renamed) if renamed else outside
     unset = f"{renamed.get('UnsetType', 'UnsetType')} = {renamed.get('UNSET', 'UNSET')}"
     if parameter.required:
         attribute, argument = f"{name}: {inside}", f"{name}: {outside}"

@@ -11,7 +11,7 @@ from lightbus_gen.distribution import Distribution
 from lightbus_gen.files import Report
 from lightbus_gen.load import load
 from lightbus_gen.lower import lower
-from lightbus_gen.render import render
+from lightbus_gen.render import module_printer, render
 
 
 def generate(
@@ -46,7 +46,7 @@ def generate(
     report = report or Report()
     with _deep_recursion():
         sources = load(folder, report, shared=shared, dialects=dialects, overlay=overlay, texts=texts)
-        return render(lower(sources, package, report, distribution))
+        return render(*lower(sources, package, report, module_printer(), distribution))
 
 
 @contextlib.contextmanager

@@ -197,7 +197,6 @@ class Package:
         origin: the schemas folder.
         sha256: hash over all schema documents.
         doc: its docstring.
-        modules: one for each API, by name.
         namespaces: each after the ones it needs.
         children: attributes of the `Bus`.
         clients: the clients that annotations of the package itself name.
@@ -209,7 +208,6 @@ class Package:
     origin: str
     sha256: str
     doc: str
-    modules: tuple[Module, ...]
     namespaces: tuple[Namespace, ...]
     children: tuple[Child, ...]
     clients: tuple[Child, ...]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from lightbus_gen import ir, tree
 from lightbus_gen.bundle import Bundler
@@ -20,6 +22,11 @@ from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.spread import spread
 from lightbus_gen.text import first_sentence, plain
 
+_Made = TypeVar("_Made")
+
+MOST_CONTESTED = 1_000
+"""How many names may be sorted out in one API; each time, its events are lowered again."""
+
 _OF_EVENTS = (
     *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar")),
     Name("EventMessage", "lightbus"),
@@ -29,15 +36,23 @@ _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functo
 
 
 def lower(
-    sources: Sources, package: str, report: Report, distribution: Distribution | None = None
-) -> ir.Package:
+    sources: Sources,
+    package: str,
+    report: Report,
+    finish: Callable[[ir.Module], _Made],
+    distribution: Distribution | None = None,
+) -> tuple[ir.Package, dict[str, _Made]]:
     """Decide everything about a generated package.
 
     Args:
         sources: what was loaded.
         package: import name of the package.
         report: takes the problems found.
+        finish: makes something of a module, in the process that lowered it, which has others beside it where there is much to do.
         distribution: what the package is installed as, if anything.
+
+    Returns:
+        The package, and what was made of each module, by the module's name.
 
     Raises:
         InputError: there are problems; all that were found.
@@ -53,26 +68,31 @@ def lower(
         faulty = _faulty_places(sources, library, report)
         apis = tuple(_sound(api, faulty, bundler) for api in apis)
     about = {api.name: first_sentence(api.description) for api in apis}
-    lowered = spread(lambda api: _lower_api(api, about, bundler, library), apis, lambda api: len(api.events))
-    for _, _, problems in lowered:
+
+    def lowered(api: ApiSource) -> tuple[_Made, str, list[Problem]]:
+        problems, text = Report(), bundler.document_text(api)
+        return finish(_module(api, about, text, library, problems)), text, problems.problems
+
+    results = spread(lowered, apis, lambda api: len(api.events))
+    for _, _, problems in results:
         report.problems += problems
     report.check()
-    modules = tuple(module for module, _, _ in lowered)
-    texts = {module.api: text for module, text, _ in lowered}
+    made = {tree.module_name(api.name): one for api, (one, _, _) in zip(apis, results, strict=True)}
+    texts = {api.name: text for api, (_, text, _) in zip(apis, results, strict=True)}
     children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
-    return ir.Package(
+    whole = ir.Package(
         name=package,
         origin=plain(sources.root),
         sha256=_sha256("".join(texts.values())),
         doc="Typed bus: `lightbus.create(Bus)`.",
-        modules=modules,
         namespaces=namespaces,
         children=children,
-        clients=tuple(sorted((child for child in within if child.module), key=lambda child: child.module)),
+        clients=tuple(sorted((child for child in within if child.module), key=_natural_order)),
         documents=tuple((f"{name}.json", text) for name, text in texts.items()),
         distribution=None if distribution is None else _distribution(distribution, sources),
     )
+    return whole, made
 
 
 def _faulty_places(sources: Sources, library: Library, report: Report) -> dict[str, set[str]]:
@@ -117,19 +137,10 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
     )
 
 
-def _lower_api(
-    api: ApiSource, about: Mapping[str, str], bundler: Bundler, library: Library
-) -> tuple[ir.Module, str, list[Problem]]:
-    """Return an API's module, the text of its schema document, and the problems found on the way."""
-    report, text = Report(), bundler.document_text(api)
-    return _module(api, about, text, library, report), text, report.problems
-
-
 def _module(
     api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
 ) -> ir.Module:
-    lowerer = EventLowerer(api, library, report)
-    events = lowerer.events(text)
+    lowerer, events = _lowered(api, text, library, report)
     children = tree.children(api.name, apis)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(
@@ -155,6 +166,21 @@ def _module(
     )
 
 
+def _lowered(
+    api: ApiSource, text: str, library: Library, report: Report
+) -> tuple[EventLowerer, tuple[ir.Event, ...]]:
+    """Lower the events of an API, again where schemas would have one name: none gets it, whichever came first."""
+    contested = frozenset[str]()
+    while True:
+        problems = Report()
+        lowerer = EventLowerer(api, library, problems, contested)
+        events = lowerer.events(text)
+        if lowerer.refused <= contested or len(contested) > MOST_CONTESTED:
+            report.problems += problems.problems
+            return lowerer, events
+        contested |= lowerer.refused
+
+
 def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ...]:
     """Write the import statements, in the order of isort."""
     wanted: dict[str, set[str]] = {}
@@ -171,6 +197,12 @@ def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ..
     standard = [line for module, line in lines if module != "lightbus"]
     own = [line for module, line in lines if module == "lightbus"]
     return (*standard, *([""] if standard else []), "import lightbus", *own)
+
+
+def _natural_order(child: ir.Child) -> list[str | int]:
+    """Sort modules as isort does, numbers in them as numbers: `v2` before `v10`."""
+    parts = re.split(r"([0-9]+)", child.module)
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import keyword
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lightbus_gen.references import Node
@@ -53,12 +53,8 @@ class Hint:
         return Hint(self.scope, self.path + pascal(part))
 
     def of_all(self, parts: Iterable[str]) -> dict[str, Hint]:
-        """Return the hint for each property; of those that would meet, some keep their separators or their case."""
-        found = {part: pascal(part) for part in parts}
-        for spelled in (_separated, _verbatim):
-            count = Counter(found.values())
-            found = {part: name if count[name] == 1 else spelled(part) for part, name in found.items()}
-        return {part: Hint(self.scope, self.path + name) for part, name in found.items()}
+        """Return the hint for each property."""
+        return {part: Hint(self.scope, self.path + name) for part, name in spellings(tuple(parts)).items()}
 
 
 class Unnameable(Exception):
@@ -66,12 +62,12 @@ class Unnameable(Exception):
 
     Attributes:
         node: the schema.
-        is_taken: whether the name is fine but for something else that has it.
+        taken: the name, where it is fine but for something else that has it, else "".
         is_twin: whether that stands in the same place of another branch of the same schema.
     """
 
-    def __init__(self, node: Node, message: str, *, is_taken: bool = False, is_twin: bool = False) -> None:
-        self.node, self.is_taken, self.is_twin = node, is_taken, is_twin
+    def __init__(self, node: Node, message: str, *, taken: str = "", is_twin: bool = False) -> None:
+        self.node, self.taken, self.is_twin = node, taken, is_twin
         super().__init__(message)
 
 
@@ -110,7 +106,7 @@ class Names:
             other = "an event's own class" if owner is None else f"the schema at {place(owner)}"
             is_twin = owner is not None and _place_in_value(owner) == _place_in_value(node)
             message = f"would be class {name!r}, as is {other}"
-            raise Unnameable(node, message, is_taken=True, is_twin=is_twin)
+            raise Unnameable(node, message, taken=name, is_twin=is_twin)
         self._owners[name] = node
         return name
 
@@ -121,14 +117,21 @@ def _place_in_value(node: Node) -> tuple[object, ...]:
     return node.file.path, *steps
 
 
-def name_of(node: Node, hint: Hint) -> str:
-    """Return the class name of a schema found at a property, item or union branch."""
+def name_of(node: Node, hint: Hint, contested: Container[str]) -> str:
+    """Return the class name of a schema found at a property, item or union branch.
+
+    Args:
+        node: the schema.
+        hint: what it is called by its place.
+        contested: names that several schemas have by their titles, so that none gets it.
+    """
     if given := given_name(node):
         return given
     title = node.schema.get("title")
     if isinstance(title, str) and _TITLE.fullmatch(title):
         title = pascal(title)
-        return title if title.startswith(hint.scope) else hint.scope + title
+        name = title if title.startswith(hint.scope) else hint.scope + title
+        return hint.path if name in contested else name
     return hint.path
 
 
@@ -141,25 +144,38 @@ def branch_name(node: Node, hint: Hint) -> str:
     return hint.path + words if words and len(words) <= 40 else ""
 
 
-def definition_name(node: Node, home: str) -> str:
+def definition_name(node: Node, home: str, contested: Container[str]) -> str:
     """Return the class name of a schema that is referred to.
 
     A definition of an API document goes by its own name, one of a file of types has the file's name in
-    front, and a whole file goes by its title or stem.
+    front, and a whole file goes by its title or stem. Files of one name have the names of their folders in front.
 
     Args:
         node: the schema.
         home: name of the event class, where the file is an event of the API, else "".
+        contested: names that schemas of several files would have, so that none gets it.
     """
     if given := given_name(node):
         return given
     is_document = isinstance(node.file.value, dict) and "lightbus" in node.file.value
-    steps = [str(part) for part in node.path if part not in (*_DEFINITIONS, "properties", "components")]
     prefix = "" if is_document else home or _file_name(node)
-    own = "".join(pascal(step) for step in steps)
+    own = "".join(_steps(node))
     if home and not own:  # the event's payload, used as a value inside
         return f"{home}Object"
-    return own if prefix and own.startswith(prefix) else prefix + own
+    name = own if prefix and own.startswith(prefix) else prefix + own
+    folders = node.file.path.split("/")[:-1]
+    while name in contested and folders:
+        name = pascal(folders.pop()) + name
+    return name
+
+
+def _steps(node: Node) -> Iterator[str]:
+    """Yield the words for the steps that lead to a definition."""
+    here = node.file.value
+    for step in node.path:
+        if step not in (*_DEFINITIONS, "properties", "components"):
+            yield spellings(tuple(here))[step] if isinstance(step, str) else str(step)
+        here = here[step]
 
 
 def _file_name(node: Node) -> str:
@@ -192,12 +208,24 @@ def given_name(node: Node) -> str:
     return given
 
 
+@functools.lru_cache(maxsize=1_000)
+def spellings(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Write names that stand beside each other as class names; some of those that would meet keep what tells them apart."""
+    found = {name: pascal(name) for name in names}
+    for spelled in (_separated, _verbatim):
+        count = Counter(found.values())
+        found = {name: written if count[written] == 1 else spelled(name) for name, written in found.items()}
+    return found
+
+
 @functools.lru_cache(maxsize=10_000)
 def pascal(text: str) -> str:
     """Write text as a class name: `user_created` and `user-created` are `UserCreated`, `2nd` is `_2nd`."""
-    text = unicodedata.normalize("NFKC", text)
-    words = re.split(r"[\W_]+", text)
-    name = "".join(word[:1].upper() + word[1:] for word in words)
+    name = ""
+    for word in re.split(r"[\W_]+", unicodedata.normalize("NFKC", text)):
+        if name[-1:].isdigit() and word[:1].isdigit():
+            name += "_"  # versions 1.10 and 11.0 are two
+        name += word[:1].upper() + word[1:]
     if name and name[0].isdigit():
         name = f"_{name}"
     return name if name.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "", name)

@@ -25,10 +25,11 @@ def places(text: str) -> Iterator[tuple[Path, int]]:
     path: list[str | int] = []
     is_object: list[bool] = []
     expects_key = False
-    for offset, symbol in tokens(text):
+    for token in _TOKEN.finditer(text):
+        symbol = token[0]
         if symbol in "{[":
             if is_object and not is_object[-1]:
-                yield tuple(path), offset
+                yield tuple(path), token.start()
             is_object.append(symbol == "{")
             path.append("" if is_object[-1] else 0)
             expects_key = is_object[-1]
@@ -45,9 +46,9 @@ def places(text: str) -> Iterator[tuple[Path, int]]:
             expects_key = False
         elif expects_key:
             path[-1] = json.loads(symbol) if "\\" in symbol else symbol[1:-1]
-            yield tuple(path), offset
+            yield tuple(path), token.start()
         elif is_object and not is_object[-1]:
-            yield tuple(path), offset
+            yield tuple(path), token.start()
 
 
 def index(text: str) -> dict[Path, tuple[int, int]]:

@@ -55,7 +55,18 @@ class Node:
 
 
 class Unresolvable(Exception):
-    """A `$ref` leads nowhere; the text says why."""
+    """A `$ref` leads nowhere; the text says why.
+
+    Attributes:
+        fix: what to do about it.
+    """
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        self.fix = fix or (
+            "correct it, or put the file it means below the schemas folder (in a folder beginning"
+            ' with "_" if it only holds types)'
+        )
+        super().__init__(message)
 
 
 class Library:
@@ -143,20 +154,20 @@ class Library:
 
     def _resolve(self, node: Node, ref: str) -> Node:
         uri, fragment = urldefrag(ref)
-        problem = ""
+        problem: Unresolvable | None = None
         for base in dict.fromkeys((node.base, node.file.uri)):
             wanted = join(base, uri) if uri else base
             if wanted == DIALECT:
                 return Node(True, node.file, (*node.path, "$ref"), node.base)
             try:
                 resource = self.resource(wanted, node.file)
-                found = resource and self._inside(resource, unquote(fragment), node.file)
+                found = resource and self.inside(resource, fragment, node.file)
             except Unresolvable as error:
-                problem = problem or str(error)
+                problem = problem or error
                 continue
             if found:
                 return found
-        raise Unresolvable(problem or f"{ref!r} is in none of the loaded files (nothing is ever fetched)")
+        raise problem or Unresolvable(f"{ref!r} is in none of the loaded files (nothing is ever fetched)")
 
     def resource(self, uri: str, near: SchemaFile) -> Node | None:
         """Return the schema that has a URI, best the one in the same file; None where there is none.
@@ -175,11 +186,17 @@ class Library:
             return self.node(file, ()) if file else None
         if any(node.schema != found[0].schema for node in found):
             shown = " and ".join(node.file.shown for node in found)
-            raise Unresolvable(f"{uri!r} is the $id of {shown}")
+            fix = "leave all but one of them out, or give each an $id of its own"
+            raise Unresolvable(f"{uri!r} is the $id of {shown}", fix)
         return found[0]
 
-    def _inside(self, resource: Node, fragment: str, near: SchemaFile) -> Node | None:
-        """Return what a fragment means: a JSON Pointer or an anchor."""
+    def inside(self, resource: Node, fragment: str, near: SchemaFile) -> Node | None:
+        """Return what a fragment means, a JSON Pointer or an anchor; None for an anchor that is not there.
+
+        Raises:
+            Unresolvable: the pointer leads nowhere.
+        """
+        fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
             return self._anchors.get((resource.file.path, resource.base, fragment))
         found = resource
@@ -263,11 +280,7 @@ def check_references(library: Library, file: SchemaFile, report: Report) -> None
             wanted = {join(base, node.schema[keyword]) for base in (file.uri, node.base)}
             if any(report.may_hold(uri) for uri in wanted if uri):
                 continue
-            message = f"the {keyword} {error}"
-            fix = (
-                "correct it, or put the file it means below the schemas folder (in a folder beginning"
-                ' with "_" if it only holds types)'
-            )
+            message, fix = f"the {keyword} {error}", error.fix
         else:
             if isinstance(target.schema, (dict, bool)):
                 continue

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lightbus.schema import FORMAT
 from lightbus_gen import ir
 from lightbus_gen.distribution import BESIDE, mark
-from lightbus_gen.spread import spread
 from lightbus_gen.text import comment, docstring, literal, literal_lines, markdown
 
 if TYPE_CHECKING:
@@ -18,8 +17,18 @@ if TYPE_CHECKING:
 _WIDTH = 110
 
 
-def render(package: ir.Package) -> dict[str, str]:
+def module_printer() -> Callable[[ir.Module], str]:
+    """Return the function that prints a module."""
+    template = _environment().get_template("module.py.j2")
+    return lambda module: template.render(module=module)
+
+
+def render(package: ir.Package, modules: Mapping[str, str]) -> dict[str, str]:
     """Print a package.
+
+    Args:
+        package: the package.
+        modules: its modules, printed, by name.
 
     Returns:
         The text of each file, by path below the output folder, with `/`.
@@ -29,10 +38,7 @@ def render(package: ir.Package) -> dict[str, str]:
         f"{package.name}/__init__.py": environment.get_template("package.py.j2").render(package=package),
         f"{package.name}/py.typed": "",
     }
-    module = environment.get_template("module.py.j2")
-    modules = package.modules
-    texts = spread(lambda each: module.render(module=each), modules, lambda each: len(each.events))
-    files |= {f"{package.name}/{each.name}.py": text for each, text in zip(modules, texts, strict=True)}
+    files |= {f"{package.name}/{name}.py": text for name, text in modules.items()}
     for name, text in package.documents:
         files[f"{package.name}/schemas/{name}"] = text
     if package.distribution is not None:

@@ -8,11 +8,11 @@ from lightbus.schema import format_type
 from lightbus_gen import pytypes
 from lightbus_gen.pytypes import Name, Type, union
 from lightbus_gen.references import Node
-from lightbus_gen.shapes import STRUCTURE, Part, Parts, kind_of
+from lightbus_gen.shapes import LIMITING, STRUCTURE, Part, Parts, kind_of
 
 
 def simple_type(node: Node) -> Type | None:
-    """Return the type of a schema that names scalars, or a list of them, and no more; None for any other.
+    """Return the type of a schema that names scalars, a list of them, or one of them or null; None for any other.
 
     Most properties are of this kind, and taking their schemas apart would be most of the work.
     """
@@ -25,7 +25,7 @@ def simple_type(node: Node) -> Type | None:
         item = simple_type(node.child("items"))
         return pytypes.list_of(item) if item else None
     if structure:
-        return None
+        return _nullable(node, *structure) if LIMITING.isdisjoint(schema) else None
     if "enum" in schema or "const" in schema:
         part = Part(node)
         values = part.values()
@@ -36,6 +36,18 @@ def simple_type(node: Node) -> Type | None:
     found = format_type(schema)
     string = Name(found.name, found.module) if found else pytypes.STR
     return union(string if each == "string" else pytypes.SCALARS[each] for each in kinds)
+
+
+def _nullable(node: Node, *structure: str) -> Type | None:
+    """Return the type of a choice between something simple and null; None for any other structure."""
+    if structure not in (("anyOf",), ("oneOf",)):
+        return None
+    branches = [node.child(*structure, index) for index in range(len(node.schema[structure[0]]))]
+    others = [branch for branch in branches if branch.schema != {"type": "null"}]
+    if len(branches) != 2 or len(others) != 1:
+        return None
+    found = simple_type(others[0])
+    return union([found, pytypes.NONE]) if found else None
 
 
 def type_of_values(values: Iterable[object], kinds: frozenset[str], string: Type | None = None) -> Type:

@@ -19,13 +19,13 @@ _OBJECT = frozenset(
     {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required"}
 )
 _ARRAY = frozenset({"items", "prefixItems", "additionalItems"})
-_LIMITING = frozenset({"type", "enum", "const"})
+LIMITING = frozenset({"type", "enum", "const"})
 _CONST = frozenset({"const"})
 _OPENING = ("additionalProperties", "unevaluatedProperties")
 _UNIONS = ("anyOf", "oneOf")
 _CHOICES = (*_UNIONS, "if", "dependentSchemas", "dependencies")
 _CHOICE = frozenset(_CHOICES)
-_TELLING = frozenset({*_LIMITING, "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
+_TELLING = frozenset({*LIMITING, "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
 STRUCTURE = frozenset({*REFERENCES, "allOf", *_CHOICES, *_OBJECT, *_ARRAY})
 """The keywords that lead to other schemas, or say what an object or array looks like."""
 MOST_ALTERNATIVES = 64
@@ -122,7 +122,7 @@ def kinds_of(parts: Parts) -> frozenset[str]:
 
 def says_type(parts: Parts) -> bool:
     """Whether any part limits the JSON type, rather than only describing one of them."""
-    return any(part.has(_LIMITING) for part in parts)
+    return any(part.has(LIMITING) for part in parts)
 
 
 def describes_object(parts: Parts) -> bool:

@@ -30,12 +30,12 @@ from lightbus.worker import Listening
 B = TypeVar("B", bound="Bus")
 R = TypeVar("R")
 
-_process = object()  # another one in each process, as after a fork
+_generation = object()  # another one in each process, as after a fork
 
 
 def _forked() -> None:
-    global _process
-    _process = object()
+    global _generation
+    _generation = object()
 
 
 if hasattr(os, "register_at_fork"):
@@ -90,7 +90,7 @@ class Bus:
         self._is_adopted = False
         self._ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._closing = False
-        self._process = _process
+        self._generation = _generation
 
     # -- where work runs ---------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class Bus:
         """Return the session of the running event loop; while the bus closes, only one that is there."""
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
-        if session is not None and self._process is _process:
+        if session is not None and self._generation is _generation:
             return session  # for every event; a bus that is closed has none
         with self._lock:
             self._check_usable()
@@ -121,7 +121,7 @@ class Bus:
     def _check_usable(self) -> None:
         if self._ended.done() and self._ended.exception() is None:
             raise BusClosed("this bus was closed; create a new one")
-        if self._process is not _process:
+        if self._generation is not _generation:
             raise BusClosed(
                 "this bus was created before the process forked, and a NATS connection cannot be shared by"
                 " two processes. Create the bus in the child, after the fork."
@@ -284,7 +284,9 @@ class Bus:
             UsageError: a handler of this bus calls, for whose end the close would wait.
         """
         with self._lock:
-            if self._process is not _process:  # the parent's connection and thread are not ours to close
+            if (
+                self._generation is not _generation
+            ):  # the parent's connection and thread are not ours to close
                 self._sessions, self._portal, self._portals = {}, None, []
             if any(session.in_handler() for session in self._sessions.values()):
                 raise UsageError(

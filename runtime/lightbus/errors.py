@@ -352,7 +352,9 @@ class HandlerTimeout(LightbusError, TimeoutError):
 
 
 class ListenerFailed(LightbusError):
-    """A listener with `OnError.SHUTDOWN` met an error, so the bus stops.
+    """A listener cannot go on: it met an error with `OnError.SHUTDOWN`, or the server took its durable away.
+
+    `wait()` of the bus raises it, and `lightbus run` ends with it; listeners of other events go on until then.
 
     Attributes:
         listener: the durable's name.

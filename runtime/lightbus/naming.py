@@ -206,7 +206,7 @@ def python_names(wire_names: Iterable[str]) -> dict[str, str]:
     taken = {wire for wire in wires if _is_plain(wire)}
     names: dict[str, str] = {}
     for wire in wires:
-        if _is_plain(wire):
+        if wire in taken:
             names[wire] = wire
             continue
         name = re.sub(r"[^A-Za-z0-9_]", "_", wire, flags=re.ASCII) or "_"
@@ -224,7 +224,7 @@ def python_names(wire_names: Iterable[str]) -> dict[str, str]:
 def _is_plain(name: str) -> bool:
     return (
         name.isidentifier()
-        and unicodedata.normalize("NFKC", name) == name  # Python compares identifiers in this form
+        and (name.isascii() or unicodedata.normalize("NFKC", name) == name)  # as Python compares identifiers
         and not keyword.iskeyword(name)
         and name != "self"
         and not name.startswith("__")  # a class body would mangle it

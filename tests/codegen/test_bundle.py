@@ -35,6 +35,7 @@ def test_definitions_with_ids_may_refer_to_each_other_from_the_root(root: dict[s
                     "properties": {
                         "line": {"$ref": "#/definitions/line"},
                         "own": {"$ref": "#/definitions/inner"},
+                        "parent": {"$ref": "#/definitions/order"},
                     },
                     "definitions": {"inner": {"type": "boolean"}},
                 },
@@ -42,8 +43,8 @@ def test_definitions_with_ids_may_refer_to_each_other_from_the_root(root: dict[s
             },
         }
     )
-    fired = {"order": {"line": 1, "own": True}}
+    fired = {"order": {"line": 1, "own": True, "parent": {"line": 2}}}
     assert contract.encode(fired) == fired
-    for wrong in ({"line": "x"}, {"own": 1}):
+    for wrong in ({"line": "x"}, {"own": 1}, {"parent": {"line": "x"}}):
         with pytest.raises(InvalidEventArguments):
             contract.encode({"order": wrong})

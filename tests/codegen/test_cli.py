@@ -282,6 +282,7 @@ PROBLEMS: dict[str, tuple[dict[str, str], list[str], str]] = {
         [],
         "pyproject.toml: INVALID_CONFIG version = 1.4 is not a string",
     ),
+    "bad dialect": ({}, ["--dialect", "x=draft-99"], "dialect 'x=draft-99' names no draft"),
     "watch and check": ({}, ["--watch", "--check"], "--watch writes, and --check writes nothing"),
     "watch with unusable settings": (
         {"pyproject.toml": "[tool"},
@@ -301,6 +302,23 @@ PROBLEMS: dict[str, tuple[dict[str, str], list[str], str]] = {
 }
 
 
+FIXES = {
+    "no package": 'add --package NAME, or package = "NAME" under [tool.lightbus-gen] in pyproject.toml',
+    "package among the schemas": "choose another out folder",
+    "no such module": "run from the project's root, or correct the name",
+    "no module name": "write MODULE or MODULE:CLASS",
+    "no such class": "name one of its Api classes: ShopApi",
+    "no api class": "name another module, or MODULE:CLASS",
+    "no such api": "name one of: shop",
+    "module raises": "correct the module",
+    "bad definition": "correct the class",
+    "version without distribution": "add distribution, such as --distribution acme-bus",
+    "bad distribution": "use letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+    "bad dialect": "write URI=DRAFT, with one of draft-04, draft-06, draft-07, 2019-09, 2020-12",
+    "file in the way": "remove it if it was generated, else move it or choose another folder",
+}
+
+
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_problems_are_one_clear_message(project: Project, problem: str) -> None:
     files, arguments, message = PROBLEMS[problem]
@@ -312,6 +330,8 @@ def test_problems_are_one_clear_message(project: Project, problem: str) -> None:
     assert "Traceback" not in ran.stderr
     assert ran.stderr.count("\n") < 15
     assert "schemas" not in {path.name for path in project.folder.iterdir()}, "nothing was written"
+    if problem in FIXES:
+        assert f"\n  fix: {FIXES[problem]}" in ran.stderr
 
 
 @pytest.fixture

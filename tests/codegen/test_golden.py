@@ -56,9 +56,9 @@ def test_report_is_as_expected(case: str) -> None:
 
 def test_the_decisions_can_be_dumped_as_json() -> None:
     report = Report()
-    package = lower(load(HERE / "golden/per_api/schemas", report), "acme_bus", report)
-    dumped = json.loads(json.dumps(asdict(package)))
-    [module] = dumped["modules"]
+    package, modules = lower(load(HERE / "golden/per_api/schemas", report), "acme_bus", report, asdict)
+    assert json.loads(json.dumps(asdict(package)))["name"] == "acme_bus"
+    [module] = json.loads(json.dumps([*modules.values()]))
     assert [event["class_name"] for event in module["events"]] == [
         "UserCreated",
         "UserDeleted",

@@ -426,6 +426,19 @@ class TestClosedWriterOpenReader:
         got = contract.decode({"visits": [newer], "tree": {"any key": newer["address"]}, "new": []})
         assert got == expected
 
+    @pytest.mark.parametrize(
+        "first",
+        [
+            {"prefixItems": [{"properties": {"expression": {}}}]},
+            {"prefixItems": [{"properties": {"expression": {}}}], "items": {"properties": {"note": {}}}},
+        ],
+    )
+    def test_an_item_has_what_any_branch_declares_at_its_place(self, first: dict[str, Any]) -> None:
+        branches = [{"items": {"properties": {"license": {}}}}, {"maxItems": 2, **first}]
+        contract = written({"type": "object", "properties": {"x": {"type": "array", "anyOf": branches}}})
+        data = {"x": [{"license": 1, "expression": 2, "new": 3}, {"license": 4, "expression": 5, "new": 6}]}
+        assert contract.decode(data) == {"x": [{"license": 1, "expression": 2}, {"license": 4}]}
+
     def test_decoding_leaves_the_data_as_it_was(self, build: Build) -> None:
         contract = build(Parameter("address", Address))
         data = {"address": {"street": "x", "new": 1}, "new": 1}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lightbus_gen.compat.checks import accepts_scalar, is_same_number
 from lightbus_gen.compat.expand import Shapes
 from lightbus_gen.compat.members import schemas_of
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View, Views, text_of
 from lightbus_gen.references import Node
+from lightbus_gen.shapes import kind_of
 
 
 def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int = 0) -> bool:
@@ -38,6 +41,10 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
             )
             for value in shape.values
         )
+    if shape.kinds & view.kinds == {"string"} and _have_other_formats(shape, view):
+        return True
+    if view.values is not None and not any(_is_sent(shape, value) for value in view.values):
+        return True
     if shape.kinds & view.kinds != {"object"}:
         return False
     if any(not shape.value(name) for name in view.required):
@@ -48,6 +55,20 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
             if all(is_apart(one, child, shapes, reader, depth + 1) for one in inner):
                 return True
     return False
+
+
+_DISTINCT = frozenset(("date", "date-time", "email", "ipv4", "ipv6", "uuid"))
+"""Formats of which a text has one at most."""
+
+
+def _have_other_formats(shape: Shape, view: View) -> bool:
+    formats = {one.format for one in shape.views}
+    return view.format in _DISTINCT and bool(formats & (_DISTINCT - {view.format}))
+
+
+def _is_sent(shape: Shape, value: Any) -> bool:
+    """Whether a value may be one of a shape."""
+    return kind_of(value) in shape.kinds and all(accepts_scalar(view, value) for view in shape.views)
 
 
 def _strictly_read_as(view: View, name: str) -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -155,7 +156,8 @@ def code_changes(
         yield CodeChange("CLASS_RENAMED", "", f"class {was.class_name} is {is_.class_name} now")
     then, now = was.payload, is_.payload
     needed = [wire for wire in now.properties if wire in now.required and wire not in then.required]
-    annotations = is_.annotations([*needed, *_differing(was, is_)])
+    differing = _differing(was, is_)
+    annotations = is_.annotations([*needed, *differing])
     for wire in needed:
         yield CodeChange(
             "ARGUMENT_REQUIRED", wire, f"fire() needs {is_.names[wire]}: {annotations.get(wire, 'Any')}"
@@ -166,7 +168,7 @@ def code_changes(
             yield CodeChange("ARGUMENT_REMOVED", wire, f"the argument {name!r} is gone{renamed}")
     if then.is_open and not now.is_open:
         yield CodeChange("ARGUMENT_REMOVED", "", "arguments that the schema does not name are gone")
-    for wire, before in was.annotations(_differing(was, is_)).items():
+    for wire, before in was.annotations(differing).items():
         after = annotations.get(wire, before)
         nodes = was.place(wire), is_.place(wire)
         if before != after and nodes[0] and nodes[1] and is_same(nodes[0], nodes[1]):
@@ -181,7 +183,7 @@ def code_changes(
 def _differing(was: EventCode, is_: EventCode) -> list[str]:
     """Return the properties of both versions whose annotations may differ."""
     shared = [wire for wire in was.payload.properties if wire in is_.payload.properties]
-    return [wire for wire in shared if was.told(wire) is None or was.told(wire) != is_.told(wire)]
+    return [wire for wire in shared if (told := was.told(wire)) is None or told != is_.told(wire)]
 
 
 def _annotation_changes(wire: str, before: str, after: str) -> Iterator[CodeChange]:
@@ -193,7 +195,7 @@ def _annotation_changes(wire: str, before: str, after: str) -> Iterator[CodeChan
         yield CodeChange("ANNOTATION_WIDENED", wire, f"handlers get more types: {shown}")
 
 
-def _only_in(some: Iterable[str], others: set[str]) -> bool:
+def _only_in(some: Iterable[str], others: frozenset[str]) -> bool:
     """Whether a type is in one union only; a type checker takes an int for a float, and a text for a str."""
     if "Any" in others:
         return False
@@ -201,12 +203,14 @@ def _only_in(some: Iterable[str], others: set[str]) -> bool:
     return any(one not in others and wider.get(one, _type_of_literal(one)) not in others for one in some)
 
 
+@functools.cache
 def _type_of_literal(text: str) -> str:
     value = ast.parse(text, mode="eval").body
     return type(value.value).__name__ if isinstance(value, ast.Constant) else text
 
 
-def _members(annotation: str) -> set[str]:
+@functools.cache
+def _members(annotation: str) -> frozenset[str]:
     """Return the members of a union, each value of a literal on its own."""
     todo, found = [ast.parse(annotation, mode="eval").body], set[str]()
     while todo:
@@ -218,4 +222,4 @@ def _members(annotation: str) -> set[str]:
             found |= {ast.unparse(value) for value in values}
         else:
             found.add(ast.unparse(here))
-    return found
+    return frozenset(found)

@@ -8,26 +8,30 @@ The writer is taken apart into shapes (`shape.py`); the reader is read keyword b
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from lightbus.schema import open_schema
-from lightbus.schema.validation import validator
 from lightbus_gen.compat.apart import is_apart
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.expand import Shapes
 from lightbus_gen.compat.members import Members
+from lightbus_gen.compat.names import Names
 from lightbus_gen.compat.obstacles import Obstacle, Spot, obstacle, without_repetition
+from lightbus_gen.compat.pairs import Pairs
 from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.scalars import meets_limits, meets_values
 from lightbus_gen.compat.shape import All, Shape
-from lightbus_gen.compat.view import View, Views, text_of
+from lightbus_gen.compat.view import View, Views
 from lightbus_gen.compat.words import kinds_in_words
 from lightbus_gen.references import Node
 from lightbus_gen.shapes import kind_of
 
 _MOST_STEPS = 50_000
+_DEEPEST = 10_000
+"""How many calls may be open: types that refer to each other in a long row are followed from one to the next."""
 _OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}
 
 
@@ -48,11 +52,10 @@ class Containment:
         self._shapes = Shapes(writer)
         self._sampler = Sampler(self._shapes)
         self._members = Members(self._sampler, same, self._fits, self._meets)
-        self._reader = reader
+        self._names = Names(self._sampler, self._shapes, self._meets)
+        self._writer, self._reader = writer, reader
         self._same = same
-        self._proven: list[tuple[object, ...]] = []
-        self._known: set[tuple[object, ...]] = set()
-        self._open: dict[tuple[object, ...], int] = {}
+        self._pairs = Pairs()
         self._steps = 0
 
     def obstacles(self, written: Node, read: Node) -> list[Obstacle]:
@@ -62,40 +65,36 @@ class Containment:
             TooMuch: the comparison would take too long.
         """
         self._steps = 0
-        return without_repetition(self._fits((written,), read, Spot(), is_payload=True))
+        self._pairs.begin()
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, _DEEPEST))
+        try:
+            return without_repetition(self._fits((written,), read, Spot(), is_payload=True))
+        except RecursionError:
+            raise TooMuch from None
+        finally:
+            sys.setrecursionlimit(limit)
 
     # -- schemas ---------------------------------------------------------------------------------
 
     def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
-        """Compare a value with a schema one level further down, where recursion is sound.
-
-        A pair that is being compared already is taken to fit: values are finite, so an obstacle inside would
-        be met at the outer pair, which stands less deep.
-        """
+        """Compare a value with a schema one level further down."""
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise TooMuch
+        nodes, read = tuple(map(self._writer.meant, nodes)), self._reader.meant(read)
         if isinstance(read.schema, bool) and read.schema:
             return []
         if len(nodes) == 1 and self._same.at_a_glance(nodes[0], read):
             return []
         key = (is_payload, read.key, *sorted({node.key for node in nodes}, key=repr))
-        if key in self._known or self._open.get(key, len(spot.path)) < len(spot.path):
-            return []
-        outer = self._open.get(key)
-        self._open.setdefault(key, len(spot.path))
-        start = len(self._proven)
+        known = self._pairs.recall(key, spot)
+        if known is not None:
+            return known
         found: list[Obstacle] = []
-        for shape in self._shapes(nodes, is_payload=is_payload):
-            found += self._meets(shape, read, spot, frozenset())
-        if outer is None:
-            del self._open[key]
-        if found:  # what was proven on the way may have relied on this pair
-            self._known.difference_update(self._proven[start:])
-            del self._proven[start:]
-        elif outer is None:
-            self._known.add(key)
-            self._proven.append(key)
+        with self._pairs.comparing(key, spot, found):
+            for shape in self._shapes(nodes, is_payload=is_payload):
+                found += self._meets(shape, read, spot, frozenset())
         return found
 
     def _meets(self, shape: Shape, read: Node, spot: Spot, seen: frozenset[object]) -> list[Obstacle]:
@@ -108,7 +107,7 @@ class Containment:
             return [obstacle("opaque", shape, view, "$ref", "", "", spot, ())]
         seen |= {read.key}
         if view.never:
-            sent = self._sampler.of_shape(shape, depth=len(spot.path))
+            sent = self._sampler.of_shape(shape)
             return [
                 obstacle("forbidden", shape, view, "", kinds_in_words(shape.kinds), "nothing", spot, sent)
             ]
@@ -127,7 +126,7 @@ class Containment:
         for base in view.based_on:
             found += self._meets(shape, base, spot, seen)
         if wrong := shape.kinds - view.kinds:
-            sent = self._sampler.of_shape(shape, wrong, depth=len(spot.path))
+            sent = self._sampler.of_shape(shape, wrong)
             words = kinds_in_words(shape.kinds), kinds_in_words(view.kinds)
             found.append(obstacle("type", shape, view, "type", *words, spot, sent))
             shape = replace(shape, kinds=shape.kinds - wrong)
@@ -173,12 +172,11 @@ class Containment:
         if any(not obstacles for obstacles in tried):  # two branches may hold at once
             if any(self._has_same(other, view, keyword) for other in shape.views):
                 return []
-            sent = self._sampler.of_shape(shape, depth=len(spot.path))
-            return [obstacle("opaque", shape, view, keyword, "", "", spot, sent)]
+            return self._doubt(shape, view, keyword, spot)
         likely = [found for found in tried if not any(_is_mismatch(one, spot) for one in found)]
         if likely:
-            return min(likely, key=len)
-        sent = self._sampler.of_shape(shape, depth=len(spot.path))
+            return min(likely, key=lambda found: (sum(one.is_near(spot) for one in found), len(found)))
+        sent = self._sampler.of_shape(shape)
         words = kinds_in_words(shape.kinds), "none of the branches"
         return [obstacle("branch", shape, view, keyword, *words, spot, sent)]
 
@@ -204,14 +202,8 @@ class Containment:
                 cases = [child("else")] if "else" in view.node.schema else []
             if not any(self._meets(shape, case, spot, seen) for case in cases):
                 return []
-        if (
-            keyword == "propertyNames"
-            and not shape.rest()
-            and isinstance(view.node.schema[keyword], (dict, bool))
-        ):
-            names = view.node.schema[keyword]
-            if "$ref" not in text_of(names) and all(validator(names).is_valid(name) for name in shape.names):
-                return []
+        if keyword == "propertyNames":
+            return self._names.meet(shape, view, spot)
         if (
             keyword == "contains"
             and view.node.schema.get("minContains") == 0
@@ -223,7 +215,7 @@ class Containment:
     def _doubt(self, shape: Shape, view: View, keyword: str, spot: Spot) -> list[Obstacle]:
         told = list(_values_in(view.node.schema.get(keyword)))
         numbers = [value for value in told if kind_of(value) in ("integer", "number")]
-        sent = self._sampler.of_shape(shape, depth=len(spot.path), near=numbers)
+        sent = self._sampler.of_shape(shape, near=numbers)
         return [obstacle("opaque", shape, view, keyword, "", "", spot, itertools.chain(told, sent))]
 
     def _is_apart(self, shape: Shape, read: Node) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from lightbus_gen.compat.view import BESIDE, text_of
-from lightbus_gen.files import SchemaFile
-from lightbus_gen.positions import Path
 from lightbus_gen.references import Library, Node, Unresolvable
 from lightbus_gen.subschemas import MAPS_OF_SCHEMAS
 
@@ -33,7 +31,7 @@ class Equality:
 
     def __init__(self, one: Library, other: Library) -> None:
         self._one, self._other = one, other
-        self._glances: dict[tuple[SchemaFile, Path], str | None] = {}
+        self._glances: dict[Node, str | None] = {}
 
     @property
     def reversed(self) -> Equality:
@@ -50,11 +48,10 @@ class Equality:
         return text is not None and text == self._glance(other)
 
     def _glance(self, node: Node) -> str | None:
-        key = node.file, node.path
-        if key not in self._glances:
+        if node not in self._glances:
             text = repr(_told(node.schema, is_schema=True) if isinstance(node.schema, dict) else node.schema)
-            self._glances[key] = None if "Ref'" in text or "'$ref'" in text else text
-        return self._glances[key]
+            self._glances[node] = None if "Ref'" in text or "'$ref'" in text else text
+        return self._glances[node]
 
     def __call__(self, one: Node, other: Node) -> bool:
         """Whether two schemas say the same."""

@@ -92,7 +92,7 @@ class EventComparison:
         keyword = one.writer_keyword if is_forward else one.reader_keyword
         message = _sentence(one, direction)
         return self._finding(
-            id_, change, direction, node, message, keyword=keyword, field=one.field, proof=proof
+            id_, change, direction, node, message, keyword=keyword, field=one.spot.label, proof=proof
         )
 
     def _merge_renamed(

@@ -167,14 +167,19 @@ class Shapes:
 def _empty_kinds(shape: Shape) -> set[str]:
     """Return the kinds that limits leave no value of."""
     empty = set()
-    low, high = shape.minimum, shape.maximum
-    if low and high and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1]))):
-        empty |= {"integer", "number"}
-    if shape.lengths[0] > shape.lengths[1]:
-        empty.add("string")
-    if (most := shape.most_items) is not None and most < (shape.limit("minItems") or 0):
-        empty.add("array")
-    if any(not shape.value(name) for name in shape.required):
+    if "number" in shape.kinds or "integer" in shape.kinds:
+        low, high = shape.minimum, shape.maximum
+        if low and high and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1]))):
+            empty |= {"integer", "number"}
+    if "string" in shape.kinds:
+        shortest, longest = shape.lengths
+        if shortest > longest:
+            empty.add("string")
+    if "array" in shape.kinds:
+        most = shape.most_items
+        if most is not None and most < (shape.limit("minItems") or 0):
+            empty.add("array")
+    if "object" in shape.kinds and any(not shape.value(name) for name in shape.required):
         empty.add("object")
     return empty
 

@@ -111,7 +111,8 @@ def renamed_fields(
         was, is_ = (_below(views, node, place) for views, node in zip((old, new), pair, strict=True))
         todo += [(path, was[path].node, is_[path].node) for path in was if path in is_]
         gone, come = (
-            [one[path] for path in one if path not in other] for one, other in ((was, is_), (is_, was))
+            [one[path] for path in one if path not in other and one[path].index != _UNNAMED]
+            for one, other in ((was, is_), (is_, was))
         )
         if len(gone) == len(come) == 1 and _is_renamed(gone[0], come[0], same):
             yield place, gone[0], come[0]
@@ -125,10 +126,14 @@ def _below(views: Views, node: Node, place: str) -> dict[str, Field]:
             field = Field(place, name, child, False, index)
             found.setdefault(field.path, field)
         for child in (*view.prefix, *([view.items] if view.items else [])):
-            found.setdefault(f"{place}[]", Field(place, "[]", child, False, 0))
+            found.setdefault(f"{place}[]", Field(place, "[]", child, False, _UNNAMED))
         for child in (*view.patterns.values(), *([view.additional] if view.additional else [])):
-            found.setdefault(f"{place}.*".removeprefix("."), Field(place, "*", child, False, 0))
+            found.setdefault(f"{place}.*".removeprefix("."), Field(place, "*", child, False, _UNNAMED))
     return found
+
+
+_UNNAMED = -1
+"""The index of items, and of properties that are not declared one by one."""
 
 
 def _is_renamed(gone: Field, come: Field, same: Equality) -> bool:

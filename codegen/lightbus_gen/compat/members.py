@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from lightbus_gen.compat.checks import matches, says_something
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.obstacles import Obstacle, Spot, obstacle
-from lightbus_gen.compat.regex import strings_of
 from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.shape import All, Shape
 from lightbus_gen.compat.view import View
@@ -54,22 +54,22 @@ class Members:
                 one.name = name
                 found.append(one)
         for name in dict.fromkeys([*view.properties, *shape.names]):
-            if self._is_untouched(shape, view, name):
-                continue
-            values = shape.value(name)
-            if not values:
+            if self._is_untouched(shape, view, name) or not (reads := schemas_of(view, name)):
                 continue
             below = self._property(shape, spot, name)
-            for read in schemas_of(view, name):
-                for nodes in values:
-                    found += self._fits(nodes, read, below)
+            found += [
+                one for read in reads for nodes in shape.value(name) for one in self._fits(nodes, read, below)
+            ]
         written = {pattern for other in shape.views for pattern in other.patterns}
         for expression, values in shape.rest():
-            below = self._property(shape, spot, next(self._names(expression, shape), "?"), "*")
-            reads = [read for one, read in view.patterns.items() if one == expression or one not in written]
-            if expression not in view.patterns and says_something(view.additional):
-                reads += [view.additional] if view.additional else []
-            found += [one for nodes in values for read in reads for one in self._fits(nodes, read, below)]
+            further: list[tuple[str | None, Node]] = [
+                (one, read) for one, read in view.patterns.items() if one == expression or one not in written
+            ]
+            if expression not in view.patterns and view.additional and says_something(view.additional):
+                further.append((None, view.additional))
+            for pattern, schema in further:
+                below = self._property(shape, spot, self._name(shape, view, expression, pattern), "*")
+                found += [one for nodes in values for one in self._fits(nodes, schema, below)]
         for name, needed in view.needs.items():
             given = {other for one in shape.views for other in one.needs.get(name, ())} | present
             if shape.value(name) and (missing := [other for other in needed if other not in given]):
@@ -92,29 +92,37 @@ class Members:
         if says_something(view.unevaluated) and not any(
             self._same_unevaluated(other, view) for other in shape.views
         ):
-            sent = self._sampler.of_shape(shape, ("object",), len(spot.path))
+            sent = self._sampler.of_shape(shape, ("object",))
             found.append(obstacle("opaque", shape, view, "unevaluatedProperties", "", "", spot, sent))
         return found
 
     def _is_untouched(self, shape: Shape, view: View, name: str) -> bool:
         read = view.properties.get(name)
-        return (
-            read is not None
-            and not view.patterns
-            and any(
-                name in other.properties and self._same.at_a_glance(other.properties[name], read)
-                for other in shape.views
-            )
-        )
+        if read is None or view.patterns:
+            return False
+        sent = [other.properties[name] for other in shape.views if name in other.properties]
+        return any(self._same.at_a_glance(one, read) for one in sent)
 
     def _same_unevaluated(self, other: View, view: View) -> bool:
         mine, its = other.unevaluated, view.unevaluated
         return mine is not None and its is not None and self._same(mine, its)
 
-    def _names(self, pattern: str | None, shape: Shape) -> Iterator[str]:
-        yield from (
-            name for name in (strings_of(pattern) if pattern else ("key", "other")) if name not in shape.names
-        )
+    def _name(self, shape: Shape, view: View, sent: str | None, taken: str | None) -> str:
+        """Return a name that a property is sent by and that a reader has a certain schema for.
+
+        Args:
+            shape: the object.
+            view: the reader's schema of it.
+            sent: the regular expression it is sent under, None for any other name.
+            taken: the regular expression it is read under, None for any other name.
+        """
+        patterns = dict.fromkeys([sent, taken])
+        for name in itertools.chain.from_iterable(self._sampler.names(shape, one) for one in patterns):
+            is_sent = sent is None or matches(sent, name)
+            is_other = name not in view.properties and not any(matches(one, name) for one in view.patterns)
+            if is_sent and (is_other if taken is None else matches(taken, name)):
+                return name
+        return "?"
 
     def _objects(
         self, shape: Shape, spot: Spot, *, without: str | None = None, having: str = ""
@@ -123,16 +131,15 @@ class Members:
         for value in values:
             try:
                 given = {having: value} if having else {}
-                yield self._sampler.object(shape, len(spot.path), given=given, without=without)
+                yield self._sampler.object(shape, given=given, without=without)
             except (StopIteration, RuntimeError):
                 return
 
     def _property(self, shape: Shape, spot: Spot, name: str, label: str = "") -> Spot:
-        def wrap(value: Any, choice: int) -> Any:
-            holder = self._sampler.object(shape, len(spot.path), given={name: value}, choice=choice)
-            return spot.wrap(holder, choice)
+        def put(value: Any, choice: int) -> Any:
+            return self._sampler.object(shape, given={name: value}, choice=choice)
 
-        return Spot((*spot.path, name), f"{spot.label}.{label or name}".removeprefix("."), wrap)
+        return Spot((*spot.path, name), spot, f".{label or name}", put)
 
     def array(self, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
         """Compare the items of arrays with a schema."""
@@ -165,20 +172,19 @@ class Members:
         return found
 
     def _twice(self, shape: Shape, spot: Spot) -> Iterator[Any]:
-        for value in self._sampler.values(shape.item(shape.prefix_length), len(spot.path) + 1):
+        for value in self._sampler.values(shape.item(shape.prefix_length)):
             try:
                 size = max(2, shape.limit("minItems") or 0)
-                yield [*self._sampler.array(shape, len(spot.path), size=size - 1, at=-1), value][-size:]
+                yield [*self._sampler.array(shape, size=size - 1, at=-1), value][-size:]
                 yield [value] * size
             except (StopIteration, RuntimeError):
                 return
 
     def _item(self, shape: Shape, spot: Spot, index: int) -> Spot:
-        def wrap(value: Any, choice: int) -> Any:
-            holder = self._sampler.array(shape, len(spot.path), at=index, given=value, size=index + 1)
-            return spot.wrap(holder, choice)
+        def put(value: Any, choice: int) -> Any:
+            return self._sampler.array(shape, at=index, given=value, size=index + 1)
 
-        return Spot((*spot.path, index), f"{spot.label}[]", wrap)
+        return Spot((*spot.path, index), spot, "[]", put)
 
 
 def schemas_of(view: View, name: str) -> list[Node]:

@@ -23,13 +23,49 @@ class Spot:
 
     Attributes:
         path: the way there.
-        label: what people call it: `address.city`, `lines[].price`, `labels.*`.
-        wrap: makes a whole payload around a value that stands there; a number chooses among the values beside it.
+        within: the place of the object or array around it, None for the payload itself.
+        step: how its label goes on from there: `.city`, `[]`.
+        put: makes an object or array around a value that stands here; a number chooses among the values beside it.
     """
 
     path: Path = ()
-    label: str = ""
-    wrap: Callable[[Any, int], Any] = dataclasses.field(default=lambda value, choice: value, repr=False)
+    within: Spot | None = None
+    step: str = ""
+    put: Callable[[Any, int], Any] = dataclasses.field(default=lambda value, choice: value, repr=False)
+
+    @property
+    def label(self) -> str:
+        """What people call it: `address.city`, `lines[].price`, `labels.*`."""
+        return self._steps().removeprefix(".").strip()
+
+    def _steps(self) -> str:
+        return self.within._steps() + self.step if self.within else self.step
+
+    def wrap(self, value: Any, choice: int) -> Any:
+        """Make a whole payload around a value that stands here."""
+        around = self.put(value, choice)
+        return self.within.wrap(around, choice) if self.within else around
+
+    def moved(self, old: Spot, new: Spot) -> Spot:
+        """Return the place that is as far inside `new` as this one is inside `old`."""
+        if self is old or self.within is None:
+            return new
+        path = (*new.path, *self.path[len(old.path) :])
+        return Spot(path, self.within.moved(old, new), self.step, self.put)
+
+
+class _Kept:
+    """Values that are made when they are asked for, and can be asked for again."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self._values = itertools.islice(values, _MOST_VALUES)
+        self._made: list[Any] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._made
+        for value in self._values:
+            self._made.append(value)
+            yield value
 
 
 @dataclass(slots=True, eq=False)
@@ -41,8 +77,8 @@ class Obstacle:
         reader, reader_keyword: the schema that may refuse, and by which keyword, "" for all of it.
         writer, writer_keyword: the schema that lets it be sent.
         sent, taken: what is sent and what is taken, in words.
-        path, field: the place in the payload.
-        payloads: makes payloads that may show it.
+        spot: the place in the payload.
+        values: what may show it, to stand there.
         name: the property that is missing, where one is.
     """
 
@@ -53,10 +89,31 @@ class Obstacle:
     writer_keyword: str
     sent: str
     taken: str
-    path: Path
-    field: str
-    payloads: Callable[[], Iterator[Any]] = dataclasses.field(repr=False)
+    spot: Spot
+    values: Iterable[Any] = dataclasses.field(repr=False)
     name: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The way to its place in the payload."""
+        return self.spot.path
+
+    def payloads(self) -> Iterator[Any]:
+        """Yield payloads that may show it."""
+        for value in self.values:
+            for choice in range(_CHOICES):
+                try:
+                    yield self.spot.wrap(value, choice)
+                except (StopIteration, RuntimeError):
+                    continue
+
+    def is_near(self, spot: Spot) -> bool:
+        """Whether it is about the value at a place or a property of it, not about what is deeper inside."""
+        return len(self.path) <= len(spot.path) + 1
+
+    def moved(self, old: Spot, new: Spot) -> Obstacle:
+        """Return it as it is where the same schemas are compared at another place."""
+        return dataclasses.replace(self, spot=self.spot.moved(old, new))
 
 
 def obstacle(
@@ -79,14 +136,6 @@ def obstacle(
         spot: the place in the payload.
         values: what may show it, to stand there.
     """
-
-    def payloads() -> Iterator[Any]:
-        for value, choice in itertools.product(itertools.islice(values, _MOST_VALUES), range(_CHOICES)):
-            try:
-                yield spot.wrap(value, choice)
-            except (StopIteration, RuntimeError):
-                continue
-
     writer = next(
         (
             other.node
@@ -103,9 +152,8 @@ def obstacle(
         keyword,
         sent,
         taken,
-        spot.path,
-        spot.label,
-        payloads,
+        spot,
+        _Kept(values),
     )
 
 

@@ -120,14 +120,14 @@ def _print(outcome: Comparison) -> None:
             click.echo(f"{where}{rule}{said} {problem.message}\n  fix: {problem.fix}", err=True)
     if outcome.problems:
         return
+    lines: list[str] = []
     for one in outcome.findings:
         first, *more = _lines(one)
         rule = click.style(one.rule, fg=_COLOURS[one.level], bold=True)
         level = "" if one.level == "error" else f" {one.level}"
-        click.echo(f"{click.style(one.location, bold=True)}: {rule}{level} {first}")
-        for line in more:
-            click.echo(f"  {line}")
-    click.echo(_summary(outcome))
+        lines.append(f"{click.style(one.location, bold=True)}: {rule}{level} {first}")
+        lines += [f"  {line}" for line in more]
+    click.echo("\n".join([*lines, _summary(outcome)]))
 
 
 def _summary(outcome: Comparison) -> str:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 _Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
-_FEWEST = 100
+_FEWEST = 40
 """Items that are worth a process."""
 
 

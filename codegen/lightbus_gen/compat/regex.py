@@ -18,7 +18,7 @@ _CATEGORIES = {
     "CATEGORY_NOT_WORD": "- .",
     "CATEGORY_NOT_SPACE": "a0-",
 }
-_PRINTABLE = "a0A-_ .,:;/!?#@$%&*+=~<>()[]{}|^'\"bcdefghijklmnopqrstuvwxyz123456789BCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PRINTABLE = "a0 -A_.,:;/!?#@$%&*+=~<>()[]{}|^'\"bcdefghijklmnopqrstuvwxyz123456789BCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:

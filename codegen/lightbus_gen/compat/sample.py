@@ -14,6 +14,7 @@ from lightbus_gen.compat.shape import Any_, Shape
 from lightbus_gen.compat.view import text_of
 
 _DEPTH = 12
+_MOST_PROPERTIES = 200
 _FORMATS = {
     "date-time": ("2026-11-23T12:00:00Z", "2025-01-31T23:59:59.5+01:00"),
     "date": ("2026-11-23", "2025-01-31"),
@@ -50,13 +51,13 @@ class Sampler:
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
 
-    def values(self, source: Any_, depth: int = 0) -> Iterator[Any]:
+    def values(self, source: Any_, depth: int = 0, near: Iterable[float] = ()) -> Iterator[Any]:
         """Yield values that satisfy at least one of some groups of schemas."""
         if depth > _DEPTH:
             return
         for nodes in source:
             for shape in self._shapes(nodes):
-                yield from self.of_shape(shape, depth=depth)
+                yield from self.of_shape(shape, depth=depth, near=near)
 
     def first(self, source: Any_, depth: int = 0, choice: int = 0) -> Any:
         """Return the first value, or with a `choice` one further on.
@@ -77,7 +78,7 @@ class Sampler:
         Args:
             shape: the shape.
             kinds: the kinds of values wanted; () for all of it.
-            depth: how deep in the payload they stand.
+            depth: how deep inside what is made they stand.
             near: lengths, counts or numbers that values are wanted on both sides of.
         """
         if shape.values is not None:
@@ -105,15 +106,17 @@ class Sampler:
         given: dict[str, Any] | None = None,
         without: str | None = None,
         choice: int = 0,
+        size: int = 0,
     ) -> dict[str, Any]:
         """Return the smallest object of a shape.
 
         Args:
             shape: the shape.
-            depth: how deep in the payload it stands.
+            depth: how deep inside what is made it stands.
             given: properties it shall have.
             without: a property it shall not have.
             choice: which of the values of other properties to take, 0 for the first.
+            size: how many properties it shall have at least.
 
         Raises:
             StopIteration: a required property has no value that could be found.
@@ -131,7 +134,7 @@ class Sampler:
                     given[name] if name in given else self.first(shape.value(name), depth + 1, choice)
                 )
         spare = [name for name in shape.names if name not in made and name != without and shape.value(name)]
-        while len(made) < (shape.limit("minProperties") or 0):
+        while len(made) < max(size, shape.limit("minProperties") or 0):
             if spare:
                 name = spare.pop(0)
                 made[name] = self.first(shape.value(name), depth + 1)
@@ -140,7 +143,9 @@ class Sampler:
                 made[name] = self.first(values, depth + 1)
         return made
 
-    def array(self, shape: Shape, depth: int, *, at: int = 0, given: Any = None, size: int = 0) -> list[Any]:
+    def array(
+        self, shape: Shape, depth: int = 0, *, at: int = 0, given: Any = None, size: int = 0
+    ) -> list[Any]:
         """Return the smallest array of a shape that is `size` long; `given`, if not None, stands at `at`.
 
         Raises:
@@ -158,10 +163,32 @@ class Sampler:
             made.append(next(values))
         return made
 
+    def names(self, shape: Shape, pattern: str | None, count: int = 1) -> Iterator[str]:
+        """Yield names for properties of a shape that are not declared one by one.
+
+        Args:
+            shape: the shape.
+            pattern: the regular expression they match, None for any other name.
+            count: how many are wanted.
+        """
+        said = tuple(
+            view.node.child("propertyNames") for view in shape.views if "propertyNames" in view.opaque
+        )
+        plain = ("key", "other", *(f"key{index}" for index in range(count)))
+        names: Iterable[Any] = strings_of(pattern) if pattern else plain
+        if said:
+            names = itertools.chain(names, self.values((said,), near=range(3, 3 + count)))
+        shapes = self._shapes(said) if said else []
+        met = set(shape.names)
+        for name in names:
+            if isinstance(name, str) and name not in met:
+                met.add(name)
+                if not said or any(_takes(one, name) for one in shapes):
+                    yield name
+
     def _spare_name(self, shape: Shape, taken: dict[str, Any]) -> tuple[str, Any_]:
         for pattern, values in shape.rest():
-            names = strings_of(pattern) if pattern else (f"key{index}" for index in range(len(taken) + 1))
-            for name in names:
+            for name in self.names(shape, pattern, len(taken) + 1):
                 if name not in taken and shape.value(name):
                     return name, values
         raise StopIteration
@@ -215,12 +242,23 @@ class Sampler:
             yield self.object(shape, depth)
         except (StopIteration, RuntimeError):
             return
+        for size in {int(size) + step for size in near for step in (0, 1)}:
+            try:
+                yield self.object(shape, depth, size=min(size, _MOST_PROPERTIES))
+            except (StopIteration, RuntimeError):
+                break
         for name in shape.names:
             for value in itertools.islice(self.values(shape.value(name), depth + 1), 3):
                 try:
                     yield self.object(shape, depth, given={name: value})
                 except (StopIteration, RuntimeError):
                     break
+
+
+def _takes(shape: Shape, text: str) -> bool:
+    """Whether a shape has a text."""
+    is_listed = shape.values is None or text in shape.values
+    return "string" in shape.kinds and is_listed and all(accepts_scalar(view, text) for view in shape.views)
 
 
 _NOTHING: Any = object()

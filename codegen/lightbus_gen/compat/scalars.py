@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
 from lightbus_gen.compat.checks import accepts_scalar, is_same_number, refusing_keyword
+from lightbus_gen.compat.language import text_outside
 from lightbus_gen.compat.obstacles import Obstacle, Spot, obstacle
 from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.shape import Shape
@@ -15,6 +17,8 @@ from lightbus_gen.compat.words import kinds_in_words, said, said_together, value
 
 _LIMITED = {"Length": "string", "Items": "array", "Properties": "object"}
 _LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_count"}
+_LONGEST = 300
+"""Up to which length texts are followed character by character."""
 _ANYTHING = ("", ".*", "^.*", "(.*)")
 
 
@@ -48,11 +52,11 @@ def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list
     found: list[Obstacle] = []
 
     def add(kind: str, keyword: str, sent: str, of: str, near: Iterable[float] = ()) -> None:
-        values = sampler.of_shape(shape, (of,), len(spot.path), near)
+        values = sampler.of_shape(shape, (of,), near=near)
         found.append(obstacle(kind, shape, view, keyword, sent, said(view, keyword), spot, values))
 
     if view.values is not None:
-        values = sampler.of_shape(shape, depth=len(spot.path))
+        values = sampler.of_shape(shape)
         keyword = "const" if "const" in view.node.schema else "enum"
         words = kinds_in_words(shape.kinds), values_in_words(view.values)
         return [obstacle("values_listed", shape, view, keyword, *words, spot, values)]
@@ -65,7 +69,11 @@ def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list
     if "string" in shape.kinds:
         patterns = {other.pattern for other in shape.views}
         if view.pattern is not None and view.pattern not in patterns and view.pattern not in _ANYTHING:
-            add("pattern", "pattern", said_together(shape, "pattern"), "string")
+            outside = _texts_outside(shape, view.pattern)
+            if outside is not None:
+                values = itertools.chain(outside, sampler.of_shape(shape, ("string",)))
+                words = said_together(shape, "pattern"), said(view, "pattern")
+                found.append(obstacle("pattern", shape, view, "pattern", *words, spot, values))
         formats = {name for other in shape.views if other.format for name in other.format.split()}
         if view.format is not None and not formats.issuperset(view.format.split()):
             keyword = "format" if "format" in view.node.schema else "contentEncoding"
@@ -85,6 +93,21 @@ def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list
         if view.multiple_of is not None and not _is_multiple(shape, view.multiple_of, of):
             add("multiple_of", "multipleOf", said_together(shape, "multipleOf"), of)
     return found
+
+
+def _texts_outside(shape: Shape, pattern: str) -> list[str] | None:
+    """Return texts that are sent and do not match, as far as that can be told; None if all match."""
+    sent = sorted({view.pattern for view in shape.views if view.pattern is not None})
+    if not sent:
+        return []
+    least, most = shape.limit("minLength") or 0, shape.limit("maxLength")
+    if (least or most is not None) and max(least, most or 0) <= _LONGEST:
+        sent.append(rf"^[\d\D]{{{least},{'' if most is None else most}}}$")
+    try:
+        text = text_outside(tuple(sent), pattern)
+    except ValueError:
+        return []
+    return None if text is None else [text]
 
 
 def _reach(shape: Shape, keyword: str) -> float:

@@ -44,6 +44,7 @@ class Version:
     is_one_schema: bool = False
     _contracts: dict[tuple[str, str], Contract] = field(default_factory=dict, repr=False)
     _by_api: dict[str, Documents] = field(default_factory=dict, repr=False)
+    _reached: dict[SchemaFile, tuple[SchemaFile, ...]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
@@ -61,9 +62,10 @@ class Version:
 
     def files_of(self, event: EventSource) -> tuple[SchemaFile, ...]:
         """Return the files that the schema of an event's payload is made of, its own first."""
-        if not _leaves_file(event.file):
-            return (event.file,)
-        return event.file, *self._bundler.reached(event.file)[0]
+        if event.file not in self._reached:
+            others = self._bundler.reached(event.file)[0] if _leaves_file(event.file) else []
+            self._reached[event.file] = tuple(others)
+        return event.file, *self._reached[event.file]
 
     def of_apis(self, other: Version) -> Version:
         """Return what there is of another version's APIs."""
@@ -143,7 +145,7 @@ def read_commit(
     if not files:
         places = " nor at ".join(f"{label}:{place or '.'}" for place in dict.fromkeys((moved, path)))
         message = f"there are no schemas at {places}"
-        fix = "say where they were then with --against-path, or compare with a later commit"
+        fix = "say where they were then with --against-path; if these are the first ones, nothing can break yet: merge them"
         raise input_error("NO_SCHEMAS", message, fix)
     if "" in files:  # a file, and not a folder
         folder, _, name = path.rpartition("/")

@@ -25,6 +25,7 @@ OPAQUE = frozenset(
 BESIDE = {"if": ("if", "then", "else"), "contains": ("contains", "minContains", "maxContains")}
 """The keywords that belong to one that is compared as a whole."""
 _COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf"))
+_ALIAS = frozenset(("$ref", "title", "description", "$comment"))
 _LIMITS = frozenset((*LOWER, *UPPER))
 _SCALAR = _LIMITS.union(
     ("enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
@@ -131,6 +132,19 @@ class Views:
             view = self._of_node[node] = self._views[node.key]
         return view
 
+    def meant(self, node: Node) -> Node:
+        """Return the schema that one stands for which is nothing but a `$ref`."""
+        met = {node.key}
+        while isinstance(node.schema, dict) and "$ref" in node.schema:
+            if not node.hides_siblings and not node.schema.keys() <= _ALIAS:
+                break
+            based_on = self(node).based_on
+            if len(based_on) != 1 or based_on[0].key in met:
+                break
+            node = based_on[0]
+            met.add(node.key)
+        return node
+
     def _read(self, node: Node) -> View:
         if isinstance(node.schema, bool) or not node.schema:
             return View(node, never=node.schema is False)
@@ -218,7 +232,10 @@ class Views:
 
 def text_of(value: object) -> str:
     """Write a JSON value so that equal text means an equal value: unlike Python, 1 is not True."""
-    return json.dumps(value, sort_keys=True)
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(sort_keys=True).encode
 
 
 @functools.cache

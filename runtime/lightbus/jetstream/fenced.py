@@ -1,4 +1,4 @@
-"""nats-py's client, and what has to be known of its inside; measured on nats-py 2.16.
+"""nats-py's client, made so that it can be looked after; measured on nats-py 2.16.
 
 It can stop without saying so: its read loop ends on an unexpected exception while it calls itself connected, a
 reconnect waits for a dead connection to take the bytes that are left, and its reconnect task can end early.

@@ -82,7 +82,6 @@ class EventContract:
         # the schema says nothing of undeclared properties, neither good nor bad: fire() refuses them
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
-        self._further = FurtherNames(self._names)
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
         self._is_renamed = self._payload.is_open or self._names.keys() != self._wires.keys()
         self._given_converters = converters
@@ -248,6 +247,11 @@ class EventContract:
         except RecursionError:  # Python's stack was nearly used up before
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
+
+    @cached_property
+    def _further(self) -> FurtherNames:
+        """What undeclared properties are called, for the few schemas that allow them."""
+        return FurtherNames(self._names)
 
     @cached_property
     def _search(self) -> Finder | None:

@@ -51,24 +51,27 @@ def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | 
         return []
     found: dict[tuple[str | int, ...], str] = {}
     for error in validator.iter_errors(schema):
-        if sentence := _sentence(error):
-            found.setdefault(tuple(error.instance_path), sentence)
+        found.setdefault(tuple(error.instance_path), _sentence(error))
     return sorted(found.items(), key=lambda item: [str(part) for part in item[0]])
 
 
 @functools.cache
 def _validator(dialect: str) -> Any:
-    return DIALECTS[dialect]({"$ref": dialect}, offline=True, validate_formats=True)
+    formats = dict.fromkeys(("uri", "uri-reference"), _is_any)  # `#/$defs/List<Item>` leads somewhere, too
+    return DIALECTS[dialect]({"$ref": dialect}, offline=True, validate_formats=True, formats=formats)
+
+
+def _is_any(text: str) -> bool:
+    return True
 
 
 def _sentence(error: jsonschema_rs.ValidationError) -> str:
-    """Say what is wrong, or "" where it does no harm: an odd `$id` is fine as long as it is not used."""
     path = error.instance_path
-    if path and path[-1] == "type":
+    if path and path[-1] == "type" and "properties" not in path[-2:]:
         return (
             f"{error.instance!r} is no JSON type; the types are array, boolean, integer, null, number,"
             " object and string"
         )
     if error.message.endswith('is not a "regex"'):
         return error.message.replace('a "regex"', "a regular expression of ECMA 262")
-    return "" if error.kind.name == "format" else error.message
+    return error.message

@@ -167,14 +167,15 @@ class ParameterContract:
 def is_deprecated(node: Node) -> bool:
     """Whether a schema, or one that it is based on, says that what it describes is deprecated."""
     todo: list[Node | None] = [node]
-    seen = set[str]()
+    seen = set[object]()
     for here in todo:
-        if here is None or not isinstance(here.schema, dict) or here.uri in seen:
+        if here is None or not isinstance(here.schema, dict) or here.key in seen:
             continue
         if here.has("deprecated") and here.schema["deprecated"] is True:
             return True
-        seen.add(here.uri)
-        todo += [here.target(), *(child for _, child in here.children("allOf"))]
+        if here.has("$ref") or here.has("allOf"):
+            seen.add(here.key)
+            todo += [here.target(), *(child for _, child in here.children("allOf"))]
     return False
 
 
@@ -207,6 +208,8 @@ def _default(nodes: Iterable[Node]) -> object:
             value: object = node.schema["default"]
             if not node.document.validator(node).is_valid(value):
                 return NO_DEFAULT
+            if value is None or isinstance(value, (str, int)):
+                return value  # only floats, and what holds them, may be something else in Python
             convert = conversion([node], formats=False)
             return convert(value) if convert else value
     return NO_DEFAULT

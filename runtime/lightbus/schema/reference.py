@@ -76,7 +76,8 @@ class Document:
         """Find what a reference names, or None when the document does not hold it."""
         target, _, fragment = reference.partition("#")
         resource = self._absolute(base, target) if target else base
-        node = self._resources.get(resource) if resource else None
+        is_root = resource == self.root.base  # as nearly always, and then nothing needs to be searched for
+        node = self.root if is_root else self._resources.get(resource) if resource else None
         if node is None:
             return None
         if fragment and not fragment.startswith("/"):

@@ -126,22 +126,23 @@ class _Compiler:
         return find
 
     def _array(self, parts: Sequence[Node]) -> Finder | None:
-        prefix: dict[int, list[Node]] = {}
-        rest: list[Node] = []
+        described: list[tuple[list[Node], Node | None]] = []
         for part in parts:
             is_listed = isinstance(part.schema.get("items"), list)  # up to draft 2019-09
-            for index, child in part.children("items" if is_listed else "prefixItems"):
-                prefix.setdefault(int(index), []).append(child)
+            first = [child for _, child in part.children("items" if is_listed else "prefixItems")]
             further = part.get("additionalItems" if is_listed else "items") if part.has("items") else None
-            rest += [further] if further else []
-        finders = {index: self.compile(nodes) for index, nodes in prefix.items()}
-        others = self.compile(rest)
-        if not (others or any(finders.values())):
+            described.append((first, further))
+        longest = max(len(first) for first, _ in described)
+        finders = []
+        for index in range(longest + 1):  # the last one is for all items behind
+            nodes = (first[index] if index < len(first) else further for first, further in described)
+            finders.append(self.compile([node for node in nodes if node]))
+        if not any(finders):
             return None
 
         def find(value: list[Any]) -> Iterator[Undeclared]:
             for index, item in enumerate(value):
-                if finder := finders.get(index, others):
+                if finder := finders[min(index, longest)]:
                     yield from (one.below(index) for one in finder(item))
 
         return find
