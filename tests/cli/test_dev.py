@@ -74,12 +74,12 @@ def test_server_service_reload_and_an_end_that_leaves_nothing(
 
 
 def test_a_mistake_is_shown_and_its_correction_picked_up(start: Start, write: Write, on_server: str) -> None:
-    write("def broken(:\n")
-    dev = start("dev", "--service-name", "two")
-    dev.wait_for("error: importing 'bus' raised SyntaxError")
+    write("def broken(:\n", "mailer/main.py")
+    dev = start("dev", "--bus", "mailer.main", "--service-name", "two")
+    dev.wait_for("error: importing 'mailer.main' raised SyntaxError")
     dev.wait_for("the service ended with exit code 1; waiting for a change")
-    write(GREET)
-    dev.wait_for("bus.py changed, reloading")
+    write(GREET, "mailer/main.py")
+    assert dev.wait_for("changed, reloading").endswith(" mailer/main.py changed, reloading")
     dev.wait_for("listening to auth.user_created as two-welcome")
     service = dev.ready()
     dev.ctrl_c()
@@ -91,7 +91,8 @@ def test_a_server_that_is_there_is_used(
     start: Start, write: Write, folder: Path, on_server: str, fire: Fire
 ) -> None:
     write(GREET)
-    dev = start("dev")
+    dev = start("dev", "--port", "4223")
+    dev.wait_for("warning: --port 4223 is not used, as NATS_URL names a server")
     dev.wait_for("using the server of NATS_URL")
     dev.ready()
     fire("ada")

@@ -163,6 +163,52 @@ async def test_services_hear_nothing_else(server: NatsServer) -> None:
             assert await asyncio.wait_for(denied.get(), BOUND) == ("subscription", subject.lower())
 
 
+WEB = """
+    import lightbus
+    from acme_bus import Bus
+
+    bus = lightbus.create(Bus, service_name="web")
+"""
+FIRES_AUTH = '"lightbus.auth.*"'
+
+
+@pytest.fixture
+def web(services: None, folder: Path) -> None:
+    """A service of which nobody can tell what it fires."""
+    (folder / "web.py").write_text(textwrap.dedent(WEB))
+
+
+@pytest.mark.usefixtures("web")
+def test_only_the_service_that_is_named_may_fire(start: Start) -> None:
+    modules = ("--bus", "web", "--bus", "mailer.bus")
+    shown = outcome(start("plan", "--format", "nats", *modules, "--fires", "web:auth"))
+    assert "warning" not in shown
+    _, _, web, mailer = shown.split('user: "')
+    assert FIRES_AUTH in web
+    assert FIRES_AUTH not in mailer
+
+
+@pytest.mark.usefixtures("web")
+def test_a_single_service_need_not_be_named(start: Start) -> None:
+    assert FIRES_AUTH in outcome(start("plan", "--format", "nats", "--bus", "web", "--fires", "auth"))
+
+
+@pytest.mark.usefixtures("web")
+def test_one_of_several_services_must_be_named(start: Start) -> None:
+    plan = start("plan", "--format", "nats", "--bus", "web", "--bus", "mailer.bus", "--fires", "auth")
+    assert plan.end() == 2
+    assert plan.output == "error: --fires auth: say which service: --fires web:auth. Services: web, mailer."
+
+
+@pytest.mark.usefixtures("web")
+def test_a_service_that_would_be_allowed_nothing_is_warned_of(start: Start) -> None:
+    shown = outcome(start("plan", "--format", "nats", "--bus", "web", "--bus", "mailer.bus"))
+    assert FIRES_AUTH not in shown
+    assert "warning: service 'web' neither fires nor listens" in shown
+    assert "--fires web:API" in shown
+    assert "service 'mailer'" not in shown
+
+
 @asynccontextmanager
 async def connected(server: NatsServer, user: str) -> AsyncIterator[Connection]:
     connection = Connection(Address((url_of(server, user),), "the test"), user, inbox_prefix=f"_INBOX_{user}")

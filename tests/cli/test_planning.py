@@ -240,6 +240,14 @@ def test_a_terminal_gets_colour(
         (["--bus", "nowhere"], "there is no module 'nowhere'"),
         (["--url", "nats://127.0.0.1:9"], "connection refused"),
         (["--format", "nats", "--fires", "shop"], "--fires shop: there is no such API. Known: auth."),
+        (
+            ["--format", "nats", "--fires", "mailr:auth"],
+            "no such service (did you mean 'mailer'?). Services: mailer.",
+        ),
+        (
+            ["--format", "nats", "--fires", "mailer:shop"],
+            "--fires mailer:shop: there is no such API. Known: auth.",
+        ),
         (["--fires", "auth"], "--fires goes with --format nats"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -372,10 +380,10 @@ def test_status_shows_streams_and_listeners(run: Run, write: Write, prefix: str,
     rows = [re.split(r" {2,}", line) for line in status.out.splitlines()]
     assert rows[0] == ["STREAM", "EVENTS", "BYTES", "SEQUENCES", "REPLICAS"]
     assert (rows[1][:2], rows[1][3:]) == ([f"{prefix}-auth", "1"], ["1 to 1", "1"])
-    assert rows[3] == ["LISTENER", "EVENT", "PENDING", "IN FLIGHT", "REDELIVERED", "DEAD LETTERS", "STATE"]
+    assert rows[3] == ["STATE", "LISTENER", "EVENT", "PENDING", "IN FLIGHT", "REDELIVERED", "DEAD LETTERS"]
     assert rows[4:] == [
-        ["mailer-goodbye", "auth.user_deleted", "0", "0", "0", "0", "ok"],
-        ["mailer-welcome", "auth.user_created", "1", "0", "0", "0", "ok"],
+        ["ok", "mailer-goodbye", "auth.user_deleted", "0", "0", "0", "0"],
+        ["ok", "mailer-welcome", "auth.user_created", "1", "0", "0", "0"],
     ]
 
 

@@ -469,3 +469,9 @@ def test_an_event_that_kills_its_workers_ends_in_the_dead_letters(
     assert "killer" not in survivor.output
     (letter,) = dead_letters(on_server, prefix)
     assert killer.id.encode() in letter.body
+
+
+def test_the_version_is_told(start: Start) -> None:
+    command = start("--version")
+    assert command.end() == 0
+    assert command.output == f"lightbus-nats, version {version('lightbus-nats')}"

@@ -113,6 +113,7 @@ async def test_finding_filters(bench: Bench) -> None:
 
 async def test_there_are_no_dead_letters_at_first(bench: Bench) -> None:
     transport = await bench.transport()
+    assert await transport.dead_letters.count() == 0
     assert await letters(transport) == []
     assert await transport.dead_letters.replaying() == set()
 

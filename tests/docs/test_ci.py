@@ -27,24 +27,28 @@ COMMANDS = {
     "GitLab": SNIPPETS[".gitlab-ci.yaml"]["events"]["script"],
     "pre-commit": [hook["entry"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())],
 }
+[CONFIGURATION] = (
+    block.text.replace('apis = ["auth_service.bus:AuthApi"]\n', "")
+    for block in blocks(ROOT / "README.md")
+    if block.path == "pyproject.toml"
+)
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}}
 
 
 class Scratch:
-    """A clone of a repository that has a schema and its generated package, on a branch."""
+    """A clone of a repository laid out as in the README, with a schema in place of an `Api`, on a branch."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "clone"
-        self.environment = {
-            **os.environ,
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "MYPYPATH": "generated",
-        }
+        self.environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         (folder / "origin").mkdir()
         self.git("init", "--bare", "--initial-branch=main", folder=folder / "origin")
         self.git("clone", str(folder / "origin"), str(self.folder), folder=folder)
         self.git("checkout", "-b", "main")
-        (self.folder / "pyproject.toml").write_text('[tool.lightbus-gen]\npackage = "acme_bus"\n')
+        (self.folder / "pyproject.toml").write_text(CONFIGURATION)
+        for service in ("mailer", "billing"):
+            (self.folder / service).mkdir()
+            (self.folder / service / "bus.py").write_text("from acme_bus import Bus\n")
         self.save(SCHEMA)
         self.git("push", "--set-upstream", "origin", "main")
         self.environment["GITHUB_BASE_REF"] = "main"

@@ -140,7 +140,8 @@ def test_the_readme(reader: Reader) -> None:
     for block in blocks(ROOT / "README.md"):
         reader.follow(block)
     assert reader.printed("welcome ada, we will write to ada@example.com")
-    reader.run("python -m pytest -q -W error -p no:asyncio -p no:cacheprovider test_signup.py")
+    assert "4 passed" in reader.run("python -m pytest -q -W error -p no:asyncio -p no:cacheprovider")
+    reader.run("mypy .")
 
 
 def test_definitions(reader: Reader) -> None:
@@ -151,14 +152,20 @@ def test_definitions(reader: Reader) -> None:
 
 
 def test_the_generator(reader: Reader) -> None:
-    reader.environment["PYTHONPATH"] = reader.environment["MYPYPATH"] = str(reader.folder / "generated")
     for block in blocks(ROOT / "docs" / "generator.md"):
         reader.follow(block)
 
 
 def test_provisioning(reader: Reader) -> None:
+    """The page goes on where the README has generated its client."""
+    readme = blocks(ROOT / "README.md")
+    steps = [block.text for block in readme]
+    for block in readme[: steps.index("$ lightbus-gen\n") + 1]:
+        if block.path is not None or block.language == "console":
+            reader.follow(block)
     for block in blocks(ROOT / "docs" / "provisioning.md"):
         reader.follow(block)
+    assert 'user: "web"' in (reader.folder / "services.conf").read_text()
 
 
 def test_delivery(reader: Reader) -> None:

@@ -473,6 +473,9 @@ def test_apis_can_be_named_explicitly(make: Make, auth_api: type[Api]) -> None:
         ({"prefix": "a.b"}, "not a valid prefix"),
         ({"timeout": 0}, "must be above 0"),
         ({"bus": lightbus.Bus, "apis": []}, "belong to a dynamic bus"),
+        ({"bus": {"apis": {}}}, "takes the Bus class of a generated package, not dict"),
+        ({"service": "mailer"}, r"no argument 'service' \(did you mean 'service_name'\?\)"),
+        ({"config": {}}, "no argument 'config'; it takes url, .* Lightbus 1.x"),
     ],
 )
 def test_create_refuses_what_it_cannot_use(options: dict[str, Any], words: str) -> None:

@@ -79,3 +79,13 @@ async def test_other_urls_are_other_brokers(memory_url: str) -> None:
     async with lightbus.create(url=memory_url) as bus:
         await bus.job.wanted.fire_async(name="x")
     assert broker(memory_url + "-other").messages("lightbus-job") == []
+
+
+def test_the_environment_may_name_a_bus_in_memory(memory_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NATS_URL", memory_url)
+    with lightbus.create() as bus, lightbus.create(url=f"{memory_url}-other") as other:
+        bus.job.wanted.fire(name="x")
+        other.job.wanted.fire(name="y")
+        other.job.wanted.fire(name="z")
+    assert len(broker(memory_url).messages("lightbus-job")) == 1
+    assert len(broker(f"{memory_url}-other").messages("lightbus-job")) == 2

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from lightbus.cli.console import print_error
 from lightbus.cli.dead_letters import dead_letters
 from lightbus.cli.inspect import inspect
+from lightbus.cli.lightbus1 import Group
 from lightbus.cli.provisioning import apply, plan, status
 from lightbus.errors import LightbusError
 
@@ -40,7 +42,8 @@ _port = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="lightbus-nats", prog_name="lightbus-nats")
 def app() -> None:
     """Run services on the bus, and look after it."""
 
@@ -66,11 +69,13 @@ def run(bus: str, service_name: str | None, provision: Any) -> None:
 @app.command()
 @_bus_options
 @_port
-def dev(bus: str, service_name: str | None, port: int) -> None:
+@click.pass_context
+def dev(context: click.Context, bus: str, service_name: str | None, port: int) -> None:
     """Run a bus module with an embedded server, and again whenever the code changes."""
     from lightbus.cli.dev import develop
 
-    sys.exit(develop(bus, service_name, port))
+    is_given = context.get_parameter_source("port") is ParameterSource.COMMANDLINE
+    sys.exit(develop(bus, service_name, port, port_is_given=is_given))
 
 
 @app.command()

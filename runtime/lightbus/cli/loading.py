@@ -21,8 +21,8 @@ def load_module(name: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{name!r} is not the name of a module{_as_module(name)}.")
+    if not _is_module_name(name):
+        raise UsageError(f"{name!r} is not the name of a module{_as_module(name)}")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -46,6 +46,8 @@ def find_bus(module: ModuleType) -> Bus:
     buses = {name: value for name, value in vars(module).items() if isinstance(value, Bus)}
     if len(buses) == 1:
         return next(iter(buses.values()))
+    if hasattr(module, "__path__"):
+        raise _only_a_folder(module)
     where = f"module {module.__name__!r} ({module.__file__})"
     if buses:
         raise UsageError(f"{where} holds several buses: {', '.join(buses)}.\nName the one to run: bus")
@@ -68,7 +70,17 @@ def _unknown(name: str) -> UsageError:
     )
     return UsageError(
         f"there is no module {name!r}{like} in {here}, nor is it installed.\n"
-        "Name the module that creates the bus: lightbus run --bus my_service.bus   (or set LIGHTBUS_MODULE)"
+        "Name the module that creates the bus: --bus my_service.bus   (or set LIGHTBUS_MODULE)"
+    )
+
+
+def _only_a_folder(module: ModuleType) -> UsageError:
+    folder, *_ = module.__path__
+    inside = sorted(f"{module.__name__}.{path.stem}" for path in Path(folder).glob("[!_]*.py"))
+    likely = [name for name in inside if name.endswith(".bus")] or inside or [f"{module.__name__}.my_module"]
+    return UsageError(
+        f"{module.__name__!r} is a folder that holds no bus itself ({folder}).\n"
+        f"Name the module of it that creates the bus: --bus {likely[0]}"
     )
 
 
@@ -77,7 +89,10 @@ def _others(modules: list[str]) -> str:
 
 
 def _as_module(name: str) -> str:
-    """Suggest the module name a path stands for."""
-    if not name.endswith(".py") and "/" not in name:
-        return ""
-    return f"; write: --bus {'.'.join(Path(name.removesuffix('.py')).parts)}"
+    """Suggest the module that a path, or `module:variable`, stands for."""
+    module = ".".join(Path(name.partition(":")[0].removesuffix(".py")).parts)
+    return f"; write: --bus {module}" if _is_module_name(module) else ""
+
+
+def _is_module_name(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))

@@ -12,12 +12,11 @@ import click
 
 from lightbus.cli.collecting import Setup, collect
 from lightbus.cli.console import log_to_console
+from lightbus.cli.granting import show_configuration
 from lightbus.cli.tables import aligned, terminal_width
-from lightbus.errors import UsageError, did_you_mean
 from lightbus.jetstream.address import GIVEN_IN_CODE
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.drift import Difference, Way
-from lightbus.jetstream.permissions import Service, configuration
 from lightbus.jetstream.planning import Action, Step, carry_out, compare, connected, needed
 from lightbus.jetstream.resources import Durable
 
@@ -93,29 +92,14 @@ def apply_plan(target: Target, *, ask: bool, destroying: bool) -> int:
     return asyncio.run(work())
 
 
-def show_configuration(target: Target, fires: Sequence[str]) -> int:
-    """Print the configuration of nats-server that allows the services what they need.
+def show_permissions(target: Target, fires: Sequence[str]) -> int:
+    """Print what the server has to allow the services; returns the exit code.
 
     Args:
         target: which buses.
-        fires: names of APIs that the services fire besides those they define.
+        fires: see `show_configuration`.
     """
-    services = []
-    for setup in _setups(target):
-        if not setup.settings.service_name:
-            raise UsageError(
-                "permissions are given to services, and a bus has no service name: give it one with"
-                " lightbus.create(service_name=...), LIGHTBUS_SERVICE_NAME or --service-name."
-            )
-        for api in fires:
-            if api not in setup.apis:
-                known = ", ".join(setup.apis)
-                raise UsageError(
-                    f"--fires {api}: there is no such API{did_you_mean(api, setup.apis)}. Known: {known}."
-                )
-        fired = tuple(dict.fromkeys((*setup.own_apis, *fires)))
-        services.append(Service(setup.settings.service_name, setup.settings.prefix, fired, setup.consumers))
-    click.echo(configuration(services))
+    show_configuration(_setups(target), fires)
     return DONE
 
 

@@ -42,9 +42,9 @@ def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--fires",
-    metavar="API",
+    metavar="SERVICE:API",
     multiple=True,
-    help="With --format nats: the services also fire events of this API. Repeatable.",
+    help="With --format nats: the service also fires events of this API. Repeatable.",
 )
 def plan(format_: str, fires: tuple[str, ...], **options: Any) -> None:
     """Show what the server lacks of a bus's streams and durables.
@@ -54,12 +54,12 @@ def plan(format_: str, fires: tuple[str, ...], **options: Any) -> None:
     """
     if fires and format_ != "nats":
         raise click.UsageError("--fires goes with --format nats.")
-    from lightbus.cli.planning import Target, show_configuration, show_plan
+    from lightbus.cli.planning import Target, show_permissions, show_plan
 
     with answering():
         target = Target(**options)
         sys.exit(
-            show_configuration(target, fires)
+            show_permissions(target, fires)
             if format_ == "nats"
             else show_plan(target, as_json=format_ == "json")
         )

@@ -17,7 +17,7 @@ from lightbus.jetstream.planning import connected
 OK, ALARM = 0, 1
 
 _STREAM_COLUMNS = ("STREAM", "EVENTS", "BYTES", "SEQUENCES", "REPLICAS")
-_LISTENER_COLUMNS = ("LISTENER", "EVENT", "PENDING", "IN FLIGHT", "REDELIVERED", "DEAD LETTERS", "STATE")
+_LISTENER_COLUMNS = ("STATE", "LISTENER", "EVENT", "PENDING", "IN FLIGHT", "REDELIVERED", "DEAD LETTERS")
 
 
 def show_status(url: str | None, prefix: str, *, as_json: bool) -> int:
@@ -67,7 +67,7 @@ def _row(listener: ListenerStatus) -> tuple[str, ...]:
     now = listener.progress
     counts = (now.pending, now.in_flight, now.redelivered, listener.dead_letters)
     state = ", ".join(alarm.kind for alarm in listener.alarms) or "ok"
-    return (listener.name, listener.event, *(f"{count:,}" for count in counts), state)
+    return (state, listener.name, listener.event, *(f"{count:,}" for count in counts))
 
 
 def _stream_facts(stream: StreamStatus) -> dict[str, Any]:

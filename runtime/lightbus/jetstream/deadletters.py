@@ -93,6 +93,11 @@ class JetStreamDeadLetters:
             if letter is not None and wanted.matches(letter):
                 yield letter
 
+    async def count(self) -> int:
+        """Return how many there are."""
+        state = (await self._info(self._stream)).get("state", {})
+        return int(state.get("messages", 0))
+
     async def _numbered(self, numbers: list[int]) -> AsyncIterator[StoredMessage]:
         for number in numbers:
             message = await directget.message_at(self._connection, self._stream, number)

@@ -289,6 +289,10 @@ class MemoryDeadLetters:
             if wanted.matches(letter):
                 yield letter
 
+    async def count(self) -> int:
+        """Return how many there are."""
+        return len(self._broker.messages(self._stream))
+
     async def replay(self, letter: Letter) -> bool:
         """Send a dead letter to its listener once more, unless it is on its way."""
         if letter.number in await self.replaying():

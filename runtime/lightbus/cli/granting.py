@@ -1,0 +1,73 @@
+"""`lightbus plan --format nats`: what the server has to allow each service, as its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+from lightbus.cli.collecting import Setup
+from lightbus.errors import UsageError, did_you_mean
+from lightbus.jetstream.permissions import Service, configuration
+
+
+def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
+    """Print the configuration of nats-server that allows the services what they need.
+
+    Args:
+        setups: what the services' buses were set up for.
+        fires: `SERVICE:API` that a service fires besides those it defines; of a single service, `API` will do.
+
+    Raises:
+        UsageError: a bus has no service name, or there is no such service or API.
+    """
+    if not all(setup.settings.service_name for setup in setups):
+        raise UsageError(
+            "permissions are given to services, and a bus has no service name: give it one with"
+            " lightbus.create(service_name=...), LIGHTBUS_SERVICE_NAME or --service-name."
+        )
+    pairs = [_service_and_api(setups, given) for given in fires]
+    services = []
+    for setup in setups:
+        name = setup.settings.service_name
+        added = (api for service, api in pairs if service == name and api in setup.apis)
+        fired = tuple(dict.fromkeys((*setup.own_apis, *added)))
+        services.append(Service(name, setup.settings.prefix, fired, setup.consumers))
+    click.echo(configuration(services))
+    for name in _idle(services):
+        click.echo(
+            click.style("warning: ", fg="yellow")
+            + f"service {name!r} neither fires nor listens, as far as its code tells, and is allowed neither.\n"
+            f"If it fires events of another package's API, name that: --fires {name}:API",
+            err=True,
+        )
+
+
+def _service_and_api(setups: Sequence[Setup], given: str) -> tuple[str, str]:
+    """Read one `--fires`."""
+    names = list(dict.fromkeys(setup.settings.service_name for setup in setups))
+    service, _, api = given.rpartition(":")
+    if not service:
+        if len(names) > 1:
+            raise UsageError(
+                f"--fires {api}: say which service: --fires {names[0]}:{api}. Services: {', '.join(names)}."
+            )
+        (service,) = names
+    elif service not in names:
+        raise UsageError(
+            f"--fires {given}: there is no such service{did_you_mean(service, names)}. Services: {', '.join(names)}."
+        )
+    known = dict.fromkeys(
+        api for setup in setups if setup.settings.service_name == service for api in setup.apis
+    )
+    if api not in known:
+        raise UsageError(
+            f"--fires {given}: there is no such API{did_you_mean(api, known)}. Known: {', '.join(known)}."
+        )
+    return service, api
+
+
+def _idle(services: Iterable[Service]) -> Iterable[str]:
+    """Name the services that are allowed nothing but to look."""
+    working = {service.name for service in services if service.fires or service.consumers}
+    return dict.fromkeys(service.name for service in services if service.name not in working)
