@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from lightbus.api import registry
 
@@ -26,6 +28,18 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many malformed messages the flood has; `make flood` sends many more."""
     parser.addoption("--flood", type=int, default=2_000, help="messages of tests/runtime/test_flood.py")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def same_examples() -> Iterator[None]:
+    """Keep constants of the modules that happen to be imported out of what is drawn, but in `make nightly`.
+
+    Hypothesis collects them, so that the examples of a test would depend on the tests that ran before it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if settings.get_current_profile_name() == "default":
+            patch.setattr(providers, "_get_local_constants", Constants)
+        yield
 
 
 ROOT = Path(__file__).parent.parent

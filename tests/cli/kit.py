@@ -150,9 +150,9 @@ class Command:
 
 def service_code(prefix: str, body: str, **options: object) -> str:
     """Write a bus module: the API, `bus` with the given options of `create()`, and a body."""
-    settings = "".join(f", {name}={value!r}" for name, value in options.items())
-    create = f'bus = lightbus.create(service_name="mailer", prefix={prefix!r}{settings})\n'
-    return SERVICE + create + textwrap.dedent(body)
+    settings = {"service_name": "mailer", "prefix": prefix, **options}
+    given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    return f"{SERVICE}bus = lightbus.create({given})\n{textwrap.dedent(body)}"
 
 
 def free_port() -> int:

@@ -42,6 +42,14 @@ def test_the_lifecycle_one_line_each(start: Start, write: Write, on_server: str,
     ]
 
 
+def test_a_service_without_a_name_is_warned(start: Start, write: Write, on_server: str) -> None:
+    """Its durables are named after its listeners alone, as those of any other service without a name."""
+    write(GREET + BEFORE + LISTEN, service_name="")
+    service = start("run")
+    service.ready()
+    assert "warning: the service has no name" in service.output
+
+
 def test_a_module_that_fires_when_it_is_imported_has_its_listeners_wait_all_the_same(
     start: Start, write: Write, on_server: str
 ) -> None:

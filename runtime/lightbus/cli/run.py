@@ -108,6 +108,11 @@ async def _live(module: ModuleType, buses: list[Bus]) -> None:
         )
     for listener in listeners:
         log.info("listening to %s as %s", listener.event, listener.durable)
+    if any(bus._listeners and not bus._settings.service_name for bus in buses):
+        log.warning(
+            "the service has no name: it shares the events of its listeners with those of the same name in any"
+            " other service without one. Give it one: lightbus.create(service_name=...)"
+        )
     log.info("ready (process %d), Ctrl-C stops", os.getpid())
     await asyncio.gather(*(bus.wait_async() for bus in buses))
 
