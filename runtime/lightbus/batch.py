@@ -44,9 +44,7 @@ async def publish_all(
         while waiting:
             began = clock()
             outcomes.append(await _outcome(waiting.popleft()))
-            if (
-                clock() - began > _LATE
-            ):  # it may have been sent again: the others must not wait for their turn
+            if clock() - began > _LATE:  # it may have been sent again, and so may those behind it
                 rest, waiting = waiting, deque()
                 outcomes += await asyncio.gather(*map(_outcome, rest))
         return outcomes

@@ -83,8 +83,7 @@ class Bus:
         self._lock = threading.RLock()
         self._closer = threading.Lock()  # of the thread that closes the bus
         self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
-        self._portal: Portal | None = None
-        self._portals: list[Portal] = []  # all there were, to be stopped at the end
+        self._portals: list[Portal] = []  # the last one is in use; all are stopped at the end
         self._listeners: dict[tuple[str, str], Listener] = {}
         self._deferred: list[Listening] | None = None
         self._is_adopted = False
@@ -132,22 +131,17 @@ class Bus:
         with self._lock:
             if not self._is_adopted:
                 self._is_adopted = True
-                self._use(Portal(loop))
-
-    def _use(self, portal: Portal) -> None:
-        self._portal = portal
-        self._portals.append(portal)
+                self._portals.append(Portal(loop))
 
     def _blocking(self, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
         """Run `work()` on the bus's own loop and wait for it; this thread runs no event loop."""
         with self._lock:
             self._check_usable()
-            if self._portal is None:
+            if not self._portals:
                 self._check_open()
-                self._use(Portal())
+                self._portals.append(Portal())
                 _close_at_exit(self)
-            portal = self._portal
-            assert portal is not None
+            portal = self._portals[-1]
         return portal.call(work())
 
     # -- listeners ---------------------------------------------------------------------------------
@@ -222,7 +216,7 @@ class Bus:
             return "the bus is closing, or closed"
         for session in sessions:
             session.connect_again()
-        return next((session.trouble for session in sessions if session.trouble), "")
+        return next(filter(None, (session.trouble for session in sessions)), "")
 
     def wait(self) -> None:
         """Block until the bus is closed by another thread.
@@ -284,10 +278,8 @@ class Bus:
             UsageError: a handler of this bus calls, for whose end the close would wait.
         """
         with self._lock:
-            if (
-                self._generation is not _generation
-            ):  # the parent's connection and thread are not ours to close
-                self._sessions, self._portal, self._portals = {}, None, []
+            if self._generation is not _generation:
+                self._sessions, self._portals = {}, []  # the parent's, and not ours to close
             if any(session.in_handler() for session in self._sessions.values()):
                 raise UsageError(
                     "a handler cannot close its own bus, which waits for the handler. Let the listener have"
@@ -305,7 +297,7 @@ class Bus:
                 self._ended = concurrent.futures.Future()
             self._ended.set_result(None)
             self._sessions, self._listeners = {}, {}
-            portals, self._portals, self._portal = self._portals, [], None
+            portals, self._portals = self._portals, []
             return portals
 
     def __enter__(self: B) -> B:

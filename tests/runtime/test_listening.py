@@ -218,9 +218,9 @@ async def test_a_slow_listener_leaves_events_to_an_idle_one(service: Service) ->
     stuck.set()
 
 
-async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service: Service) -> None:
-    first, second = service(), service()
-    stuck, seen, mine = asyncio.Event(), Seen(), Seen()
+async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Event) -> tuple[Seen, Seen]:
+    """Have a first listener get stuck with 20 events behind it, which a second one takes; returns what each got."""
+    mine, seen = Seen(), Seen()
 
     async def quick_and_then_stuck(name: str) -> None:
         mine.append(name)
@@ -237,6 +237,12 @@ async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service
     await mine.until(lambda: len(mine) == 201)
     await second.job.wanted.listen_async(quick, listener_name="l")
     await seen.until(lambda: len(set(seen)) == 20)
+    return mine, seen
+
+
+async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service: Service) -> None:
+    stuck = asyncio.Event()
+    mine, _ = await handed_over(service(), service(), stuck)
     assert len(mine) == 201
     stuck.set()
 
@@ -260,24 +266,8 @@ async def test_trouble_does_not_end_the_care_for_what_is_held(
 
     monkeypatch.setattr(PullSubscription, "shed", shed_later)
     monkeypatch.setattr(PullDelivery, "in_progress", in_progress_later)
-    first, second = service(), service()
-    stuck, seen, mine = asyncio.Event(), Seen(), Seen()
-
-    async def quick_and_then_stuck(name: str) -> None:
-        mine.append(name)
-        if name == "stuck":
-            await stuck.wait()
-
-    async def quick(name: str) -> None:
-        seen.append(name)
-
-    await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=3.0)
-    await fire(first, *(str(number) for number in range(200)))  # so that it asks ahead
-    await mine.until(lambda: len(mine) == 200)
-    await fire(first, "stuck", *(f"behind {number}" for number in range(20)))
-    await mine.until(lambda: len(mine) == 201)
-    await second.job.wanted.listen_async(quick, listener_name="l")
-    await seen.until(lambda: len(set(seen)) == 20)
+    stuck = asyncio.Event()
+    _, seen = await handed_over(service(), service(), stuck)
     assert not troubles and "stuck" not in seen
     stuck.set()
 

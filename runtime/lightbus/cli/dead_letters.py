@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lightbus import naming
 from lightbus.cli.moments import Moment
 from lightbus.cli.where import Command, decorated, where_and_how
 
@@ -59,8 +58,6 @@ def _target(
 ) -> Target:
     from lightbus.deadletter import Filter
 
-    if problem := naming.prefix_problem(prefix):
-        raise click.BadParameter(problem, param_hint="--prefix")
     numbers = frozenset(int(word) for word in which if word.isdecimal())
     event_ids = frozenset(word for word in which if not word.isdecimal()).union(ids)
     wanted = Filter(numbers=numbers, event_ids=event_ids, **conditions)

@@ -7,7 +7,6 @@ from datetime import datetime
 
 import click
 
-from lightbus import naming
 from lightbus.cli.moments import Moment
 from lightbus.cli.where import answering, where_and_how
 
@@ -36,8 +35,6 @@ def inspect(
     EVENT is a name such as auth.user_created, or a pattern with * and ?. Listeners take no notice. Exits
     with 1 when an event of --id is not there, with 2 on errors.
     """
-    if problem := naming.prefix_problem(prefix):
-        raise click.BadParameter(problem, param_hint="--prefix")
     if follow and until is not None:
         raise click.UsageError("--follow has no end, so it does not go with --until.")
     from lightbus.cli.inspecting import show_events

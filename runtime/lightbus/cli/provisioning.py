@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from lightbus import naming
 from lightbus.cli.where import answering, where_and_how
 
 
@@ -89,8 +88,6 @@ def status(url: str | None, prefix: str, format_: str) -> None:
 
     Exits with 0 when all is well, with 1 when a listener has lost events or gets no more, with 2 on errors.
     """
-    if problem := naming.prefix_problem(prefix):
-        raise click.BadParameter(problem, param_hint="--prefix")
     from lightbus.cli.status import show_status
 
     with answering():

@@ -24,6 +24,12 @@ def decorated(command: Command, *decorators: Callable[[Command], Command]) -> Co
     return command
 
 
+def _checked_prefix(_context: click.Context, _option: click.Parameter, prefix: str) -> str:
+    if problem := naming.prefix_problem(prefix):
+        raise click.BadParameter(problem, param_hint="--prefix")
+    return prefix
+
+
 def where_and_how(command: Command) -> Command:
     """Add the options that say which bus's streams are meant, on which server, and how to answer."""
     return decorated(
@@ -36,6 +42,7 @@ def where_and_how(command: Command) -> Command:
             default=naming.DEFAULT_PREFIX,
             show_default=True,
             metavar="NAME",
+            callback=_checked_prefix,
             help="Prefix of the bus's streams.",
         ),
         click.option(

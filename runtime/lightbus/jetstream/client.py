@@ -24,9 +24,8 @@ from lightbus.logs import log
 
 Receive = Callable[[Message], None]
 
-_FULL = (
-    2 * 1024 * 1024
-)  # bytes that wait to be written; whoever has much more to send is to wait, see `room()`
+# bytes that wait to be written; whoever has much more to send is to wait, see `room()`
+_FULL = 2 * 1024 * 1024
 
 
 class EventClient(FencedClient):

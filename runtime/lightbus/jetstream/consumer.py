@@ -21,14 +21,13 @@ from lightbus.jetstream.delivery import PullDelivery
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.origin import Origin, Origins
 from lightbus.jetstream.refusals import Refusals
-from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
+from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.transport import Delivery
 
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
 _CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
-_NANOSECONDS = 1_000_000_000
 _PULL = b'{"batch": %d, "expires": %d, "idle_heartbeat": %d}'
 _STATUS, _COUNT = re.compile("[0-9]{3}"), re.compile("[0-9]{1,9}")
 _GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
@@ -196,7 +195,7 @@ class PullSubscription:
         is_enough = self._asked >= len(self._waiting) and missing * 2 < self.ahead
         if missing <= 0 or is_enough or self._pause is not None or self._closed or self._error is not None:
             return
-        request = _PULL % (missing, self._pace.expires * _NANOSECONDS, self._pace.heartbeat * _NANOSECONDS)
+        request = _PULL % (missing, self._pace.expires * NANOSECONDS, self._pace.heartbeat * NANOSECONDS)
         try:
             self._connection.send(self._next, request, reply=self._reply)
         except TransportError:

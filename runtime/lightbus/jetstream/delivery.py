@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from lightbus.deadletter import Failure, Letter, first_letter
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.origin import Origin
+from lightbus.jetstream.resources import NANOSECONDS
 from lightbus.naming import Place
 
 if TYPE_CHECKING:
     from lightbus.jetstream.consumer import PullSubscription
-
-_NANOSECONDS = 1_000_000_000
 
 
 class PullDelivery:
@@ -59,7 +58,7 @@ class PullDelivery:
 
     async def retry(self, after: float) -> None:
         """Settle: deliver the event again later."""
-        delay = f'-NAK {{"delay": {int(after * _NANOSECONDS)}}}' if after > 0 else "-NAK"
+        delay = f'-NAK {{"delay": {int(after * NANOSECONDS)}}}' if after > 0 else "-NAK"
         self._subscription.send(self._message.reply, delay.encode())
 
     async def dead_letter(self, failure: Failure) -> None:
