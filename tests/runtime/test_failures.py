@@ -340,7 +340,8 @@ async def test_closing_gives_a_replay_back_that_waits_for_its_turn(
     await asyncio.wait_for(started.wait(), BOUND)
     await replay(store, letter)
     closing = asyncio.create_task(bus.close_async())
-    await asyncio.sleep(0)
+    for _ in range(50):  # turns of the event loop, until the closing waits for the handler
+        await asyncio.sleep(0)
     go_on.set()
     await asyncio.wait_for(closing, BOUND)
     assert await store.replaying() == {letter.number}
