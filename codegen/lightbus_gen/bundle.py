@@ -17,8 +17,8 @@ import msgspec
 from lightbus.schema import FORMAT
 from lightbus.schema.definition import DIALECT
 from lightbus_gen.dialects import known_dialect
-from lightbus_gen.files import SchemaFile
-from lightbus_gen.positions import pointer
+from lightbus_gen.read.files import SchemaFile
+from lightbus_gen.read.positions import pointer
 from lightbus_gen.references import (
     REFERENCES,
     Library,

@@ -17,8 +17,8 @@ import click
 
 from lightbus_gen.compat import commands
 from lightbus_gen.options import dialects, shared
-from lightbus_gen.problems import InputError
 from lightbus_gen.project import plan_project, plan_schemas, run
+from lightbus_gen.read.problems import InputError
 from lightbus_gen.report import Format, Outcome, show
 from lightbus_gen.write import Plan
 

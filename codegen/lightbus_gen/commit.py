@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lightbus_gen.problems import InputError, input_error
+from lightbus_gen.read.problems import InputError, input_error
 from lightbus_gen.write import SUFFIX, Change, Plan
 
 _FIXES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space") | dict.fromkeys(

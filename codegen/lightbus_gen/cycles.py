@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from lightbus_gen.files import Report, SchemaFile
+from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.references import Library, Node, Unresolvable
 
 _LISTS = ("allOf", "anyOf", "oneOf")

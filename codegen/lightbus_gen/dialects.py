@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from lightbus.errors import did_you_mean
 from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import DIALECTS, metaschema_problems
-from lightbus_gen.files import Report, SchemaFile
-from lightbus_gen.problems import InputError, Problem
+from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.problems import InputError, Problem
 
 DRAFTS = dict(zip(("draft-04", "draft-06", "draft-07", "2019-09", "2020-12"), DIALECTS, strict=True))
 """The `$schema` of each draft, by what users call it."""

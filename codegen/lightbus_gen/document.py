@@ -9,8 +9,8 @@ from lightbus.errors import did_you_mean
 from lightbus.schema import FORMAT
 from lightbus.schema.definition import DIALECT
 from lightbus_gen.dialects import known_dialect
-from lightbus_gen.files import Report, SchemaFile
-from lightbus_gen.positions import Path as JsonPath
+from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.positions import Path as JsonPath
 from lightbus_gen.sources import ApiSource, EventSource
 from lightbus_gen.validity import check_schema
 

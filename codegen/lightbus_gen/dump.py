@@ -15,9 +15,9 @@ from typing import Any
 
 from lightbus import naming
 from lightbus_gen.dialects import Dialects
-from lightbus_gen.files import Report, SchemaFile
-from lightbus_gen.positions import Path as JsonPath
-from lightbus_gen.positions import pointer
+from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.positions import pointer
 from lightbus_gen.sources import ApiSource, EventSource
 from lightbus_gen.validity import check_schema
 

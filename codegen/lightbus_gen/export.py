@@ -15,7 +15,7 @@ import lightbus
 from lightbus.api import Api
 from lightbus.errors import LightbusError, did_you_mean
 from lightbus.schema import api_document
-from lightbus_gen.problems import InputError, Problem, input_error
+from lightbus_gen.read.problems import InputError, Problem, input_error
 
 
 def export(specifications: Iterable[str], root: Path) -> dict[str, str]:

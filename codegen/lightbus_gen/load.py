@@ -22,12 +22,12 @@ from lightbus import naming
 from lightbus_gen.dialects import Dialects, guessed_dialect
 from lightbus_gen.document import read_document
 from lightbus_gen.dump import is_dump, read_dump
-from lightbus_gen.files import Report, SchemaFile
-from lightbus_gen.positions import Path as JsonPath
-from lightbus_gen.reading import read_file
+from lightbus_gen.read.decode import read_file
+from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.folder import check_paths, read_folder, shown
+from lightbus_gen.read.positions import Path as JsonPath
 from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.validity import check_schema
-from lightbus_gen.walk import check_paths, read_folder, shown
 
 _KINDS = {list: "an array", str: "a string", type(None): "nothing"}
 

@@ -13,10 +13,10 @@ from lightbus_gen.bundle import Bundler
 from lightbus_gen.cycles import check_cycles
 from lightbus_gen.distribution import Distribution
 from lightbus_gen.events import EventLowerer
-from lightbus_gen.files import Report
-from lightbus_gen.positions import pointer
-from lightbus_gen.problems import Problem
 from lightbus_gen.pytypes import Name
+from lightbus_gen.read.files import Report
+from lightbus_gen.read.positions import pointer
+from lightbus_gen.read.problems import Problem
 from lightbus_gen.references import Library, Unresolvable, check_references
 from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.spread import spread

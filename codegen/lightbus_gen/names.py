@@ -245,6 +245,6 @@ def _verbatim(text: str) -> str:
 
 def place(node: Node) -> str:
     """Say where a schema stands, for messages."""
-    from lightbus_gen.positions import pointer
+    from lightbus_gen.read.positions import pointer
 
     return f"{node.file.shown}#{pointer(node.path)}"

@@ -14,10 +14,10 @@ from lightbus_gen.commit import apply, exclusive
 from lightbus_gen.config import Settings, read_settings
 from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.distribution import BESIDE, Distribution, checked_distribution, mark
-from lightbus_gen.files import Report
-from lightbus_gen.problems import InputError, Problem, input_error
+from lightbus_gen.read.files import Report
+from lightbus_gen.read.folder import read_folder
+from lightbus_gen.read.problems import InputError, Problem, input_error
 from lightbus_gen.report import Outcome
-from lightbus_gen.walk import read_folder
 from lightbus_gen.write import Plan, plan
 
 

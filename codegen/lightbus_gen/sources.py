@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lightbus_gen.files import SchemaFile
-from lightbus_gen.positions import Path as JsonPath
+from lightbus_gen.read.files import SchemaFile
+from lightbus_gen.read.positions import Path as JsonPath
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from urllib.parse import urljoin
 from lightbus.schema import is_pattern
 from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import metaschema_problems
-from lightbus_gen.files import Report, SchemaFile
-from lightbus_gen.positions import Path
+from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.positions import Path
 from lightbus_gen.subschemas import subschemas
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lightbus_gen.config import Settings
-from lightbus_gen.files import Report
 from lightbus_gen.project import effective_settings, run
+from lightbus_gen.read.files import Report
 from lightbus_gen.report import Outcome, shown
 from lightbus_gen.write import Plan
 

@@ -11,7 +11,7 @@ from typing import TypedDict
 from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.export import export
 from lightbus_gen.generate import generate
-from lightbus_gen.problems import InputError, Problem
+from lightbus_gen.read.problems import InputError, Problem
 
 HERE = Path(__file__).parent
 CASES = sorted(path.name for path in (HERE / "golden").iterdir() if (path / "schemas").is_dir())

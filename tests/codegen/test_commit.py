@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lightbus_gen.commit import apply
-from lightbus_gen.problems import InputError
+from lightbus_gen.read.problems import InputError
 from lightbus_gen.write import HEADER, SUFFIX, Plan, plan
 from tests.codegen.project import API, Project, shop
 

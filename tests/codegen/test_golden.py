@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lightbus_gen.files import Report
 from lightbus_gen.load import load
 from lightbus_gen.lower import lower
+from lightbus_gen.read.files import Report
 from tests.codegen.cases import CASES, ERRORS, HERE, expected, exported, generated, reported
 
 

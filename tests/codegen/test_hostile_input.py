@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lightbus_gen import walk
-from lightbus_gen.files import Report
 from lightbus_gen.generate import generate
 from lightbus_gen.load import load
-from lightbus_gen.problems import InputError
+from lightbus_gen.read import folder as walk
+from lightbus_gen.read.files import Report
+from lightbus_gen.read.problems import InputError
 from tests.codegen.project import Project
 
 EVENT = {"type": "object", "properties": {"number": {"type": "integer"}}}

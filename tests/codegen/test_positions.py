@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus_gen.positions import index, places, pointer, repeated_keys
+from lightbus_gen.read.positions import index, places, pointer, repeated_keys
 
 TEXT = """{
   "a": [1, {"b": null}, [true, "x,y]"]],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightbus_gen.commit import apply
-from lightbus_gen.problems import InputError
+from lightbus_gen.read.problems import InputError
 from lightbus_gen.write import HEADER, Plan, plan
 
 OURS = f"{HEADER}from x. DO NOT EDIT.\n"

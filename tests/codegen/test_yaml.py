@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus_gen.problems import Unreadable
-from lightbus_gen.yamltext import read_yaml
+from lightbus_gen.read.problems import Unreadable
+from lightbus_gen.read.yaml_text import read_yaml
 
 
 @pytest.mark.parametrize(

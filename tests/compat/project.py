@@ -16,7 +16,7 @@ from lightbus_gen.compat.compare import compare
 from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import Category, Mode
 from lightbus_gen.compat.versions import Version, read_version
-from lightbus_gen.files import Report
+from lightbus_gen.read.files import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from typing import Any
 
 from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import rule
-from lightbus_gen.files import Report, SchemaFile
-from lightbus_gen.problems import input_error
+from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.problems import input_error
 
 KEYWORD = "x-lightbus-allow-breaking"
 _KEYS = ("rule", "event", "reason", "until")

@@ -15,8 +15,8 @@ from lightbus.schema.reference import Document
 from lightbus_gen import pytypes
 from lightbus_gen.compat.versions import Version
 from lightbus_gen.events import EventLowerer
-from lightbus_gen.files import Report
 from lightbus_gen.names import Hint
+from lightbus_gen.read.files import Report
 from lightbus_gen.references import Node
 from lightbus_gen.sources import ApiSource, EventSource
 

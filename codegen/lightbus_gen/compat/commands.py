@@ -19,9 +19,9 @@ from lightbus_gen.compat.output import Comparison, Format, show
 from lightbus_gen.compat.rules import Mode, rule, rules
 from lightbus_gen.config import Settings
 from lightbus_gen.dialects import parse_dialects
-from lightbus_gen.files import Report
-from lightbus_gen.problems import InputError, input_error
 from lightbus_gen.project import effective_settings
+from lightbus_gen.read.files import Report
+from lightbus_gen.read.problems import InputError, input_error
 
 if TYPE_CHECKING:
     from lightbus_gen.compat.versions import Version

@@ -11,7 +11,7 @@ from lightbus_gen.compat.obstacles import Obstacle, Spot
 from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View
-from lightbus_gen.files import SchemaFile
+from lightbus_gen.read.files import SchemaFile
 from lightbus_gen.references import Node
 
 Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from lightbus_gen.compat.findings import Finding
-from lightbus_gen.positions import pointer
-from lightbus_gen.problems import Problem
+from lightbus_gen.read.positions import pointer
+from lightbus_gen.read.problems import Problem
 from lightbus_gen.report import annotation
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lightbus.errors import did_you_mean
-from lightbus_gen.problems import input_error
+from lightbus_gen.read.problems import input_error
 
 
 class Direction(StrEnum):

@@ -16,10 +16,10 @@ from lightbus_gen.compat.git import Repository, short
 from lightbus_gen.dialects import Dialects, guessed_dialect
 from lightbus_gen.document import read_document
 from lightbus_gen.dump import is_dump, read_dump
-from lightbus_gen.files import Report, SchemaFile
 from lightbus_gen.load import load
-from lightbus_gen.problems import input_error
-from lightbus_gen.reading import read_file
+from lightbus_gen.read.decode import read_file
+from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.problems import input_error
 from lightbus_gen.references import Library, Node, check_references
 from lightbus_gen.sources import ApiSource, EventSource, Sources
 from lightbus_gen.validity import check_schema

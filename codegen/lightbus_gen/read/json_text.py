@@ -6,9 +6,9 @@ import json
 import math
 from typing import Any, NoReturn
 
-from lightbus_gen.limits import MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
-from lightbus_gen.positions import line_and_column, places, pointer, repeated_keys, tokens
-from lightbus_gen.problems import Fault, Repeated, Unreadable
+from lightbus_gen.read.limits import MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
+from lightbus_gen.read.positions import line_and_column, places, pointer, repeated_keys, tokens
+from lightbus_gen.read.problems import Fault, Repeated, Unreadable
 
 
 def read_json(text: str) -> Any:

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import unknown_keywords
-from lightbus_gen.positions import Path as JsonPath
-from lightbus_gen.positions import index, pointer
-from lightbus_gen.problems import Fault, InputError, Problem
+from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.positions import index, pointer
+from lightbus_gen.read.problems import Fault, InputError, Problem
 
 YAML_SUFFIXES = (".yaml", ".yml")
 

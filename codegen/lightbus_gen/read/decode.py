@@ -6,11 +6,11 @@ import codecs
 import json
 from dataclasses import replace
 
-from lightbus_gen.files import YAML_SUFFIXES, Report, SchemaFile
-from lightbus_gen.jsontext import read_json
-from lightbus_gen.limits import MAX_BYTES, MAX_YAML_BYTES
-from lightbus_gen.positions import line_and_column
-from lightbus_gen.problems import Fault, Repeated, Unreadable
+from lightbus_gen.read.files import YAML_SUFFIXES, Report, SchemaFile
+from lightbus_gen.read.json_text import read_json
+from lightbus_gen.read.limits import MAX_BYTES, MAX_YAML_BYTES
+from lightbus_gen.read.positions import line_and_column
+from lightbus_gen.read.problems import Fault, Repeated, Unreadable
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -41,7 +41,9 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
         text = _decode(data)
         if not is_yaml:
             return SchemaFile(path, name, shown, text, read_json(text))
-        from lightbus_gen.yamltext import read_yaml  # PyYAML is slow to import, and most schemas are JSON
+        from lightbus_gen.read.yaml_text import (
+            read_yaml,  # PyYAML is slow to import, and most schemas are JSON
+        )
 
         value, places = read_yaml(text)
         return SchemaFile(path, name, shown, _as_json(value), value, places)

@@ -8,9 +8,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lightbus_gen.files import YAML_SUFFIXES, Report
-from lightbus_gen.limits import MAX_BYTES, MAX_FILES
-from lightbus_gen.problems import Fault, input_error
+from lightbus_gen.read.files import YAML_SUFFIXES, Report
+from lightbus_gen.read.limits import MAX_BYTES, MAX_FILES
+from lightbus_gen.read.problems import Fault, input_error
 
 SUFFIXES = (".json", *YAML_SUFFIXES)
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from lightbus_gen.limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
-from lightbus_gen.positions import Path, line_and_column, pointer
-from lightbus_gen.problems import Fault, Repeated, Unreadable
+from lightbus_gen.read.limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
+from lightbus_gen.read.positions import Path, line_and_column, pointer
+from lightbus_gen.read.problems import Fault, Repeated, Unreadable
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS = {

@@ -1,0 +1,1 @@
+"""Stage 1: files as bytes become values that know their place."""
