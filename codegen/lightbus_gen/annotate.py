@@ -14,9 +14,9 @@ from lightbus.schema import pattern_matches
 from lightbus_gen import pytypes
 from lightbus_gen.branches import Alternative, Branches
 from lightbus_gen.definitions import Definitions, Property, description
+from lightbus_gen.load.references import Library, Node
 from lightbus_gen.names import Hint, Unnameable, definition_name, name_of
 from lightbus_gen.pytypes import Name, Type, Union, union
-from lightbus_gen.references import Library, Node
 from lightbus_gen.scalars import simple_type, string_type, type_of_values
 from lightbus_gen.shapes import (
     Part,

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from lightbus_gen.definitions import Definitions
+from lightbus_gen.load.references import Node
 from lightbus_gen.names import Hint, Unnameable, branch_name, definition_name, pascal
-from lightbus_gen.references import Node
 from lightbus_gen.scalars import string_type
 from lightbus_gen.shapes import (
     MOST_ALTERNATIVES,

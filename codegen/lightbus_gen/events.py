@@ -15,12 +15,12 @@ from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus_gen import ir, pytypes
 from lightbus_gen.annotate import Annotator
 from lightbus_gen.definitions import Definitions
+from lightbus_gen.load.references import Library
+from lightbus_gen.load.sources import ApiSource, EventSource
 from lightbus_gen.names import RESERVED, Hint, Names, Unnameable, given_name, pascal
 from lightbus_gen.pytypes import Literals, Name, Type, Union
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.positions import pointer
-from lightbus_gen.references import Library
-from lightbus_gen.sources import ApiSource, EventSource
 from lightbus_gen.text import first_sentence, literal, plain
 from lightbus_gen.tree import client_class
 

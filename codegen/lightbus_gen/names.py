@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lightbus_gen.references import Node
+from lightbus_gen.load.references import Node
 
 # What generated modules import and their classes spell; a type of the same name gets an underscore.
 RESERVED = frozenset(

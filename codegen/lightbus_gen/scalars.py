@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from lightbus.schema import format_type
 from lightbus_gen import pytypes
+from lightbus_gen.load.references import Node
 from lightbus_gen.pytypes import Name, Type, union
-from lightbus_gen.references import Node
 from lightbus_gen.shapes import LIMITING, STRUCTURE, Part, Parts, kind_of
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lightbus_gen.references import REFERENCES, Library, Node
+from lightbus_gen.load.references import REFERENCES, Library, Node
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
 _ALL_KINDS = frozenset(KINDS)

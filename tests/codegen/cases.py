@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from lightbus_gen.dialects import parse_dialects
 from lightbus_gen.export import export
 from lightbus_gen.generate import generate
+from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.read.problems import InputError, Problem
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.generate import generate
-from lightbus_gen.load import load
+from lightbus_gen.load.apis import load
 from lightbus_gen.read import folder as walk
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.problems import InputError

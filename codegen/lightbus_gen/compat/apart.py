@@ -9,7 +9,7 @@ from lightbus_gen.compat.expand import Shapes
 from lightbus_gen.compat.members import schemas_of
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View, Views, text_of
-from lightbus_gen.references import Node
+from lightbus_gen.load.references import Node
 from lightbus_gen.shapes import kind_of
 
 

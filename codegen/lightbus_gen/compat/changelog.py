@@ -10,7 +10,7 @@ from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.rules import Category, Mode
 from lightbus_gen.compat.versions import Version
 from lightbus_gen.compat.view import Views, text_of
-from lightbus_gen.sources import EventSource
+from lightbus_gen.load.sources import EventSource
 
 _SEEN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lightbus.schema.validation import validator
 from lightbus_gen.compat.view import View, text_of
-from lightbus_gen.references import Node
+from lightbus_gen.load.references import Node
 from lightbus_gen.shapes import kind_of
 
 

@@ -15,10 +15,10 @@ from lightbus.schema.reference import Document
 from lightbus_gen import pytypes
 from lightbus_gen.compat.versions import Version
 from lightbus_gen.events import EventLowerer
+from lightbus_gen.load.references import Node
+from lightbus_gen.load.sources import ApiSource, EventSource
 from lightbus_gen.names import Hint
 from lightbus_gen.read.files import Report
-from lightbus_gen.references import Node
-from lightbus_gen.sources import ApiSource, EventSource
 
 _COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependencies"))
 """Keywords by which a payload may have properties that are described elsewhere."""

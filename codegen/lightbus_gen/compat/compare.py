@@ -10,7 +10,7 @@ from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.processes import in_processes
 from lightbus_gen.compat.rules import Category, Direction, Mode, rule
 from lightbus_gen.compat.versions import Version
-from lightbus_gen.sources import EventSource
+from lightbus_gen.load.sources import EventSource
 
 
 def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]:

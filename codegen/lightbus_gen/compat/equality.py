@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lightbus_gen.compat.view import BESIDE, text_of
-from lightbus_gen.references import Library, Node, Unresolvable
-from lightbus_gen.subschemas import MAPS_OF_SCHEMAS
+from lightbus_gen.load.references import Library, Node, Unresolvable
+from lightbus_gen.load.subschemas import MAPS_OF_SCHEMAS
 
 _DESCRIBING = (
     "title",

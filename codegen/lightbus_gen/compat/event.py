@@ -15,8 +15,8 @@ from lightbus_gen.compat.rules import PAIRS, Direction, Mode, rule
 from lightbus_gen.compat.versions import Version
 from lightbus_gen.compat.view import Views
 from lightbus_gen.compat.witness import Proofs, Witness
-from lightbus_gen.references import Node
-from lightbus_gen.sources import ApiSource, EventSource
+from lightbus_gen.load.references import Node
+from lightbus_gen.load.sources import ApiSource, EventSource
 
 
 @dataclass(frozen=True, slots=True)

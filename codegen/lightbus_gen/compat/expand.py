@@ -10,8 +10,8 @@ from typing import Any
 from lightbus_gen.compat.checks import accepts_scalar
 from lightbus_gen.compat.shape import All, Any_, Shape
 from lightbus_gen.compat.view import KINDS, View, Views, text_of
+from lightbus_gen.load.references import Node
 from lightbus_gen.read.files import SchemaFile
-from lightbus_gen.references import Node
 from lightbus_gen.shapes import kind_of
 
 MOST_SHAPES = 64

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.view import View, Views
-from lightbus_gen.references import Node
+from lightbus_gen.load.references import Node
 
 _DEEPEST = 12
 

@@ -13,7 +13,7 @@ from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.shape import All, Shape
 from lightbus_gen.compat.view import View
 from lightbus_gen.compat.words import values_in_words
-from lightbus_gen.references import Node
+from lightbus_gen.load.references import Node
 
 Fits = Callable[[All, Node, Spot], list[Obstacle]]
 Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]

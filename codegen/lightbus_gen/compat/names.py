@@ -11,8 +11,8 @@ from lightbus_gen.compat.obstacles import Obstacle, Spot
 from lightbus_gen.compat.sample import Sampler
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View
+from lightbus_gen.load.references import Node
 from lightbus_gen.read.files import SchemaFile
-from lightbus_gen.references import Node
 
 Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]
 _TEXTS = frozenset(("string",))

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View
-from lightbus_gen.references import Node
+from lightbus_gen.load.references import Node
 
 _MOST_VALUES = 30
 _CHOICES = 4

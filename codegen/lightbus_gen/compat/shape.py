@@ -16,7 +16,7 @@ from typing import Any
 from lightbus_gen.compat.checks import matches, says_something
 from lightbus_gen.compat.regex import lengths_of
 from lightbus_gen.compat.view import View
-from lightbus_gen.references import Node
+from lightbus_gen.load.references import Node
 
 All = tuple[Node, ...]
 """Schemas that a value satisfies together; () is any value."""

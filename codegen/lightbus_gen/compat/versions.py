@@ -10,19 +10,19 @@ from functools import cached_property
 from pathlib import Path
 
 from lightbus.schema.definition import DIALECT
-from lightbus_gen.bundle import Bundler
 from lightbus_gen.compat.contract import Contract, Documents
 from lightbus_gen.compat.git import Repository, short
-from lightbus_gen.dialects import Dialects, guessed_dialect
-from lightbus_gen.document import read_document
-from lightbus_gen.dump import is_dump, read_dump
-from lightbus_gen.load import load
+from lightbus_gen.load.apis import load
+from lightbus_gen.load.bundle import Bundler
+from lightbus_gen.load.dialects import Dialects, guessed_dialect
+from lightbus_gen.load.document import read_document
+from lightbus_gen.load.dump import is_dump, read_dump
+from lightbus_gen.load.references import Library, Node, check_references
+from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.decode import read_file
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.problems import input_error
-from lightbus_gen.references import Library, Node, check_references
-from lightbus_gen.sources import ApiSource, EventSource, Sources
-from lightbus_gen.validity import check_schema
 
 
 @dataclass(frozen=True, eq=False)

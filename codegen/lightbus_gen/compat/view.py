@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightbus.schema.validation import validator
-from lightbus_gen.references import Library, Node, Unresolvable
+from lightbus_gen.load.references import Library, Node, Unresolvable
 
 KINDS = frozenset(("string", "integer", "number", "boolean", "array", "object", "null"))
 """The kinds of JSON values; here `number` means those that are no integers, so that no two overlap."""

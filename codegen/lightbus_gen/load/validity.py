@@ -16,9 +16,9 @@ from urllib.parse import urljoin
 from lightbus.schema import is_pattern
 from lightbus.schema.definition import DIALECT
 from lightbus.schema.metaschema import metaschema_problems
+from lightbus_gen.load.subschemas import subschemas
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import Path
-from lightbus_gen.subschemas import subschemas
 
 
 def check_schema(file: SchemaFile, path: Path, schema: object, report: Report) -> None:

@@ -19,15 +19,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightbus import naming
-from lightbus_gen.dialects import Dialects, guessed_dialect
-from lightbus_gen.document import read_document
-from lightbus_gen.dump import is_dump, read_dump
+from lightbus_gen.load.dialects import Dialects, guessed_dialect
+from lightbus_gen.load.document import read_document
+from lightbus_gen.load.dump import is_dump, read_dump
+from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.decode import read_file
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.folder import check_paths, read_folder, shown
 from lightbus_gen.read.positions import Path as JsonPath
-from lightbus_gen.sources import ApiSource, EventSource, Sources
-from lightbus_gen.validity import check_schema
 
 _KINDS = {list: "an array", str: "a string", type(None): "nothing"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 
+from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.references import Library, Node, Unresolvable
 
 _LISTS = ("allOf", "anyOf", "oneOf")
 _SINGLE = ("not", "if", "then", "else")

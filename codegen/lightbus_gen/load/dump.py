@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lightbus import naming
-from lightbus_gen.dialects import Dialects
+from lightbus_gen.load.dialects import Dialects
+from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import Path as JsonPath
 from lightbus_gen.read.positions import pointer
-from lightbus_gen.sources import ApiSource, EventSource
-from lightbus_gen.validity import check_schema
 
 _KINDS = ("events", "rpcs")
 _DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}

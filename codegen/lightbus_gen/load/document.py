@@ -8,11 +8,11 @@ from lightbus import naming
 from lightbus.errors import did_you_mean
 from lightbus.schema import FORMAT
 from lightbus.schema.definition import DIALECT
-from lightbus_gen.dialects import known_dialect
+from lightbus_gen.load.dialects import known_dialect
+from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import Path as JsonPath
-from lightbus_gen.sources import ApiSource, EventSource
-from lightbus_gen.validity import check_schema
 
 _DOCUMENT_KEYS = ("$schema", "lightbus", "api", "version", "description", "events", "$defs")
 _EVENT_KEYS = ("description", "parameters")

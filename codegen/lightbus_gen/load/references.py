@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from lightbus.schema.definition import DIALECT
+from lightbus_gen.load.subschemas import subschemas
 from lightbus_gen.read.files import OLD_DIALECTS, Report, SchemaFile
 from lightbus_gen.read.positions import Path as JsonPath
-from lightbus_gen.subschemas import subschemas
 
 REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 ROOT = "file:///"

@@ -16,18 +16,12 @@ import msgspec
 
 from lightbus.schema import FORMAT
 from lightbus.schema.definition import DIALECT
-from lightbus_gen.dialects import known_dialect
+from lightbus_gen.load.dialects import known_dialect
+from lightbus_gen.load.references import REFERENCES, Library, Node, Unresolvable, join
+from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.subschemas import DATA, MAPS_OF_SCHEMAS
 from lightbus_gen.read.files import SchemaFile
 from lightbus_gen.read.positions import pointer
-from lightbus_gen.references import (
-    REFERENCES,
-    Library,
-    Node,
-    Unresolvable,
-    join,
-)
-from lightbus_gen.sources import ApiSource, EventSource
-from lightbus_gen.subschemas import DATA, MAPS_OF_SCHEMAS
 
 _MARKS = "-._~!$&'()*+,;=:@/?"
 _FRAGMENT = re.compile(rf"(?:[A-Za-z0-9{re.escape(_MARKS)}]|%[0-9A-Fa-f]{{2}})*")

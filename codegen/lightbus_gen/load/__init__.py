@@ -1,0 +1,1 @@
+"""Stage 2: what the documents mean, checked: APIs, events, dialects, references."""
