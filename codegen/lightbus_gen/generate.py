@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lightbus_gen.distribution import Distribution
 from lightbus_gen.load.apis import load
-from lightbus_gen.lower import lower
+from lightbus_gen.lower.package import lower
 from lightbus_gen.read.files import Report
 from lightbus_gen.render import module_printer, render
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lightbus_gen.load.apis import load
-from lightbus_gen.lower import lower
+from lightbus_gen.lower.package import lower
 from lightbus_gen.read.files import Report
 from tests.codegen.cases import CASES, ERRORS, HERE, expected, exported, generated, reported
 

@@ -10,7 +10,7 @@ from lightbus_gen.compat.members import schemas_of
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View, Views, text_of
 from lightbus_gen.load.references import Node
-from lightbus_gen.shapes import kind_of
+from lightbus_gen.lower.parts import kind_of
 
 
 def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int = 0) -> bool:

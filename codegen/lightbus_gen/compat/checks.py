@@ -9,7 +9,7 @@ from typing import Any
 from lightbus.schema.validation import validator
 from lightbus_gen.compat.view import View, text_of
 from lightbus_gen.load.references import Node
-from lightbus_gen.shapes import kind_of
+from lightbus_gen.lower.parts import kind_of
 
 
 def matches(pattern: str, name: str) -> bool:

@@ -12,12 +12,12 @@ from lightbus import naming
 from lightbus.errors import SchemaError
 from lightbus.schema.payload import Payload, payload
 from lightbus.schema.reference import Document
-from lightbus_gen import pytypes
 from lightbus_gen.compat.versions import Version
-from lightbus_gen.events import EventLowerer
 from lightbus_gen.load.references import Node
 from lightbus_gen.load.sources import ApiSource, EventSource
-from lightbus_gen.names import Hint
+from lightbus_gen.lower import pytypes
+from lightbus_gen.lower.events import EventLowerer
+from lightbus_gen.lower.names import Hint
 from lightbus_gen.read.files import Report
 
 _COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependencies"))

@@ -27,7 +27,7 @@ from lightbus_gen.compat.shape import All, Shape
 from lightbus_gen.compat.view import View, Views
 from lightbus_gen.compat.words import kinds_in_words
 from lightbus_gen.load.references import Node
-from lightbus_gen.shapes import kind_of
+from lightbus_gen.lower.parts import kind_of
 
 _MOST_STEPS = 50_000
 _DEEPEST = 10_000

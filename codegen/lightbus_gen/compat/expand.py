@@ -11,8 +11,8 @@ from lightbus_gen.compat.checks import accepts_scalar
 from lightbus_gen.compat.shape import All, Any_, Shape
 from lightbus_gen.compat.view import KINDS, View, Views, text_of
 from lightbus_gen.load.references import Node
+from lightbus_gen.lower.parts import kind_of
 from lightbus_gen.read.files import SchemaFile
-from lightbus_gen.shapes import kind_of
 
 MOST_SHAPES = 64
 """How far unions inside unions are multiplied out before the shape gets wider instead."""

@@ -12,17 +12,18 @@ from typing import cast
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
-from lightbus_gen import ir, pytypes
-from lightbus_gen.annotate import Annotator
-from lightbus_gen.definitions import Definitions
+from lightbus_gen import ir
 from lightbus_gen.load.references import Library
 from lightbus_gen.load.sources import ApiSource, EventSource
-from lightbus_gen.names import RESERVED, Hint, Names, Unnameable, given_name, pascal
-from lightbus_gen.pytypes import Literals, Name, Type, Union
+from lightbus_gen.lower import pytypes
+from lightbus_gen.lower.annotate import Annotator
+from lightbus_gen.lower.definitions import Definitions
+from lightbus_gen.lower.names import RESERVED, Hint, Names, Unnameable, given_name, pascal
+from lightbus_gen.lower.namespaces import client_class
+from lightbus_gen.lower.pytypes import Literals, Name, Type, Union
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.positions import pointer
 from lightbus_gen.text import first_sentence, literal, plain
-from lightbus_gen.tree import client_class
 
 _SUFFIXES = ("", "Handler", "MessageHandler", "PayloadHandler", "Listener", "Endpoint")
 

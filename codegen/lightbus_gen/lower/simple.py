@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lightbus.schema import format_type
-from lightbus_gen import pytypes
 from lightbus_gen.load.references import Node
-from lightbus_gen.pytypes import Name, Type, union
-from lightbus_gen.shapes import LIMITING, STRUCTURE, Part, Parts, kind_of
+from lightbus_gen.lower import pytypes
+from lightbus_gen.lower.parts import LIMITING, STRUCTURE, Part, Parts, kind_of
+from lightbus_gen.lower.pytypes import Name, Type, union
 
 
 def simple_type(node: Node) -> Type | None:

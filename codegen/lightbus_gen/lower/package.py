@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from lightbus_gen import ir, tree
+from lightbus_gen import ir
 from lightbus_gen.distribution import Distribution
-from lightbus_gen.events import EventLowerer
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.cycles import check_cycles
 from lightbus_gen.load.references import Library, Unresolvable, check_references
 from lightbus_gen.load.sources import ApiSource, EventSource, Sources
-from lightbus_gen.pytypes import Name
+from lightbus_gen.lower import namespaces as tree
+from lightbus_gen.lower.events import EventLowerer
+from lightbus_gen.lower.processes import spread
+from lightbus_gen.lower.pytypes import Name
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.positions import pointer
 from lightbus_gen.read.problems import Problem
-from lightbus_gen.spread import spread
 from lightbus_gen.text import first_sentence, plain
 
 _Made = TypeVar("_Made")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lightbus_gen import ir
-from lightbus_gen.names import pascal
+from lightbus_gen.lower.names import pascal
 
 
 def module_name(api: str) -> str:

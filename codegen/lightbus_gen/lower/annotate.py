@@ -11,14 +11,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lightbus.schema import pattern_matches
-from lightbus_gen import pytypes
-from lightbus_gen.branches import Alternative, Branches
-from lightbus_gen.definitions import Definitions, Property, description
 from lightbus_gen.load.references import Library, Node
-from lightbus_gen.names import Hint, Unnameable, definition_name, name_of
-from lightbus_gen.pytypes import Name, Type, Union, union
-from lightbus_gen.scalars import simple_type, string_type, type_of_values
-from lightbus_gen.shapes import (
+from lightbus_gen.lower import pytypes
+from lightbus_gen.lower.branches import Alternative, Branches
+from lightbus_gen.lower.definitions import Definitions, Property, description
+from lightbus_gen.lower.names import Hint, Unnameable, definition_name, name_of
+from lightbus_gen.lower.parts import (
     Part,
     Parts,
     Shapes,
@@ -31,6 +29,8 @@ from lightbus_gen.shapes import (
     required_names,
     says_type,
 )
+from lightbus_gen.lower.pytypes import Name, Type, Union, union
+from lightbus_gen.lower.simple import simple_type, string_type, type_of_values
 
 MOST_MERGED = 4
 """How deep objects that several schemas make up together are followed in one another; their number multiplies."""

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
-from lightbus_gen.definitions import Definitions
 from lightbus_gen.load.references import Node
-from lightbus_gen.names import Hint, Unnameable, branch_name, definition_name, pascal
-from lightbus_gen.scalars import string_type
-from lightbus_gen.shapes import (
+from lightbus_gen.lower.definitions import Definitions
+from lightbus_gen.lower.names import Hint, Unnameable, branch_name, definition_name, pascal
+from lightbus_gen.lower.parts import (
     MOST_ALTERNATIVES,
     Choice,
     Part,
@@ -19,6 +18,7 @@ from lightbus_gen.shapes import (
     describes_object,
     required_names,
 )
+from lightbus_gen.lower.simple import string_type
 
 
 class Alternative(NamedTuple):
