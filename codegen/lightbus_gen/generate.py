@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lightbus_gen.distribution import Distribution
+from lightbus_gen.emit.distribution import Distribution
+from lightbus_gen.emit.render import module_printer, render
 from lightbus_gen.load.apis import load
 from lightbus_gen.lower.package import lower
 from lightbus_gen.read.files import Report
-from lightbus_gen.render import module_printer, render
 
 
 def generate(

@@ -12,7 +12,7 @@ from lightbus.errors import did_you_mean
 from lightbus_gen import memo
 from lightbus_gen.commit import apply, exclusive
 from lightbus_gen.config import Settings, read_settings
-from lightbus_gen.distribution import BESIDE, Distribution, checked_distribution, mark
+from lightbus_gen.emit.distribution import BESIDE, Distribution, checked_distribution, mark
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.lower import namespaces as tree
 from lightbus_gen.read.files import Report

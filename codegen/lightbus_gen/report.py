@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
+from lightbus_gen.emit.text import plain
 from lightbus_gen.read.problems import Problem
-from lightbus_gen.text import plain
 from lightbus_gen.write import Change, Plan
 
 

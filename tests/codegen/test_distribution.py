@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from lightbus.schema import FORMAT_SINCE
 from lightbus.testing import NatsServer
-from lightbus_gen.distribution import RUNTIME
+from lightbus_gen.emit.distribution import RUNTIME
 from tests.cli.kit import Command
 from tests.codegen.project import PYPROJECT, Project, shop
 from tests.conftest import ROOT

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightbus_gen.text import comment, docstring, first_sentence, literal, literal_lines, markdown, plain
+from lightbus_gen.emit.text import comment, docstring, first_sentence, literal, literal_lines, markdown, plain
 
 hostile = st.text(
     st.sampled_from(['"', "'", "\\", "\n", "\r", "\t", " ", "#", "{", "}", "%", "a", "\u2028", "\x00"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lightbus_gen import ir
+from lightbus_gen.emit import ir
+from lightbus_gen.emit.text import literal
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.names import Names, Unnameable
 from lightbus_gen.lower.pytypes import Name, Type, Union
 from lightbus_gen.read.files import Report
-from lightbus_gen.text import literal
 
 MOST_EXPANDED = 200
 """The names that an alias may stand for before others name it as text: unions inside unions multiply."""

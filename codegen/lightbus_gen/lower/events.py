@@ -12,7 +12,8 @@ from typing import cast
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
-from lightbus_gen import ir
+from lightbus_gen.emit import ir
+from lightbus_gen.emit.text import first_sentence, literal, plain
 from lightbus_gen.load.references import Library
 from lightbus_gen.load.sources import ApiSource, EventSource
 from lightbus_gen.lower import pytypes
@@ -23,7 +24,6 @@ from lightbus_gen.lower.namespaces import client_class
 from lightbus_gen.lower.pytypes import Literals, Name, Type, Union
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.positions import pointer
-from lightbus_gen.text import first_sentence, literal, plain
 
 _SUFFIXES = ("", "Handler", "MessageHandler", "PayloadHandler", "Listener", "Endpoint")
 

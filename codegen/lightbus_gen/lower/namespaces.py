@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lightbus_gen import ir
+from lightbus_gen.emit import ir
 from lightbus_gen.lower.names import pascal
 
 

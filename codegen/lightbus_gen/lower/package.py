@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from lightbus_gen import ir
-from lightbus_gen.distribution import Distribution
+from lightbus_gen.emit import ir
+from lightbus_gen.emit.distribution import Distribution
+from lightbus_gen.emit.text import first_sentence, plain
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.cycles import check_cycles
 from lightbus_gen.load.references import Library, Unresolvable, check_references
@@ -21,7 +22,6 @@ from lightbus_gen.lower.pytypes import Name
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.positions import pointer
 from lightbus_gen.read.problems import Problem
-from lightbus_gen.text import first_sentence, plain
 
 _Made = TypeVar("_Made")
 

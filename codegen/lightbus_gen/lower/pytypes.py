@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from lightbus_gen.text import literal
+from lightbus_gen.emit.text import literal
 
 
 @dataclass(frozen=True, slots=True)

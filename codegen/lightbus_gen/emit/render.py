@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lightbus.schema import FORMAT
-from lightbus_gen import ir
-from lightbus_gen.distribution import BESIDE, mark
-from lightbus_gen.text import comment, docstring, literal, literal_lines, markdown
+from lightbus_gen.emit import ir
+from lightbus_gen.emit.distribution import BESIDE, mark
+from lightbus_gen.emit.text import comment, docstring, literal, literal_lines, markdown
 
 if TYPE_CHECKING:
     import jinja2
@@ -54,7 +54,7 @@ def _environment() -> jinja2.Environment:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lightbus_gen"),
+        loader=jinja2.PackageLoader("lightbus_gen.emit"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

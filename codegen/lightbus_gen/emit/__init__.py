@@ -1,0 +1,1 @@
+"""Stage 4: the decided code as text; templates only print."""
