@@ -20,7 +20,7 @@ from lightbus_gen.options import dialects, shared
 from lightbus_gen.project import plan_project, plan_schemas, run
 from lightbus_gen.read.problems import InputError
 from lightbus_gen.report import Format, Outcome, show
-from lightbus_gen.write import Plan
+from lightbus_gen.write.plan import Plan
 
 _schemas = click.option("--schemas", metavar="DIR", type=Path, help="The schemas folder. Default: schemas")
 

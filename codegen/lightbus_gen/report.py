@@ -16,7 +16,7 @@ import click
 
 from lightbus_gen.emit.text import plain
 from lightbus_gen.read.problems import Problem
-from lightbus_gen.write import Change, Plan
+from lightbus_gen.write.plan import Change, Plan
 
 
 class Format(StrEnum):

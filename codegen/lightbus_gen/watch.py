@@ -16,7 +16,7 @@ from lightbus_gen.config import Settings
 from lightbus_gen.project import effective_settings, run
 from lightbus_gen.read.files import Report
 from lightbus_gen.report import Outcome, shown
-from lightbus_gen.write import Plan
+from lightbus_gen.write.plan import Plan
 
 _POLL = 200  # milliseconds between looks at signals while no file changes
 _SUFFIXES = (".py", ".toml", ".json", ".yaml", ".yml", "")  # "" for folders

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import plan
+from lightbus_gen.write.apply import apply
+from lightbus_gen.write.plan import plan
 
 CORPORA = Path(os.environ.get("LIGHTBUS_CORPORA") or Path(__file__).parents[3] / "shared/corpora")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from lightbus_gen.commit import apply
 from lightbus_gen.read.problems import InputError
-from lightbus_gen.write import HEADER, SUFFIX, Plan, plan
+from lightbus_gen.write.apply import apply
+from lightbus_gen.write.plan import HEADER, SUFFIX, Plan, plan
 from tests.codegen.project import API, Project, shop
 
 COUNT = 20

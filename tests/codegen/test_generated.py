@@ -14,9 +14,9 @@ import pytest
 
 import lightbus
 from lightbus.schema import SchemaDocument
-from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import plan
+from lightbus_gen.write.apply import apply
+from lightbus_gen.write.plan import plan
 from tests.codegen.cases import CASES, HERE, PACKAGE, options_of
 from tests.codegen.conforms import misfits
 from tests.codegen.corpora import generate_cdevents, generate_openlineage

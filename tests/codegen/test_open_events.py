@@ -13,9 +13,9 @@ import pytest
 
 import lightbus
 from lightbus import InvalidEventArguments
-from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import plan
+from lightbus_gen.write.apply import apply
+from lightbus_gen.write.plan import plan
 
 BOUND = 20.0
 SCHEMA = {

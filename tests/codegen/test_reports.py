@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightbus_gen.report import Format, Outcome, show
-from lightbus_gen.write import Plan
+from lightbus_gen.write.plan import Plan
 from tests.codegen.cases import ERRORS, HERE, problems_in
 
 Edit = Callable[[Path], None]

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import lightbus
-from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import plan
+from lightbus_gen.write.apply import apply
+from lightbus_gen.write.plan import plan
 
 SCHEMAS = Path(__file__).parents[1] / "codegen/golden/deprecated/schemas"
 

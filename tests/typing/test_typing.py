@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lightbus.schema import SchemaDocument
-from lightbus_gen.commit import apply
 from lightbus_gen.generate import generate
-from lightbus_gen.write import plan
+from lightbus_gen.write.apply import apply
+from lightbus_gen.write.plan import plan
 from tests.codegen.cases import CASES, HERE, options_of
 from tests.codegen.corpora import CORPORA, generate_cdevents, generate_openlineage
 from tests.typing.checkers import Verdict, check

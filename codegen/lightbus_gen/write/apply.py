@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lightbus_gen.read.problems import InputError, input_error
-from lightbus_gen.write import SUFFIX, Change, Plan
+from lightbus_gen.write.plan import SUFFIX, Change, Plan
 
 _FIXES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space") | dict.fromkeys(
     (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT), "move what is in the way"
