@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import click
 
 from lightbus_gen.compat import commands
-from lightbus_gen.options import dialects, shared
-from lightbus_gen.project import plan_project, plan_schemas, run
+from lightbus_gen.project.options import dialects, shared
+from lightbus_gen.project.report import Format, Outcome, show
+from lightbus_gen.project.run import plan_project, plan_schemas, run
 from lightbus_gen.read.problems import InputError
-from lightbus_gen.report import Format, Outcome, show
 from lightbus_gen.write.plan import Plan
 
 _schemas = click.option("--schemas", metavar="DIR", type=Path, help="The schemas folder. Default: schemas")
@@ -101,7 +101,7 @@ for command in commands.COMMANDS:
 
 
 def _watch(work: functools.partial[Plan], flags: Mapping[str, Any], format_: Format, quiet: bool) -> None:
-    from lightbus_gen.watch import watch
+    from lightbus_gen.project.watch import watch
 
     try:
         watch(work, flags, functools.partial(show, format_=format_, quiet=quiet))

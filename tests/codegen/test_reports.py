@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbus_gen.report import Format, Outcome, show
+from lightbus_gen.project.report import Format, Outcome, show
 from lightbus_gen.write.plan import Plan
 from tests.codegen.cases import ERRORS, HERE, problems_in
 

@@ -12,10 +12,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from lightbus_gen.config import Settings
-from lightbus_gen.project import effective_settings, run
+from lightbus_gen.project.config import Settings
+from lightbus_gen.project.report import Outcome, shown
+from lightbus_gen.project.run import effective_settings, run
 from lightbus_gen.read.files import Report
-from lightbus_gen.report import Outcome, shown
 from lightbus_gen.write.plan import Plan
 
 _POLL = 200  # milliseconds between looks at signals while no file changes

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import lightbus
-from lightbus_gen.config import Settings
+from lightbus_gen.project.config import Settings
 
 FOLDER = ".lightbus"
 """Below the project's folder; what is in it can be deleted at any time."""
@@ -72,7 +72,7 @@ def keep(settings: Settings, key: str, files: Mapping[str, str]) -> None:
 def _code() -> list[tuple[str, int, int]]:
     """Tell this version of the code from every other by its files' sizes and times."""
     sources = []
-    for folder in (Path(__file__).parent, Path(lightbus.__file__).parent / "schema"):
+    for folder in (Path(__file__).parents[1], Path(lightbus.__file__).parent / "schema"):
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", ".j2"):
                 found = path.stat()

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from lightbus.errors import did_you_mean
-from lightbus_gen import memo
-from lightbus_gen.config import Settings, read_settings
 from lightbus_gen.emit.distribution import BESIDE, Distribution, checked_distribution, mark
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.lower import namespaces as tree
+from lightbus_gen.project import memo
+from lightbus_gen.project.config import Settings, read_settings
+from lightbus_gen.project.report import Outcome
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.folder import read_folder
 from lightbus_gen.read.problems import InputError, Problem, input_error
-from lightbus_gen.report import Outcome
 from lightbus_gen.write.apply import apply, exclusive
 from lightbus_gen.write.plan import Plan, plan
 
