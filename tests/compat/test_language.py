@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightbus.schema.validation import validator
-from lightbus_gen.compat.language import text_outside
+from lightbus_gen.compat.patterns.automata import text_outside
 
 PARTS = ("a", "b", "[ab]", "[^a]", ".", r"\d", r"\w", r"\W", "1", "-", "(?:a|b1)", "(ab|)", "^", "$")
 REPEATS = ("", "", "", "*", "+", "?", "{2}", "{1,3}", "{2,}")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lightbus_gen.compat import containment
 from lightbus_gen.compat.compare import compare
+from lightbus_gen.compat.fit import schemas as containment
 from lightbus_gen.compat.rules import Mode
 from tests.compat.project import compared, events, version
 

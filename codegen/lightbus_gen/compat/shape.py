@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightbus_gen.compat.checks import matches, says_something
-from lightbus_gen.compat.regex import lengths_of
+from lightbus_gen.compat.patterns.strings import lengths_of
 from lightbus_gen.compat.view import View
 from lightbus_gen.load.references import Node
 

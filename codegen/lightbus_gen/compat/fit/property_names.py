@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from lightbus_gen.compat.expand import Shapes
-from lightbus_gen.compat.obstacles import Obstacle, Spot
-from lightbus_gen.compat.sample import Sampler
+from lightbus_gen.compat.fit.obstacles import Obstacle, Spot
+from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View
 from lightbus_gen.load.references import Node

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightbus_gen.compat.checks import accepts_scalar
 from lightbus_gen.compat.expand import Shapes
-from lightbus_gen.compat.regex import strings_of
+from lightbus_gen.compat.patterns.strings import strings_of
 from lightbus_gen.compat.shape import Any_, Shape
 from lightbus_gen.compat.view import text_of
 

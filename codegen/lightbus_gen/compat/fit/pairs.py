@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lightbus_gen.compat.obstacles import Obstacle, Spot, without_repetition
+from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, without_repetition
 
 Key = tuple[object, ...]
 _NOTHING = math.inf

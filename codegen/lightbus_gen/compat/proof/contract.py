@@ -7,7 +7,7 @@ from typing import Any
 
 from lightbus.schema import open_schema
 from lightbus.schema.reference import Document, Node
-from lightbus_gen.compat.opinion import covers
+from lightbus_gen.compat.proof.opinion import covers
 
 
 class Documents:

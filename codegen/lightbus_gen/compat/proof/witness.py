@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus.errors import SchemaError
-from lightbus_gen.compat.contract import Contract
-from lightbus_gen.compat.obstacles import Obstacle
+from lightbus_gen.compat.fit.obstacles import Obstacle
+from lightbus_gen.compat.proof.contract import Contract
 
 _MOST_TRIED = 120
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightbus_gen.compat.checks import accepts_scalar, is_same_number
 from lightbus_gen.compat.expand import Shapes
-from lightbus_gen.compat.members import schemas_of
+from lightbus_gen.compat.fit.members import schemas_of
 from lightbus_gen.compat.shape import Shape
 from lightbus_gen.compat.view import View, Views, text_of
 from lightbus_gen.load.references import Node

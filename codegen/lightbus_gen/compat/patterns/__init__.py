@@ -1,0 +1,1 @@
+"""Regular expressions as sets of strings."""

@@ -1,0 +1,1 @@
+"""Evidence for a finding: the closed and open contracts, a second opinion, a payload."""
