@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from lightbus_gen.cli import app
 from lightbus_gen.compat.compare import compare
-from lightbus_gen.compat.findings import Finding
-from lightbus_gen.compat.rules import Category, Mode
-from lightbus_gen.compat.versions import Version, read_version
+from lightbus_gen.compat.rules.findings import Finding
+from lightbus_gen.compat.rules.rule import Category, Mode
+from lightbus_gen.compat.versions.version import Version, read_version
 from lightbus_gen.read.files import Report
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightbus_gen.compat.compare import compare
-from lightbus_gen.compat.rules import Category
+from lightbus_gen.compat.rules.rule import Category
 from tests.compat.project import events, version
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}

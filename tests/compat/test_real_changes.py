@@ -10,7 +10,7 @@ import pytest
 
 from lightbus_gen.compat.compare import compare
 from lightbus_gen.compat.fit import schemas as containment
-from lightbus_gen.compat.rules import Mode
+from lightbus_gen.compat.rules.rule import Mode
 from tests.compat.project import compared, events, version
 
 STRING, INTEGER = {"type": "string"}, {"type": "integer"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lightbus_gen.compat.rules import Rule, rules
+from lightbus_gen.compat.rules.rule import Rule, rules
 from tests.compat.cases import CASES, RULES, expected, reported
 from tests.compat.project import compared, run
 

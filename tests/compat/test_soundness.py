@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lightbus_gen.compat.rules import Mode
-from lightbus_gen.compat.versions import read_version
+from lightbus_gen.compat.rules.rule import Mode
+from lightbus_gen.compat.versions.version import read_version
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.problems import InputError
 from tests.compat.closing import reads, writes

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lightbus_gen.compat.rules import Mode
+from lightbus_gen.compat.rules.rule import Mode
 from tests.compat.project import compared
 
 STRING, INTEGER = {"type": "string"}, {"type": "integer"}

@@ -12,7 +12,7 @@ from lightbus import naming
 from lightbus.errors import SchemaError
 from lightbus.schema.payload import Payload, payload
 from lightbus.schema.reference import Document
-from lightbus_gen.compat.versions import Version
+from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
 from lightbus_gen.load.sources import ApiSource, EventSource
 from lightbus_gen.lower import pytypes

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from lightbus_gen.compat.findings import Finding, by_place
-from lightbus_gen.compat.output import Comparison, Format, show
-from lightbus_gen.compat.rules import Mode, rule, rules
+from lightbus_gen.compat.report.output import Comparison, Format, show
+from lightbus_gen.compat.rules.findings import Finding, by_place
+from lightbus_gen.compat.rules.rule import Mode, rule, rules
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.project import options
 from lightbus_gen.project.config import Settings
@@ -24,7 +24,7 @@ from lightbus_gen.read.files import Report
 from lightbus_gen.read.problems import InputError, input_error
 
 if TYPE_CHECKING:
-    from lightbus_gen.compat.versions import Version
+    from lightbus_gen.compat.versions.version import Version
 
 
 class Scope(StrEnum):
@@ -87,8 +87,8 @@ def breaking(
 
     Exits with 0 if they can, 1 if not, 2 on wrong usage or schemas.
     """
-    from lightbus_gen.compat.allowances import apply_allowances, read_allowances
     from lightbus_gen.compat.compare import compare
+    from lightbus_gen.compat.rules.allowances import apply_allowances, read_allowances
 
     began = time.perf_counter()
     outcome = Comparison(is_strict=strict)
@@ -123,7 +123,7 @@ def breaking(
 @_version_options
 def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) -> None:
     """Write what has changed since earlier schemas as a Markdown list."""
-    from lightbus_gen.compat.changelog import changelog as write_changelog
+    from lightbus_gen.compat.report.changelog import changelog as write_changelog
 
     try:
         settings, report = _settings(flags), Report(is_lenient=True)
@@ -172,7 +172,7 @@ def _settings(flags: dict[str, Any]) -> Settings:
 
 def _current(settings: Settings, report: Report) -> Version:
     """Read the schemas as they are."""
-    from lightbus_gen.compat.versions import read_version
+    from lightbus_gen.compat.versions.version import read_version
 
     version = read_version(settings.schemas, settings.shared, report, parse_dialects(settings.dialects))
     report.check()
@@ -183,8 +183,8 @@ def _earlier(
     against: Sequence[str], settings: Settings, against_path: str | None, report: Report
 ) -> Iterator[Version]:
     """Read what to compare with, by the same settings."""
-    from lightbus_gen.compat.git import Repository
-    from lightbus_gen.compat.versions import read_commit, read_version
+    from lightbus_gen.compat.versions.git import Repository
+    from lightbus_gen.compat.versions.version import read_commit, read_version
 
     dialects = parse_dialects(settings.dialects)
     for given in against or [Repository.around(settings.schemas).merge_base()]:

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lightbus_gen.compat.code import Code, code_changes
-from lightbus_gen.compat.equality import Equality
-from lightbus_gen.compat.fields import Field, fields, is_deprecated, renamed_fields
-from lightbus_gen.compat.findings import Finding
 from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.fit.schemas import Containment, TooMuch
 from lightbus_gen.compat.proof.witness import Proofs, Witness
-from lightbus_gen.compat.rules import PAIRS, Direction, Mode, rule
-from lightbus_gen.compat.versions import Version
-from lightbus_gen.compat.view import Views
+from lightbus_gen.compat.rules.findings import Finding
+from lightbus_gen.compat.rules.rule import PAIRS, Direction, Mode, rule
+from lightbus_gen.compat.shapes.equality import Equality
+from lightbus_gen.compat.shapes.fields import Field, fields, is_deprecated, renamed_fields
+from lightbus_gen.compat.shapes.view import Views
+from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
 from lightbus_gen.load.sources import ApiSource, EventSource
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus_gen.compat.checks import accepts_scalar, is_same_number
-from lightbus_gen.compat.expand import Shapes
 from lightbus_gen.compat.fit.members import schemas_of
-from lightbus_gen.compat.shape import Shape
-from lightbus_gen.compat.view import View, Views, text_of
+from lightbus_gen.compat.shapes.checks import accepts_scalar, is_same_number
+from lightbus_gen.compat.shapes.expand import Shapes
+from lightbus_gen.compat.shapes.shape import Shape
+from lightbus_gen.compat.shapes.view import View, Views, text_of
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 

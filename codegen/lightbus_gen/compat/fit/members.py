@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lightbus_gen.compat.checks import matches, says_something
-from lightbus_gen.compat.equality import Equality
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.words import values_in_words
-from lightbus_gen.compat.shape import All, Shape
-from lightbus_gen.compat.view import View
+from lightbus_gen.compat.shapes.checks import matches, says_something
+from lightbus_gen.compat.shapes.equality import Equality
+from lightbus_gen.compat.shapes.shape import All, Shape
+from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
 
 Fits = Callable[[All, Node, Spot], list[Obstacle]]

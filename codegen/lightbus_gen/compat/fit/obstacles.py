@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lightbus_gen.compat.shape import Shape
-from lightbus_gen.compat.view import View
+from lightbus_gen.compat.shapes.shape import Shape
+from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
 
 _MOST_VALUES = 30

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lightbus_gen.compat.expand import Shapes
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot
 from lightbus_gen.compat.fit.sample import Sampler
-from lightbus_gen.compat.shape import Shape
-from lightbus_gen.compat.view import View
+from lightbus_gen.compat.shapes.expand import Shapes
+from lightbus_gen.compat.shapes.shape import Shape
+from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
 from lightbus_gen.read.files import SchemaFile
 

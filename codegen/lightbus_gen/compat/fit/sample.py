@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from lightbus_gen.compat.checks import accepts_scalar
-from lightbus_gen.compat.expand import Shapes
 from lightbus_gen.compat.patterns.strings import strings_of
-from lightbus_gen.compat.shape import Any_, Shape
-from lightbus_gen.compat.view import text_of
+from lightbus_gen.compat.shapes.checks import accepts_scalar
+from lightbus_gen.compat.shapes.expand import Shapes
+from lightbus_gen.compat.shapes.shape import Any_, Shape
+from lightbus_gen.compat.shapes.view import text_of
 
 _DEPTH = 12
 _MOST_PROPERTIES = 200

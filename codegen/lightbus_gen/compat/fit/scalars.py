@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-from lightbus_gen.compat.checks import accepts_scalar, is_same_number, refusing_keyword
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.words import kinds_in_words, said, said_together, values_in_words
 from lightbus_gen.compat.patterns.automata import text_outside
-from lightbus_gen.compat.shape import Shape
-from lightbus_gen.compat.view import LOWER, UPPER, View, text_of
+from lightbus_gen.compat.shapes.checks import accepts_scalar, is_same_number, refusing_keyword
+from lightbus_gen.compat.shapes.shape import Shape
+from lightbus_gen.compat.shapes.view import LOWER, UPPER, View, text_of
 
 _LIMITED = {"Length": "string", "Items": "array", "Properties": "object"}
 _LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_count"}

@@ -14,8 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from lightbus.schema import open_schema
-from lightbus_gen.compat.equality import Equality
-from lightbus_gen.compat.expand import Shapes
 from lightbus_gen.compat.fit.apart import is_apart
 from lightbus_gen.compat.fit.members import Members
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle, without_repetition
@@ -24,8 +22,10 @@ from lightbus_gen.compat.fit.property_names import Names
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.scalars import meets_limits, meets_values
 from lightbus_gen.compat.fit.words import kinds_in_words
-from lightbus_gen.compat.shape import All, Shape
-from lightbus_gen.compat.view import View, Views
+from lightbus_gen.compat.shapes.equality import Equality
+from lightbus_gen.compat.shapes.expand import Shapes
+from lightbus_gen.compat.shapes.shape import All, Shape
+from lightbus_gen.compat.shapes.view import View, Views
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 

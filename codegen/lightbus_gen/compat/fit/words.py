@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lightbus_gen.compat.shape import Shape
-from lightbus_gen.compat.view import KINDS, View, text_of
+from lightbus_gen.compat.shapes.shape import Shape
+from lightbus_gen.compat.shapes.view import KINDS, View, text_of
 
 
 def kinds_in_words(kinds: Iterable[str]) -> str:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from lightbus_gen.compat.checks import accepts_scalar
-from lightbus_gen.compat.shape import All, Any_, Shape
-from lightbus_gen.compat.view import KINDS, View, Views, text_of
+from lightbus_gen.compat.shapes.checks import accepts_scalar
+from lightbus_gen.compat.shapes.shape import All, Any_, Shape
+from lightbus_gen.compat.shapes.view import KINDS, View, Views, text_of
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 from lightbus_gen.read.files import SchemaFile

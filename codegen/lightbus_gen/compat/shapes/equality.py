@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus_gen.compat.view import BESIDE, text_of
+from lightbus_gen.compat.shapes.view import BESIDE, text_of
 from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.subschemas import MAPS_OF_SCHEMAS
 

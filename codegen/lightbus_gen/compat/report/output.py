@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lightbus_gen.compat.findings import Finding
+from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.project.report import annotation
 from lightbus_gen.read.positions import pointer
 from lightbus_gen.read.problems import Problem

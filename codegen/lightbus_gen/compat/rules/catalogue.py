@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lightbus_gen.compat.rules import Category, Direction, Rule
+from lightbus_gen.compat.rules.rule import Category, Direction, Rule
 
 _WIRE, _CODE = Category.WIRE, Category.CODE
 _BACK, _FORE, _BOTH = Direction.BACKWARD, Direction.FORWARD, Direction.BOTH

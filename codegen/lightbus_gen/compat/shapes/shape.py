@@ -13,9 +13,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightbus_gen.compat.checks import matches, says_something
 from lightbus_gen.compat.patterns.strings import lengths_of
-from lightbus_gen.compat.view import View
+from lightbus_gen.compat.shapes.checks import matches, says_something
+from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
 
 All = tuple[Node, ...]

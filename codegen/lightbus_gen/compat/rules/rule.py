@@ -103,7 +103,7 @@ PAIRS = {
 
 def rules() -> Iterator[Rule]:
     """Yield all rules, those of the wire first."""
-    from lightbus_gen.compat.catalogue import RULES
+    from lightbus_gen.compat.rules.catalogue import RULES
 
     yield from RULES
 

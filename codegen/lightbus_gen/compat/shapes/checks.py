@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from lightbus.schema.validation import validator
-from lightbus_gen.compat.view import View, text_of
+from lightbus_gen.compat.shapes.view import View, text_of
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 

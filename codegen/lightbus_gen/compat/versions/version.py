@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from lightbus.schema.definition import DIALECT
-from lightbus_gen.compat.git import Repository, short
 from lightbus_gen.compat.proof.contract import Contract, Documents
+from lightbus_gen.compat.versions.git import Repository, short
 from lightbus_gen.load.apis import load
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.dialects import Dialects, guessed_dialect

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightbus_gen.compat.rules import Category, Direction
+from lightbus_gen.compat.rules.rule import Category, Direction
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lightbus_gen.compat.compare import compare
-from lightbus_gen.compat.fields import Field, fields, is_deprecated
-from lightbus_gen.compat.findings import Finding
-from lightbus_gen.compat.rules import Category, Mode
-from lightbus_gen.compat.versions import Version
-from lightbus_gen.compat.view import Views, text_of
+from lightbus_gen.compat.rules.findings import Finding
+from lightbus_gen.compat.rules.rule import Category, Mode
+from lightbus_gen.compat.shapes.fields import Field, fields, is_deprecated
+from lightbus_gen.compat.shapes.view import Views, text_of
+from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.sources import EventSource
 
 _SEEN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lightbus_gen.compat.equality import Equality
-from lightbus_gen.compat.view import View, Views
+from lightbus_gen.compat.shapes.equality import Equality
+from lightbus_gen.compat.shapes.view import View, Views
 from lightbus_gen.load.references import Node
 
 _DEEPEST = 12

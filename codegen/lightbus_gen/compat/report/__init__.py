@@ -1,0 +1,1 @@
+"""Findings as text, JSON, annotations, JUnit, and the changelog."""

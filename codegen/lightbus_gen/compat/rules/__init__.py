@@ -1,0 +1,1 @@
+"""The rules, what they find, and what a project allows."""

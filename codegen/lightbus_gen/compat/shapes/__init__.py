@@ -1,0 +1,1 @@
+"""A schema seen as one shape: references resolved, branches expanded, fields listed."""
