@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lightbus.deprecation import deprecated
     from lightbus.dynamic import DynamicBus
     from lightbus.endpoint import ApiClient, EventEndpoint, Namespace
-    from lightbus.envelope import EventMessage
     from lightbus.errors import (
         BatchFailed,
         BlockingCall,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
         UnknownEvent,
         UsageError,
     )
+    from lightbus.event.envelope import EventMessage
     from lightbus.factory import create
     from lightbus.generated import GeneratedSchema, require_format
     from lightbus.options import ListenOptions
@@ -99,7 +99,7 @@ _HOMES = {
     **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.generated"),
     "DynamicBus": "lightbus.dynamic",
     "ListenOptions": "lightbus.options",
-    "EventMessage": "lightbus.envelope",
+    "EventMessage": "lightbus.event.envelope",
     "create": "lightbus.factory",
     "deprecated": "lightbus.deprecation",
 }

@@ -8,9 +8,9 @@ import inspect
 
 from msgspec import UnsetType
 
-from lightbus import envelope
-from lightbus.envelope import EventMessage
 from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
+from lightbus.event import envelope
+from lightbus.event.envelope import EventMessage
 from lightbus.handlers import Handler
 from lightbus.hold import Hold
 from lightbus.schema import EventContract

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from lightbus.api import Api, registry
 from lightbus.bus import Bus
 from lightbus.endpoint import EventEndpoint
-from lightbus.envelope import EventMessage
 from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
+from lightbus.event.envelope import EventMessage
 from lightbus.schema import EventContract, SchemaDocument
 from lightbus.session import Settings
 

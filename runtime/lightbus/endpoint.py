@@ -9,8 +9,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from lightbus.bus import Bus, Listener
-from lightbus.envelope import EventMessage
 from lightbus.errors import BlockingCall, UsageError
+from lightbus.event.envelope import EventMessage
 from lightbus.handlers import handler_for
 from lightbus.options import ListenOptions, check, policy_of
 from lightbus.portal import loop_is_running

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lightbus.envelope import EventMessage
 from lightbus.errors import InvalidListener, did_you_mean
+from lightbus.event.envelope import EventMessage
 from lightbus.schema import EventContract, ParameterContract
 
 Form = Literal["keyword", "message", "payload"]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lightbus import envelope
 from lightbus.batch import publish_all
-from lightbus.envelope import EventMessage
 from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnknown, TransportError
-from lightbus.identity import event_id
+from lightbus.event import envelope
+from lightbus.event.envelope import EventMessage
+from lightbus.event.ids import event_id
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Provision, Transport
 from lightbus.worker import Listening, Worker

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 
-from lightbus.deadletter import Failure, failure_of
-from lightbus.envelope import EventMessage
 from lightbus.errors import TransportError
+from lightbus.event.dead_letter import Failure, failure_of
+from lightbus.event.envelope import EventMessage
 from lightbus.logs import log
 from lightbus.settle import (
     Ack,

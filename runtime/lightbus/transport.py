@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from lightbus.deadletter import Failure, Filter, Letter
+from lightbus.event.dead_letter import Failure, Filter, Letter
 
 Since = Literal["beginning", "now"] | datetime
 """Where a new durable starts: all stored events, only later ones, or those from a time on."""

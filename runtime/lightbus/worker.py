@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lightbus.caller import Caller
-from lightbus.envelope import EventMessage
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
+from lightbus.event.envelope import EventMessage
 from lightbus.handlers import Handler
 from lightbus.hold import Hold
 from lightbus.logs import log

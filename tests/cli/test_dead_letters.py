@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from lightbus import naming
-from lightbus.deadletter import Failure, Letter
+from lightbus.event.dead_letter import Failure, Letter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.naming import Place
 from tests.cli.conftest import Fire, Start, Write

@@ -12,8 +12,8 @@ import pytest
 import lightbus
 from lightbus import Api, Event, naming
 from lightbus.cli.replaying import Outcome, send_and_watch
-from lightbus.deadletter import Filter, Letter
 from lightbus.dynamic import DynamicBus
+from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into

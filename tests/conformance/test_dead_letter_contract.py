@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lightbus import naming
-from lightbus.deadletter import Failure, Filter, Letter
+from lightbus.event.dead_letter import Failure, Filter, Letter
 from lightbus.transport import Delivery, Outgoing, Subscription, Transport
 from tests.conformance.bench import BOUND, Bench, publish, take, take_and_ack
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lightbus import naming
-from lightbus.deadletter import Filter, Letter
 from lightbus.errors import TransportError
+from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.naming import DEFAULT_PREFIX
 from tests.conformance.kits import Found, look_into, stored_messages

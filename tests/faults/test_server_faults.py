@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 import pytest
 
 from lightbus import PublishFailed, PublishUnknown
-from lightbus.envelope import MESSAGE_ID
+from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream import JetStreamTransport
 from lightbus.testing import NatsServer
 from lightbus.transport import Outgoing

@@ -12,9 +12,9 @@ import sys
 import atheris  # pyright: ignore[reportMissingModuleSource]
 
 with atheris.instrument_imports(include=["lightbus"]):  # pyright: ignore[reportAttributeAccessIssue]
-    from lightbus import deadletter
     from lightbus.caller import read
     from lightbus.errors import InvalidEvent, UnreadableEvent
+    from lightbus.event import dead_letter as deadletter
     from lightbus.jetstream.message import header_block, read_headers
 
 from tests.runtime.hostile import Arrived

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightbus import naming
-from lightbus.deadletter import Failure, Filter, Letter, decode, digest, encode, failure_of
-from lightbus.envelope import message_size
 from lightbus.errors import InvalidEvent, Problem, UnreadableEvent
+from lightbus.event.dead_letter import Failure, Filter, Letter, decode, digest, encode, failure_of
+from lightbus.event.envelope import message_size
 from lightbus.naming import Place
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, UTC)

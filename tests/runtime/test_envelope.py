@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus import envelope
-from lightbus.envelope import EventMessage
 from lightbus.errors import UnreadableEvent
+from lightbus.event import envelope
+from lightbus.event.envelope import EventMessage
 
 MESSAGE = EventMessage(
     id="0f1e",

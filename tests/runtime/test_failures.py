@@ -16,8 +16,8 @@ import pytest
 
 import lightbus
 from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter, naming
-from lightbus.deadletter import Filter, Letter
 from lightbus.dynamic import DynamicBus
+from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.jetstream.provision import make

@@ -16,8 +16,8 @@ import pytest
 
 import lightbus
 from lightbus import naming
-from lightbus.deadletter import Filter
 from lightbus.dynamic import DynamicBus
+from lightbus.event.dead_letter import Filter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.acknowledgements import Acknowledgements
 from lightbus.jetstream.connection import Connection

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
-from lightbus.envelope import CONTENT_TYPE, message_size
+from lightbus.event.envelope import CONTENT_TYPE, message_size
 from lightbus.jetstream.message import Message, header_block, read_headers
 from lightbus.jetstream.parser import EventParser
 

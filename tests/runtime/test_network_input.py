@@ -13,11 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightbus import Parameter, deadletter, naming
+from lightbus import Parameter, naming
 from lightbus.caller import read
-from lightbus.deadletter import Failure
-from lightbus.envelope import EventMessage, message_size
 from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
+from lightbus.event import dead_letter as deadletter
+from lightbus.event.dead_letter import Failure
+from lightbus.event.envelope import EventMessage, message_size
 from lightbus.jetstream import directget
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
 from lightbus.jetstream.consumer import PullSubscription

@@ -11,9 +11,9 @@ import pytest
 import lightbus
 from lightbus import BatchFailed, EventTooLarge, InvalidEventArguments, PublishFailed, naming
 from lightbus.api import Api, Event, Parameter
-from lightbus.deadletter import Filter, Letter
 from lightbus.dynamic import DynamicBus
-from lightbus.envelope import HEADROOM, message_size
+from lightbus.event.dead_letter import Filter, Letter
+from lightbus.event.envelope import HEADROOM, message_size
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.message import header_block
 from lightbus.testing import NatsServer

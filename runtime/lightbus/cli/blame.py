@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from lightbus.errors import LightbusError, TransportError, UsageError
-from lightbus.tracebacks import is_installed, is_ours
+from lightbus.event.tracebacks import is_installed, is_ours
 
 _LINES = 8  # of an error's own text
 _FIRST, _LAST = 2, 3  # frames shown of a longer chain: who began it, and where it ended

@@ -10,7 +10,7 @@ import logging
 import click
 
 from lightbus.errors import LightbusError, ListenerFailed
-from lightbus.tracebacks import users_traceback
+from lightbus.event.tracebacks import users_traceback
 
 log = logging.getLogger("lightbus")
 

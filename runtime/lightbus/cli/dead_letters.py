@@ -12,7 +12,7 @@ from lightbus.cli.moments import Moment
 from lightbus.cli.where import Command, decorated, where_and_how
 
 if TYPE_CHECKING:
-    from lightbus.deadletter import Filter
+    from lightbus.event.dead_letter import Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _target(
     ids: tuple[str, ...] = (),
     **conditions: Any,
 ) -> Target:
-    from lightbus.deadletter import Filter
+    from lightbus.event.dead_letter import Filter
 
     numbers = frozenset(int(word) for word in which if word.isdecimal())
     event_ids = frozenset(word for word in which if not word.isdecimal()).union(ids)
@@ -66,7 +66,7 @@ def _target(
 
 def _some_or_all(target: Target, everything: bool) -> None:
     """Make sure that all dead letters are meant only when the user says so."""
-    from lightbus.deadletter import Filter
+    from lightbus.event.dead_letter import Filter
 
     if (target.wanted == Filter()) != everything:
         raise click.UsageError(

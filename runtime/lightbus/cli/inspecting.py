@@ -15,8 +15,8 @@ from msgspec import UNSET
 from lightbus.cli.moments import moment
 from lightbus.cli.signals import first_signal, unless
 from lightbus.cli.tables import aligned, shown, terminal_width
-from lightbus.envelope import Envelope
 from lightbus.errors import TransportError
+from lightbus.event.envelope import Envelope
 from lightbus.jetstream.history import History, StoredEvent, Wanted
 from lightbus.jetstream.planning import connected
 from lightbus.logs import log

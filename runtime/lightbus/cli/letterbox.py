@@ -22,8 +22,8 @@ from lightbus.cli.dead_letters import Target
 from lightbus.cli.replaying import Outcome, Replayed
 from lightbus.cli.signals import first_signal, unless
 from lightbus.cli.tables import shown, terminal_width
-from lightbus.deadletter import Letter
 from lightbus.errors import UsageError
+from lightbus.event.dead_letter import Letter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.transport import DeadLetters
 

@@ -16,7 +16,7 @@ import click
 
 from lightbus.cli.moments import moment
 from lightbus.cli.tables import aligned, shown
-from lightbus.deadletter import Letter
+from lightbus.event.dead_letter import Letter
 
 _COLUMNS = ("NUMBER", "FAILED", "LISTENER", "EVENT", "ATTEMPTS", "ERROR")
 _SUMMARY_COLUMNS = ("COUNT", "LAST FAILED", "LISTENER", "EVENT", "DIGEST", "ERROR")

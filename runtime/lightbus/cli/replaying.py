@@ -7,7 +7,7 @@ import enum
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 
-from lightbus.deadletter import Letter
+from lightbus.event.dead_letter import Letter
 from lightbus.transport import DeadLetters
 
 _AT_ONCE = 16  # requests to the server

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from lightbus import naming
-from lightbus.envelope import HEADROOM
+from lightbus.event.envelope import HEADROOM
 from lightbus.jetstream import resources
 from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection import Connection

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Set
 from dataclasses import replace
 from typing import Any
 
-from lightbus import deadletter, naming
-from lightbus.deadletter import Failure, Filter, Letter
-from lightbus.envelope import MESSAGE_ID
+from lightbus import naming
+from lightbus.event import dead_letter as deadletter
+from lightbus.event.dead_letter import Failure, Filter, Letter
+from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream import directget
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.directget import StoredMessage

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lightbus.deadletter import Failure, Letter, first_letter
+from lightbus.event.dead_letter import Failure, Letter, first_letter
 from lightbus.jetstream.message import Message
 from lightbus.jetstream.origin import Origin
 from lightbus.jetstream.resources import NANOSECONDS

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from lightbus import envelope
-from lightbus.deadletter import own_headers
-from lightbus.envelope import Envelope
 from lightbus.errors import UnreadableEvent
+from lightbus.event import envelope
+from lightbus.event.dead_letter import own_headers
+from lightbus.event.envelope import Envelope
 from lightbus.jetstream import directget
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.directget import StoredMessage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lightbus.envelope import CONTENT_TYPE, MESSAGE_ID
+from lightbus.event.envelope import CONTENT_TYPE, MESSAGE_ID
 
 VERSION = b"NATS/1.0"
 _USUAL = f"NATS/1.0\r\nContent-Type: {CONTENT_TYPE}\r\n{MESSAGE_ID}: ".encode()  # how events of a bus begin

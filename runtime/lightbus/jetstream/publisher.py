@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from lightbus.envelope import MESSAGE_ID
 from lightbus.errors import (
     EventTooLarge,
     PermissionDenied,
@@ -22,6 +21,7 @@ from lightbus.errors import (
     PublishUnknown,
     TransportError,
 )
+from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer, Refusal, Unanswered
 from lightbus.jetstream.connection import ApiError, Connection
 from lightbus.jetstream.message import header_block

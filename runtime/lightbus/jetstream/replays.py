@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from lightbus import deadletter, naming
-from lightbus.deadletter import Failure, Letter
+from lightbus import naming
 from lightbus.errors import PermissionDenied, TransportError
+from lightbus.event import dead_letter as deadletter
+from lightbus.event.dead_letter import Failure, Letter
 from lightbus.jetstream.consumer import Pace, PullSubscription
 from lightbus.jetstream.delivery import PullDelivery
 from lightbus.jetstream.message import Message

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lightbus.envelope import MESSAGE_ID
 from lightbus.errors import ConsumerLost, ProvisionError
+from lightbus.event.envelope import MESSAGE_ID
 from lightbus.transport import Consumer, PubAck
 
 

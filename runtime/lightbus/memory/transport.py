@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lightbus import deadletter, naming
-from lightbus.deadletter import Failure, Filter, Letter
-from lightbus.envelope import HEADROOM, MESSAGE_ID, message_size
+from lightbus import naming
 from lightbus.errors import ConnectionFailed, EventTooLarge
+from lightbus.event import dead_letter as deadletter
+from lightbus.event.dead_letter import Failure, Filter, Letter
+from lightbus.event.envelope import HEADROOM, MESSAGE_ID, message_size
 from lightbus.memory.broker import Durable, MemoryBroker, Stored, broker
 from lightbus.naming import Place
 from lightbus.transport import Consumer, Delivery, Outgoing, PubAck

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import lightbus.session
-from lightbus.deadletter import Failure
+from lightbus.event.dead_letter import Failure
 from lightbus.transport import Consumer, DeadLetters, Delivery, Outgoing, PubAck
 from tests.bench.contenders.contender import Answer, Role, Stopwatch, serve
 from tests.bench.contenders.ours import make_bus

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from lightbus import envelope, tracebacks
-from lightbus.envelope import MESSAGE_ID, message_size
 from lightbus.errors import InvalidEvent, UnreadableEvent
+from lightbus.event import envelope, tracebacks
+from lightbus.event.envelope import MESSAGE_ID, message_size
 from lightbus.naming import Place
 
 _OWN = "lightbus-"  # headers of ours begin so, in lower case

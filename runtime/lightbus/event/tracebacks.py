@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-_LIGHTBUS = Path(__file__).parent
+_LIGHTBUS = Path(__file__).parents[1]
 _STDLIB = Path(sysconfig.get_path("stdlib"))
 _INSTALLED = {"site-packages", "dist-packages"}
 

@@ -1,0 +1,1 @@
+"""An event at rest, as bytes: the envelope, its ids, dead letters."""
