@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from lightbus.event.envelope import EventMessage
     from lightbus.factory import create
     from lightbus.generated import GeneratedSchema, require_format
-    from lightbus.options import ListenOptions
-    from lightbus.settle import Backoff, OnError
+    from lightbus.listening.decide import Backoff, OnError
+    from lightbus.listening.options import ListenOptions
 
 __all__ = [
     "UNSET",
@@ -95,10 +95,10 @@ _HOMES = {
     **dict.fromkeys(("Api", "Event", "Parameter"), "lightbus.api"),
     **dict.fromkeys(("Bus", "Health", "Listener", "health"), "lightbus.bus"),
     **dict.fromkeys(("ApiClient", "EventEndpoint", "Namespace"), "lightbus.endpoint"),
-    **dict.fromkeys(("Backoff", "OnError"), "lightbus.settle"),
+    **dict.fromkeys(("Backoff", "OnError"), "lightbus.listening.decide"),
     **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.generated"),
     "DynamicBus": "lightbus.dynamic",
-    "ListenOptions": "lightbus.options",
+    "ListenOptions": "lightbus.listening.options",
     "EventMessage": "lightbus.event.envelope",
     "create": "lightbus.factory",
     "deprecated": "lightbus.deprecation",

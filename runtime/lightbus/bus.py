@@ -21,11 +21,11 @@ from lightbus.errors import (
     ListenerFailed,
     UsageError,
 )
+from lightbus.listening.worker import Listening
 from lightbus.logs import log
 from lightbus.portal import Portal, loop_is_running
 from lightbus.schema import EventContract
 from lightbus.session import Session, Settings
-from lightbus.worker import Listening
 
 B = TypeVar("B", bound="Bus")
 R = TypeVar("R")

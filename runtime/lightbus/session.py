@@ -14,9 +14,9 @@ from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnkno
 from lightbus.event import envelope
 from lightbus.event.envelope import EventMessage
 from lightbus.event.ids import event_id
+from lightbus.listening.worker import Listening, Worker
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Provision, Transport
-from lightbus.worker import Listening, Worker
 
 _A_TURN = 256  # events that are validated before others on the event loop get their turn
 

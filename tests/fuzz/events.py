@@ -12,10 +12,10 @@ import sys
 import atheris  # pyright: ignore[reportMissingModuleSource]
 
 with atheris.instrument_imports(include=["lightbus"]):  # pyright: ignore[reportAttributeAccessIssue]
-    from lightbus.caller import read
     from lightbus.errors import InvalidEvent, UnreadableEvent
     from lightbus.event import dead_letter as deadletter
     from lightbus.jetstream.message import header_block, read_headers
+    from lightbus.listening.call import read
 
 from tests.runtime.hostile import Arrived
 from tests.runtime.test_network_input import CONTRACTS, NOON, PLACE

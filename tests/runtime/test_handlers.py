@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pytest
 
 from lightbus import Api, Event, EventMessage, InvalidListener, Parameter
-from lightbus.handlers import handler_for
+from lightbus.listening.handler import handler_for
 from lightbus.schema import EventContract, SchemaDocument
 
 MESSAGE = EventMessage(

@@ -14,7 +14,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lightbus import Parameter, naming
-from lightbus.caller import read
 from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
 from lightbus.event import dead_letter as deadletter
 from lightbus.event.dead_letter import Failure
@@ -25,6 +24,7 @@ from lightbus.jetstream.consumer import PullSubscription
 from lightbus.jetstream.message import Message, header_block, read_headers
 from lightbus.jetstream.origin import Origins
 from lightbus.jetstream.replays import ReplayDelivery, ReplaySubscription
+from lightbus.listening.call import read
 from lightbus.naming import Place
 from lightbus.schema import EventContract
 from tests.runtime.hostile import Arrived, body_of, mutated, structured

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from lightbus.permits import Permits
+from lightbus.listening.permits import Permits
 
 
 async def waiting(permits: Permits, count: int) -> list[asyncio.Task[None]]:

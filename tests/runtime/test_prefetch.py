@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus.prefetch import Prefetch
+from lightbus.listening.prefetch import Prefetch
 
 
 def after(prefetch: Prefetch, seconds: float, events: int) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lightbus.settle import (
+from lightbus.listening.decide import (
     Ack,
     Backoff,
     Crashed,

@@ -10,14 +10,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 import lightbus
-from lightbus import Backoff, EventMessage, naming, settling
+from lightbus import Backoff, EventMessage, naming
 from lightbus.errors import TransportError
+from lightbus.listening import settle as settling
+from lightbus.listening.decide import DeadLetter, Failed, Policy
+from lightbus.listening.settle import Settling
+from lightbus.listening.threads import DaemonThreads
 from lightbus.memory import MemoryBroker, MemoryTransport
 from lightbus.memory.transport import MemoryDeadLetters
-from lightbus.settle import DeadLetter, Failed, Policy
-from lightbus.settling import Settling
 from lightbus.testing import NatsServer
-from lightbus.threads import DaemonThreads
 from lightbus.transport import Consumer, Delivery, Outgoing
 from tests.conformance.bench import take
 from tests.conformance.kits import look_into

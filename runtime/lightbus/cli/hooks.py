@@ -9,7 +9,7 @@ import logging
 from types import ModuleType
 
 from lightbus.cli.blame import user_error
-from lightbus.threads import DaemonThreads
+from lightbus.listening.threads import DaemonThreads
 
 log = logging.getLogger("lightbus")
 

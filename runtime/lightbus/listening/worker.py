@@ -7,17 +7,17 @@ import contextvars
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lightbus.caller import Caller
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
 from lightbus.event.envelope import EventMessage
-from lightbus.handlers import Handler
-from lightbus.hold import Hold
+from lightbus.listening.call import Caller
+from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, text_of
+from lightbus.listening.handler import Handler
+from lightbus.listening.in_hand import Hold
+from lightbus.listening.permits import Permits
+from lightbus.listening.prefetch import Prefetch
+from lightbus.listening.settle import Settling
 from lightbus.logs import log
-from lightbus.permits import Permits
-from lightbus.prefetch import Prefetch
 from lightbus.schema import EventContract
-from lightbus.settle import HANDLED, Outcome, Policy, Shutdown, text_of
-from lightbus.settling import Settling
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
 
 _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.ContextVar(

@@ -11,11 +11,11 @@ from msgspec import UnsetType
 from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
 from lightbus.event.envelope import EventMessage
-from lightbus.handlers import Handler
-from lightbus.hold import Hold
+from lightbus.listening.decide import HANDLED, Crashed, Failed, Outcome, Policy, Unreadable, exhausted
+from lightbus.listening.handler import Handler
+from lightbus.listening.in_hand import Hold
+from lightbus.listening.threads import DaemonThreads
 from lightbus.schema import EventContract
-from lightbus.settle import HANDLED, Crashed, Failed, Outcome, Policy, Unreadable, exhausted
-from lightbus.threads import DaemonThreads
 from lightbus.transport import Delivery
 
 

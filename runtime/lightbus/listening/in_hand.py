@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Callable, Collection
 
 from lightbus.errors import TransportError
+from lightbus.listening.decide import Policy, can_spare
 from lightbus.logs import log
-from lightbus.settle import Policy, can_spare
 from lightbus.transport import Delivery, Subscription
 
 # seconds that all handlers have run for, after which what waits behind them goes to other workers

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from lightbus.errors import UsageError, did_you_mean
-from lightbus.settle import Backoff, OnError, Policy
+from lightbus.listening.decide import Backoff, OnError, Policy
 from lightbus.transport import Since
 
 _DEFAULT = Policy()

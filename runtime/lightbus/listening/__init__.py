@@ -1,0 +1,1 @@
+"""One listener at work: take an event, call the handler, decide, settle."""
