@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from msgspec import UNSET, UnsetType
 
     from lightbus.api import Api, Event, Parameter
-    from lightbus.bus import Bus, Health, Listener, health
-    from lightbus.deprecation import deprecated
-    from lightbus.dynamic import DynamicBus
-    from lightbus.endpoint import ApiClient, EventEndpoint, Namespace
+    from lightbus.bus.bus import Bus, Health, Listener, health
+    from lightbus.bus.create import create
+    from lightbus.bus.deprecation import deprecated
+    from lightbus.bus.dynamic import DynamicBus
+    from lightbus.bus.endpoint import ApiClient, EventEndpoint, Namespace
+    from lightbus.bus.generated import GeneratedSchema, require_format
     from lightbus.errors import (
         BatchFailed,
         BlockingCall,
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
         UsageError,
     )
     from lightbus.event.envelope import EventMessage
-    from lightbus.factory import create
-    from lightbus.generated import GeneratedSchema, require_format
     from lightbus.listening.decide import Backoff, OnError
     from lightbus.listening.options import ListenOptions
 
@@ -93,15 +93,15 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("UNSET", "UnsetType"), "msgspec"),
     **dict.fromkeys(("Api", "Event", "Parameter"), "lightbus.api"),
-    **dict.fromkeys(("Bus", "Health", "Listener", "health"), "lightbus.bus"),
-    **dict.fromkeys(("ApiClient", "EventEndpoint", "Namespace"), "lightbus.endpoint"),
+    **dict.fromkeys(("Bus", "Health", "Listener", "health"), "lightbus.bus.bus"),
+    **dict.fromkeys(("ApiClient", "EventEndpoint", "Namespace"), "lightbus.bus.endpoint"),
     **dict.fromkeys(("Backoff", "OnError"), "lightbus.listening.decide"),
-    **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.generated"),
-    "DynamicBus": "lightbus.dynamic",
+    **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.bus.generated"),
+    "DynamicBus": "lightbus.bus.dynamic",
     "ListenOptions": "lightbus.listening.options",
     "EventMessage": "lightbus.event.envelope",
-    "create": "lightbus.factory",
-    "deprecated": "lightbus.deprecation",
+    "create": "lightbus.bus.create",
+    "deprecated": "lightbus.bus.deprecation",
 }
 
 if not TYPE_CHECKING:  # checkers would take every name for one that is there

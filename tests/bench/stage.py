@@ -20,7 +20,7 @@ import nats
 from nats.aio.client import Client
 
 from lightbus import naming
-from lightbus.factory import create
+from lightbus.bus.create import create
 from lightbus.memory import broker
 from lightbus.server import NatsServer, ServerError
 

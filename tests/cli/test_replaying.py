@@ -11,8 +11,8 @@ import pytest
 
 import lightbus
 from lightbus import Api, Event, naming
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.cli.replaying import Outcome, send_and_watch
-from lightbus.dynamic import DynamicBus
 from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.testing import NatsServer

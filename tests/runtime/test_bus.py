@@ -31,7 +31,7 @@ from lightbus import (
     UsageError,
     naming,
 )
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import BlockingCall, BusClosed
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into, stored_messages

@@ -16,7 +16,7 @@ import pytest
 
 import lightbus
 from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter, naming
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.deadletters import JetStreamDeadLetters

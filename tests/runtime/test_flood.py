@@ -16,7 +16,7 @@ import pytest
 
 import lightbus
 from lightbus import naming
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import Filter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.acknowledgements import Acknowledgements

@@ -9,7 +9,7 @@ import pytest
 
 import lightbus
 from lightbus import Backoff
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.jetstream import resources, watch
 from lightbus.jetstream.connection import Connection
 from lightbus.jetstream.overview import ListenerStatus, streams

@@ -12,7 +12,7 @@ import pytest
 
 import lightbus
 from lightbus import Backoff, EventMessage, UsageError, naming
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import TransportError
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.consumer import PullSubscription

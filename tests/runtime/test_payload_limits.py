@@ -11,7 +11,7 @@ import pytest
 import lightbus
 from lightbus import BatchFailed, EventTooLarge, InvalidEventArguments, PublishFailed, naming
 from lightbus.api import Api, Event, Parameter
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import Filter, Letter
 from lightbus.event.envelope import HEADROOM, message_size
 from lightbus.jetstream import JetStreamTransport

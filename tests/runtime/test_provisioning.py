@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import lightbus
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import ProvisionError, PublishFailed, PublishUnknown, UsageError
 from lightbus.jetstream import resources
 from lightbus.jetstream.connection import Connection

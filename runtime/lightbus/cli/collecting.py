@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from lightbus.api import registry
-from lightbus.bus import Bus
+from lightbus.bus.bus import Bus
+from lightbus.bus.create import Host, host_buses
+from lightbus.bus.dynamic import DynamicBus
+from lightbus.bus.endpoint import ApiClient, EventEndpoint, Namespace
+from lightbus.bus.session import Settings
 from lightbus.cli.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.cli.loading import find_bus, load_module
-from lightbus.dynamic import DynamicBus
-from lightbus.endpoint import ApiClient, EventEndpoint, Namespace
 from lightbus.errors import UsageError
-from lightbus.factory import Host, host_buses
 from lightbus.memory import MemoryBroker, MemoryTransport
 from lightbus.memory.transport import MemorySubscription
-from lightbus.session import Settings
 from lightbus.transport import Consumer, Outgoing, PubAck
 
 log = logging.getLogger("lightbus")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from lightbus.bus import Bus
+from lightbus.bus.bus import Bus
 from lightbus.cli.blame import user_error
 from lightbus.errors import LightbusError, UsageError, did_you_mean
 

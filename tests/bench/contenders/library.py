@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import lightbus.session
+import lightbus.bus.session
 from lightbus.event.dead_letter import Failure
 from lightbus.transport import Consumer, DeadLetters, Delivery, Outgoing, PubAck
 from tests.bench.contenders.contender import Answer, Role, Stopwatch, serve
@@ -96,7 +96,7 @@ class Library(Role):
 
     async def open(self) -> None:
         self._stub = Stub(self._body, self._headers)
-        lightbus.session.make_transport = lambda settings: self._stub
+        lightbus.bus.session.make_transport = lambda settings: self._stub
         self._bus = make_bus("stub://", "lightbus")
 
     async def fire(self, count: int) -> Answer:

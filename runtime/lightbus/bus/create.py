@@ -10,10 +10,10 @@ from typing import TypeVar, overload
 
 from lightbus import naming
 from lightbus.api import Api
-from lightbus.bus import Bus
-from lightbus.dynamic import DynamicBus
+from lightbus.bus.bus import Bus
+from lightbus.bus.dynamic import DynamicBus
+from lightbus.bus.session import Settings
 from lightbus.errors import UsageError, did_you_mean
-from lightbus.session import Settings
 from lightbus.transport import Provision, Transport
 
 B = TypeVar("B", bound=Bus)

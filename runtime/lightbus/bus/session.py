@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from lightbus.batch import publish_all
+from lightbus.bus.batch import publish_all
 from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnknown, TransportError
 from lightbus.event import envelope
 from lightbus.event.envelope import EventMessage

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lightbus.api import Api, registry
-from lightbus.bus import Bus
-from lightbus.endpoint import EventEndpoint
+from lightbus.bus.bus import Bus
+from lightbus.bus.endpoint import EventEndpoint
+from lightbus.bus.session import Settings
 from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
 from lightbus.event.envelope import EventMessage
 from lightbus.schema import EventContract, SchemaDocument
-from lightbus.session import Settings
 
 _LIGHTBUS_1_HINT = (
     " (Lightbus 1.x had bus.client: here, an Api class registers itself when it is defined, and listeners"

@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from lightbus import naming
+from lightbus.bus.portal import Portal, loop_is_running
+from lightbus.bus.session import Session, Settings
 from lightbus.errors import (
     BlockingCall,
     BusClosed,
@@ -23,9 +25,7 @@ from lightbus.errors import (
 )
 from lightbus.listening.worker import Listening
 from lightbus.logs import log
-from lightbus.portal import Portal, loop_is_running
 from lightbus.schema import EventContract
-from lightbus.session import Session, Settings
 
 B = TypeVar("B", bound="Bus")
 R = TypeVar("R")

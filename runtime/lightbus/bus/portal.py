@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
+from lightbus.bus.loops import new_loop
 from lightbus.errors import BusClosed
-from lightbus.loops import new_loop
 
 T = TypeVar("T")
 
