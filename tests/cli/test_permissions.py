@@ -14,8 +14,8 @@ import pytest
 
 import lightbus
 from lightbus import Api, DynamicBus, Event, Parameter, PermissionDenied
-from lightbus.jetstream.address import Address
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection.address import Address
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.testing import NatsServer
 from tests.cli.conftest import Start
 from tests.cli.kit import BOUND, Command

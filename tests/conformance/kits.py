@@ -10,8 +10,8 @@ from typing import Protocol
 
 from lightbus import naming
 from lightbus.jetstream import JetStreamTransport
-from lightbus.jetstream.address import Address
-from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.connection.address import Address
+from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.memory import MemoryBroker, MemoryTransport
 from lightbus.transport import Transport
 

@@ -9,7 +9,7 @@ import pytest
 
 import lightbus
 from lightbus import PublishFailed
-from lightbus.jetstream.connection import ApiError
+from lightbus.jetstream.connection.connection import ApiError
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 from tests.faults.conftest import Open

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lightbus.errors import UsageError
-from lightbus.jetstream.address import resolve
+from lightbus.jetstream.connection.address import resolve
 
 
 def write_context(home: Path, name: str, **settings: str) -> dict[str, str]:

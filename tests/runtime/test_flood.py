@@ -20,7 +20,7 @@ from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import Filter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.acknowledgements import Acknowledgements
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 

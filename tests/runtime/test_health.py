@@ -11,7 +11,7 @@ import lightbus
 from lightbus import Backoff
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.jetstream import resources, watch
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.overview import ListenerStatus, streams
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer

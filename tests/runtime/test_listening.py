@@ -15,8 +15,8 @@ from lightbus import Backoff, EventMessage, UsageError, naming
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import TransportError
 from lightbus.jetstream import JetStreamTransport
-from lightbus.jetstream.consumer import PullSubscription
-from lightbus.jetstream.delivery import PullDelivery
+from lightbus.jetstream.consuming.delivery import PullDelivery
+from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer, Delivery
 from tests.conformance.bench import take

@@ -20,10 +20,10 @@ from lightbus.event.dead_letter import Failure
 from lightbus.event.envelope import EventMessage, message_size
 from lightbus.jetstream import directget
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
-from lightbus.jetstream.consumer import PullSubscription
-from lightbus.jetstream.message import Message, header_block, read_headers
-from lightbus.jetstream.origin import Origins
-from lightbus.jetstream.replays import ReplayDelivery, ReplaySubscription
+from lightbus.jetstream.connection.message import Message, header_block, read_headers
+from lightbus.jetstream.consuming.origin import Origins
+from lightbus.jetstream.consuming.replays import ReplayDelivery, ReplaySubscription
+from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.listening.call import read
 from lightbus.naming import Place
 from lightbus.schema import EventContract

@@ -14,7 +14,7 @@ import lightbus
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import ProvisionError, PublishFailed, PublishUnknown, UsageError
 from lightbus.jetstream import resources
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.drift import covers, duration
 from lightbus.jetstream.provision import make
 from lightbus.jetstream.resources import NANOSECONDS, Durable, Resource, Stream

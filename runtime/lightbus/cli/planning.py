@@ -14,8 +14,8 @@ from lightbus.cli.collecting import Setup, collect
 from lightbus.cli.console import log_to_console
 from lightbus.cli.granting import show_configuration
 from lightbus.cli.tables import aligned, terminal_width
-from lightbus.jetstream.address import GIVEN_IN_CODE
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection.address import GIVEN_IN_CODE
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.drift import Difference, Way
 from lightbus.jetstream.planning import Action, Step, carry_out, compare, connected, needed
 from lightbus.jetstream.resources import Durable

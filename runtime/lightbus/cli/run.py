@@ -56,7 +56,9 @@ def _introduce(settings: Settings) -> str:
     service = f"service {settings.service_name}" if settings.service_name else "no service name"
     if settings.url and settings.url.startswith("memory://"):
         return f"{service}, {settings.url}"
-    from lightbus.jetstream.address import resolve  # nats-py takes time to import, and memory does without
+    from lightbus.jetstream.connection.address import (
+        resolve,  # nats-py takes time to import, and memory does without
+    )
 
     address = resolve(settings.url)
     return f"{service}, server {address.display} ({address.origin})"

@@ -11,14 +11,14 @@ from typing import Any
 from lightbus import naming
 from lightbus.event.envelope import HEADROOM
 from lightbus.jetstream import resources
-from lightbus.jetstream.address import GIVEN_IN_CODE, resolve
-from lightbus.jetstream.connection import Connection
-from lightbus.jetstream.consumer import PullSubscription
+from lightbus.jetstream.connection.address import GIVEN_IN_CODE, resolve
+from lightbus.jetstream.connection.connection import Connection
+from lightbus.jetstream.consuming.replays import RARELY, ReplaySubscription
+from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
 from lightbus.jetstream.health import alarms
 from lightbus.jetstream.provision import Provisioner
 from lightbus.jetstream.publisher import Publisher
-from lightbus.jetstream.replays import RARELY, ReplaySubscription
 from lightbus.jetstream.resources import NANOSECONDS
 from lightbus.jetstream.watch import Watch
 from lightbus.transport import Consumer, Outgoing, Provision, PubAck
@@ -28,7 +28,7 @@ class JetStreamTransport:
     """One connection's worth of JetStream; see `lightbus.transport.Transport`.
 
     Args:
-        url: server address; None looks it up, see `lightbus.jetstream.address.resolve`.
+        url: server address; None looks it up, see `lightbus.jetstream.connection.address.resolve`.
         service_name: shown in the connection's name, and in its inboxes.
         prefix: first token of streams and subjects.
         provision: whether to make streams and durables that are missing.

@@ -11,9 +11,9 @@ import re
 import msgspec
 
 from lightbus.errors import PermissionDenied, TransportError
-from lightbus.jetstream.connection import Connection
-from lightbus.jetstream.message import Message
-from lightbus.jetstream.refusals import Refusals
+from lightbus.jetstream.connection.connection import Connection
+from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.refusals import Refusals
 
 _NO_RESPONDERS = "503"
 _NUMBER = re.compile("[1-9][0-9]{0,17}")

@@ -12,7 +12,7 @@ from lightbus.event import dead_letter as deadletter
 from lightbus.event.dead_letter import Failure, Filter, Letter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream import directget
-from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.directget import StoredMessage
 from lightbus.jetstream.provision import Provisioner
 from lightbus.jetstream.publisher import Conflict, Publisher

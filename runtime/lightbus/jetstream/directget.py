@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from lightbus.errors import PermissionDenied, TransportError
-from lightbus.jetstream.connection import Connection
-from lightbus.jetstream.message import Message
+from lightbus.jetstream.connection.connection import Connection
+from lightbus.jetstream.connection.message import Message
 
 _BATCH = 256  # messages of one request,
 _BATCH_BYTES = 1024 * 1024  # unless they are large

@@ -13,7 +13,7 @@ from lightbus.event import envelope
 from lightbus.event.dead_letter import own_headers
 from lightbus.event.envelope import Envelope
 from lightbus.jetstream import directget
-from lightbus.jetstream.connection import Connection
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.directget import StoredMessage
 from lightbus.jetstream.overview import stream_states
 

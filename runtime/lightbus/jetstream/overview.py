@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus import naming
-from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.health import Alarm, Progress, alarms, progress
 from lightbus.jetstream.resources import STREAM_NOT_FOUND
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from lightbus.errors import ProvisionError
 from lightbus.jetstream import resources
-from lightbus.jetstream.address import resolve
-from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.connection.address import resolve
+from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.drift import Difference, Way, differences
 from lightbus.jetstream.provision import make, read
 from lightbus.jetstream.resources import Resource
@@ -120,7 +120,7 @@ async def connected(url: str | None, *, given: str) -> AsyncIterator[Connection]
     """Connect for a while, as a tool of the operator.
 
     Args:
-        url: as of `lightbus.jetstream.address.resolve`.
+        url: as of `lightbus.jetstream.connection.address.resolve`.
         given: how the user gave it, for messages.
     """
     connection = Connection(resolve(url, given=given), f"lightbus/{socket.gethostname()}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lightbus.errors import PermissionDenied, ProvisionError, TransportError
-from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.drift import Difference, Way, differences, weaknesses, window_difference
 from lightbus.jetstream.resources import Resource, Stream
 from lightbus.logs import log

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from lightbus.errors import PermissionDenied, TransportError
-from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.health import Alarm, alarms
 from lightbus.jetstream.resources import Durable
 from lightbus.logs import log

@@ -10,8 +10,8 @@ import msgspec
 import nats.errors
 
 from lightbus.errors import ConnectionFailed, JetStreamUnavailable, PermissionDenied, TransportError
-from lightbus.jetstream import diagnosis
-from lightbus.jetstream.supervised import FLUSH_TIMEOUT, Supervised, bounded
+from lightbus.jetstream.connection import diagnosis
+from lightbus.jetstream.connection.supervised import FLUSH_TIMEOUT, Supervised, bounded
 from lightbus.logs import log
 
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request

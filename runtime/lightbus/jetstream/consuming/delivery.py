@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lightbus.event.dead_letter import Failure, Letter, first_letter
-from lightbus.jetstream.message import Message
-from lightbus.jetstream.origin import Origin
+from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.consuming.origin import Origin
 from lightbus.jetstream.resources import NANOSECONDS
 from lightbus.naming import Place
 
 if TYPE_CHECKING:
-    from lightbus.jetstream.consumer import PullSubscription
+    from lightbus.jetstream.consuming.subscription import PullSubscription
 
 
 class PullDelivery:

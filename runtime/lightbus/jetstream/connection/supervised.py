@@ -19,10 +19,10 @@ from typing import Any
 import nats.errors
 
 from lightbus.errors import ConnectionFailed, TransportError
-from lightbus.jetstream import diagnosis
-from lightbus.jetstream.address import Address
-from lightbus.jetstream.client import EventClient, Receive
-from lightbus.jetstream.refusals import Refusals
+from lightbus.jetstream.connection import diagnosis
+from lightbus.jetstream.connection.address import Address
+from lightbus.jetstream.connection.client import EventClient, Receive
+from lightbus.jetstream.connection.refusals import Refusals
 from lightbus.logs import log
 
 _CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lightbus.errors import UsageError
-from lightbus.jetstream.credentials import Credentials, CredentialsError, check_seed
+from lightbus.jetstream.connection.credentials import Credentials, CredentialsError, check_seed
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 GIVEN_IN_CODE = "the url given to lightbus.create()"

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
-from lightbus.jetstream.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import ApiError, Connection
+from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.refusals import Refusals
+from lightbus.jetstream.consuming.delivery import PullDelivery
+from lightbus.jetstream.consuming.origin import Origin, Origins
 from lightbus.jetstream.deadletters import JetStreamDeadLetters
-from lightbus.jetstream.delivery import PullDelivery
-from lightbus.jetstream.message import Message
-from lightbus.jetstream.origin import Origin, Origins
-from lightbus.jetstream.refusals import Refusals
 from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.transport import Delivery

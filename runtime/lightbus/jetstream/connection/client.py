@@ -16,10 +16,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from lightbus.jetstream.fenced import FencedClient
-from lightbus.jetstream.message import Message
-from lightbus.jetstream.parser import EventParser
-from lightbus.jetstream.refusals import Refusals
+from lightbus.jetstream.connection.fenced import FencedClient
+from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.parser import EventParser
+from lightbus.jetstream.connection.refusals import Refusals
 from lightbus.logs import log
 
 Receive = Callable[[Message], None]

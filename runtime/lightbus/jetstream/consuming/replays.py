@@ -11,10 +11,10 @@ from lightbus import naming
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.event import dead_letter as deadletter
 from lightbus.event.dead_letter import Failure, Letter
-from lightbus.jetstream.consumer import Pace, PullSubscription
-from lightbus.jetstream.delivery import PullDelivery
-from lightbus.jetstream.message import Message
-from lightbus.jetstream.origin import Origin
+from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.consuming.delivery import PullDelivery
+from lightbus.jetstream.consuming.origin import Origin
+from lightbus.jetstream.consuming.subscription import Pace, PullSubscription
 from lightbus.logs import log
 from lightbus.naming import Place
 

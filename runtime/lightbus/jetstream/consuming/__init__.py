@@ -1,0 +1,1 @@
+"""Events of a durable, as they arrive."""
