@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from lightbus import naming
-from lightbus.jetstream import resources
-from lightbus.jetstream.resources import NANOSECONDS
+from lightbus.jetstream.streams import resources
+from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.transport import Consumer
 from tests.cli.conftest import Fire, Start, Write
 from tests.cli.kit import BOUND, durable

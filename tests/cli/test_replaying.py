@@ -14,7 +14,7 @@ from lightbus import Api, Event, naming
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.cli.replaying import Outcome, send_and_watch
 from lightbus.event.dead_letter import Filter, Letter
-from lightbus.jetstream.deadletters import JetStreamDeadLetters
+from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 from tests.runtime.test_failures import BOUND, opened, until

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from lightbus.jetstream import resources
+from lightbus.jetstream.streams import resources
 from lightbus.naming import DEFAULT_PREFIX
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus.jetstream.resources import NANOSECONDS
+from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.testing import NatsServer
 from tests.faults.conftest import Open
 from tests.faults.ledger import Ledger

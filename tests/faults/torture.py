@@ -27,7 +27,7 @@ from rich.table import Table
 import lightbus
 from lightbus import DynamicBus, PublishFailed, PublishUnknown
 from lightbus.errors import TransportError
-from lightbus.jetstream import directget
+from lightbus.jetstream.stored import direct_get as directget
 from lightbus.testing import NatsServer
 from tests.cli.kit import Command
 from tests.conformance.kits import look_into

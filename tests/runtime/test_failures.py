@@ -19,9 +19,9 @@ from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter, nami
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream import JetStreamTransport
-from lightbus.jetstream.deadletters import JetStreamDeadLetters
-from lightbus.jetstream.provision import make
-from lightbus.jetstream.resources import dead_letter_stream, event_stream, replay_stream
+from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
+from lightbus.jetstream.streams.ensure import make
+from lightbus.jetstream.streams.resources import dead_letter_stream, event_stream, replay_stream
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 

@@ -10,9 +10,9 @@ import pytest
 import lightbus
 from lightbus import Backoff
 from lightbus.bus.dynamic import DynamicBus
-from lightbus.jetstream import resources, watch
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.overview import ListenerStatus, streams
+from lightbus.jetstream.streams import resources, watch
+from lightbus.jetstream.streams.status import ListenerStatus, streams
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
 from tests.conformance.kits import look_into

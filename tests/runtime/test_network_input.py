@@ -18,12 +18,12 @@ from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
 from lightbus.event import dead_letter as deadletter
 from lightbus.event.dead_letter import Failure
 from lightbus.event.envelope import EventMessage, message_size
-from lightbus.jetstream import directget
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
 from lightbus.jetstream.connection.message import Message, header_block, read_headers
 from lightbus.jetstream.consuming.origin import Origins
 from lightbus.jetstream.consuming.replays import ReplayDelivery, ReplaySubscription
 from lightbus.jetstream.consuming.subscription import PullSubscription
+from lightbus.jetstream.stored import direct_get as directget
 from lightbus.listening.call import read
 from lightbus.naming import Place
 from lightbus.schema import EventContract

@@ -13,11 +13,11 @@ import pytest
 import lightbus
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import ProvisionError, PublishFailed, PublishUnknown, UsageError
-from lightbus.jetstream import resources
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.drift import covers, duration
-from lightbus.jetstream.provision import make
-from lightbus.jetstream.resources import NANOSECONDS, Durable, Resource, Stream
+from lightbus.jetstream.streams import resources
+from lightbus.jetstream.streams.drift import covers, duration
+from lightbus.jetstream.streams.ensure import make
+from lightbus.jetstream.streams.resources import NANOSECONDS, Durable, Resource, Stream
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
 from tests.cli.kit import free_port

@@ -8,7 +8,7 @@ import click
 
 from lightbus.cli.collecting import Setup
 from lightbus.errors import UsageError, did_you_mean
-from lightbus.jetstream.permissions import Service, configuration
+from lightbus.jetstream.streams.permissions import Service, configuration
 
 
 def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:

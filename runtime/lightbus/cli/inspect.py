@@ -38,7 +38,7 @@ def inspect(
     if follow and until is not None:
         raise click.UsageError("--follow has no end, so it does not go with --until.")
     from lightbus.cli.inspecting import show_events
-    from lightbus.jetstream.history import Wanted
+    from lightbus.jetstream.stored.history import Wanted
 
     wanted = Wanted(events, frozenset(ids), since, until)
     with answering():

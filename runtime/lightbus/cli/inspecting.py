@@ -17,8 +17,8 @@ from lightbus.cli.signals import first_signal, unless
 from lightbus.cli.tables import aligned, shown, terminal_width
 from lightbus.errors import TransportError
 from lightbus.event.envelope import Envelope
-from lightbus.jetstream.history import History, StoredEvent, Wanted
-from lightbus.jetstream.planning import connected
+from lightbus.jetstream.stored.history import History, StoredEvent, Wanted
+from lightbus.jetstream.streams.plan import connected
 from lightbus.logs import log
 
 OK, MISSING = 0, 1

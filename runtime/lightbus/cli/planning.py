@@ -16,9 +16,9 @@ from lightbus.cli.granting import show_configuration
 from lightbus.cli.tables import aligned, terminal_width
 from lightbus.jetstream.connection.address import GIVEN_IN_CODE
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.drift import Difference, Way
-from lightbus.jetstream.planning import Action, Step, carry_out, compare, connected, needed
-from lightbus.jetstream.resources import Durable
+from lightbus.jetstream.streams.drift import Difference, Way
+from lightbus.jetstream.streams.plan import Action, Step, carry_out, compare, connected, needed
+from lightbus.jetstream.streams.resources import Durable
 
 DONE, PENDING = 0, 1
 

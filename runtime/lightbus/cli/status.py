@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from lightbus.cli.tables import aligned, terminal_width
-from lightbus.jetstream.overview import ListenerStatus, StreamStatus, streams
-from lightbus.jetstream.planning import connected
+from lightbus.jetstream.streams.plan import connected
+from lightbus.jetstream.streams.status import ListenerStatus, StreamStatus, streams
 
 OK, ALARM = 0, 1
 

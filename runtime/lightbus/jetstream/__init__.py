@@ -10,17 +10,17 @@ from typing import Any
 
 from lightbus import naming
 from lightbus.event.envelope import HEADROOM
-from lightbus.jetstream import resources
 from lightbus.jetstream.connection.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.consuming.replays import RARELY, ReplaySubscription
 from lightbus.jetstream.consuming.subscription import PullSubscription
-from lightbus.jetstream.deadletters import JetStreamDeadLetters
-from lightbus.jetstream.health import alarms
-from lightbus.jetstream.provision import Provisioner
 from lightbus.jetstream.publisher import Publisher
-from lightbus.jetstream.resources import NANOSECONDS
-from lightbus.jetstream.watch import Watch
+from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
+from lightbus.jetstream.streams import resources
+from lightbus.jetstream.streams.ensure import Provisioner
+from lightbus.jetstream.streams.health import alarms
+from lightbus.jetstream.streams.resources import NANOSECONDS
+from lightbus.jetstream.streams.watch import Watch
 from lightbus.transport import Consumer, Outgoing, Provision, PubAck
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lightbus.event.dead_letter import Failure, Letter, first_letter
 from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.consuming.origin import Origin
-from lightbus.jetstream.resources import NANOSECONDS
+from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.naming import Place
 
 if TYPE_CHECKING:

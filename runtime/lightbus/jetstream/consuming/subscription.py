@@ -20,8 +20,8 @@ from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.connection.refusals import Refusals
 from lightbus.jetstream.consuming.delivery import PullDelivery
 from lightbus.jetstream.consuming.origin import Origin, Origins
-from lightbus.jetstream.deadletters import JetStreamDeadLetters
-from lightbus.jetstream.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
+from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
+from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.transport import Delivery
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.health import Alarm, alarms
-from lightbus.jetstream.resources import Durable
+from lightbus.jetstream.streams.health import Alarm, alarms
+from lightbus.jetstream.streams.resources import Durable
 from lightbus.logs import log
 
 _EVERY = 30.0  # seconds between looks

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus.errors import ProvisionError
-from lightbus.jetstream import resources
 from lightbus.jetstream.connection.address import resolve
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.drift import Difference, Way, differences
-from lightbus.jetstream.provision import make, read
-from lightbus.jetstream.resources import Resource
+from lightbus.jetstream.streams import resources
+from lightbus.jetstream.streams.drift import Difference, Way, differences
+from lightbus.jetstream.streams.ensure import make, read
+from lightbus.jetstream.streams.resources import Resource
 from lightbus.transport import Consumer
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lightbus import naming
-from lightbus.jetstream import resources
-from lightbus.jetstream.resources import Durable
+from lightbus.jetstream.streams import resources
+from lightbus.jetstream.streams.resources import Durable
 from lightbus.transport import Consumer
 
 ADMIN = "lightbus-admin"

@@ -7,8 +7,8 @@ from typing import Any
 
 from lightbus.errors import PermissionDenied, ProvisionError, TransportError
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.drift import Difference, Way, differences, weaknesses, window_difference
-from lightbus.jetstream.resources import Resource, Stream
+from lightbus.jetstream.streams.drift import Difference, Way, differences, weaknesses, window_difference
+from lightbus.jetstream.streams.resources import Resource, Stream
 from lightbus.logs import log
 from lightbus.transport import Provision
 

@@ -11,12 +11,12 @@ from lightbus import naming
 from lightbus.event import dead_letter as deadletter
 from lightbus.event.dead_letter import Failure, Filter, Letter
 from lightbus.event.envelope import MESSAGE_ID
-from lightbus.jetstream import directget
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.directget import StoredMessage
-from lightbus.jetstream.provision import Provisioner
 from lightbus.jetstream.publisher import Conflict, Publisher
-from lightbus.jetstream.resources import (
+from lightbus.jetstream.stored import direct_get as directget
+from lightbus.jetstream.stored.direct_get import StoredMessage
+from lightbus.jetstream.streams.ensure import Provisioner
+from lightbus.jetstream.streams.resources import (
     CONSUMER_NOT_FOUND,
     STREAM_NOT_FOUND,
     dead_letter_stream,

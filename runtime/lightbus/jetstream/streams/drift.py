@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lightbus.jetstream.resources import NANOSECONDS, Durable, Resource, Stream
+from lightbus.jetstream.streams.resources import NANOSECONDS, Durable, Resource, Stream
 
 
 class Way(enum.Enum):

@@ -8,8 +8,8 @@ from typing import Any
 
 from lightbus import naming
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.health import Alarm, Progress, alarms, progress
-from lightbus.jetstream.resources import STREAM_NOT_FOUND
+from lightbus.jetstream.streams.health import Alarm, Progress, alarms, progress
+from lightbus.jetstream.streams.resources import STREAM_NOT_FOUND
 
 _COUNT_ALONE = 1_000_000_000_000  # offset behind the last subject: the server then only counts them
 

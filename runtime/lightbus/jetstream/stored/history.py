@@ -12,10 +12,10 @@ from lightbus.errors import UnreadableEvent
 from lightbus.event import envelope
 from lightbus.event.dead_letter import own_headers
 from lightbus.event.envelope import Envelope
-from lightbus.jetstream import directget
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.directget import StoredMessage
-from lightbus.jetstream.overview import stream_states
+from lightbus.jetstream.stored import direct_get as directget
+from lightbus.jetstream.stored.direct_get import StoredMessage
+from lightbus.jetstream.streams.status import stream_states
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Streams and durables: what they should be, what they are, and the difference."""
