@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from lightbus.schema import SchemaDocument
-from lightbus.schema.validation import validator
+from lightbus.schema.language.validation import validator
 from lightbus_gen.generate import generate
 from lightbus_gen.read.problems import InputError
 from tests.codegen import drawn

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lightbus.schema import open_schema
-from lightbus.schema.validation import validator
+from lightbus.schema.language.validation import validator
 
 
 def writes(schema: dict[str, Any]) -> Callable[[Any], bool]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus.schema.validation import validator
+from lightbus.schema.language.validation import validator
 from lightbus_gen.compat.patterns.automata import text_outside
 
 PARTS = ("a", "b", "[ab]", "[^a]", ".", r"\d", r"\w", r"\W", "1", "-", "(?:a|b1)", "(ab|)", "^", "$")

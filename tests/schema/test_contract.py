@@ -13,7 +13,7 @@ from msgspec import UNSET
 from lightbus.api import Event, Parameter
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem
 from lightbus.schema import EventContract
-from lightbus.schema.limits import MAX_DEPTH
+from lightbus.schema.payload.limits import MAX_DEPTH
 from tests.schema.build import api, declared, exported, written
 from tests.schema.samples import Address, Colour, Customer, Line, Money, Visit
 

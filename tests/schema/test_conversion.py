@@ -11,7 +11,7 @@ import pytest
 
 from lightbus.errors import InvalidEvent
 from lightbus.schema import format_type
-from lightbus.schema.formats import is_base64, is_decimal, is_duration, parse_duration
+from lightbus.schema.language.formats import is_base64, is_decimal, is_duration, parse_duration
 from tests.schema.build import written
 
 DATE = {"type": "string", "format": "date"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lightbus.schema.metaschema import DIALECTS, unknown_keywords
-from lightbus.schema.validation import validator
+from lightbus.schema.language.metaschema import DIALECTS, unknown_keywords
+from lightbus.schema.language.validation import validator
 from tests.schema.build import written
 
 REFUSING: dict[str, tuple[dict[str, Any], object]] = {

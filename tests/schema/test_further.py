@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightbus.naming import python_names
-from lightbus.schema.further import FurtherNames
+from lightbus.schema.payload.further import FurtherNames
 
 WIRES = st.text(alphabet="a-_", max_size=4) | st.sampled_from(
     ["self", "self_", "class", "class_", "user-name"]

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from lightbus.schema.validation import validator
+from lightbus.schema.language.validation import validator
 
 PROJECT = Path(__file__).parents[2]
 CORPORA = Path(os.environ.get("LIGHTBUS_CORPORA", PROJECT / ".." / "shared" / "corpora"))

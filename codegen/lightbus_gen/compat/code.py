@@ -10,8 +10,8 @@ from typing import Any
 
 from lightbus import naming
 from lightbus.errors import SchemaError
-from lightbus.schema.payload import Payload, payload
-from lightbus.schema.reference import Document
+from lightbus.schema.language.reference import Document
+from lightbus.schema.payload.parameters import Payload, payload
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
 from lightbus_gen.load.sources import ApiSource, EventSource

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urldefrag
 import msgspec
 
 from lightbus.schema import FORMAT
-from lightbus.schema.definition import DIALECT
+from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.load.dialects import known_dialect
 from lightbus_gen.load.references import REFERENCES, Library, Node, Unresolvable, join
 from lightbus_gen.load.sources import ApiSource, EventSource

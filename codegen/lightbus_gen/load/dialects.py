@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from lightbus.errors import did_you_mean
-from lightbus.schema.definition import DIALECT
-from lightbus.schema.metaschema import DIALECTS, metaschema_problems
+from lightbus.schema.language.metaschema import DIALECTS, metaschema_problems
+from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.problems import InputError, Problem
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
-from lightbus.schema.definition import DIALECT
+from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.load.subschemas import subschemas
 from lightbus_gen.read.files import OLD_DIALECTS, Report, SchemaFile
 from lightbus_gen.read.positions import Path as JsonPath

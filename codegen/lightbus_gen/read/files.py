@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from lightbus.schema.definition import DIALECT
-from lightbus.schema.metaschema import unknown_keywords
+from lightbus.schema.language.metaschema import unknown_keywords
+from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.read.positions import Path as JsonPath
 from lightbus_gen.read.positions import index, pointer
 from lightbus_gen.read.problems import Fault, InputError, Problem

@@ -1,12 +1,12 @@
 """Schema documents: made from `Api` classes or read from files, and what events are checked against."""
 
 from lightbus.schema.contract import EventContract
-from lightbus.schema.definition import FORMAT, FORMAT_SINCE, api_document
 from lightbus.schema.document import SchemaDocument
-from lightbus.schema.formats import FormatType, format_type
-from lightbus.schema.openness import open_schema
-from lightbus.schema.payload import ParameterContract
-from lightbus.schema.validation import is_pattern, pattern_matches
+from lightbus.schema.language.formats import FormatType, format_type
+from lightbus.schema.language.openness import open_schema
+from lightbus.schema.language.validation import is_pattern, pattern_matches
+from lightbus.schema.payload.parameters import ParameterContract
+from lightbus.schema.python.from_api import FORMAT, FORMAT_SINCE, api_document
 
 __all__ = [
     "FORMAT",

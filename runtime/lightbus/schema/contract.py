@@ -18,16 +18,16 @@ from msgspec import UNSET
 
 from lightbus.api import NO_DEFAULT, Api, Event
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_you_mean
-from lightbus.schema.conversion import Converter, Unconvertible, conversion
-from lightbus.schema.definition import events_document
-from lightbus.schema.further import FurtherNames
-from lightbus.schema.limits import MAX_DEPTH, has_many, is_too_deep, is_too_long
-from lightbus.schema.openness import open_schema, prune
-from lightbus.schema.payload import is_deprecated, parameter_contracts, payload
-from lightbus.schema.problems import explain, explain_one, not_json, path_text, short
-from lightbus.schema.reference import Document, Node
-from lightbus.schema.undeclared import Finder, undeclared, without
-from lightbus.schema.values import converter, or_whole, plain
+from lightbus.schema.language.openness import open_schema, prune
+from lightbus.schema.language.reference import Document, Node
+from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
+from lightbus.schema.payload.further import FurtherNames
+from lightbus.schema.payload.limits import MAX_DEPTH, has_many, is_too_deep, is_too_long
+from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
+from lightbus.schema.payload.problems import explain, explain_one, not_json, path_text, short
+from lightbus.schema.payload.undeclared import Finder, undeclared, without
+from lightbus.schema.python.from_api import events_document
+from lightbus.schema.python.values import converter, or_whole, plain
 
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 _JSON_SCALARS = frozenset((str, int, bool, type(None)))

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 from lightbus import naming
 from lightbus.errors import SchemaError
 from lightbus.schema.contract import EventContract
-from lightbus.schema.conversion import accepts
-from lightbus.schema.definition import DIALECT, FORMAT
-from lightbus.schema.metaschema import DIALECTS, metaschema_problems
-from lightbus.schema.problems import short
-from lightbus.schema.reference import Document, Node
+from lightbus.schema.language.metaschema import DIALECTS, metaschema_problems
+from lightbus.schema.language.reference import Document, Node
+from lightbus.schema.payload.conversion import accepts
+from lightbus.schema.payload.problems import short
+from lightbus.schema.python.from_api import DIALECT, FORMAT
 
 _DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DIALECTS}  # written with and without "#"
 _SHARED = ("$schema", "$defs", "definitions")

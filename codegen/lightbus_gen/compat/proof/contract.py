@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from lightbus.schema import open_schema
-from lightbus.schema.reference import Document, Node
+from lightbus.schema.language.reference import Document, Node
 from lightbus_gen.compat.proof.opinion import covers
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus.schema.containment import is_covered
+from lightbus.schema.language.containment import is_covered
 from lightbus_gen.compat.shapes.view import text_of
 
 _LONGEST = 50_000

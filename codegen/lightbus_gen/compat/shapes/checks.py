@@ -6,7 +6,7 @@ import functools
 import json
 from typing import Any
 
-from lightbus.schema.validation import validator
+from lightbus.schema.language.validation import validator
 from lightbus_gen.compat.shapes.view import View, text_of
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightbus.schema.validation import validator
+from lightbus.schema.language.validation import validator
 from lightbus_gen.load.references import Library, Node, Unresolvable
 
 KINDS = frozenset(("string", "integer", "number", "boolean", "array", "object", "null"))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
-from lightbus.schema.conversion import accepts, conversion
-from lightbus.schema.formats import PYTHON_NAMES, format_type
-from lightbus.schema.reference import Node
+from lightbus.schema.language.formats import PYTHON_NAMES, format_type
+from lightbus.schema.language.reference import Node
+from lightbus.schema.payload.conversion import accepts, conversion
 
 _MAX_LITERALS = 6
 _CLOSING = ("additionalProperties", "unevaluatedProperties")

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as mi
 
-from lightbus.schema.values import (
+from lightbus.schema.python.values import (
     UnsupportedType,
     bus_type,
     canonical,

@@ -12,10 +12,10 @@ from typing import Any
 import jsonschema_rs
 
 from lightbus.errors import Problem, did_you_mean
-from lightbus.schema.formats import PYTHON_NAMES, format_type
-from lightbus.schema.limits import MAX_DIGITS, is_too_long
-from lightbus.schema.reference import Document
-from lightbus.schema.validation import TOO_SLOW
+from lightbus.schema.language.formats import PYTHON_NAMES, format_type
+from lightbus.schema.language.reference import Document
+from lightbus.schema.language.validation import TOO_SLOW
+from lightbus.schema.payload.limits import MAX_DIGITS, is_too_long
 
 _LIMIT = 20
 _MAX_KEY = 60

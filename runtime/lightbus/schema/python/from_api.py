@@ -7,10 +7,10 @@ from typing import Any
 
 from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
-from lightbus.schema.problems import explain, not_json, short
-from lightbus.schema.reference import Document
-from lightbus.schema.types import Schema, TypeSchemas
-from lightbus.schema.values import UnsupportedType, canonical, plain
+from lightbus.schema.language.reference import Document
+from lightbus.schema.payload.problems import explain, not_json, short
+from lightbus.schema.python.types import Schema, TypeSchemas
+from lightbus.schema.python.values import UnsupportedType, canonical, plain
 
 FORMAT = 1
 """The number of the schema document format, written as `lightbus`."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from lightbus.schema.formats import is_base64, is_decimal, is_duration
+from lightbus.schema.language.formats import is_base64, is_decimal, is_duration
 
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=1_000_000)
 """Patterns have ECMA 262's meaning. Most are matched in linear time; one with a look-around or a backreference may

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from lightbus.schema.formats import FormatType, format_type
-from lightbus.schema.reference import Node
-from lightbus.schema.validation import validator
+from lightbus.schema.language.formats import FormatType, format_type
+from lightbus.schema.language.reference import Node
+from lightbus.schema.language.validation import validator
 
 Converter = Callable[[Any], Any]
 _DEPENDENT = ("dependentSchemas", "dependencies")

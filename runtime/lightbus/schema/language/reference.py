@@ -16,8 +16,8 @@ from urllib.parse import quote, unquote
 import jsonschema_rs
 
 from lightbus.errors import SchemaError
-from lightbus.schema.metaschema import unknown_keywords
-from lightbus.schema.validation import validator
+from lightbus.schema.language.metaschema import unknown_keywords
+from lightbus.schema.language.validation import validator
 
 _ROOT = "json-schema:///lightbus"
 _DATA = ("enum", "const", "default", "examples")  # keywords whose value is no schema

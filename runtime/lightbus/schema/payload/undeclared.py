@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightbus.schema.reference import Node
-from lightbus.schema.validation import pattern_matches
+from lightbus.schema.language.reference import Node
+from lightbus.schema.language.validation import pattern_matches
 
 _CHOICES = ("allOf", "anyOf", "oneOf", "dependentSchemas", "dependencies")
 _CLOSING = ("additionalProperties", "unevaluatedProperties")

@@ -1,0 +1,1 @@
+"""JSON Schema itself: keywords, references, metaschemas, validation, formats."""

@@ -1,0 +1,1 @@
+"""One event's payload: its parameters, conversion, problems."""
