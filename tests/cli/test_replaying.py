@@ -12,7 +12,7 @@ import pytest
 import lightbus
 from lightbus import Api, Event, naming
 from lightbus.bus.dynamic import DynamicBus
-from lightbus.cli.replaying import Outcome, send_and_watch
+from lightbus.cli.dead_letters.replay import Outcome, send_and_watch
 from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.testing import NatsServer

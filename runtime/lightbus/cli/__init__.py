@@ -9,11 +9,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from lightbus.cli.console import print_error
-from lightbus.cli.dead_letters import dead_letters
-from lightbus.cli.inspect import inspect
+from lightbus.cli.dead_letters.command import dead_letters
 from lightbus.cli.lightbus1 import Group
-from lightbus.cli.provisioning import apply, plan, status
+from lightbus.cli.streams.commands import apply, plan, status
+from lightbus.cli.streams.inspect_command import inspect
+from lightbus.cli.terminal.console import print_error
 from lightbus.errors import LightbusError
 
 
@@ -61,7 +61,7 @@ for command in (apply, dead_letters, inspect, plan, status):
 )
 def run(bus: str, service_name: str | None, provision: Any) -> None:
     """Run the listeners of a bus module until SIGTERM or Ctrl-C."""
-    from lightbus.cli.run import run_service
+    from lightbus.cli.running.run import run_service
 
     sys.exit(run_service(bus, service_name, provision))
 
@@ -72,7 +72,7 @@ def run(bus: str, service_name: str | None, provision: Any) -> None:
 @click.pass_context
 def dev(context: click.Context, bus: str, service_name: str | None, port: int) -> None:
     """Run a bus module with an embedded server, and again whenever the code changes."""
-    from lightbus.cli.dev import develop
+    from lightbus.cli.running.dev import develop
 
     is_given = context.get_parameter_source("port") is ParameterSource.COMMANDLINE
     sys.exit(develop(bus, service_name, port, port_is_given=is_given))
@@ -82,7 +82,7 @@ def dev(context: click.Context, bus: str, service_name: str | None, port: int) -
 @_port
 def server(port: int) -> None:
     """Run the embedded nats-server with JetStream; events are kept in .lightbus/nats."""
-    from lightbus.cli.server import serve
+    from lightbus.cli.running.server import serve
 
     sys.exit(serve(port))
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightbus.cli.console import log, log_to_console
-from lightbus.cli.server import STORE
+from lightbus.cli.running.server import STORE
+from lightbus.cli.terminal.console import log, log_to_console
 from lightbus.errors import UsageError
 from lightbus.server import NatsServer, PortTaken, check_port
 

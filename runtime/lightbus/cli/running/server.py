@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lightbus.cli.console import log, log_to_console
+from lightbus.cli.terminal.console import log, log_to_console
 from lightbus.server import check_port, find_binary, lock_store
 
 STORE = Path(".lightbus") / "nats"

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from lightbus.cli.collecting import Setup, collect
-from lightbus.cli.console import log_to_console
-from lightbus.cli.granting import show_configuration
-from lightbus.cli.tables import aligned, terminal_width
+from lightbus.cli.streams.permissions import show_configuration
+from lightbus.cli.streams.setup import Setup, collect
+from lightbus.cli.terminal.console import log_to_console
+from lightbus.cli.terminal.tables import aligned, terminal_width
 from lightbus.jetstream.connection.address import GIVEN_IN_CODE
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.streams.drift import Difference, Way

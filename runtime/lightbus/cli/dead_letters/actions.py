@@ -16,12 +16,12 @@ from typing import Any
 import click
 
 from lightbus import naming
-from lightbus.cli import letters as written
-from lightbus.cli import replaying
-from lightbus.cli.dead_letters import Target
-from lightbus.cli.replaying import Outcome, Replayed
-from lightbus.cli.signals import first_signal, unless
-from lightbus.cli.tables import shown, terminal_width
+from lightbus.cli.dead_letters import replay as replaying
+from lightbus.cli.dead_letters import written
+from lightbus.cli.dead_letters.command import Target
+from lightbus.cli.dead_letters.replay import Outcome, Replayed
+from lightbus.cli.terminal.signals import first_signal, unless
+from lightbus.cli.terminal.tables import shown, terminal_width
 from lightbus.errors import UsageError
 from lightbus.event.dead_letter import Letter
 from lightbus.jetstream import JetStreamTransport

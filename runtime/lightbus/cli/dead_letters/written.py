@@ -14,8 +14,8 @@ from typing import Any
 
 import click
 
-from lightbus.cli.moments import moment
-from lightbus.cli.tables import aligned, shown
+from lightbus.cli.terminal.moments import moment
+from lightbus.cli.terminal.tables import aligned, shown
 from lightbus.event.dead_letter import Letter
 
 _COLUMNS = ("NUMBER", "FAILED", "LISTENER", "EVENT", "ATTEMPTS", "ERROR")

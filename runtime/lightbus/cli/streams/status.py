@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lightbus.cli.tables import aligned, terminal_width
+from lightbus.cli.terminal.tables import aligned, terminal_width
 from lightbus.jetstream.streams.plan import connected
 from lightbus.jetstream.streams.status import ListenerStatus, StreamStatus, streams
 

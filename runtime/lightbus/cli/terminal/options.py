@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 
 from lightbus import naming
-from lightbus.cli.console import print_error
+from lightbus.cli.terminal.console import print_error
 from lightbus.errors import LightbusError
 
 Command = Callable[..., None]

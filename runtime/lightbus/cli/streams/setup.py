@@ -15,8 +15,8 @@ from lightbus.bus.create import Host, host_buses
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.bus.endpoint import ApiClient, EventEndpoint, Namespace
 from lightbus.bus.session import Settings
-from lightbus.cli.hooks import AFTER_STOP, BEFORE_START, call_hook
-from lightbus.cli.loading import find_bus, load_module
+from lightbus.cli.running.bus_module import find_bus, load_module
+from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.errors import UsageError
 from lightbus.memory import MemoryBroker, MemoryTransport
 from lightbus.memory.transport import MemorySubscription

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lightbus.bus.bus import Bus
-from lightbus.cli.blame import user_error
+from lightbus.cli.running.blame import user_error
 from lightbus.errors import LightbusError, UsageError, did_you_mean
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import click
 
-from lightbus.cli.moments import Moment
-from lightbus.cli.where import answering, where_and_how
+from lightbus.cli.terminal.moments import Moment
+from lightbus.cli.terminal.options import answering, where_and_how
 
 
 @click.command()
@@ -37,7 +37,7 @@ def inspect(
     """
     if follow and until is not None:
         raise click.UsageError("--follow has no end, so it does not go with --until.")
-    from lightbus.cli.inspecting import show_events
+    from lightbus.cli.streams.inspect import show_events
     from lightbus.jetstream.stored.history import Wanted
 
     wanted = Wanted(events, frozenset(ids), since, until)

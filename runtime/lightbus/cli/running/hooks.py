@@ -8,7 +8,7 @@ import inspect
 import logging
 from types import ModuleType
 
-from lightbus.cli.blame import user_error
+from lightbus.cli.running.blame import user_error
 from lightbus.listening.threads import DaemonThreads
 
 log = logging.getLogger("lightbus")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from lightbus.cli.collecting import Setup
+from lightbus.cli.streams.setup import Setup
 from lightbus.errors import UsageError, did_you_mean
 from lightbus.jetstream.streams.permissions import Service, configuration
 

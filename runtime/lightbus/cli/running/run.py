@@ -13,11 +13,11 @@ from lightbus.bus.bus import Bus
 from lightbus.bus.create import Host, host_buses
 from lightbus.bus.loops import new_loop
 from lightbus.bus.session import Settings
-from lightbus.cli.blame import places
-from lightbus.cli.console import log_to_console, print_error
-from lightbus.cli.hooks import AFTER_STOP, BEFORE_START, call_hook
-from lightbus.cli.loading import find_bus, load_module
-from lightbus.cli.signals import first_signal, unless
+from lightbus.cli.running.blame import places
+from lightbus.cli.running.bus_module import find_bus, load_module
+from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
+from lightbus.cli.terminal.console import log_to_console, print_error
+from lightbus.cli.terminal.signals import first_signal, unless
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
 from lightbus.transport import Provision
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lightbus.cli.moments import Moment
-from lightbus.cli.where import Command, decorated, where_and_how
+from lightbus.cli.terminal.moments import Moment
+from lightbus.cli.terminal.options import Command, decorated, where_and_how
 
 if TYPE_CHECKING:
     from lightbus.event.dead_letter import Filter
@@ -95,7 +95,7 @@ def dead_letters() -> None:
 @where_and_how
 def list_(limit: int | None, summary: bool, **options: Any) -> None:
     """List dead letters, the latest last."""
-    from lightbus.cli.letterbox import list_letters
+    from lightbus.cli.dead_letters.actions import list_letters
 
     sys.exit(list_letters(_target(**options), limit, summary))
 
@@ -108,7 +108,7 @@ def show(which: str, **options: Any) -> None:
 
     Its number finds it, or the id of its event, which may have failed in several listeners.
     """
-    from lightbus.cli.letterbox import show_letters
+    from lightbus.cli.dead_letters.actions import show_letters
 
     sys.exit(show_letters(_target(which=(which,), **options)))
 
@@ -128,7 +128,7 @@ def replay(everything: bool, dry_run: bool, no_wait: bool, **options: Any) -> No
     """
     target = _target(**options)
     _some_or_all(target, everything)
-    from lightbus.cli.letterbox import list_letters, replay_letters
+    from lightbus.cli.dead_letters.actions import list_letters, replay_letters
 
     sys.exit(list_letters(target, doing="replay") if dry_run else replay_letters(target, wait=not no_wait))
 
@@ -145,6 +145,6 @@ def discard(everything: bool, dry_run: bool, yes: bool, **options: Any) -> None:
     _some_or_all(target, everything)
     if not (dry_run or yes or sys.stdin.isatty()):
         raise click.UsageError("nobody can be asked whether to discard them; say --yes.")
-    from lightbus.cli.letterbox import discard_letters, list_letters
+    from lightbus.cli.dead_letters.actions import discard_letters, list_letters
 
     sys.exit(list_letters(target, doing="discard") if dry_run else discard_letters(target, ask=not yes))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lightbus.cli.where import answering, where_and_how
+from lightbus.cli.terminal.options import answering, where_and_how
 
 
 def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +53,7 @@ def plan(format_: str, fires: tuple[str, ...], **options: Any) -> None:
     """
     if fires and format_ != "nats":
         raise click.UsageError("--fires goes with --format nats.")
-    from lightbus.cli.planning import Target, show_permissions, show_plan
+    from lightbus.cli.streams.plan import Target, show_permissions, show_plan
 
     with answering():
         target = Target(**options)
@@ -75,7 +75,7 @@ def apply(yes: bool, destroy: bool, **options: Any) -> None:
     """
     if not (yes or sys.stdin.isatty()):
         raise click.UsageError("nobody can be asked whether to make the changes; say --yes.")
-    from lightbus.cli.planning import Target, apply_plan
+    from lightbus.cli.streams.plan import Target, apply_plan
 
     with answering():
         sys.exit(apply_plan(Target(**options), ask=not yes, destroying=destroy))
@@ -88,7 +88,7 @@ def status(url: str | None, prefix: str, format_: str) -> None:
 
     Exits with 0 when all is well, with 1 when a listener has lost events or gets no more, with 2 on errors.
     """
-    from lightbus.cli.status import show_status
+    from lightbus.cli.streams.status import show_status
 
     with answering():
         sys.exit(show_status(url, prefix, as_json=format_ == "json"))

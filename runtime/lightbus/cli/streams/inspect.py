@@ -12,9 +12,9 @@ from typing import Any
 import click
 from msgspec import UNSET
 
-from lightbus.cli.moments import moment
-from lightbus.cli.signals import first_signal, unless
-from lightbus.cli.tables import aligned, shown, terminal_width
+from lightbus.cli.terminal.moments import moment
+from lightbus.cli.terminal.signals import first_signal, unless
+from lightbus.cli.terminal.tables import aligned, shown, terminal_width
 from lightbus.errors import TransportError
 from lightbus.event.envelope import Envelope
 from lightbus.jetstream.stored.history import History, StoredEvent, Wanted

@@ -1,0 +1,1 @@
+"""`lightbus dead-letters`."""

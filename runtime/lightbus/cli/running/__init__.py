@@ -1,0 +1,1 @@
+"""`lightbus run`, `dev` and `server`."""

@@ -1,0 +1,1 @@
+"""`lightbus plan`, `apply`, `status` and `inspect`."""

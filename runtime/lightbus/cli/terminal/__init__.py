@@ -1,0 +1,1 @@
+"""What a terminal shows: messages, tables, times; options and signals."""
