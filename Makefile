@@ -54,11 +54,11 @@ pythons:
 
 nightly: .venv/ready
 	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 7200 tests/codegen tests/compat tests/schema \
-	    tests/runtime/test_network_input.py tests/runtime/test_message.py
+	    tests/event/test_network_input.py tests/jetstream/connection/test_message.py
 
 FLOOD ?= 100000
 flood: .venv/ready
-	$(BIN)/python -m pytest -n0 --flood $(FLOOD) tests/runtime/test_flood.py
+	$(BIN)/python -m pytest -n0 --flood $(FLOOD) tests/listening/test_flood.py
 
 .venv-fuzz/ready: requirements.lock pyproject.toml
 	@echo "building .venv-fuzz ..."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
+from lightbus import Api, Event
 from lightbus.api import registry
 
 pytest_plugins = ["lightbus.testing"]
@@ -27,7 +30,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How many malformed messages the flood has; `make flood` sends many more."""
-    parser.addoption("--flood", type=int, default=2_000, help="messages of tests/runtime/test_flood.py")
+    parser.addoption("--flood", type=int, default=2_000, help="messages of tests/listening/test_flood.py")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -74,3 +77,45 @@ def no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def prefix() -> str:
     """A prefix of its own gives each test empty streams on the shared server."""
     return f"t{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture
+def job_api() -> type[Api]:
+    class JobApi(Api):
+        wanted = Event(parameters="name")
+
+        class Meta:
+            name = "job"
+
+    return JobApi
+
+
+BOUND = 20.0
+
+
+class Records(logging.Handler):
+    """What the library logs, to be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._queue: asyncio.Queue[logging.LogRecord] = asyncio.Queue()
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(record.getMessage())
+        self._queue.put_nowait(record)
+
+    async def level_of(self, text: str) -> str:
+        """Wait for a record that holds a text, and return its level."""
+        async with asyncio.timeout(BOUND):
+            while text not in (record := await self._queue.get()).getMessage():
+                pass
+        return record.levelname
+
+
+@pytest.fixture
+async def records() -> AsyncIterator[Records]:
+    handler = Records()
+    logging.getLogger("lightbus").addHandler(handler)
+    yield handler
+    logging.getLogger("lightbus").removeHandler(handler)

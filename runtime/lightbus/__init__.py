@@ -40,9 +40,9 @@ if TYPE_CHECKING:
         UnknownEvent,
         UsageError,
     )
-    from lightbus.event.envelope import EventMessage
     from lightbus.listening.decide import Backoff, OnError
     from lightbus.listening.options import ListenOptions
+    from lightbus.message import EventMessage
 
 __all__ = [
     "UNSET",
@@ -99,7 +99,7 @@ _HOMES = {
     **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.bus.generated"),
     "DynamicBus": "lightbus.bus.dynamic",
     "ListenOptions": "lightbus.listening.options",
-    "EventMessage": "lightbus.event.envelope",
+    "EventMessage": "lightbus.message",
     "create": "lightbus.bus.create",
     "deprecated": "lightbus.bus.deprecation",
 }

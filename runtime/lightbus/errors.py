@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightbus.event.envelope import EventMessage
+    from lightbus.message import EventMessage
 
 
 class LightbusError(Exception):

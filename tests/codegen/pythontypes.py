@@ -15,7 +15,7 @@ import msgspec
 import pydantic
 from hypothesis import strategies as st
 
-from tests.schema.test_round_trip import AWARE, DECIMALS, FLOATS, TEXT, TIMES
+from tests.schema.python.test_round_trip import AWARE, DECIMALS, FLOATS, TEXT, TIMES
 
 Annotation = Any
 """A generated annotation as data: see `tests.codegen.test_definitions.outline`."""

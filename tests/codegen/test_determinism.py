@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.codegen.project import PYPROJECT, Project, shop
+from tests.codegen.project.project import PYPROJECT, Project, shop
 
 SCHEMAS = {
     "schemas/other/thing.json": """{

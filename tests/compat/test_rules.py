@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lightbus_gen.compat.rules.rule import Rule, rules
+from lightbus_gen.compat.rules import catalogue
+from lightbus_gen.compat.rules.rule import Rule
 from tests.compat.cases import CASES, RULES, expected, reported
 from tests.compat.project import compared, run
 
-ALL = {rule.id: rule for rule in rules()}
+ALL = {rule.id: rule for rule in catalogue.RULES}
 
 
 def test_every_rule_has_a_folder_and_every_folder_a_rule() -> None:

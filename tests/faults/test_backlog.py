@@ -15,7 +15,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.state import STREAM, durable, durable_of, until_settled
 from tests.faults.waiting import until
 from tests.faults.workers import Workers
-from tests.runtime.test_provisioning import put
+from tests.jetstream.streams.test_provisioning import put
 
 EVENTS = resources.event_stream(DEFAULT_PREFIX, "job")
 DURABLE = resources.durable(DEFAULT_PREFIX, Consumer("job", "wanted", durable_of("one")))

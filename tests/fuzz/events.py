@@ -17,8 +17,8 @@ with atheris.instrument_imports(include=["lightbus"]):  # pyright: ignore[report
     from lightbus.jetstream.connection.message import header_block, read_headers
     from lightbus.listening.call import read
 
-from tests.runtime.hostile import Arrived
-from tests.runtime.test_network_input import CONTRACTS, NOON, PLACE
+from tests.event.hostile import Arrived
+from tests.event.test_network_input import CONTRACTS, NOON, PLACE
 
 
 def read_one(data: bytes) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lightbus_gen.compat.report.output import Comparison, Format, show
+from lightbus_gen.compat.rules.catalogue import RULES, rule
 from lightbus_gen.compat.rules.findings import Finding, by_place
-from lightbus_gen.compat.rules.rule import Mode, rule, rules
+from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.project import options
 from lightbus_gen.project.config import Settings
@@ -138,7 +139,7 @@ def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) 
 @click.command("rules")
 def list_rules() -> None:
     """List the rules of `breaking`."""
-    for one in rules():
+    for one in RULES:
         click.echo(f"{one.id:<26}{one.category:<6}{one.direction:<10}{one.title}")
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from lightbus_gen.compat.event import Change, EventComparison
 from lightbus_gen.compat.processes import in_processes
+from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
-from lightbus_gen.compat.rules.rule import Category, Direction, Mode, rule
+from lightbus_gen.compat.rules.rule import Category, Direction, Mode
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.sources import EventSource
 

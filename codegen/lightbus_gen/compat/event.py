@@ -9,8 +9,9 @@ from lightbus_gen.compat.code import Code, code_changes
 from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.fit.schemas import Containment, TooMuch
 from lightbus_gen.compat.proof.witness import Proofs, Witness
+from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
-from lightbus_gen.compat.rules.rule import PAIRS, Direction, Mode, rule
+from lightbus_gen.compat.rules.rule import PAIRS, Direction, Mode
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.fields import Field, fields, is_deprecated, renamed_fields
 from lightbus_gen.compat.shapes.view import Views

@@ -11,7 +11,7 @@ from lightbus.bus.bus import Bus
 from lightbus.bus.endpoint import EventEndpoint
 from lightbus.bus.session import Settings
 from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
-from lightbus.event.envelope import EventMessage
+from lightbus.message import EventMessage
 from lightbus.schema import EventContract, SchemaDocument
 
 _LIGHTBUS_1_HINT = (

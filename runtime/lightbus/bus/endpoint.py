@@ -11,10 +11,10 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 from lightbus.bus.bus import Bus, Listener
 from lightbus.bus.portal import loop_is_running
 from lightbus.errors import BlockingCall, UsageError
-from lightbus.event.envelope import EventMessage
 from lightbus.listening.handler import handler_for
 from lightbus.listening.options import ListenOptions, check, policy_of
 from lightbus.listening.worker import Listening
+from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import DEFAULT_ACK_WAIT, Consumer
 

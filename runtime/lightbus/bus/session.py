@@ -12,9 +12,9 @@ from typing import Any
 from lightbus.bus.batch import publish_all
 from lightbus.errors import BatchFailed, BusClosed, ListenerFailed, PublishUnknown, TransportError
 from lightbus.event import envelope
-from lightbus.event.envelope import EventMessage
 from lightbus.event.ids import event_id
 from lightbus.listening.worker import Listening, Worker
+from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import Outgoing, Provision, Transport
 

@@ -14,39 +14,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lightbus.errors import UnreadableEvent
+from lightbus.message import EventMessage
 
 CONTENT_TYPE = "application/cloudevents+json"
 MESSAGE_ID = "Nats-Msg-Id"  # the server drops a second message with the same value
 HEADROOM = 2048  # bytes of `max_payload` that events leave free, so that their dead letters fit as well
-
-
-class EventMessage(msgspec.Struct, frozen=True):
-    """One event, as `fire()` returned it or as a handler receives it.
-
-    Attributes:
-        id: unique over all events; the same for every delivery, so the key for idempotent handlers.
-        api_name: name of the API, such as `auth`.
-        event_name: name of the event, such as `user_created`.
-        kwargs: the event's values by parameter name, defaults filled in.
-        time: when it was fired, with time zone.
-        source: who fired it, `/` and the service name.
-        attempt: 1 on the first delivery to this listener, 2 on the second, and so on.
-        trace: the W3C trace context (`traceparent`, `tracestate`), empty without tracing.
-    """
-
-    id: str
-    api_name: str
-    event_name: str
-    kwargs: dict[str, Any]
-    time: datetime
-    source: str
-    attempt: int = 1
-    trace: dict[str, str] = {}
-
-    @property
-    def canonical_name(self) -> str:
-        """The full name of the event, `auth.user_created`."""
-        return f"{self.api_name}.{self.event_name}"
 
 
 class Envelope(msgspec.Struct, kw_only=True):

@@ -10,11 +10,11 @@ from msgspec import UnsetType
 
 from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
-from lightbus.event.envelope import EventMessage
 from lightbus.listening.decide import HANDLED, Crashed, Failed, Outcome, Policy, Unreadable, exhausted
 from lightbus.listening.handler import Handler
 from lightbus.listening.in_hand import Hold
 from lightbus.listening.threads import DaemonThreads
+from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import Delivery
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lightbus.errors import InvalidListener, did_you_mean
-from lightbus.event.envelope import EventMessage
+from lightbus.message import EventMessage
 from lightbus.schema import EventContract, ParameterContract
 
 Form = Literal["keyword", "message", "payload"]

@@ -7,7 +7,6 @@ import random
 
 from lightbus.errors import TransportError
 from lightbus.event.dead_letter import Failure, failure_of
-from lightbus.event.envelope import EventMessage
 from lightbus.listening.decide import (
     Ack,
     DeadLetter,
@@ -22,6 +21,7 @@ from lightbus.listening.decide import (
     text_of,
 )
 from lightbus.logs import log
+from lightbus.message import EventMessage
 from lightbus.transport import Delivery
 
 _RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
-from lightbus.event.envelope import EventMessage
 from lightbus.listening.call import Caller
 from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, text_of
 from lightbus.listening.handler import Handler
@@ -17,6 +16,7 @@ from lightbus.listening.permits import Permits
 from lightbus.listening.prefetch import Prefetch
 from lightbus.listening.settle import Settling
 from lightbus.logs import log
+from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import Consumer, Delivery, Subscription, Transport
 

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
-from lightbus_gen.compat.rules.rule import rule
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.problems import input_error
 

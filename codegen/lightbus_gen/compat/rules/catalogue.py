@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
+from lightbus.errors import did_you_mean
 from lightbus_gen.compat.rules.rule import Category, Direction, Rule
+from lightbus_gen.read.problems import input_error
 
 _WIRE, _CODE = Category.WIRE, Category.CODE
 _BACK, _FORE, _BOTH = Direction.BACKWARD, Direction.FORWARD, Direction.BOTH
@@ -241,3 +245,23 @@ RULES: tuple[Rule, ...] = (
          '{"type": "object", "properties": {"size": {"type": ["integer", "string"]}}}',
          _NEW_FIELD, "warning"),
 )  # fmt: skip
+
+
+def rule(id_: str) -> Rule:
+    """Return a rule by its id.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    known = _by_id()
+    if id_ not in known:
+        hint = did_you_mean(id_.upper(), known)
+        raise input_error(
+            "UNKNOWN_RULE", f"there is no rule {id_!r}{hint}", "see them all: lightbus-gen rules"
+        )
+    return known[id_]
+
+
+@functools.cache
+def _by_id() -> dict[str, Rule]:
+    return {one.id: one for one in RULES}

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-
-from lightbus.errors import did_you_mean
-from lightbus_gen.read.problems import input_error
 
 
 class Direction(StrEnum):
@@ -99,30 +94,3 @@ PAIRS = {
     "opaque": ("UNCLASSIFIED_NARROWING", "UNCLASSIFIED_WIDENING"),
 }
 """The rule of an obstacle: (backward, forward). The same obstacle read from the other side is another mistake."""
-
-
-def rules() -> Iterator[Rule]:
-    """Yield all rules, those of the wire first."""
-    from lightbus_gen.compat.rules.catalogue import RULES
-
-    yield from RULES
-
-
-def rule(id_: str) -> Rule:
-    """Return a rule by its id.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    known = _by_id()
-    if id_ not in known:
-        hint = did_you_mean(id_.upper(), known)
-        raise input_error(
-            "UNKNOWN_RULE", f"there is no rule {id_!r}{hint}", "see them all: lightbus-gen rules"
-        )
-    return known[id_]
-
-
-@functools.cache
-def _by_id() -> dict[str, Rule]:
-    return {one.id: one for one in rules()}

@@ -18,8 +18,8 @@ import click
 from lightbus import naming
 from lightbus.cli.dead_letters import replay as replaying
 from lightbus.cli.dead_letters import written
-from lightbus.cli.dead_letters.command import Target
 from lightbus.cli.dead_letters.replay import Outcome, Replayed
+from lightbus.cli.dead_letters.target import Target
 from lightbus.cli.terminal.signals import first_signal, unless
 from lightbus.cli.terminal.tables import shown, terminal_width
 from lightbus.errors import UsageError

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lightbus.cli.dead_letters.target import Target
 from lightbus.cli.terminal.moments import Moment
 from lightbus.cli.terminal.options import Command, decorated, where_and_how
 
 if TYPE_CHECKING:
-    from lightbus.event.dead_letter import Filter
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which dead letters a command is about, and how it answers.
-
-    Attributes:
-        url: the server's address; None looks it up.
-        prefix: first token of the bus's streams.
-        wanted: which dead letters.
-        as_json: whether to write one JSON object a line.
-    """
-
-    url: str | None
-    prefix: str
-    wanted: Filter
-    as_json: bool
+    pass
 
 
 def _filters(command: Command) -> Command:

@@ -22,7 +22,7 @@ from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
 from tests.cli.kit import free_port
 from tests.conformance.kits import look_into
-from tests.runtime.conftest import Records
+from tests.conftest import Records
 
 BOUND = 20.0
 CONSUMER = Consumer("job", "wanted", "worker-do")

@@ -17,7 +17,7 @@ from lightbus_gen.load.apis import load
 from lightbus_gen.read import folder as walk
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.problems import InputError
-from tests.codegen.project import Project
+from tests.codegen.project.project import Project
 
 EVENT = {"type": "object", "properties": {"number": {"type": "integer"}}}
 

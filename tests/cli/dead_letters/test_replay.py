@@ -17,7 +17,7 @@ from lightbus.event.dead_letter import Filter, Letter
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
-from tests.runtime.test_failures import BOUND, opened, until
+from tests.listening.test_failures import BOUND, opened, until
 
 COUNT = 1100  # more than are watched at a time
 

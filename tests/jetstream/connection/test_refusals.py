@@ -14,7 +14,7 @@ from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
 from tests.conformance.bench import BOUND, outgoing, take
 from tests.conformance.kits import look_into
-from tests.runtime.rogue import Rogue, rogue
+from tests.jetstream.connection.rogue import Rogue, rogue
 
 pytestmark = pytest.mark.filterwarnings("error")
 

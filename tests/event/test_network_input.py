@@ -17,7 +17,7 @@ from lightbus import Parameter, naming
 from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
 from lightbus.event import dead_letter as deadletter
 from lightbus.event.dead_letter import Failure
-from lightbus.event.envelope import EventMessage, message_size
+from lightbus.event.envelope import message_size
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
 from lightbus.jetstream.connection.message import Message, header_block, read_headers
 from lightbus.jetstream.consuming.origin import Origins
@@ -25,9 +25,10 @@ from lightbus.jetstream.consuming.replays import ReplayDelivery, ReplaySubscript
 from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.jetstream.stored import direct_get as directget
 from lightbus.listening.call import read
+from lightbus.message import EventMessage
 from lightbus.naming import Place
 from lightbus.schema import EventContract
-from tests.runtime.hostile import Arrived, body_of, mutated, structured
+from tests.event.hostile import Arrived, body_of, mutated, structured
 from tests.schema.build import declared, exported, written
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.codegen.project import API, PYPROJECT, Project, shop
+from tests.codegen.project.project import API, PYPROJECT, Project, shop
 
 FILES = [
     "generated/acme_bus/__init__.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.kit import Command
-from tests.codegen.project import API, PYPROJECT, Project, shop
+from tests.codegen.project.project import API, PYPROJECT, Project, shop
 
 Start = Callable[..., Command]
 MODULE = "generated/acme_bus/shop.py"

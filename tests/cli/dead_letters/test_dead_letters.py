@@ -25,7 +25,7 @@ from lightbus.naming import Place
 from tests.cli.conftest import Fire, Start, Write
 from tests.cli.kit import BOUND
 from tests.conformance.kits import look_into
-from tests.runtime.test_deadletter import LETTER, NOON
+from tests.event.test_dead_letter import LETTER, NOON
 
 NOBODY = "nats://127.0.0.1:9"  # the discard port, which nobody serves
 BROKEN = """

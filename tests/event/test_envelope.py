@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lightbus.errors import UnreadableEvent
 from lightbus.event import envelope
-from lightbus.event.envelope import EventMessage
+from lightbus.message import EventMessage
 
 MESSAGE = EventMessage(
     id="0f1e",

@@ -13,8 +13,8 @@ import lightbus
 from lightbus import Api, DynamicBus, Event, EventMessage, Parameter
 from tests.cli.conftest import Fire, Start
 from tests.cli.kit import BOUND
-from tests.cli.test_planning import Run
-from tests.cli.test_planning import run as run
+from tests.cli.streams.test_plan import Run
+from tests.cli.streams.test_plan import run as run
 from tests.conformance.kits import look_into
 
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

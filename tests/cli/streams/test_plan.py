@@ -22,7 +22,7 @@ from lightbus.transport import Consumer
 from tests.cli.conftest import Fire, Start, Write
 from tests.cli.kit import BOUND, durable
 from tests.conformance.kits import look_into
-from tests.runtime.test_provisioning import put
+from tests.jetstream.streams.test_provisioning import put
 
 LISTENERS = """
 async def welcome(username, email):

@@ -19,8 +19,8 @@ from lightbus.jetstream.connection.message import header_block
 from lightbus.testing import NatsServer
 from tests.conformance.bench import outgoing
 from tests.conformance.kits import look_into
-from tests.runtime.conftest import Records
-from tests.runtime.rogue import rogue
+from tests.conftest import Records
+from tests.jetstream.connection.rogue import rogue
 
 BOUND = 30.0
 MAX_PAYLOAD = 16 * 1024

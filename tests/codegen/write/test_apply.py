@@ -18,7 +18,7 @@ import pytest
 from lightbus_gen.read.problems import InputError
 from lightbus_gen.write.apply import apply
 from lightbus_gen.write.plan import HEADER, SUFFIX, Plan, plan
-from tests.codegen.project import API, Project, shop
+from tests.codegen.project.project import API, Project, shop
 
 COUNT = 20
 
@@ -135,7 +135,7 @@ import itertools, signal, sys
 from pathlib import Path
 from lightbus_gen.commit import apply, exclusive
 from lightbus_gen.write import plan
-from tests.codegen.test_commit import _files
+from tests.codegen.write.test_apply import _files
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which may be ignored where the tests run
 folder = Path(sys.argv[1])
@@ -149,7 +149,7 @@ for number in itertools.count():
 
 @contextmanager
 def _restless(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     process = subprocess.Popen(
         [sys.executable, "-c", RESTLESS, str(folder)],
         cwd=root,

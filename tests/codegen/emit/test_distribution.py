@@ -17,7 +17,7 @@ from lightbus.schema import FORMAT_SINCE
 from lightbus.testing import NatsServer
 from lightbus_gen.emit.distribution import RUNTIME
 from tests.cli.kit import Command
-from tests.codegen.project import PYPROJECT, Project, shop
+from tests.codegen.project.project import PYPROJECT, Project, shop
 from tests.conftest import ROOT
 
 FLAGS = ("--distribution", "acme-bus", "--version", "1.4.0")

@@ -16,8 +16,8 @@ from lightbus.jetstream.streams.status import ListenerStatus, streams
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
 from tests.conformance.kits import look_into
-from tests.runtime.conftest import Records
-from tests.runtime.test_provisioning import put
+from tests.conftest import Records
+from tests.jetstream.streams.test_provisioning import put
 
 BOUND = 20.0
 CONSUMER = Consumer("job", "wanted", "worker-do")

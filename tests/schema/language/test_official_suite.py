@@ -14,7 +14,7 @@ import pytest
 
 from lightbus.schema.language.validation import validator
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 CORPORA = Path(os.environ.get("LIGHTBUS_CORPORA", PROJECT / ".." / "shared" / "corpora"))
 SUITE = CORPORA / "json-schema-test-suite"
 

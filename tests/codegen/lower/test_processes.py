@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.generator import project as write_project
-from tests.codegen.project import Project
+from tests.codegen.project.project import Project
 
 SCRIPT = """
 import os, signal, sys
