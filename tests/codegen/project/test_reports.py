@@ -181,6 +181,8 @@ RULE = re.compile(r'"([A-Z][A-Z0-9_]{5,})"')
 
 
 def test_the_manual_lists_every_rule() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "codegen/lightbus_gen").glob("*.py"))
+    generator = ROOT / "codegen/lightbus_gen"
+    files = [path for path in generator.rglob("*.py") if generator / "compat" not in path.parents]
+    code = "".join(path.read_text() for path in files)
     table = re.findall(r"^\| `([A-Z0-9_]+)` \|", (ROOT / "docs/generator.md").read_text(), re.MULTILINE)
     assert sorted(table) == sorted({*RULE.findall(code)} - {"TYPE_CHECKING", "NO_COLOR", "FORCE_COLOR"})

@@ -14,7 +14,7 @@ from tests.codegen.project.project import Project
 
 SCRIPT = """
 import os, signal, sys
-from lightbus_gen import spread
+from lightbus_gen.lower import processes as spread
 spread._processors = lambda: int(sys.argv[1])
 parent = os.getpid()
 
