@@ -1,6 +1,6 @@
 """What a producer writes: `Api` classes with `Event`s of `Parameter`s.
 
-Everything is checked when the class is defined, so a mistake shows at import, with its place.
+Definitions are checked when the class is created, so a mistake is reported at import, with its place.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class _NoDefault(enum.Enum):
 
 
 NO_DEFAULT = _NoDefault.NO_DEFAULT
-"""Marks a parameter without a default, which is a required one."""
+"""Marks a required parameter: one without a default."""
 
 _MUTABLE = (list, dict, set, bytearray)
 
@@ -65,49 +65,51 @@ class Event:
         DefinitionError: when the `Api` class is created, for a name or default that cannot be used.
     """
 
-    __slots__ = ("_given", "api", "description", "name", "parameters")
+    __slots__ = ("_items", "api", "description", "name", "parameters")
 
     def __init__(self, parameters: Iterable[str | Parameter] | str = (), *, description: str = "") -> None:
-        self._given = parameters
+        self._items = parameters
         self.description = inspect.cleandoc(description)
         self.parameters: tuple[Parameter, ...] = ()
         self.api = self.name = ""
 
     def bind(self, api: str, name: str) -> Event:
-        """Return this event as `name` of an API, its parameters checked; a base class's events are shared so.
+        """Return a checked copy of this event, bound to an API and a name.
+
+        Each subclass binds its own copy, so classes can share the events of a base class.
 
         Raises:
             DefinitionError: the name or a parameter cannot be used.
         """
         if problem := naming.event_problem(name):
             raise DefinitionError(problem, api=api, event=name)
-        bound = Event(self._given, description=self.description)
+        bound = Event(self._items, description=self.description)
         bound.api, bound.name = api, name
         bound.parameters = tuple(self._parameters(api, name))
         return bound
 
     def _parameters(self, api: str, event: str) -> Iterable[Parameter]:
-        given = self._given
-        if isinstance(given, str):
-            if naming.parameter_problem(given):
-                names = [part for part in given.replace(",", " ").split() if part]
+        items = self._items
+        if isinstance(items, str):
+            if naming.parameter_problem(items):
+                names = [part for part in items.replace(",", " ").split() if part]
                 written = ", ".join(repr(part) for part in names) + ("," if len(names) < 2 else "")
                 raise DefinitionError(
-                    f"parameters={given!r} is one string, and not an identifier. Write: parameters=({written})",
+                    f"parameters={items!r} is one string, and not an identifier. Write: parameters=({written})",
                     api=api,
                     event=event,
                 )
-            given = (given,)
-        elif isinstance(given, Parameter):
-            given = (given,)
-        elif not isinstance(given, (tuple, list)):
+            items = (items,)
+        elif isinstance(items, Parameter):
+            items = (items,)
+        elif not isinstance(items, (tuple, list)):
             raise DefinitionError(
-                f"parameters must be a tuple or list of names and Parameters, not {type(given).__name__}",
+                f"parameters must be a tuple or list of names and Parameters, not {type(items).__name__}",
                 api=api,
                 event=event,
             )
         seen: set[str] = set()
-        for item in given:
+        for item in items:
             parameter = Parameter(item) if isinstance(item, str) else item
             if not isinstance(parameter, Parameter):
                 raise DefinitionError(f"{item!r} is neither a name nor a Parameter", api=api, event=event)
@@ -192,7 +194,7 @@ class Registry:
         self._apis: dict[str, type[Api]] = {}
 
     def add(self, api: type[Api]) -> None:
-        """Register a class; the same class defined again (a reloaded module) replaces itself.
+        """Register a class. A class that is defined again, as when its module is reloaded, replaces itself.
 
         Raises:
             DuplicateApi: a different class already has the name.

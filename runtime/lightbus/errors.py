@@ -27,7 +27,7 @@
     |-- HandlerTimeout             a handler took too long (also a TimeoutError)
     `-- ListenerFailed             a listener with OnError.SHUTDOWN met an error
 
-The second word of each line says who must act. Facts are fields as well as text.
+The text beside each class says what to do or look at. Errors carry their facts as fields as well as text.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class SchemaError(LightbusError):
 
 
 class FormatMismatch(SchemaError, ImportError):
-    """Generated code and this run time do not speak the same format."""
+    """Generated code has a format that this run time does not read."""
 
 
 # -- calling code --------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ class UsageError(LightbusError):
 
 
 class UnknownApi(UsageError, AttributeError):
-    """No API of that name is known to this bus."""
+    """The bus knows no API of that name."""
 
     def __init__(self, name: str, known: Iterable[str], *, hint: str = "") -> None:
         self.api, self.known = name, tuple(sorted(known))
@@ -126,8 +126,8 @@ class Problem:
     """One thing wrong with the payload of an event.
 
     Attributes:
-        path: where, as Python would index it: `address.street`, `tags[0]`; "" for the payload itself.
-        message: what is wrong, as a sentence without full stop.
+        path: place in the payload, as Python would index it: `address.street`, `tags[0]`; "" for the payload itself.
+        message: what is wrong, as a sentence without a full stop.
         kind: "missing", "unexpected", or the JSON Schema keyword that refused ("type", "format", ...).
     """
 
@@ -220,15 +220,15 @@ class BusClosed(UsageError):
 
 
 class TransportError(LightbusError):
-    """The server or the network is not as the bus needs it."""
+    """The server or the network failed, or is not configured as the bus needs."""
 
 
 class ConnectionFailed(TransportError):
-    """No usable connection to the server could be made.
+    """The bus could not connect to the server.
 
     Attributes:
         url: the address tried, without credentials.
-        reason: what the network or the server said.
+        reason: the error of the network or the server.
     """
 
     def __init__(self, url: str, reason: str, advice: str) -> None:
@@ -237,7 +237,7 @@ class ConnectionFailed(TransportError):
 
 
 class JetStreamUnavailable(TransportError):
-    """The server answers, but JetStream is off or denied."""
+    """The server answers, but JetStream is disabled or denied."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -248,7 +248,7 @@ class JetStreamUnavailable(TransportError):
 
 
 class PermissionDenied(TransportError):
-    """The server refuses this user a subject.
+    """The server denies a subject to this user.
 
     Attributes:
         subject: the refused subject.
@@ -262,7 +262,7 @@ class PermissionDenied(TransportError):
 
 
 class ProvisionError(TransportError):
-    """A stream or durable could not be made, or differs from what the bus needs."""
+    """A stream or durable could not be created, or differs from what the bus needs."""
 
 
 class PublishFailed(TransportError):
@@ -296,9 +296,9 @@ class PublishUnknown(TransportError):
 
     Attributes:
         event: the event's full name.
-        event_id: its id, by which a listener or the stream's content can tell.
+        event_id: its id; the stream or a listener shows whether it was stored.
         timeout: the seconds waited.
-        message: the event, for `fire_again()`; None for what is no event.
+        message: the event, for `fire_again()`; None when the message was not an event.
     """
 
     message: EventMessage | None = None
@@ -313,11 +313,11 @@ class PublishUnknown(TransportError):
 
 
 class BatchFailed(TransportError):
-    """Some events of a `fire_many()` were not confirmed; all others are stored.
+    """Some events of a `fire_many()` were not confirmed; the others are stored.
 
     Attributes:
         event: the events' full name.
-        messages: all events of the batch, in their order.
+        messages: all events of the batch, in order.
         failed: those that were not confirmed, each with its error, for `fire_again()`.
     """
 
@@ -338,10 +338,10 @@ class ConsumerLost(TransportError):
 
 
 class HandlerTimeout(LightbusError, TimeoutError):
-    """A handler did not finish in time, so its event is tried again.
+    """A handler did not finish in time; its event is retried.
 
     Attributes:
-        timeout: the seconds it had.
+        timeout: the limit, in seconds.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -352,9 +352,9 @@ class HandlerTimeout(LightbusError, TimeoutError):
 
 
 class ListenerFailed(LightbusError):
-    """A listener cannot go on: it met an error with `OnError.SHUTDOWN`, or the server took its durable away.
+    """A listener stopped: its handler raised with `OnError.SHUTDOWN`, or its durable was removed.
 
-    `wait()` of the bus raises it, and `lightbus run` ends with it; listeners of other events go on until then.
+    `bus.wait()` raises it, and `lightbus run` ends with it; other listeners keep running until then.
 
     Attributes:
         listener: the durable's name.
@@ -368,6 +368,6 @@ class ListenerFailed(LightbusError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `", did you mean 'x'?"`-style text for the closest known word, or ""."""
+    """Return ` (did you mean 'x'?)` for the closest known word, or ""."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""

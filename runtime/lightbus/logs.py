@@ -1,4 +1,4 @@
-"""The library's log, `lightbus`. A logging handler of the user's that raises must not end a connection or a listener."""
+"""The library's logger, `lightbus`. A logging handler that raises must not end a connection or a listener."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ else:
 
 
 class _Log(_Adapter):
-    """Writes to a logger, whatever its handlers do."""
+    """Writes to a logger, even when its handlers raise."""
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Write a record; see `logging.Logger.log`."""
