@@ -99,9 +99,7 @@ async def foreign(around: Surroundings, entry: Entry) -> Message:
 
 @asynccontextmanager
 async def firing(around: Surroundings, entry: Entry, count: int) -> AsyncIterator[Round]:
-    """Start a contender that fires; a round fires `count` events, and the server must have stored all of
-    them.
-    """
+    """Start a contender that fires; a round fires `count` events, and the server must have stored all of them."""
     prefix = around.stage.fresh("fire")
     place = await around.stage.make_stream(prefix)
     spec = await around.spec(entry, prefix, fires=True)

@@ -1,6 +1,4 @@
-"""The groups of contenders that take turns, and the rows of the table: who is compared with whom, and the
-target.
-"""
+"""The groups of contenders that take turns, and the rows of the table: who is compared with whom, and the target."""
 
 from __future__ import annotations
 

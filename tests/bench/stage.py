@@ -1,6 +1,4 @@
-"""The environment of every contender: one server, streams of the same kind, the same event, and access to
-results.
-"""
+"""The environment of every contender: one server, streams of the same kind, the same event, and access to results."""
 
 from __future__ import annotations
 
@@ -123,9 +121,7 @@ class Stage:
         return Message(stored.body, dict(stored.headers))
 
     async def make_stream(self, prefix: str) -> Place:
-        """Create a stream like those of Lightbus: file storage, one replica, a duplicate window of 10
-        minutes.
-        """
+        """Create a stream like those of Lightbus: file storage, one replica, a duplicate window of 10 minutes."""
         place = self.place(prefix)
         config = {
             "name": place.stream,

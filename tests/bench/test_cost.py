@@ -28,7 +28,7 @@ Trace = Callable[[FrameType, str, Any], Any]
 
 FIRE = {"memory": 560, "server": 1056}
 HANDLE = {"memory": 640, "server": 890}
-"""Instructions an event, counted on Python 3.11; 3.13 needs a tenth fewer. On a server, those of its own parser are among them."""
+"""Instructions per event, counted on Python 3.11; 3.13 needs a tenth fewer. On a server, they include those of the parser."""
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] == (3, 12), reason="3.12 does not trace the instructions of code that ran before"

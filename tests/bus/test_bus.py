@@ -666,9 +666,7 @@ def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen)
 
 
 async def test_what_is_stuck_in_the_send_buffer_has_an_unknown_outcome(prefix: str) -> None:
-    """Fire more bytes than sockets and buffers hold: nats-py gives up flushing, and sends them later all the
-    same.
-    """
+    """Fire more bytes than sockets and buffers hold: nats-py gives up flushing, and sends them later all the same."""
     with NatsServer() as server:
         async with lightbus.create(url=server.url, prefix=prefix, timeout=4) as bus:
             await bus.auth.user_deleted.fire_async(username="before")
@@ -737,9 +735,7 @@ bus.close()
 
 
 def test_one_bus_serves_one_asyncio_run_after_another(nats_server: NatsServer, prefix: str) -> None:
-    """Run in a separate process, as event loops that end without closing the bus leave their sockets to the
-    collector.
-    """
+    """Run in a separate process, as loops that end without closing the bus leave sockets to the collector."""
     ran = subprocess.run(
         [sys.executable, "-c", RUN_TWICE, nats_server.url, prefix],
         stdout=subprocess.PIPE,
@@ -826,9 +822,7 @@ def test_a_bus_is_well_until_it_cannot_connect(make: Make) -> None:
 
 
 async def test_asking_for_the_health_of_a_bus_that_was_refused_connects_it(make: Make) -> None:
-    """Otherwise a service behind a readiness probe, which gets no requests and so fires nothing, would never
-    be ready.
-    """
+    """Otherwise a service behind a readiness probe, which gets no requests, would never be ready."""
     with NatsServer() as server:
         server.kill()
         bus = make(url=server.url)

@@ -1,6 +1,4 @@
-"""What a generated Python file may contain, as a grammar over its syntax tree: what the templates print, no
-more.
-"""
+"""What a generated Python file may contain, as a grammar over its syntax tree: what the templates print, no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form of a dead letter, its size, and which ones a filter means."""
+"""The format of a dead letter, its size, and the selection by filters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LETTER = Letter(
 
 
 def stored(letter: Letter, limit: int = MEGABYTE, number: int = 5) -> Letter:
-    """Send a letter over the wire and read it again."""
+    """Send a dead letter over the wire and read it again."""
     headers = encode(letter, {"Nats-Msg-Id": "x"}, limit)
     assert message_size(letter.body, headers) <= limit
     for name, value in headers.items():

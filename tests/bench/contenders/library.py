@@ -16,9 +16,7 @@ from tests.bench.contenders.ours import make_bus
 
 
 class Stub:
-    """A transport that confirms at once, and delivers one event repeatedly; see
-    `lightbus.transport.Transport`.
-    """
+    """A transport that confirms at once, and delivers one event repeatedly; see `lightbus.transport.Transport`."""
 
     trouble = ""
 

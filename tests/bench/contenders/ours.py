@@ -37,9 +37,7 @@ class Fire(Role):
         self._start_up = time.monotonic() - began
 
     async def started(self) -> Answer:
-        """Return the seconds until the first event is stored, and those that the first event of each other
-        type takes.
-        """
+        """Return the seconds until the first event is stored, and those of the first event of each other type."""
         watch = Stopwatch()
         for endpoint in self._endpoints[1:]:
             await endpoint.fire_async(**self._order)

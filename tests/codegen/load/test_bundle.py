@@ -21,9 +21,7 @@ def bundled(schema: dict[str, Any]) -> EventContract:
 
 @pytest.mark.parametrize("root", [{}, {"$id": "https://acme.example/happened.json"}])
 def test_definitions_with_ids_may_refer_to_each_other_from_the_root(root: dict[str, Any]) -> None:
-    """By the specification, `#/` inside a schema with an `$id` starts from there; many authors mean the
-    file.
-    """
+    """By the specification, `#/` inside a schema with an `$id` starts from there; many authors mean the file."""
     contract = bundled(
         root
         | {

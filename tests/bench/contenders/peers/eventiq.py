@@ -1,6 +1,4 @@
-"""eventiq on JetStream: `auto_flush` off, since every publish waits for its acknowledgement; 100 tasks per
-consumer.
-"""
+"""eventiq on JetStream: `auto_flush` off, since every publish waits for its acknowledgement; 100 tasks per consumer."""
 
 import asyncio
 import logging

@@ -1,6 +1,4 @@
-"""Lightbus 1.x on Redis, in its own environment: Python 3.9 and aioredis 1.3, the last versions it works
-with.
-"""
+"""Lightbus 1.x on Redis, in its own environment: Python 3.9 and aioredis 1.3, the last versions it works with."""
 
 from __future__ import annotations
 
