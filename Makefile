@@ -13,7 +13,7 @@ SECONDS ?= 60
 .PHONY: help demo test faults torture nightly flood fuzz pythons check format golden bench bench-quick bench-generator lock lock-bench clean
 
 help:
-	@echo "make demo    show three services, a crash and the gates"
+	@echo "make demo    show three services, a crash, and mistakes being caught"
 	@echo "make test    run the tests against a real nats-server"
 	@echo "make faults  run the long fault tests: many kills, full buffers, long timeouts"
 	@echo "make torture  cause random faults for SECONDS=60, by SEED, and audit the outcome of every event"
