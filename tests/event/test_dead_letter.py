@@ -56,7 +56,7 @@ def test_any_text_comes_back(reason: str, traceback: str, event_id: str) -> None
 
 @pytest.mark.parametrize("missing", [0, 1, 11, 12, 13, 40, 100, 200, 400, 600, 1000, 5000])
 def test_what_is_said_gives_way_to_the_event(missing: int) -> None:
-    """However little room an event leaves, its dead letter fits."""
+    """A dead letter fits, however little room its event leaves."""
     failure = Failure("ü" * 500, "ValueError", "0123456789ab", "a line of a traceback\n" * 300 + "the end")
     event = dataclasses.replace(LETTER, body=b"x" * (MEGABYTE - missing), headers={}, failure=failure)
     letter = stored(event)
