@@ -1,31 +1,31 @@
-# `make demo` and `make test` are the two commands of the README; both build .venv from requirements.lock.
+# `make demo` and `make test` are the commands in the README; both build .venv from requirements.lock.
 
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := runtime codegen examples tests
 
-# Lightbus 1.x works with no newer one; when it is missing, `make bench` says so and goes on
+# the newest Python that Lightbus 1.x works with; without it, `make bench` says so and leaves Lightbus 1.x out
 LIGHTBUS1_PYTHON ?= python3.9
 
-# how long `make torture` and `make fuzz` go on; SEED=n repeats an earlier torture
+# how long `make torture` and `make fuzz` run; SEED=n repeats an earlier torture
 SECONDS ?= 60
 
 .PHONY: help demo test faults torture nightly flood fuzz pythons check format golden bench bench-quick bench-generator lock lock-bench clean
 
 help:
-	@echo "make demo    see the bus at work: three services, a crash, the gates"
+	@echo "make demo    show three services, a crash, and mistakes being caught"
 	@echo "make test    run the tests against a real nats-server"
-	@echo "make faults  run the fault tests that take long: many kills, full buffers, patient timeouts"
-	@echo "make torture  random faults for SECONDS=60, decided by SEED, and an audit of what became of every event"
-	@echo "make pythons run the generator's tests under every Python 3.11 to 3.14 found"
+	@echo "make faults  run the long fault tests: many kills, full buffers, long timeouts"
+	@echo "make torture  cause random faults for SECONDS=60, by SEED, and audit the outcome of every event"
+	@echo "make pythons run the generator's tests under every installed Python 3.11 to 3.14"
 	@echo "make nightly look for new failures with thousands of drawn schemas and types"
-	@echo "make bench-generator  measure the generator, and write docs/benchmarks.md"
+	@echo "make bench-generator  measure the generator and update docs/benchmarks.md"
 	@echo "make flood   send a listener 100,000 malformed messages"
-	@echo "make fuzz    look for inputs that break the reading of events, for SECONDS=60, with atheris"
-	@echo "make check   format, lint, types, import rules and drift, as CI does"
+	@echo "make fuzz    look for input that breaks reading events, for SECONDS=60, with atheris"
+	@echo "make check   check format, lint, types, imports and drift, as CI does"
 	@echo "make format  format the code"
-	@echo "make golden  write the generator's golden folders anew"
-	@echo "make bench   measure the bus beside its peers, in 15 minutes (bench-quick: in 2)"
+	@echo "make golden  rewrite the generator's golden folders"
+	@echo "make bench   compare the bus with its peers, in 15 minutes (bench-quick: in 2)"
 	@echo "make lock    pin the newest development versions in requirements.lock"
 
 .venv/ready: requirements.lock pyproject.toml
@@ -117,7 +117,7 @@ lock:
 	@$(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@.venv-lock/bin/python -m pip install --quiet hatchling editables '.[gen,server,dev]' --group dev
-	@{ echo "# Versions the project is developed with; made by: make lock"; \
+	@{ echo "# Versions for developing the project; made by: make lock"; \
 	   .venv-lock/bin/python -m pip freeze | grep -v '^lightbus-nats'; } > requirements.lock
 	@rm -rf .venv-lock
 
@@ -126,7 +126,7 @@ lock-bench:
 	@$(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@.venv-lock/bin/python -m pip install --quiet hatchling editables '.[gen,server]' --group bench
-	@{ echo "# Versions the bus is measured beside; made by: make lock-bench"; \
+	@{ echo "# Versions for comparing the bus with its peers; made by: make lock-bench"; \
 	   .venv-lock/bin/python -m pip freeze | grep -v '^lightbus-nats'; } > requirements-bench.lock
 	@rm -rf .venv-lock
 

@@ -1,7 +1,7 @@
-"""The bus at work, told as a story: make demo
+"""A demonstration of the bus, run by `make demo`.
 
-Three services run as processes of their own on a real nats-server: auth fires, mailer and audit listen.
-Events arrive, a worker is killed in the middle of one, and the three gates catch what they should.
+Three services run as separate processes on a real nats-server: auth fires, mailer and audit listen.
+Events arrive, a worker is killed while it handles one, and lightbus-gen, mypy and the run time catch mistakes.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from acme_bus import Bus
 from lightbus.server import NatsServer
 
 ROOT = Path(__file__).resolve().parent.parent
-BOUND = 30.0  # seconds anything may take before the demo gives up
+BOUND = 30.0  # seconds that a step may take before the demo gives up
 
 console = Console(highlight=False, soft_wrap=True)
 colours = {"auth": "magenta", "mailer": "cyan", "mailer 2": "blue", "audit": "green"}
 
 
 class DemoError(Exception):
-    """Something did not happen that the story promises."""
+    """A step did not have its expected outcome."""
 
 
 class Service:
-    """A service running as its own process: `lightbus run --bus examples.<name>.bus`."""
+    """A service in its own process: `lightbus run --bus examples.<name>.bus`."""
 
     def __init__(self, name: str, module: str, url: str) -> None:
         self.name = name
@@ -62,7 +62,7 @@ class Service:
         self._new.put(None)
 
     def expect(self, words: str, *, show: bool = True) -> str:
-        """Wait for a line that holds some words, showing what the service says meanwhile."""
+        """Wait for a line that contains `words`, and print it unless `show` is false."""
         deadline = time.monotonic() + BOUND
         while True:
             try:
@@ -78,12 +78,12 @@ class Service:
                 return line
 
     def kill(self) -> None:
-        """End the process as a crash would."""
+        """Kill the process, as a crash would."""
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> int:
-        """End the service in an orderly way and return its exit code."""
+        """Stop the service with SIGTERM and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(BOUND)
@@ -130,7 +130,7 @@ def main() -> int:
         catch_drift(folder)
         catch_mistakes(folder)
     except DemoError as error:
-        console.print(Text(f"\nThe demo did not go as told: {error}", "bold red"))
+        console.print(Text(f"\nThe demo failed: {error}", "bold red"))
         return 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -138,26 +138,26 @@ def main() -> int:
     console.rule(style="dim")
     console.print(
         Text(
-            f"That was all of it, in {time.monotonic() - started:.0f} seconds. Nothing is left running.",
+            f"The demo took {time.monotonic() - started:.0f} seconds. Nothing is left running.",
             "bold",
         )
     )
-    console.print("Read on in README.md; the services are in examples/, their schema in schemas/auth.json.")
+    console.print("Next, read README.md. The services are in examples/, their schema in schemas/auth.json.")
     return 0
 
 
 def deliver(server: NatsServer, services: list[Service]) -> None:
     chapter(
         "1. Three services",
-        "A real nats-server keeps the events. Two services listen, each in its own process;",
-        "neither imports the code of auth, only the client generated from its schema.",
+        "A real nats-server stores the events. Two services listen, each in its own process.",
+        "Neither imports the code of auth, only the client generated from its schema.",
     )
     say("server", f"nats-server with JetStream on {server.url}")
     for name in ("mailer", "audit"):
         services.append(Service(name, f"examples.{name}.bus", server.url))
     mailer, audit = services
     chapter(
-        "2. Events arrive, at each listener once",
+        "2. Each listener gets each event",
         "auth fires; fire() returns when the server has stored the event.",
     )
     with lightbus.create(Bus, url=server.url, service_name="auth") as bus:
@@ -177,9 +177,9 @@ def deliver(server: NatsServer, services: list[Service]) -> None:
 
 def survive_a_crash(server: NatsServer, services: list[Service]) -> None:
     chapter(
-        "3. A worker dies in the middle of an event",
+        "3. A worker dies while it handles an event",
         "grace signs up. Her mail takes a while, and the mailer is killed (SIGKILL) while it writes.",
-        "A second mailer shares the same durable, mailer-welcome: the event comes to it.",
+        "A second mailer shares the same durable, mailer-welcome, and gets the event.",
     )
     mailer, audit = services
     with lightbus.create(Bus, url=server.url, service_name="auth") as bus:
@@ -212,9 +212,9 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def catch_drift(folder: Path) -> None:
     chapter(
-        "4. Gate one: the schema cannot drift",
-        "The Api class, the schema and the client are all in git. In a copy of this project somebody renames",
-        "a parameter and forgets to run lightbus-gen; CI runs the check:",
+        "4. Drift is caught in CI",
+        "The Api class, the schema and the client are all in git. In a copy of this project, a parameter is",
+        "renamed and lightbus-gen is not run; CI runs the check:",
     )
     for name in ("examples", "schemas", "generated"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -251,9 +251,9 @@ bus.auth.user_updated.listen(remember, listener_name="remember")
 
 def catch_mistakes(folder: Path) -> None:
     chapter(
-        "5. Gates two and three: types, on both sides",
-        "The documentation of the original Lightbus holds two slips: fire() with a `password` that the event",
-        "does not have, and a handler with `email` where the event has `new_email`. mypy says:",
+        "5. Mistakes are caught by mypy, and at run time",
+        "The documentation of the original Lightbus contains two mistakes: fire() with a `password` that the event",
+        "does not have, and a handler with `email` where the event has `new_email`. mypy reports:",
     )
     for number, line in enumerate(MISTAKES.splitlines(), 1):
         if number >= 7 and line:
@@ -268,7 +268,7 @@ def catch_mistakes(folder: Path) -> None:
     if checked.returncode != 1:
         raise DemoError(f"mypy found nothing:\n{checked.stdout}{checked.stderr}")
     show_output(checked.stdout, keep=lambda line: "error:" in line)
-    console.print("\nCode that nobody checked is caught when it runs, before anything is sent:\n")
+    console.print("\nMistakes in unchecked code raise when it runs, before anything is sent:\n")
     with lightbus.create(Bus, url="memory://demo") as bus:
         auth: Any = bus.auth  # hides the types, as unchecked code would
         mistakes: list[Callable[[], object]] = [

@@ -1,4 +1,4 @@
-"""Fixtures every test may use; the real server comes from `lightbus.testing`."""
+"""Fixtures for all tests; the real server comes from `lightbus.testing`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lightbus.api import registry
 
 pytest_plugins = ["lightbus.testing"]
 
-# The same examples each time, so that a failure is the change's own; `make nightly` looks for new ones.
+# The same examples each time, so that a failure comes from the change; `make nightly` looks for new ones.
 settings.register_profile("default", derandomize=True, deadline=None)
 settings.register_profile("nightly", max_examples=3_000, deadline=None, print_blob=True)
 settings.load_profile("default")
@@ -29,15 +29,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many malformed messages the flood has; `make flood` sends many more."""
+    """Set how many malformed messages the flood has; `make flood` sends many more."""
     parser.addoption("--flood", type=int, default=2_000, help="messages of tests/listening/test_flood.py")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def same_examples() -> Iterator[None]:
-    """Keep constants of the modules that happen to be imported out of what is drawn, but in `make nightly`.
+    """Keep constants of modules that happen to be imported out of the drawn examples, except in `make
+    nightly`.
 
-    Hypothesis collects them, so that the examples of a test would depend on the tests that ran before it.
+    Hypothesis collects them, so the examples of a test would depend on the tests that ran before it.
     """
     with pytest.MonkeyPatch.context() as patch:
         if settings.get_current_profile_name() == "default":
@@ -51,7 +52,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def fresh_api_registry() -> Iterator[None]:
-    """Let each test define the APIs it likes."""
+    """Let each test define its own APIs."""
     before = registry.all()
     registry.clear()
     yield
@@ -75,7 +76,7 @@ def no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def prefix() -> str:
-    """A prefix of its own gives each test empty streams on the shared server."""
+    """A separate prefix gives each test empty streams on the shared server."""
     return f"t{os.getpid()}-{next(_numbers)}"
 
 
@@ -94,7 +95,7 @@ BOUND = 20.0
 
 
 class Records(logging.Handler):
-    """What the library logs, to be waited for."""
+    """The library's log records, which tests can wait for."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -106,7 +107,7 @@ class Records(logging.Handler):
         self._queue.put_nowait(record)
 
     async def level_of(self, text: str) -> str:
-        """Wait for a record that holds a text, and return its level."""
+        """Wait for a record that contains a text, and return its level."""
         async with asyncio.timeout(BOUND):
             while text not in (record := await self._queue.get()).getMessage():
                 pass

@@ -1,7 +1,8 @@
-"""Run the tests of definitions, schemas and generator under every supported Python there is. Run by `make pythons`.
+"""Run the tests of definitions, schemas and generator under every installed supported Python. Run by `make
+pythons`.
 
-The golden folders hold each of them to the same bytes. Pythons are looked for on PATH, among pyenv's versions,
-and in the arguments: `make pythons PYTHONS="/opt/python3.14/bin/python3.14"`.
+The golden folders require the same bytes of each. Pythons are looked for on PATH, among pyenv's versions, and
+in the arguments: `make pythons PYTHONS="/opt/python3.14/bin/python3.14"`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main(given: list[str]) -> int:
 
 
 def _find(version: str, given: list[str]) -> str | None:
-    """Find an interpreter of a version that works."""
+    """Find a working interpreter of a version."""
     name, pyenv = f"python{version}", _output("pyenv", "root")
     installed = sorted(Path(pyenv).glob(f"versions/{version}.*/bin/{name}")) if pyenv else []
     for python in (*given, shutil.which(name), *map(str, reversed(installed))):
@@ -40,7 +41,7 @@ def _find(version: str, given: list[str]) -> str | None:
 
 
 def _output(*command: str) -> str:
-    """Return what a command prints, "" where it does not work."""
+    """Return what a command prints, "" if it fails."""
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

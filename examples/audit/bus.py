@@ -1,4 +1,4 @@
-"""The audit log: notes everything that happens to accounts. A plain, blocking service."""
+"""The audit log: records every change to accounts. A plain, blocking service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The auth service: it owns accounts, and defines the events that tell about them."""
+"""The auth service: owns accounts and defines their events."""
 
 from __future__ import annotations
 

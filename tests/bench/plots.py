@@ -28,7 +28,7 @@ def _save(folder: Path, name: str) -> None:
 
 
 def bars(folder: Path, name: str, title: str, rates: Mapping[str, tuple[float, float, float]]) -> None:
-    """Draw events a second by contender, with the smallest and largest round."""
+    """Draw events per second by contender, with the smallest and largest round."""
     names = list(rates)[::-1]
     middle = [rates[each][0] for each in names]
     spread = [
@@ -75,7 +75,7 @@ def curve(
 
 
 def distribution(folder: Path, name: str, title: str, times: Mapping[str, Sequence[float]]) -> None:
-    """Draw which share of events was handled within a time."""
+    """Draw which share of events was handled within which time."""
     plt.figure(figsize=(7, 3.4))
     for label, values in times.items():
         ordered = sorted(values)
@@ -91,7 +91,7 @@ def distribution(folder: Path, name: str, title: str, times: Mapping[str, Sequen
 
 
 def catching_up(folder: Path, name: str, facts: Mapping[str, Any]) -> None:
-    """Draw events handled, and memory, over time."""
+    """Draw the events handled, and the memory, over time."""
     _, left = plt.subplots(figsize=(7, 3.4))
     left.plot(facts["seconds"], facts["handled"], color=_OURS)
     left.set_xlabel("s")

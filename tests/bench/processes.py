@@ -1,4 +1,4 @@
-"""Contenders as child processes, and calls to them."""
+"""Contenders as child processes, and remote calls to them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _LONGEST_LINE = 1 << 26  # bytes, for lists of a million times
 
 
 class Unavailable(Exception):
-    """A contender cannot take part; the text says why."""
+    """A contender cannot take part; the message says why."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Which role of which contender to start.
+    """The role of a contender to start.
 
     Attributes:
         module: below `tests.bench.contenders`.
         role: name of the role.
         settings: arguments of the role.
-        python: the interpreter; another one for a peer that needs its own environment.
+        python: the interpreter, for a peer that needs its own environment.
     """
 
     module: str
@@ -48,15 +48,15 @@ class Contender:
         """Call a method of the role and return its answer.
 
         Raises:
-            Unavailable: it failed, or there was no answer in time.
+            Unavailable: the call failed, or there was no answer in time.
         """
         return await self._exchange({"call": method, "with": arguments})
 
     async def ready(self) -> None:
-        """Hand over the settings and wait until the role is made.
+        """Send the settings and wait until the role is created.
 
         Raises:
-            Unavailable: it cannot be.
+            Unavailable: the role cannot be created.
         """
         await self._exchange(dict(self.spec.settings))
 
@@ -78,7 +78,7 @@ class Contender:
         return found
 
     async def end(self) -> None:
-        """Let it close itself, or else kill it."""
+        """Let the contender close itself, or else kill it."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -90,15 +90,15 @@ class Contender:
 
 @asynccontextmanager
 async def started(spec: Spec, *, path: Path, log: Path) -> AsyncIterator[Contender]:
-    """Run a contender for the length of the block.
+    """Run a contender for the duration of the block.
 
     Args:
-        spec: what to run.
+        spec: the contender to run.
         path: folder of the generated package, for its `PYTHONPATH`.
-        log: file that gets its stderr.
+        log: file for its stderr.
 
     Raises:
-        Unavailable: it cannot be started.
+        Unavailable: the contender cannot be started.
     """
     with log.open("ab") as errors:
         try:

@@ -1,4 +1,4 @@
-"""What the benchmarks leave behind: a section of docs/benchmarks.md, and its figures as JSON."""
+"""The results of the benchmarks: a section of docs/benchmarks.md, and its figures as JSON."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def machine() -> str:
-    """Say what the figures were measured on."""
+    """Describe the machine of the measurement."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
 def packages(*names: str) -> dict[str, str]:
-    """Return the versions of packages that take part."""
+    """Return the versions of the measured packages."""
     return {name: version(name) for name in names}
 
 
 def write_section(name: str, text: str, facts: dict[str, Any]) -> None:
-    """Replace what stands between the marks of a section in docs/benchmarks.md, and write the JSON file.
+    """Replace the text between the markers of a section in docs/benchmarks.md, and write the JSON file.
 
     Args:
         name: of the section, `<!-- NAME -->` to `<!-- end of NAME -->`.

@@ -1,4 +1,4 @@
-"""How one round of a contender goes: firing, checked against the stream; listening, until the server has every ack."""
+"""One round of a contender: firing, checked against the stream; listening, until the server has every ack."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Entry:
 
     Attributes:
         name: in tables and plots.
-        kind: what it sends and needs: ours, the raw client, another framework on NATS, or one on Redis.
-        module, role: which process to run.
-        method: what fires; listeners all `start`.
+        kind: what it sends and needs: Lightbus, the raw client, another framework on NATS, or one on Redis.
+        module, role: the process to run.
+        method: the method that fires; listeners all `start`.
         arguments: of the method.
-        share: of the group's count, for a contender so slow that the whole would take too long.
+        share: of the group's count, for a contender too slow for the whole.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What rounds run in: the stage, the event, and a Redis server when there is one.
+    """The environment of a round: the stage, the event, and a Redis server if there is one.
 
     Attributes:
         size: bytes of the event's JSON.
@@ -55,7 +55,7 @@ class Surroundings:
     uvloop: bool = False
 
     async def spec(self, entry: Entry, prefix: str, *, fires: bool) -> Spec:
-        """Say how to start a contender."""
+        """Return how to start a contender."""
         place = self.stage.place(prefix)
         at: dict[str, Any] = {"url": self.stage.url, "stream": place.stream, "subject": place.subject}
         python = sys.executable
@@ -79,14 +79,14 @@ class Surroundings:
         return Spec(entry.module, entry.role, settings, python)
 
     async def sent_by(self, entry: Entry) -> Message:
-        """Return what stands in the stream that a contender listens to."""
+        """Return the contents of the stream that a contender listens to."""
         if entry.kind == "peer":
             return await foreign(self, entry)
         return await self.stage.sample(self.size)
 
 
 async def foreign(around: Surroundings, entry: Entry) -> Message:
-    """Return what another framework itself stores for the event, by letting it fire one."""
+    """Return what another framework stores for the event, by letting it fire one."""
     prefix = around.stage.fresh("look")
     place = await around.stage.make_stream(prefix)
     spec = await around.spec(Entry(entry.name, "peer", entry.module, "fire"), prefix, fires=True)
@@ -99,7 +99,7 @@ async def foreign(around: Surroundings, entry: Entry) -> Message:
 
 @asynccontextmanager
 async def firing(around: Surroundings, entry: Entry, count: int) -> AsyncIterator[Round]:
-    """Start a contender that fires; a round fires `count` events, and the server must have stored them all."""
+    """Start a contender that fires; a round fires `count` events, and the server must have stored all of them."""
     prefix = around.stage.fresh("fire")
     place = await around.stage.make_stream(prefix)
     spec = await around.spec(entry, prefix, fires=True)
@@ -124,7 +124,7 @@ async def begun(contender: Contender) -> None:
     """Wait until the first event is handled.
 
     Raises:
-        Unavailable: none is.
+        Unavailable: no event is handled in time.
     """
     for _ in range(2_000):
         if (await contender.call("progress"))["handled"]:
@@ -134,7 +134,7 @@ async def begun(contender: Contender) -> None:
 
 
 async def drained(contender: Contender, around: Surroundings, place: Place, durables: list[str]) -> float:
-    """Wait until everything is acknowledged; return when."""
+    """Wait until everything is acknowledged; return the time."""
     if durables:
         return await around.stage.settled(place, durables)
     while (await contender.call("left"))["left"]:  # noqa: ASYNC110 - it is in another process
@@ -146,9 +146,9 @@ async def drained(contender: Contender, around: Surroundings, place: Place, dura
 async def listening(
     around: Surroundings, entry: Entry, count: int, place: Place | None = None
 ) -> AsyncIterator[Round]:
-    """Start a contender that listens; in a round a fresh durable gets through a stream of `count` events.
+    """Start a contender that listens; in a round, a new durable reads a stream of `count` events.
 
-    The clock runs from the first handler's start until the server has every acknowledgement.
+    The clock runs from the start of the first handler until the server has every acknowledgement.
     """
     count = max(1, int(count * entry.share))
     own = place is None
@@ -188,7 +188,7 @@ Session = Callable[[Surroundings, Entry, int], Any]
 async def available(
     session: Session, around: Surroundings, entries: tuple[Entry, ...], count: int, stack: AsyncExitStack
 ) -> tuple[dict[str, Round], dict[str, str]]:
-    """Start those contenders that can take part, and let each run once to warm up.
+    """Start the contenders that can take part, and run each once to warm up.
 
     Returns:
         Their rounds, and why the others cannot take part.

@@ -14,7 +14,7 @@ OURS, RAW = "Lightbus", "nats-py"
 
 
 def _fire(name: str, width: int, share: float = 1.0) -> tuple[Entry, ...]:
-    """Return whoever can fire `width` at a time, in the same harness."""
+    """Return the contenders that can fire `width` events at a time, in the same harness."""
     arguments = {"width": width}
     return (
         Entry(OURS, "ours", "ours", "fire", arguments=arguments),
@@ -32,9 +32,9 @@ class Group:
     Attributes:
         name: for `--only`.
         title: of its plot and table.
-        way: how a round goes.
-        count: events a round; `quick` in a quick run.
-        entries: who takes part.
+        way: how to run a round.
+        count: events per round; `quick` in a quick run.
+        entries: the contenders.
     """
 
     name: str
@@ -126,10 +126,10 @@ class Versus:
     """A row: one contender of a group against another.
 
     Attributes:
-        work: what is done, as the table says it.
+        work: the work, as the table names it.
         group: name of the group.
         mine, other: names of the entries.
-        of: what is divided: time an event, or events a second.
+        of: the compared quantity: time per event, or events per second.
         bound: the target.
     """
 

@@ -1,4 +1,4 @@
-"""The rows that are no race between contenders: latency, the library's own time, workers, memory, many listeners."""
+"""The rows without a race of contenders: latency, the library's own time, workers, memory, many listeners."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.bench.table import Row, number
 _FIRE = Entry(OURS, "ours", "ours", "fire")
 _LISTEN = Entry(OURS, "ours", "ours", "listen")
 _MEBIBYTE = 1 << 20
-_CATCH_UP = 180.0  # seconds a listener gets for the long stream, at most
+_CATCH_UP = 180.0  # seconds, at most, that a listener gets for the long stream
 
 Tick = Callable[[], None]
 Facts = Mapping[str, Any]
@@ -33,7 +33,7 @@ def resident(pid: int) -> float:
 
 
 async def latency(around: Surroundings, quick: bool, tick: Tick) -> tuple[list[Row], Facts]:
-    """Fire 200 times a second on an idle system; ours and nats-py in bursts that take turns."""
+    """Fire 200 events a second on an idle system; bursts of Lightbus and nats-py take turns."""
     bursts, size = (3, 60) if quick else (8, 150)
     pairs = {
         OURS: (_FIRE, _LISTEN),
@@ -72,7 +72,7 @@ async def latency(around: Surroundings, quick: bool, tick: Tick) -> tuple[list[R
             return statistics.quantiles(values, n=100)[percent - 1] * 1e6
 
         mine, theirs = ([at(burst) for burst in found[name]] for name in (OURS, RAW))
-        # a p99 of one burst hangs on one or two events, so the ratio is that of all bursts together
+        # the p99 of one burst depends on one or two events, so the ratio covers all bursts together
         everything = {name: at([value for burst in found[name] for value in burst]) for name in found}
         each = [a / b for a, b in zip(mine, theirs, strict=True)]
         rows.append(
@@ -156,7 +156,7 @@ async def _shared(around: Surroundings, place: Place, crew: list[Contender], cou
 
 
 async def memory(around: Surroundings, quick: bool, tick: Tick) -> tuple[list[Row], Facts]:
-    """Look at a listener before its first event, and while it catches up with a long stream."""
+    """Measure a listener before its first event, and while it catches up with a long stream."""
     count = 20_000 if quick else 1_000_000
     prefix = around.stage.fresh("memory")
     place = await around.stage.make_stream(prefix)
@@ -207,7 +207,7 @@ def _exact(value: float) -> Spread:
 
 
 async def many(around: Surroundings, quick: bool, tick: Tick) -> tuple[list[Row], Facts]:
-    """Put 1 to 200 listeners into one process; each gets every event."""
+    """Run 1 to 200 listeners in one process; each gets every event."""
     count, rounds = (5_000, 1) if quick else (50_000, 3)
     sizes = (1, 50) if quick else (1, 10, 50, 200)
     rates: dict[int, list[float]] = {size: [] for size in sizes}
@@ -249,7 +249,7 @@ async def many(around: Surroundings, quick: bool, tick: Tick) -> tuple[list[Row]
 
 
 async def _many(around: Surroundings, size: int, each: int) -> tuple[float, float, int, float]:
-    """Return events a second over all listeners, seconds to start them, connections, and MiB."""
+    """Return events per second over all listeners, seconds to start them, connections, and MiB."""
     prefix = around.stage.fresh("many")
     place = await around.stage.make_stream(prefix)
     await around.stage.fill(place, await around.stage.sample(), each)

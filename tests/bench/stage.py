@@ -1,4 +1,4 @@
-"""What every contender meets: one server, streams of the same kind, the same event, and a look at what was done."""
+"""The environment of every contender: one server, streams of the same kind, the same event, and access to results."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from lightbus.bus.create import create
 from lightbus.memory import broker
 from lightbus.server import NatsServer, ServerError
 
-_BATCH = 500  # messages between two confirmations while a stream is filled
-_LONGEST_WAIT = 240.0  # seconds for a listener to get through
+_BATCH = 500  # messages between two confirmations while filling a stream
+_LONGEST_WAIT = 240.0  # seconds for a listener to finish
 SERVICE = "shop"
 
 
@@ -36,7 +36,7 @@ def order(size: int = 100) -> dict[str, Any]:
 
 
 def schema(events: int) -> dict[str, Any]:
-    """Return the schema document of the `orders` API with one or more events alike."""
+    """Return the schema document of the `orders` API with one or more identical events."""
     kinds = {"order_id": "string", "customer": "string", "amount": "integer", "note": "string"}
     parameters = {
         "type": "object",
@@ -49,7 +49,7 @@ def schema(events: int) -> dict[str, Any]:
 
 
 def generate(folder: Path, events: int = 1) -> Path:
-    """Make the typed client of the `orders` API; return the folder to import it from."""
+    """Generate the typed client of the `orders` API; return the folder to import it from."""
     (folder / "schemas").mkdir(parents=True)
     (folder / "schemas" / "orders.json").write_text(json.dumps(schema(events)))
     (folder / "pyproject.toml").write_text('[tool.lightbus-gen]\npackage = "bench_bus"\n')
@@ -67,7 +67,7 @@ class Message:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The same for a contender's settings."""
+        """The same, as a contender's settings."""
         return {"body": base64.b64encode(self.body).decode(), "headers": self.headers}
 
 
@@ -84,7 +84,7 @@ class Stage:
 
     Attributes:
         url: of the NATS server.
-        folder: for everything that is written.
+        folder: for all files that are written.
         path: folder of the generated package.
     """
 
@@ -95,7 +95,7 @@ class Stage:
         self._numbers = iter(range(1, 1_000_000))
 
     def fresh(self, word: str) -> str:
-        """Return a name that was not used yet."""
+        """Return an unused name."""
         return f"{word}{next(self._numbers)}"
 
     async def _api(self, what: str, request: Any = None) -> dict[str, Any]:
@@ -108,11 +108,11 @@ class Stage:
 
     @staticmethod
     def place(prefix: str) -> Place:
-        """Return where Lightbus puts the event under a prefix."""
+        """Return the stream and subject of the event under a prefix."""
         return Place(naming.stream(prefix, "orders"), naming.subject(prefix, "orders", "placed"))
 
     async def sample(self, size: int = 100) -> Message:
-        """Return what Lightbus sends for an order."""
+        """Return the message that Lightbus sends for an order."""
         url = f"memory://{self.fresh('sample')}"
         schemas = self.folder / "client" / "schemas"
         async with create(url=url, service_name=SERVICE, schemas=schemas) as bus:
@@ -121,7 +121,7 @@ class Stage:
         return Message(stored.body, dict(stored.headers))
 
     async def make_stream(self, prefix: str) -> Place:
-        """Make a stream as Lightbus makes its own: file storage, one replica, a duplicate window of 10 minutes."""
+        """Create a stream like those of Lightbus: file storage, one replica, a duplicate window of 10 minutes."""
         place = self.place(prefix)
         config = {
             "name": place.stream,
@@ -136,11 +136,11 @@ class Stage:
         return place
 
     async def delete_stream(self, place: Place) -> None:
-        """Remove a stream with everything in it."""
+        """Delete a stream with all its messages."""
         await self._api(f"STREAM.DELETE.{place.stream}")
 
     async def stored(self, place: Place) -> int:
-        """Return how many events a stream has taken, ever."""
+        """Return how many events a stream has stored in total."""
         found = await self._api(f"STREAM.INFO.{place.stream}")
         return int(found["state"]["last_seq"])
 
@@ -153,7 +153,7 @@ class Stage:
         return Message(base64.b64decode(found["data"]), headers)
 
     async def fill(self, place: Place, message: Message, count: int) -> None:
-        """Store copies of an event, each with an id of its own, as fast as the server takes them."""
+        """Store copies of an event, each with its own id, as fast as the server accepts them."""
         sample = message.headers.get("Nats-Msg-Id", "").encode()
         done = 0
         while done < count:
@@ -171,14 +171,14 @@ class Stage:
             raise RuntimeError(f"the stream was to hold {count} events and holds {found}")
 
     async def left(self, place: Place, durable: str) -> int:
-        """Return how many events a durable has not acknowledged: those to come and those in flight."""
+        """Return the number of events that a durable has not acknowledged, pending and in flight."""
         info = await self._api(f"CONSUMER.INFO.{place.stream}.{durable}")
         return int(info["num_pending"]) + int(info["num_ack_pending"])
 
     async def settled(self, place: Place, durables: Sequence[str], longest: float = _LONGEST_WAIT) -> float:
         """Wait until the server has every acknowledgement; return when that was, on the monotonic clock.
 
-        Looks ever more often as the end comes near, so as not to disturb before.
+        Polls more often towards the end, so as not to disturb the measurement before.
         """
         deadline = time.monotonic() + longest
         for durable in durables:
@@ -195,14 +195,14 @@ class Stage:
         return time.monotonic()
 
     async def delete_durables(self, place: Place, durables: Sequence[str]) -> None:
-        """Remove durables that were measured."""
+        """Delete durables that were measured."""
         for durable in durables:
             await self._api(f"CONSUMER.DELETE.{place.stream}.{durable}")
 
 
 @asynccontextmanager
 async def a_stage(folder: Path) -> AsyncIterator[Stage]:
-    """Run a server with default settings, its events in `folder`, for the length of the block."""
+    """Run a server with default settings, with its data in `folder`, for the duration of the block."""
     with NatsServer(folder / "store") as server:
         nc = await nats.connect(server.url)
         try:
@@ -213,7 +213,7 @@ async def a_stage(folder: Path) -> AsyncIterator[Stage]:
 
 @asynccontextmanager
 async def a_redis(folder: Path) -> AsyncIterator[str]:
-    """Run a Redis server that appends every write to a file and syncs it as often as it likes.
+    """Run a Redis server that appends every write to a file and leaves the sync to the operating system.
 
     Raises:
         ServerError: there is no `redis-server` on PATH, or it does not start.

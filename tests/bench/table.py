@@ -1,4 +1,4 @@
-"""The table: rows beside their targets, on a terminal and in Markdown."""
+"""The table: rows with their targets, for a terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Row:
     """One line.
 
     Attributes:
-        work: what was done.
-        ours: our figure, with its unit.
-        against: who or what it is compared with, and their figure.
-        found: the value that the target is about; None when it was not measured.
+        work: what was measured.
+        ours: the figure of Lightbus, with its unit.
+        against: the other contender, and its figure.
+        found: the value that the target applies to; None if it was not measured.
         bound: the target; None for a comparison without one.
         reason: why it was not measured.
     """
@@ -34,7 +34,7 @@ class Row:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the target is met; None without one."""
+        """Whether the target is met; None without a target."""
         if self.found is None or self.bound is None:
             return None
         return self.bound.holds(self.found.median)
@@ -73,14 +73,14 @@ class Row:
 
 
 def number(value: float) -> str:
-    """Write a number with three digits that count."""
+    """Format a number with three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def show(rows: Sequence[Row]) -> Table:
-    """Make the table for a terminal."""
+    """Render the table for a terminal."""
     table = Table("work", "Lightbus", "against", "found", "target", "", title="lightbus", show_lines=False)
     colours = {"holds": "green", "misses": "red", "skipped": "yellow", "": "white"}
     for row in rows:
@@ -91,7 +91,7 @@ def show(rows: Sequence[Row]) -> Table:
 
 
 def markdown(rows: Sequence[Row]) -> list[str]:
-    """Write the table as lines of Markdown."""
+    """Render the table as lines of Markdown."""
     lines = ["| work | Lightbus | against | found | target | |", "|---|---|---|---|---|---|"]
     for row in rows:
         verdict = f"**{row.verdict}**" if row.verdict == "misses" else row.verdict

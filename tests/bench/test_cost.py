@@ -1,9 +1,9 @@
-"""A guard on the cost of an event that no clock takes part in: bytecode instructions of the library's own code.
+"""A guard on the cost of an event, without a clock: bytecode instructions of the library's own code.
 
-Counts every instruction that code in `lightbus` carries out while events are fired and handled, in memory and on a
-real server. The count does not depend on the machine or on what else runs there; it moves when someone adds work to
-the path of an event. A bound is 15 % above what was counted last. When a change makes an event cheaper, or is worth
-what it costs, write the new count down here.
+Counts every instruction that code in `lightbus` executes while events are fired and handled, in memory and on
+a real server. The count does not depend on the machine or on its load; it changes when someone adds work to
+the path of an event. A bound is 15 % above the last count. When a change makes an event cheaper, or is worth
+its cost, update the count here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Trace = Callable[[FrameType, str, Any], Any]
 
 FIRE = {"memory": 560, "server": 1056}
 HANDLE = {"memory": 640, "server": 890}
-"""Instructions an event, counted on Python 3.11; 3.13 needs a tenth fewer. On a server, those of its own parser are among them."""
+"""Instructions per event, counted on Python 3.11; 3.13 needs a tenth fewer. On a server, they include those of the parser."""
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] == (3, 12), reason="3.12 does not trace the instructions of code that ran before"
@@ -76,7 +76,7 @@ async def fire(bus: Bus) -> None:
 async def test_firing_costs_no_more_than_it_did(bus: Bus, transport: str) -> None:
     instructions = Instructions()
     async with bus:
-        await fire(bus)  # what only the first one costs
+        await fire(bus)  # the costs of the first event alone
         instructions.start()
         try:
             for _ in range(EVENTS):
@@ -92,7 +92,7 @@ async def test_handling_costs_no_more_than_it_did(bus: Bus, transport: str) -> N
     async def handler(username: str, email: str, plan: str) -> None:
         nonlocal handled
         handled += 1
-        if handled == 1:  # what only the first one costs is over
+        if handled == 1:  # the costs of the first event alone are over
             instructions.start()
         if handled == 1 + EVENTS:
             instructions.stop()

@@ -1,4 +1,4 @@
-"""The bus as users hold it, on a real nats-server."""
+"""The public bus, on a real nats-server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AT_ONCE = Backoff(first=0, limit=0)
 
 
 class Seen:
-    """Collects what handlers got, from any thread, and lets tests wait for it."""
+    """Collects what handlers receive, from any thread, and lets tests wait for it."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Any] = queue.Queue()
@@ -95,7 +95,7 @@ def repr_type(value: object) -> str:
 
 @pytest.fixture
 def make(nats_server: NatsServer, prefix: str) -> Iterator[Make]:
-    """Make buses on the test's own streams; all are closed at its end."""
+    """Create buses on the test's own streams; all are closed when the test ends."""
     buses: list[DynamicBus] = []
 
     def make_bus(service_name: str = "", **options: Any) -> DynamicBus:
@@ -327,7 +327,7 @@ async def test_whatever_a_handler_raises_its_event_is_kept_and_the_listener_goes
     error: BaseException,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "lightbus")  # text that is not Unicode has no place in a test report
+    caplog.set_level(logging.CRITICAL, "lightbus")  # keeps non-Unicode text out of the report
 
     def handler(username: str) -> None:
         if username == "poison":
@@ -666,7 +666,7 @@ def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen)
 
 
 async def test_what_is_stuck_in_the_send_buffer_has_an_unknown_outcome(prefix: str) -> None:
-    """More bytes than sockets and buffers hold: nats-py gives up flushing, and sends them later all the same."""
+    """Fire more bytes than sockets and buffers hold: nats-py gives up flushing, and sends them later all the same."""
     with NatsServer() as server:
         async with lightbus.create(url=server.url, prefix=prefix, timeout=4) as bus:
             await bus.auth.user_deleted.fire_async(username="before")
@@ -735,7 +735,7 @@ bus.close()
 
 
 def test_one_bus_serves_one_asyncio_run_after_another(nats_server: NatsServer, prefix: str) -> None:
-    """In a process of its own, as loops that end without closing the bus leave their sockets to the collector."""
+    """Run in a separate process, as loops that end without closing the bus leave sockets to the collector."""
     ran = subprocess.run(
         [sys.executable, "-c", RUN_TWICE, nats_server.url, prefix],
         stdout=subprocess.PIPE,
@@ -822,7 +822,7 @@ def test_a_bus_is_well_until_it_cannot_connect(make: Make) -> None:
 
 
 async def test_asking_for_the_health_of_a_bus_that_was_refused_connects_it(make: Make) -> None:
-    """Or a service behind a readiness probe, which gets no requests and so fires nothing, would never be ready."""
+    """Otherwise a service behind a readiness probe, which gets no requests, would never be ready."""
     with NatsServer() as server:
         server.kill()
         bus = make(url=server.url)

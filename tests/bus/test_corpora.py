@@ -1,4 +1,4 @@
-"""Schemas of standards bodies, as they are: generated, fired and received through a real server."""
+"""Schemas of standards bodies, unmodified: generated, fired and received through a real server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Corpus = tuple[str, list[tuple[str, Any]]]
 def corpus(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Corpus]:
-    """An API and its published (event name, payload)s, with the generated package importable."""
+    """An API and its published (event name, payload) pairs, with the generated package importable."""
     name: str
     generate: Callable[[Path], Iterator[tuple[str, Path]]]
     name, generate = request.param
@@ -63,13 +63,13 @@ async def test_every_published_event_arrives_as_it_was_fired(
 
 
 def present(payload: Any) -> dict[str, Any]:
-    """The values of a payload object that the event carried, by parameter name."""
+    """The values of a payload object that were present in the event, by parameter name."""
     values = {name: getattr(payload, name) for name in payload.__dataclass_fields__}
     return {name: value for name, value in values.items() if value is not lightbus.UNSET}
 
 
 def read_times(value: Any) -> Any:
-    """Read every text that is a moment, as one moment can be written in several ways."""
+    """Parse every string that is a date and time, as the same one can be written in several ways."""
     if isinstance(value, dict):
         return {key: read_times(child) for key, child in value.items()}
     if isinstance(value, list):

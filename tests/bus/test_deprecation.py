@@ -1,4 +1,4 @@
-"""Events whose schema says `deprecated: true`: who fires one or listens to one is warned, at their own line."""
+"""Events whose schema says `deprecated: true`: code that fires or listens is warned, at its own line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events fired together, and events fired again because nobody knew what became of them."""
+"""Events fired together, and events of unknown outcome fired again."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_the_events_are_made_in_the_callers_thread(bus: Bus) -> None:
 
 
 async def test_large_events_stay_in_their_order(nats_server: NatsServer, prefix: str) -> None:
-    """More than the client likes to have in its buffer."""
+    """Fire more than the client accepts into its buffer."""
     async with lightbus.create(Bus, url=nats_server.url, prefix=prefix) as bus:
         names = [f"{number:03}" + "x" * 50_000 for number in range(150)]
         await bus.auth.user_created.fire_many_async(created(*names))
@@ -121,13 +121,13 @@ async def test_large_events_stay_in_their_order(nats_server: NatsServer, prefix:
 
 
 async def turns() -> None:
-    """Let everything that can go on do so."""
+    """Let all tasks that can run do so."""
     for _ in range(200):
         await asyncio.sleep(0)
 
 
 async def cancelled_amid(bus: Bus, events: list[UserCreated]) -> None:
-    """Fire a batch, and cancel it while it is on its way."""
+    """Fire a batch, and cancel it while it is being sent."""
     firing = asyncio.create_task(bus.auth.user_created.fire_many_async(events))
     await turns()
     firing.cancel()
@@ -153,14 +153,14 @@ async def test_a_cancelled_batch_ends_at_once_and_leaves_nothing(
 
 
 async def test_a_batch_outlasts_a_restart_of_the_server(prefix: str) -> None:
-    """What has to be sent again is waited for side by side."""
+    """Events that have to be resent are awaited concurrently."""
     with NatsServer() as server:
         async with lightbus.create(Bus, url=server.url, prefix=prefix, timeout=BOUND) as bus:
             await bus.auth.user_created.fire_async(username="ada", email="a@b")
             pause(server)
             names = [str(number) for number in range(2_000)]
             firing = asyncio.create_task(bus.auth.user_created.fire_many_async(created(*names)))
-            await turns()  # by then all are on their way
+            await turns()  # by then all are being sent
             server.kill()
             server.start()
             assert len(await firing) == len(names)
@@ -171,7 +171,7 @@ async def test_a_batch_outlasts_a_restart_of_the_server(prefix: str) -> None:
     assert len(stored) == 1 + len(names)
 
 
-# -- outcomes that are not known -------------------------------------------------------------------
+# -- unknown outcomes ------------------------------------------------------------------------------
 
 
 Fire = Callable[[Bus], Any]
@@ -202,7 +202,7 @@ async def test_an_event_whose_outcome_is_unknown_can_be_fired_again_and_is_store
                             assert await bus.auth.user_created.fire_again_async(message) == message
                             break
                         except lightbus.TransportError:
-                            continue  # the server is waking up
+                            continue  # the server is starting
             async with look_into(server.url) as inside:
                 stored = await stored_messages(inside, naming.stream(prefix, "auth"))
     ids = [json.loads(message.body)["id"] for message in stored]

@@ -1,4 +1,4 @@
-"""Which event loop the library makes, where it has to make one."""
+"""Which event loop the library creates, where it creates one."""
 
 from __future__ import annotations
 

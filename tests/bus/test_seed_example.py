@@ -1,7 +1,8 @@
 """The example this project grew from: the events page of the Lightbus documentation, on the dynamic bus.
 
-Corrected are the names of arguments only: `password` (the event has `email`), and two handlers' `email`
-(`user_updated` has `new_email`, `user_deleted` has `username` alone). As printed, each of the three is refused.
+Only argument names are corrected: `password` (the event has `email`), and two handlers' `email`
+(`user_updated` has `new_email`, `user_deleted` has only `username`). As printed, each of the three is
+refused.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def before_server_start():
 
 @pytest.fixture
 def other_service(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    with NatsServer() as server:  # of its own, as the example uses the default prefix
+    with NatsServer() as server:  # a separate server, as the example uses the default prefix
         monkeypatch.setenv("NATS_URL", server.url)
         exec(AUTH_SERVICE, {"__name__": "auth_service.bus"})
         module: dict[str, Any] = {"__name__": "other_service.bus"}

@@ -1,4 +1,4 @@
-"""The example's generated bus on a real server: the three forms of a handler, and the slips of untyped code."""
+"""The example's generated bus on a real server: the three forms of a handler, and mistakes in untyped code."""
 
 from __future__ import annotations
 

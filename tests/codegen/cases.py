@@ -1,4 +1,4 @@
-"""Golden cases: folders of schemas, and what the generator makes of each. `make golden` rewrites that."""
+"""Golden cases: folders of schemas, and what the generator makes of each. `make golden` rewrites them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def generated(case: str) -> dict[str, str]:
 
 
 def exported() -> dict[str, str]:
-    """Export the Api classes that the case `ten_events` is made from."""
+    """Export the Api classes of the case `ten_events`."""
     return export(["tests.codegen.orders:OrdersApi"], HERE.parents[1])
 
 
@@ -40,12 +40,12 @@ def expected(case: str) -> dict[str, str]:
 
 
 def reported(case: str) -> str:
-    """Return the problems found in an error case, as they are printed."""
+    """Return the problems of an error case, as they are printed."""
     return "".join(f"{problem}\n" for problem in problems_in(HERE / "errors" / case))
 
 
 def problems_in(folder: Path) -> tuple[Problem, ...]:
-    """Return the problems found in the schemas of a case."""
+    """Return the problems in the schemas of a case."""
     try:
         _generate(folder)
     except InputError as error:
@@ -54,7 +54,7 @@ def problems_in(folder: Path) -> tuple[Problem, ...]:
 
 
 class Options(TypedDict):
-    """Arguments of `generate` beside folder and package."""
+    """Arguments of `generate` other than folder and package."""
 
     shared: Sequence[str]
     dialects: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Whether a value is of an annotated type, at run time, as a type checker would have it."""
+"""Whether a value is of an annotated type at run time, as a type checker would decide."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, ForwardRef, Literal, NotRequired, Union, get_args, get_o
 
 
 def misfits(value: object, annotation: Any, module: str, path: str = "") -> list[str]:
-    """List where a value is not what its annotation says.
+    """List the places where a value does not match its annotation.
 
     Args:
         value: the value.
         annotation: the annotation, or its text.
-        module: name of the module it stands in.
+        module: name of the module that contains it.
         path: where the value comes from.
     """
     if isinstance(annotation, ForwardRef):
@@ -55,7 +55,7 @@ def misfits(value: object, annotation: Any, module: str, path: str = "") -> list
 
 
 def _plain(value: object) -> type:
-    """The type of a value; to JSON Schema, 1.0 is an integer."""
+    """Return the type of a value; in JSON Schema, 1.0 is an integer."""
     return int if isinstance(value, float) and value.is_integer() else type(value)
 
 

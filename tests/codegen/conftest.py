@@ -20,7 +20,7 @@ def _forget(package: str) -> dict[str, ModuleType]:
 def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder whose packages can be imported, and are forgotten afterwards.
 
-    The example's own client has the name of the golden packages; it steps aside meanwhile.
+    The example's own client has the same name as the golden packages, so it is hidden meanwhile.
     """
     monkeypatch.syspath_prepend(tmp_path)
     examples = _forget(PACKAGE)

@@ -1,4 +1,4 @@
-"""Schemas of standards bodies as APIs: as they are, and events that their makers publish as examples."""
+"""Schemas of standards bodies as APIs, unmodified, and the example events that their authors publish."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def generate_cdevents(folder: Path) -> Iterator[tuple[str, Path]]:
     """Generate the package `cdevents_bus`, whose `Bus` has the API `cdevents`.
 
     Args:
-        folder: gets the package, and the schemas it is made from in a folder beside it.
+        folder: for the package and its schemas, each in a subfolder.
 
     Yields:
-        (event name, file of a conformance event) for each of the events.
+        (event name, file of a conformance event) for each event.
     """
     corpus = _corpus("cdevents")
     schemas = folder / "schemas/cdevents"
@@ -39,7 +39,7 @@ def generate_openlineage(folder: Path) -> Iterator[tuple[str, Path]]:
     """Generate the package `openlineage_bus`, whose `Bus` has the API `openlineage`.
 
     Args:
-        folder: gets the package, and the schemas it is made from in a folder beside it.
+        folder: for the package and its schemas, each in a subfolder.
 
     Yields:
         (event name, file of an example) for each example; an event may have several or none.

@@ -1,4 +1,4 @@
-"""Schemas drawn from a grammar of all keywords, and values that they are likely to accept."""
+"""Schemas drawn from a grammar of all keywords, and values that they probably accept."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ _TYPED_OBJECTS = _objects(_leaves()).map(lambda schema: schema | {"type": "objec
 
 @st.composite
 def payloads(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw the schema of a payload in some dialect, its property `value` being any schema."""
+    """Draw the schema of a payload in some dialect; its property `value` has any schema."""
     dialect = draw(st.sampled_from([*[next(iter(DIALECTS))] * 3, *DIALECTS]))
     definitions = {name: draw(SCHEMAS) for name in DEFINITIONS}
     payload = {
@@ -137,7 +137,7 @@ def payloads(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def _spelled(value: Any, dialect: str) -> Any:
-    """Spell the keywords whose names differ as a dialect has them."""
+    """Spell the keywords whose names differ as the dialect does."""
     if isinstance(value, list):
         return [_spelled(item, dialect) for item in value]
     if not isinstance(value, dict):
@@ -153,7 +153,7 @@ def _spelled(value: Any, dialect: str) -> Any:
 
 
 def instances(schema: Any, root: dict[str, Any], depth: int = 5) -> st.SearchStrategy[Any]:
-    """Return a strategy of values that a schema probably accepts: whoever draws them has to ask it."""
+    """Return a strategy of values that a schema probably accepts; the caller must validate them."""
     if not isinstance(schema, dict) or depth == 0:
         return JSON
     if "const" in schema:
@@ -190,7 +190,7 @@ def _parts(schema: dict[str, Any], root: dict[str, Any]) -> Iterator[Any]:
 
 
 def _own(schema: dict[str, Any], root: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
-    """Return values for what a schema says itself."""
+    """Return values for the schema's own keywords."""
     kinds = schema.get("type") or [
         *(["object"] if {"properties", "patternProperties"} & set(schema) else []),
         *(["array"] if {"items", "prefixItems"} & set(schema) else []),

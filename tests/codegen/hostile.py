@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - look-alikes are the point
-"""Schemas that try to break out of whatever their text is printed into."""
+"""Schemas that try to break out of the text into which they are printed."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     definitions = draw(st.dictionaries(KEYS, SCHEMAS | PAYLOADS, max_size=3))
     names = draw(st.lists(IDENTIFIERS.filter(_is_public), min_size=1, max_size=2, unique=True))
     payloads = {name: draw(PAYLOADS) for name in names}
-    # references that lead somewhere, or the whole document is refused
+    # references that can be resolved, or the whole document is refused
     for schema in _schemas([definitions, payloads]):
         if "$ref" in schema:
             target = draw(st.sampled_from(sorted(definitions))) if definitions else ""
@@ -292,7 +292,7 @@ def _is_public(name: str) -> bool:
 
 
 def _token(name: str) -> str:
-    """Write a key as a step of a JSON Pointer in a URI."""
+    """Encode a key as a step of a JSON Pointer in a URI."""
     return name.replace("%", "%25").replace("~", "~0").replace("/", "~1")
 
 

@@ -1,4 +1,4 @@
-"""What a generated Python file may hold, as a grammar over its syntax tree: what the templates print, no more."""
+"""What a generated Python file may contain, as a grammar over its syntax tree: what the templates print, no more."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ METHODS = {"fire", "fire_async"}
 
 
 class Foreign(AssertionError):
-    """A file holds something that no template prints."""
+    """A file contains something that no template prints."""
 
 
 def check(source: str) -> ast.Module:
-    """Hold a generated Python file against the grammar.
+    """Check a generated Python file against the grammar.
 
     Raises:
-        Foreign: it holds anything else; quotes it.
+        Foreign: it contains anything else, which the message quotes.
         SyntaxError: it is not Python.
     """
     tree = ast.parse(source)
@@ -42,7 +42,7 @@ def check(source: str) -> ast.Module:
 
 
 def bound_names(tree: ast.Module) -> list[str]:
-    """List the names a module binds, in order."""
+    """List the names that a module binds, in order."""
     names: list[str] = []
     for statement in _statements(tree):
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -146,7 +146,7 @@ class _Checker:
                     self._method(statement)
                 case _:
                     _need(False, statement)
-        # what a class binds hides the module's names from the annotations inside it
+        # names bound in a class hide the module's names from the annotations inside it
         own = {
             ast.unparse(s.target) for s in node.body if isinstance(s, ast.AnnAssign) and s.value is not None
         }
@@ -184,7 +184,7 @@ class _Checker:
             self._call(node)
 
     def _call(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Check the one expression that `fire()` is."""
+        """Check the single expression of `fire()`."""
         last = node.body[-1]
         assert isinstance(last, ast.Return) and last.value is not None, ast.unparse(node)
         call = last.value.value if isinstance(last.value, ast.Await) else last.value
@@ -239,7 +239,7 @@ def _annotations(node: ast.ClassDef) -> Iterable[ast.expr]:
 
 
 def _is_deprecated(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Whether a method is marked as deprecated, and no more."""
+    """Whether a method is marked as deprecated, and nothing else."""
     match node.decorator_list:
         case [ast.Call(func=called, args=[ast.Constant(value=str())], keywords=[])]:
             return ast.unparse(called) == "lightbus.deprecated"
@@ -255,7 +255,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def _is_more(node: ast.expr) -> bool:
-    """Whether this is the default of the field that takes further properties; their type may be any."""
+    """Whether this is the default of the field that takes undeclared properties; their type may be any."""
     return (
         isinstance(node, ast.Call)
         and ast.unparse(node.func).strip("_") == "field"

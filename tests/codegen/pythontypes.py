@@ -29,8 +29,8 @@ class Drawn:
         python: the type.
         kind: the JSON type of its values.
         values: a strategy of its values.
-        annotation: what the generated client has in its place.
-        arrives: whether something received is what stands for a value.
+        annotation: its annotation in the generated client.
+        arrives: whether a received value represents a given one.
     """
 
     python: Any
@@ -148,7 +148,7 @@ def types(depth: int = 3) -> st.SearchStrategy[Drawn]:
 
 
 def join(annotations: Iterable[Annotation]) -> Annotation:
-    """Join annotations as type checkers do: a float takes ints, a str takes every literal one."""
+    """Join annotations as type checkers do: a float absorbs ints, a str absorbs string literals."""
     found: set[Any] = set()
     for one in annotations:
         found |= one[1] if one[0] == "union" else {one}
@@ -225,7 +225,7 @@ def _optional(item: Drawn) -> Drawn:
 
 
 def _union(drawn: tuple[Drawn, ...]) -> Drawn:
-    """Join types that JSON can tell apart."""
+    """Join types that JSON can distinguish."""
     members = list({member.kind: member for member in drawn if _can_join(member)}.values())
     python: Any = members[0].python
     for member in members[1:]:

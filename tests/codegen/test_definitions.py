@@ -26,7 +26,7 @@ from tests.codegen.pythontypes import Annotation, Drawn, join
 from tests.codegen.pythontypes import types as python_types
 from tests.schema.build import api, declared, exported
 
-pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
+pytestmark = pytest.mark.timeout(900)  # a failing example is shrunk for up to five minutes
 unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
@@ -63,7 +63,7 @@ def as_json(value: Any) -> Any:
 
 
 def outline(annotation: Any, module: str) -> Annotation:
-    """Write a generated annotation as data that does not depend on names and order."""
+    """Return a generated annotation as data that does not depend on names and order."""
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
     while isinstance(annotation, str):
@@ -118,7 +118,7 @@ def test_the_ends_of_every_type_arrive_exactly(value: Any) -> None:
     parameter = Parameter("x", type(value))
     for contract in (declared(parameter), exported(parameter)):
         received = contract.decode(as_json(contract.encode({"x": value})))["x"]
-        assert repr(received) == repr(value)  # the sign of zero and the digits of a decimal, too
+        assert repr(received) == repr(value)  # also the sign of zero and the digits of a decimal
 
 
 @pytest.mark.parametrize(

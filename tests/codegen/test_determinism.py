@@ -57,7 +57,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def _turkish() -> str | None:
-    """Name a Turkish locale of this machine, where `"I".lower()` of C is not `"i"`."""
+    """Return the name of a Turkish locale of this machine, where `"I".lower()` of C is not `"i"`."""
     before = locale.setlocale(locale.LC_ALL)
     for name in ("tr_TR.UTF-8", "tr_TR.ISO8859-9", "tr_TR"):
         try:

@@ -1,4 +1,4 @@
-"""What generated packages are at run time: importable, lazy, and their annotations true to what arrives."""
+"""Generated packages at run time: importable, lazy, and with annotations that match what arrives."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_annotations_are_true_to_all_of_openlineage(importable: Path) -> None:
 
 
 def check(document: SchemaDocument, event: str, payload: type[Any], data: dict[str, Any]) -> None:
-    """Receive an event as a listener would, hold it against its annotations, and fire it again."""
+    """Receive an event as a listener would, compare it with its annotations, and fire it again."""
     contract = document.contract(event)
     values = contract.decode(data)
     made = payload(**values)

@@ -1,4 +1,4 @@
-"""Hostile schemas: refused in words, or made into code that holds what the templates print and nothing else."""
+"""Hostile schemas: refused with a message, or turned into code that contains only what the templates print."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.codegen import hostile, inert
 from tests.codegen.cases import CASES, generated
 
 PACKAGE = "acme_bus"
-pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
+pytestmark = pytest.mark.timeout(900)  # a failing example is shrunk for up to five minutes
 unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
@@ -51,7 +51,7 @@ def test_a_hostile_document_makes_inert_code(document: dict[str, Any], is_ascii:
     True,
 )
 def test_hostile_files_make_inert_code(files: dict[str, Any], is_ascii: bool) -> None:
-    # names that are no text are refused where a folder is read: test_hostile_input.py
+    # names that are not text are refused when a folder is read: test_hostile_input.py
     check({name.encode(errors="replace").decode(): written(files[name], is_ascii) for name in files})
 
 
@@ -101,13 +101,13 @@ def test_the_check_of_inert_code_can_fail(foreign: str) -> None:
 
 
 def written(value: Any, is_ascii: bool) -> str:
-    """Write JSON; surrogates only as escapes, since a file with others is no text at all."""
+    """Write JSON; surrogates only as escapes, since a file with others is not text."""
     text = json.dumps(value, ensure_ascii=is_ascii)
     return text.encode(errors="surrogateescape" if is_ascii else "replace").decode()
 
 
 def check(files: dict[str, str]) -> None:
-    """Generate, and hold every file against what may be in it."""
+    """Generate, and check every file against the grammar."""
     try:
         made = generate(Path("absent"), PACKAGE, overlay=files)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Whatever the schema accepts is of the generated type, and comes out of the bus as it went in."""
+"""Every value that the schema accepts is of the generated type, and leaves the bus as it entered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.codegen import drawn
 from tests.codegen.conforms import misfits
 
 REFUSED = {"ENDLESS_REF", "NAME_COLLISION"}
-pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
+pytestmark = pytest.mark.timeout(900)  # a failing example is shrunk for up to five minutes
 unhurried = settings(
     max_examples=max(150, settings().max_examples),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -60,20 +60,20 @@ def test_every_accepted_value_is_of_the_generated_type_and_keeps_its_json(
 
 
 def fired(contract: Any, received: dict[str, Any]) -> dict[str, Any]:
-    """Fire what was received."""
+    """Fire the received value."""
     wires = {parameter.name: parameter.wire for parameter in contract.parameters}
     sent: dict[str, Any] = contract.encode({wires[name]: value for name, value in received.items()})
     return sent
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether JSON values are written alike, so that 1 is not True, nor 1.0."""
+    """Whether JSON values are written alike: 1 is neither True nor 1.0."""
     return json.dumps(one) == json.dumps(other)
 
 
 @contextmanager
 def made(schema: dict[str, Any]) -> Iterator[tuple[SchemaDocument | None, Any]]:
-    """Generate the code of one event, and load it; None where the schema is refused."""
+    """Generate the code of one event and load it; None if the schema is refused."""
     try:
         files = generate(Path("absent"), "drawn_bus", overlay={"api/happened.json": json.dumps(schema)})
     except InputError as error:

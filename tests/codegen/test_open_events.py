@@ -1,4 +1,4 @@
-"""Events that allow further properties: whatever their names are, they are fired, handed over and fired again."""
+"""Events that allow further properties: they are fired, handed to handlers and fired again, whatever their names."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ CASES = sorted(folder.name for folder in RULES.iterdir())
 
 
 def reported(case: str) -> str:
-    """Compare the two versions of a case; what is printed."""
+    """Compare the two versions of a case; return what is printed."""
     arguments = ("breaking", "--schemas", "current", "--against", "previous")
     return run(*arguments, folder=RULES / case).out
 

@@ -1,4 +1,4 @@
-"""What a producer sends, said again in JSON Schema and by other means than the product: the judge of its answers."""
+"""An independent oracle: what a producer sends, expressed in JSON Schema by other means than the product's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def writes(schema: dict[str, Any]) -> Callable[[Any], bool]:
 
 
 def reads(schema: dict[str, Any]) -> Callable[[Any], bool]:
-    """Return whether a listener with this schema takes a payload."""
+    """Return whether a listener with this schema accepts a payload."""
     written, opened = validator(schema), validator(open_schema(schema))
     return lambda payload: bool(written.is_valid(payload) or opened.is_valid(payload))
 
 
 def closed(schema: Any, root: dict[str, Any], *, is_payload: bool = False, is_beside: bool = False) -> Any:
-    """Forbid undeclared properties in every object that declares some and does not say what others hold.
+    """Forbid undeclared properties in every object that declares some and does not mention others.
 
     Args:
         schema: a schema of 2020-12.
@@ -54,10 +54,10 @@ def closed(schema: Any, root: dict[str, Any], *, is_payload: bool = False, is_be
     declares = any("properties" in one for one in beside)
     is_silent = not any(name in one for one in beside for name in _FURTHER)
     if made.get("additionalProperties") in (True, {}) and (is_beside or declares):
-        del made["additionalProperties"]  # says no more than nothing does
+        del made["additionalProperties"]  # means the same as its absence
     if "additionalProperties" not in made and (is_beside or declares or is_payload):
         needed = made.get("required", ())
-        if needed:  # what must be there is declared by that
+        if needed:  # a required property is declared by that
             made["properties"] = dict.fromkeys(needed, True) | made.get("properties", {})
     if not is_beside and (declares or (is_payload and is_silent)):
         made.setdefault("unevaluatedProperties", False)

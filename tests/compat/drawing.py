@@ -18,7 +18,7 @@ Schema = Any
 
 
 class Drawing:
-    """Draws with one source of chance.
+    """Draws from one source of randomness.
 
     Args:
         chance: the source.
@@ -35,7 +35,7 @@ class Drawing:
         return document
 
     def schema(self, depth: int) -> Schema:
-        """Draw a schema that nests `depth` levels at most."""
+        """Draw a schema that nests at most `depth` levels."""
         flat = [
             self.string_schema,
             self.number_schema,

@@ -32,7 +32,7 @@ class Outcome:
 
 
 def run(*arguments: str, folder: Path | None = None) -> Outcome:
-    """Run lightbus-gen, in a folder."""
+    """Run lightbus-gen in a folder."""
     with pytest.MonkeyPatch.context() as patch:
         if folder is not None:
             patch.chdir(folder)
@@ -48,7 +48,7 @@ def version(path: Path) -> Version:
 
 
 def compared(folder: Path, old: Any, new: Any, mode: Mode = Mode.FULL) -> list[Finding]:
-    """Compare two schemas of one event; what is found about events on the wire."""
+    """Compare two schemas of one event; return the wire findings."""
     for name, schema in (("old.json", old), ("new.json", new)):
         (folder / name).write_text(json.dumps(schema))
     found = compare(version(folder / "old.json"), version(folder / "new.json"), mode)

@@ -1,4 +1,4 @@
-"""The command: what it compares, how it writes findings, and which ones count."""
+"""The command: what it compares, how it prints findings, and which ones count."""
 
 from __future__ import annotations
 

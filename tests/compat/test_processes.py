@@ -1,4 +1,4 @@
-"""Work on many items finds the same in one process and in several."""
+"""Work on many items gives the same result in one process and in several."""
 
 from __future__ import annotations
 

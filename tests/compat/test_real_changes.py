@@ -123,7 +123,7 @@ def test_stored_events_that_are_refused_are_shown(change: str, tmp_path: Path) -
 
 
 def test_a_type_that_many_refer_to_is_compared_once(tmp_path: Path) -> None:
-    """Types that all refer to each other, one of them changed: no way through them is gone twice."""
+    """Types that all refer to each other, one of them changed: no path through them is followed twice."""
     names = [f"T{index}" for index in range(15)]
 
     def document(least: int) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def test_a_type_that_many_refer_to_is_compared_once(tmp_path: Path) -> None:
 
 
 def test_the_blame_for_a_union_is_on_what_is_deep_inside(tmp_path: Path) -> None:
-    """Not on the other branch, which the payload never was."""
+    """The other branch, which the payload never matched, is not reported."""
 
     def either(least: int) -> dict[str, Any]:
         lines = {

@@ -1,4 +1,4 @@
-"""Each rule: a folder with two versions and the report about them, word for word, and the words of `explain`."""
+"""Each rule: a folder with two versions and the exact report about them, and the text of `explain`."""
 
 from __future__ import annotations
 

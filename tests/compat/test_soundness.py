@@ -1,4 +1,4 @@
-"""What is called compatible is: no payload that one version sends and the other refuses is ever found."""
+"""A verdict "compatible" holds: no payload is ever found that one version sends and the other refuses."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PAIRS = 10_000 if IS_NIGHT else 300
 PAYLOADS = 40
 
 
-@example(3645)  # a field that only a branch of an `if` requires counts among those that may be there
-@example(1005958)  # values that stay listed may be refused by a pattern beside the list
+@example(3645)  # a field that only a branch of an `if` requires counts among the declared ones
+@example(1005958)  # values that stay in an enum may be refused by a pattern beside it
 @example(1006990)  # a payload is open where only a dependent schema says so
-@example(1007660)  # a required field is free where the dependent schema that describes it does not apply
+@example(1007660)  # a required field is free where its dependent schema does not apply
 @given(st.integers(0, 2**48))
 @settings(max_examples=PAIRS, deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 def test_what_is_called_compatible_is(seed: int) -> None:
@@ -48,7 +48,7 @@ def test_what_is_called_compatible_is(seed: int) -> None:
 
 
 def is_usable(folder: Path, *schemas: Any) -> bool:
-    """Whether the schemas are valid; changing one at random may make nonsense of it."""
+    """Whether the schemas are valid; a random change may make them invalid."""
     for schema in schemas:
         (folder / "schema.json").write_text(json.dumps(schema))
         report = Report()
@@ -68,7 +68,7 @@ def payloads(drawing: Drawing, schema: dict[str, Any]) -> list[Any]:
 
 
 def test_the_judge_finds_breaks_at_all() -> None:
-    """Of pairs that break, the payloads that are drawn show some: so the test above can fail."""
+    """Of pairs that break, the drawn payloads prove some: so the test above can fail."""
     shown = 0
     for seed in range(60):
         drawing = Drawing(random.Random(seed))

@@ -1,4 +1,4 @@
-"""The table of what a change breaks, at the top and three levels deep, in closed, silent and open objects."""
+"""The table of what a change breaks, at the top and three levels deep, in closed, unspecified and open objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transports under test, and the moves the tests of the suite share."""
+"""Transports under test, and the steps that the suite's tests share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack
 from lightbus.transport import Consumer, Delivery, Outgoing, Since, Subscription, Transport
 from tests.conformance.kits import Kit
 
-BOUND = 20.0  # seconds any awaited outcome may take on a slow machine
+BOUND = 20.0  # seconds that any awaited outcome may take on a slow machine
 
 
 class Bench:
-    """Transports and subscriptions of one test, closed at its end."""
+    """The transports and subscriptions of one test, closed when it ends."""
 
     def __init__(self, kit: Kit, prefix: str, stack: AsyncExitStack) -> None:
         self.kit, self.prefix, self._stack = kit, prefix, stack

@@ -1,4 +1,4 @@
-"""What the conformance suite needs from each transport beyond the contract: a look inside."""
+"""What the conformance suite needs from each transport beyond the contract: access to its state."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def look_into(url: str) -> AsyncIterator[Connection]:
 
 
 async def stored_messages(server: Connection, stream: str) -> list[Found]:
-    """Read a whole stream; one that does not exist is empty."""
+    """Return all messages of a stream; none if it does not exist."""
     try:
         state = (await server.api(f"STREAM.INFO.{stream}"))["state"]
     except ApiError:

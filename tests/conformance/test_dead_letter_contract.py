@@ -1,4 +1,4 @@
-"""The contract of `lightbus.transport` for events that were given up, kept by every transport."""
+"""The contract of `lightbus.transport` for events that were given up, which every transport fulfils."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEGABYTE = 1024 * 1024
 async def bury(
     bench: Bench, transport: Transport, *bodies: str, durable: str = "listener", failure: Failure = NEVER
 ) -> list[Letter]:
-    """Have a listener give events up, and return its dead letters."""
+    """Have a listener give up events, and return its dead letters."""
     subscription = await bench.subscribe(transport, durable)
     await publish(transport, *bodies)
     for _ in bodies:
@@ -76,7 +76,7 @@ async def test_a_dead_letter_is_kept_once(bench: Bench) -> None:
 
 
 async def test_an_event_of_the_largest_size_fits_the_dead_letters(bench: Bench) -> None:
-    """Only events of others can be that large; then what is said about them gives way."""
+    """Only events of other producers can be that large; then the record of the failure is shortened."""
     transport = await bench.transport()
     subscription = await bench.subscribe(transport)
     await bench.kit.publish_raw(naming.subject(bench.prefix, "shop", "created"), b"x" * MEGABYTE)
@@ -136,7 +136,7 @@ async def test_a_replay_reaches_only_the_listener_that_failed(bench: Bench) -> N
     assert (replay.attempt, replay.replay_of) == (1, letter.number)
     assert dict(replay.headers) == {"Content-Type": "text/plain"}
     await replay.ack()
-    await publish(transport, "next")  # nothing of the replay lies before it
+    await publish(transport, "next")  # the replay is not before it
     for subscription in (others, failing):
         assert await take_and_ack(subscription, 1) == ["next"]
     await bury(bench, transport, "own", durable="other")
@@ -221,7 +221,7 @@ async def test_discarding(bench: Bench) -> None:
     assert await letters(transport) == [second]
     await transport.dead_letters.replay(second)
     replays = await bench.replays(transport)
-    assert await take_and_ack(replays, 1) == ["b"]  # the first one's replay went with it
+    assert await take_and_ack(replays, 1) == ["b"]  # the first one's replay was removed with it
     assert await letters(transport) == []
 
 

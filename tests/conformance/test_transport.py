@@ -1,4 +1,4 @@
-"""The contract of `lightbus.transport`, kept by every transport."""
+"""The contract of `lightbus.transport`, which every transport fulfils."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightbus.errors import ConsumerLost, EventTooLarge, ProvisionError
 from lightbus.transport import Since
 from tests.conformance.bench import BOUND, Bench, outgoing, publish, take, take_and_ack
 
-SHORT_WAIT = 1.0  # ack_wait of durables whose time runs out in a test
+SHORT_WAIT = 1.0  # ack_wait of durables that time out in a test
 
 
 async def test_publish_acknowledges_with_stream_and_sequence(bench: Bench) -> None:
@@ -247,7 +247,7 @@ async def test_close_gives_untaken_events_back(bench: Bench) -> None:
     first = await bench.subscribe(transport)
     takes = [asyncio.create_task(first.take()) for _ in range(2)]
     await asyncio.sleep(0)
-    takes[1].cancel()  # asked for, and then not wanted
+    takes[1].cancel()  # requested, and then cancelled
     await publish(transport, "a", "b")
     delivery = await asyncio.wait_for(takes[0], BOUND)
     assert delivery is not None

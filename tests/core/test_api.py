@@ -1,4 +1,4 @@
-"""Definitions, and what is said of those that cannot be."""
+"""Definitions, and the errors for invalid ones."""
 
 from __future__ import annotations
 

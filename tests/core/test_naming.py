@@ -29,7 +29,7 @@ class TestPythonNames:
         [
             ("username", "username"),
             ("größe", "größe"),
-            ("match", "match"),  # a soft keyword is a fine parameter name
+            ("match", "match"),  # a soft keyword is a valid parameter name
             ("class", "class_"),
             ("None", "None_"),
             ("self", "self_"),

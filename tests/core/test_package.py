@@ -1,4 +1,4 @@
-"""The package `lightbus` itself: its names come when they are asked for."""
+"""The package `lightbus` itself: its names are imported when they are first used."""
 
 import ast
 import importlib
@@ -12,7 +12,7 @@ import lightbus
 
 
 def imported_for_checkers() -> dict[str, str]:
-    """Return the module of each name that type checkers see imported."""
+    """Return the module of each name that is imported for type checkers."""
     tree = ast.parse(Path(lightbus.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     return {

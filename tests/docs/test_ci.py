@@ -1,4 +1,6 @@
-"""The snippets for CI and pre-commit, their commands run in a scratch repository; and the page about compatibility."""
+"""The snippets for CI and pre-commit, with their commands run in a scratch repository; and the page about
+compatibility.
+"""
 
 from __future__ import annotations
 

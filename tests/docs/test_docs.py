@@ -1,8 +1,9 @@
-"""The documentation does what it says.
+"""The documentation is correct.
 
-In a document's order, blocks are carried out in one fresh folder: a block that begins with
-`# path/name.ext` becomes that file, any other python block is run (a py block is a fragment to look at), and a console block's `$ commands` are run,
-their output compared with the lines below them. `lightbus run` and `lightbus server` go on in the background.
+The blocks of a document are followed in order, in one new folder. A block that begins with `# path/name.ext`
+becomes that file; any other python block is run (a py block is only a fragment); in a console block, the `$
+commands` are run, and their output is compared with the lines below them. `lightbus run` and `lightbus
+server` keep running in the background.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def blocks(document: Path) -> list[Block]:
 
 
 class Reader:
-    """A person who follows a document to the letter."""
+    """Follows a document to the letter."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
@@ -100,7 +101,7 @@ class Reader:
         return done.stdout
 
     def start(self, command: str) -> None:
-        if command == "lightbus server":  # the fixture's server plays its part, on a free port
+        if command == "lightbus server":  # replaced by the fixture's server, on a free port
             return
         process = subprocess.Popen(
             command.split(),
@@ -115,7 +116,7 @@ class Reader:
         assert any("ready" in line for line in process.stdout), f"{command!r} never got ready"
 
     def printed(self, words: str) -> bool:
-        """Wait until a process in the background prints some words."""
+        """Wait until a background process prints some words."""
         (process,) = self._background
         assert process.stdout is not None
         return any(words in line for line in process.stdout)
@@ -130,7 +131,7 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    with NatsServer() as server:  # of its own, as the documents use the default prefix
+    with NatsServer() as server:  # a separate server, as the documents use the default prefix
         reader = Reader(tmp_path, server.url)
         yield reader
         reader.close()
@@ -157,7 +158,7 @@ def test_the_generator(reader: Reader) -> None:
 
 
 def test_provisioning(reader: Reader) -> None:
-    """The page goes on where the README has generated its client."""
+    """The page continues where the README has generated its client."""
     readme = blocks(ROOT / "README.md")
     steps = [block.text for block in readme]
     for block in readme[: steps.index("$ lightbus-gen\n") + 1]:
@@ -169,7 +170,7 @@ def test_provisioning(reader: Reader) -> None:
 
 
 def test_delivery(reader: Reader) -> None:
-    """The handler that may run twice does so, and gives its points once."""
+    """The handler may run twice and does, and adds its points once."""
     for block in blocks(ROOT / "docs" / "delivery.md"):
         reader.follow(block)
     reader.start("lightbus run --bus shop.points")

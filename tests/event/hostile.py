@@ -1,4 +1,4 @@
-"""What somebody may send: damaged events, with or without intent."""
+"""Hostile input: events that are damaged, by accident or on purpose."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BEFORE = b'{"specversion":"1.0","id":"1","source":"/s","type":"shop.sold","data
 
 @dataclass(frozen=True)
 class Arrived:
-    """As much of a delivery as is read."""
+    """The parts of a delivery that are read."""
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ def structured(data: Any) -> dict[str, Any]:
 
 
 def body_of(data: str | bytes) -> bytes:
-    """Return the bytes of a CloudEvent whose payload is the given JSON, or what is none."""
+    """Return the bytes of a CloudEvent whose payload is the given JSON, valid or not."""
     return _BEFORE + (data.encode() if isinstance(data, str) else data) + b"}"
 
 
@@ -59,7 +59,7 @@ _INSERTED = [
 
 @st.composite
 def mutated(draw: st.DrawFn, body: bytes = GOOD) -> bytes:
-    """Draw a good body with some damage: bits flipped, parts cut out, doubled, replaced or put in."""
+    """Draw a valid body with some damage: bits flipped, parts cut out, doubled, replaced or inserted."""
     for _ in range(draw(st.integers(1, 4))):
         start, stop = sorted((draw(st.integers(0, len(body))), draw(st.integers(0, len(body)))))
         match draw(st.sampled_from(["flip", "cut", "truncate", "double", "insert"])):

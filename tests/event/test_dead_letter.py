@@ -1,4 +1,4 @@
-"""The form of a dead letter, its size, and which ones a filter means."""
+"""The format of a dead letter, its size, and the selection by filters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LETTER = Letter(
 
 
 def stored(letter: Letter, limit: int = MEGABYTE, number: int = 5) -> Letter:
-    """Send a letter over the wire and read it again."""
+    """Send a dead letter over the wire and read it again."""
     headers = encode(letter, {"Nats-Msg-Id": "x"}, limit)
     assert message_size(letter.body, headers) <= limit
     for name, value in headers.items():
@@ -56,7 +56,7 @@ def test_any_text_comes_back(reason: str, traceback: str, event_id: str) -> None
 
 @pytest.mark.parametrize("missing", [0, 1, 11, 12, 13, 40, 100, 200, 400, 600, 1000, 5000])
 def test_what_is_said_gives_way_to_the_event(missing: int) -> None:
-    """However little room an event leaves, its dead letter fits."""
+    """A dead letter fits, however little room its event leaves."""
     failure = Failure("ü" * 500, "ValueError", "0123456789ab", "a line of a traceback\n" * 300 + "the end")
     event = dataclasses.replace(LETTER, body=b"x" * (MEGABYTE - missing), headers={}, failure=failure)
     letter = stored(event)

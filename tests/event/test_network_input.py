@@ -1,4 +1,4 @@
-"""Whatever comes from the network is read, or refused with a reason; nothing else is ever raised."""
+"""Network input is read, or refused with a reason; no other exception is ever raised."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ CONTRACTS = [declared(*PARAMETERS), exported(*PARAMETERS), TREE]
 
 
 def read_or_refuse(contract: EventContract, body: bytes, headers: dict[str, str]) -> EventMessage | None:
-    """Read what arrived as a worker does; whatever else it raises fails the test."""
+    """Read input as a worker does; any unexpected exception fails the test."""
     try:
         event = read(Arrived(body, headers), contract)  # type: ignore[arg-type]
     except (UnreadableEvent, InvalidEvent) as error:
@@ -80,7 +80,7 @@ def read_or_refuse(contract: EventContract, body: bytes, headers: dict[str, str]
         assert message_size(body, deadletter.encode(letter, {"Nats-Msg-Id": "1"}, LIMIT)) <= LIMIT
         return None
     assert event.id and event.time.tzinfo is not None and isinstance(event.kwargs, dict)
-    msgspec.json.encode(event)  # a handler can pass on whatever it gets
+    msgspec.json.encode(event)  # a handler can pass on whatever it receives
     return event
 
 
@@ -208,11 +208,11 @@ def test_a_time_without_zone_is_refused() -> None:
         read(Arrived(body, {}), CONTRACTS[0])  # type: ignore[arg-type]
 
 
-# -- what is asked of a server ---------------------------------------------------------------------
+# -- requests to a server --------------------------------------------------------------------------
 
 
 class Wire:
-    """Stands where the connection does, without a server: what is sent goes nowhere, answers are given by hand."""
+    """Replaces the connection, without a server: what is sent goes nowhere, and tests supply the replies."""
 
     is_up = True
     max_payload = 1024 * 1024
@@ -386,7 +386,7 @@ def test_the_inbox_of_a_listener_takes_only_deliveries_and_statuses(
     asyncio.run(take())
 
 
-# -- dead letters and replays that somebody else wrote ---------------------------------------------
+# -- dead letters and replays by other writers -----------------------------------------------------
 
 own = ["Subject", "Attempts", "Event-Id", "Replays", "First-Failed", "Error", "Digest", "Reason", "Traceback"]
 letters = st.dictionaries(

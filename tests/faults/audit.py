@@ -1,4 +1,4 @@
-"""What became of every event of a torture run. Pure."""
+"""The audit of a torture run: the outcome of every event. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Fired:
-    """What producers were told, by event id.
+    """The outcomes that producers were given, by event id.
 
     Attributes:
         acknowledged: confirmed as stored.
@@ -24,13 +24,13 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one listener owes an answer for.
+    """The outcome for one listener.
 
     Attributes:
-        handled: events whose handler came to its end.
+        handled: events whose handler finished.
         duplicated: of these, handled more than once.
         dead: events in the dead letters.
-        lost: events that are stored, or said to be, and neither handled nor in the dead letters.
+        lost: events that are stored, or were confirmed, and neither handled nor in the dead letters.
     """
 
     handled: int
@@ -44,7 +44,7 @@ class Audit:
     """The outcome of a run.
 
     Attributes:
-        fired: what producers were told.
+        fired: the outcomes that producers were given.
         stored: how many events the stream holds. stored_twice: of these, more than once.
         accounts: by listener.
     """
@@ -56,20 +56,20 @@ class Audit:
 
     @property
     def lost(self) -> int:
-        """How many deliveries are missing, all listeners together."""
+        """The number of missing deliveries, over all listeners."""
         return sum(len(account.lost) for account in self.accounts.values())
 
 
 def audit(
     fired: Fired, stored: Counter[str], handled: Mapping[str, Counter[str]], dead: Mapping[str, Set[str]]
 ) -> Audit:
-    """Compare what was promised with what happened.
+    """Compare promises with outcomes.
 
     Args:
-        fired: what producers were told.
-        stored: how often each event stands in the stream.
-        handled: how often each listener came to the end with each event.
-        dead: the events each listener has in the dead letters, with a reason.
+        fired: the outcomes that producers were given.
+        stored: how often each event is in the stream.
+        handled: how often each listener finished each event.
+        dead: the events that each listener has in the dead letters, with a reason.
     """
     owed = fired.acknowledged | set(stored)
     accounts = {

@@ -1,4 +1,4 @@
-"""What every fault test works with: a server of its own, workers, and the ledger of their handlers."""
+"""The environment of fault tests: a separate server, workers, and the ledger of their handlers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.faults.workers import Workers
 
 @pytest.fixture
 def server() -> Iterator[NatsServer]:
-    """A server of the test's own, with nothing on it."""
+    """A new server for this test."""
     with NatsServer() as running:
         yield running
 
 
 @pytest.fixture
 def proxy(server: NatsServer) -> Iterator[Proxy]:
-    """A wire to the server that can be cut."""
+    """A connection to the server that can be cut."""
     with Proxy(int(server.url.rpartition(":")[2])) as running:
         yield running
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    """What the workers' handlers wrote down."""
+    """The records of the workers' handlers."""
     return Ledger(tmp_path / "ledger")
 
 
@@ -55,13 +55,13 @@ class Gate:
         return str(self._path)
 
     def open(self) -> None:
-        """Let all handlers go on."""
+        """Release all handlers."""
         self._path.touch()
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Gate:
-    """Something that handlers wait for."""
+    """A gate for handlers to wait at."""
     return Gate(tmp_path / "gate")
 
 
@@ -70,7 +70,7 @@ Open = Callable[..., DynamicBus]
 
 @pytest.fixture
 async def producer(server: NatsServer) -> AsyncIterator[Open]:
-    """Opens buses in the test's own process that know the jobs; all are closed at its end."""
+    """Opens buses with the jobs API in the test's own process; all are closed when the test ends."""
     buses: list[DynamicBus] = []
 
     def open_bus(url: str = "", timeout: float = BOUND) -> DynamicBus:

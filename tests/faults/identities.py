@@ -1,4 +1,4 @@
-"""Everything a server can ask for at the door: certificates, keys, credentials; and contexts that name them."""
+"""Everything that a server can authenticate by: certificates, keys, credentials; and contexts that name them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import trustme
 
 
 class Certificates:
-    """A certificate authority, and what it signed for 127.0.0.1 and for a client.
+    """A certificate authority, and the certificates it signed for 127.0.0.1 and for a client.
 
     Args:
-        folder: where the files go.
+        folder: for the files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,7 +36,7 @@ class Certificates:
         }
 
     def config(self, extra: str = "") -> str:
-        """Return the lines of a server's configuration that turn TLS on."""
+        """Return the lines of a server's configuration that enable TLS."""
         cert, key = self._folder / "127.0.0.1.pem", self._folder / "127.0.0.1.key"
         return f'tls {{ cert_file: "{cert}", key_file: "{key}", ca_file: "{self.ca}", {extra} }}\n'
 
@@ -55,7 +55,7 @@ class Key:
 
 
 def jwt(issuer: Key, subject: Key, kind: str, **claims: Any) -> str:
-    """Sign a JWT of NATS, version 2."""
+    """Sign a NATS JWT, version 2."""
 
     def encoded(part: object) -> str:
         return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""The API of the fault tests: an event carries what its handlers are to do."""
+"""The API of the fault tests: an event carries instructions for its handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What handlers wrote down, in whichever process they ran."""
+"""What handlers recorded, in any process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A handler began or ended.
+    """The start or end of a handler.
 
     Attributes:
         kind: which of the two.
         listener: its listener_name.
         id, number: of the event. attempt: of the delivery, from 1.
         pid: its process.
-        at: seconds on the clock all processes of the machine share.
+        at: seconds on the clock that all processes of the machine share.
     """
 
     kind: Literal["begin", "end"]
@@ -31,7 +31,7 @@ class Entry:
 
 
 class Ledger:
-    """The file that handlers append to.
+    """The file to which handlers append.
 
     Args:
         path: where it is.
@@ -42,24 +42,24 @@ class Ledger:
 
     @property
     def entries(self) -> list[Entry]:
-        """All of it, oldest first; a line that is not whole yet counts as not written."""
+        """All entries, oldest first; an incomplete line counts as not written."""
         if not self.path.exists():
             return []
         whole, _, _ = self.path.read_text().rpartition("\n")
         return [Entry(**json.loads(line)) for line in whole.splitlines()]
 
     def began(self, listener: str = "one") -> list[int]:
-        """The numbers of the events a listener's handlers began with, in order."""
+        """The numbers of the events that a listener's handlers started, in order."""
         return [entry.number for entry in self.entries if (entry.kind, entry.listener) == ("begin", listener)]
 
     def handled(self, listener: str = "one") -> Counter[int]:
-        """How often a listener's handlers ended for each event, by number."""
+        """How often a listener's handlers finished each event, by number."""
         return Counter(
             entry.number for entry in self.entries if (entry.kind, entry.listener) == ("end", listener)
         )
 
     def attempts(self, number: int, listener: str = "one") -> list[int]:
-        """The attempts at an event that a listener's handlers began, in order."""
+        """The attempts at an event that a listener's handlers started, in order."""
         return [
             entry.attempt
             for entry in self.entries

@@ -1,4 +1,4 @@
-"""A TCP proxy on the loopback interface whose wires tests cut, block and tap."""
+"""A TCP proxy on the loopback interface whose connections tests can cut, block and tap."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Wire:
 
 
 class Proxy:
-    """Forwards connections to a server; runs on a thread of its own.
+    """Forwards connections to a server; runs in a separate thread.
 
     Args:
         port: the server's port on 127.0.0.1.
@@ -53,13 +53,13 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Address to connect to instead of the server's."""
+        """The URL to connect to in place of the server's."""
         return f"nats://127.0.0.1:{self.port}"
 
     # -- faults ------------------------------------------------------------------------------------
 
     def cut(self) -> None:
-        """End every connection; new ones are forwarded."""
+        """Close every connection; new ones are forwarded."""
 
         async def cut() -> None:
             for wire in self._wires:
@@ -79,7 +79,7 @@ class Proxy:
         self._run(block())
 
     def mend(self) -> None:
-        """Forward the connections made from now on; those that were blocked stay as they are."""
+        """Forward new connections; blocked ones stay blocked."""
 
         async def mend() -> None:
             self._is_blocked = False
@@ -87,7 +87,7 @@ class Proxy:
         self._run(mend())
 
     def unblock(self) -> None:
-        """Forward again, and what was held up first."""
+        """Forward again, starting with the data that was held up."""
 
         async def unblock() -> None:
             self._is_blocked = False
@@ -97,7 +97,7 @@ class Proxy:
         self._run(unblock())
 
     def say(self, data: bytes) -> None:
-        """Send all clients something as if the server had."""
+        """Send data to all clients as if the server had."""
 
         async def say() -> None:
             for wire in self._wires:
@@ -106,20 +106,20 @@ class Proxy:
         self._run(say())
 
     def catch(self, data: bytes) -> Callable[[float], bool]:
-        """Block a connection for good in front of the first bytes from a client that hold `data`.
+        """Block a connection for good before the first bytes from a client that contain `data`.
 
         Returns:
-            A function that waits that many seconds for it, and says whether it came.
+            A function that waits up to the given seconds for this, and returns whether it happened.
         """
         self._wanted = data
         return self._caught.wait
 
     def listen_in(self) -> bytearray:
-        """Return all that clients send from now on, as it comes."""
+        """Return everything that clients send from now on, as it arrives."""
         self._heard = bytearray()
         return self._heard
 
-    # -- the rest ----------------------------------------------------------------------------------
+    # -- internals ---------------------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         wire = _Wire(self._is_blocked)
@@ -135,7 +135,7 @@ class Proxy:
                 self._pump(wire, server_reader, writer, taps=False),
             )
         except OSError:
-            pass  # one of the two has gone; so does the other
+            pass  # one side has closed, so close the other
         finally:
             wire.cut()
 

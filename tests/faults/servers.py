@@ -20,18 +20,18 @@ NODES = ("one", "two", "three")
 
 
 def pause(server: NatsServer) -> None:
-    """Stop a server where it is: its connections stay open and nothing answers."""
+    """Pause a server: its connections stay open and nothing answers."""
     server.signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, server.pid, os.WSTOPPED)  # one of its threads may still be at work until then
+    os.waitid(os.P_PID, server.pid, os.WSTOPPED)  # one of its threads may still be running until then
 
 
 def resume(server: NatsServer) -> None:
-    """Let a paused server go on."""
+    """Resume a paused server."""
     server.signal(signal.SIGCONT)
 
 
 class Cluster:
-    """Three servers on the loopback interface that know each other.
+    """A cluster of three servers on the loopback interface.
 
     Attributes:
         nodes: the servers by name.
@@ -52,7 +52,7 @@ class Cluster:
         return ",".join(node.url for node in self.nodes.values())
 
     async def make_stream(self, name: str, subjects: str) -> None:
-        """Make a stream of three replicas, as soon as the cluster has found together."""
+        """Create a stream of three replicas, once the cluster has formed."""
         config = {
             "name": name,
             "subjects": [subjects],
@@ -74,7 +74,7 @@ class Cluster:
         await self.until_whole(name)
 
     async def info(self, stream: str) -> dict[str, Any]:
-        """Return what the cluster tells about a stream."""
+        """Return what the cluster reports about a stream."""
         async with look_into(self.url) as server:
             return await server.api(f"STREAM.INFO.{stream}")
 
@@ -105,7 +105,7 @@ def cluster(config: str = "") -> Iterator[Cluster]:
     """Run a cluster of three.
 
     Args:
-        config: further lines of configuration for every node.
+        config: additional lines of configuration for every node.
     """
     routes = {name: free_port() for name in NODES}
     monitors = {name: free_port() for name in NODES}

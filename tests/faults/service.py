@@ -1,6 +1,7 @@
-"""The service whose processes the fault tests start, pause and kill: `lightbus run --bus tests.faults.service`.
+"""The service whose processes the fault tests start, pause and kill: `lightbus run --bus
+tests.faults.service`.
 
-Its handlers do what an event orders and write down that they did. `LEDGER` names the file they append to,
+Its handlers follow the event's order and record that they did. `LEDGER` names the file they append to,
 `LISTENERS` holds the options of each listener in JSON.
 """
 
@@ -18,7 +19,7 @@ import lightbus
 from lightbus import Backoff, EventMessage
 from tests.faults.jobs import JobApi
 
-_POLL = 0.02  # seconds between two looks for the file a handler waits for
+_POLL = 0.02  # seconds between two checks for the file that a handler waits for
 
 _ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -26,7 +27,7 @@ bus = lightbus.create(service_name="worker", apis=[JobApi], grace=float(os.envir
 
 
 def note(kind: str, listener: str, event: EventMessage) -> None:
-    """Append a whole line at once, so that those of many processes never mix."""
+    """Append a complete line at once, so that lines of several processes never mix."""
     line = {
         "kind": kind,
         "listener": listener,
@@ -40,7 +41,7 @@ def note(kind: str, listener: str, event: EventMessage) -> None:
 
 
 def obey(event: EventMessage, order: str) -> float:
-    """Carry an order out, but for the time it takes, which is returned in seconds."""
+    """Carry out an order, except the time it takes, which is returned in seconds."""
     word, _, argument = order.partition(":")
     if word == "raise" and event.attempt <= int(argument or 1_000):
         raise ValueError("as ordered")
@@ -58,12 +59,12 @@ async def opened(gate: str) -> None:
 
 
 def exists(path: str) -> bool:
-    """Whether there is a file."""
+    """Whether a file exists."""
     return Path(path).exists()
 
 
 def async_handler(listener: str) -> Callable[..., Any]:
-    """Make the handler of a listener."""
+    """Create the handler of a listener."""
 
     async def handle(event: EventMessage, number: int, order: str) -> None:
         note("begin", listener, event)
@@ -79,7 +80,7 @@ def async_handler(listener: str) -> Callable[..., Any]:
 
 
 def sync_handler(listener: str) -> Callable[..., Any]:
-    """Make the handler of a listener that runs in threads; it knows no order to wait for a file."""
+    """Create the handler of a listener that runs in threads; it does not support orders to wait for a file."""
 
     def handle(event: EventMessage, number: int, order: str) -> None:
         note("begin", listener, event)

@@ -1,4 +1,4 @@
-"""The server's own account of what became of the events."""
+"""The server's own account of the outcome of events."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DEAD_LETTERS = naming.dead_letter_stream(DEFAULT_PREFIX)
 
 
 def durable_of(listener: str) -> str:
-    """Name the durable of one of the service's listeners."""
+    """Return the name of the durable of one of the service's listeners."""
     return naming.durable("worker", listener)
 
 
 async def durable(url: str, listener: str = "one") -> dict[str, Any]:
-    """Return what the server tells about a listener's durable."""
+    """Return what the server reports about a listener's durable."""
     async with look_into(url) as server:
         return await server.api(f"CONSUMER.INFO.{STREAM}.{durable_of(listener)}")
 
@@ -51,7 +51,7 @@ async def dead_letters(url: str) -> list[Letter]:
 
 
 async def until_settled(url: str, *listeners: str, bound: float = BOUND) -> None:
-    """Wait until the server has nothing left for listeners, neither waiting nor in anybody's hands."""
+    """Wait until the server has nothing left for listeners, neither pending nor in flight."""
 
     async def settled() -> bool:
         try:
@@ -60,7 +60,7 @@ async def until_settled(url: str, *listeners: str, bound: float = BOUND) -> None
                     info = await server.api(f"CONSUMER.INFO.{STREAM}.{durable_of(listener)}")
                     if info["num_pending"] or info["num_ack_pending"]:
                         return False
-        except TransportError:  # it may be at its settings, or at an election
+        except TransportError:  # it may be stopping, or in an election
             return False
         return True
 

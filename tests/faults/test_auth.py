@@ -1,4 +1,4 @@
-"""Who may come in: every way to authenticate works, and every mistake is told at once (scenario 20)."""
+"""Authentication: every method works, and every mistake is reported at once (scenario 20)."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ async def test_every_way_to_authenticate_works_also_when_the_connection_comes_ba
 
 
 class Mistake:
-    """A way to get it wrong.
+    """A mistake in authentication.
 
     Args:
-        said: what the command says about it.
+        said: what the command prints about it.
         config: of the server.
         settings: of the context.
     """

@@ -1,4 +1,4 @@
-"""Listeners that fall behind, or that nothing reaches any more (scenarios 27 and 34)."""
+"""Listeners that fall behind or stall (scenarios 27 and 34)."""
 
 from __future__ import annotations
 

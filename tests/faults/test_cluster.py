@@ -60,7 +60,7 @@ class Load:
 
 @asynccontextmanager
 async def load_on(three: Cluster) -> AsyncIterator[Load]:
-    """Fire on a cluster, through a bus for each of its nodes and so with a connection to each."""
+    """Fire on a cluster, through one bus per node and so with a connection to each."""
     urls = [node.url for node in three.nodes.values()]
     buses = [
         lightbus.create(
@@ -85,7 +85,7 @@ def crew(three: Cluster, ledger: Ledger, tmp_path: Path) -> Iterator[Workers]:
 
 
 async def check(three: Cluster, ledger: Ledger, load: Load) -> None:
-    """All that was acknowledged was handled, and nothing was stored twice."""
+    """Everything acknowledged was handled, and nothing was stored twice."""
     await until_settled(three.url)
     assert set(ledger.handled()) >= set(load.acknowledged)
     assert await count(three.url) == len(load.acknowledged)
@@ -126,7 +126,7 @@ async def test_s25_a_rolling_restart_under_load_costs_no_event(
 async def test_s24_connections_leave_a_server_that_is_about_to_stop(
     three: Cluster, crew: Workers, ledger: Ledger
 ) -> None:
-    """The server would hang up on them after its grace period of 800 s."""
+    """The server would close them only after its grace period of 800 s."""
     await three.make_stream(STREAM, "lightbus.job.*")
     crew.ready(one={"ack_wait": 5.0, "concurrency": 4})
     async with load_on(three) as load:
@@ -136,5 +136,5 @@ async def test_s24_connections_leave_a_server_that_is_about_to_stop(
         three.nodes[busiest].signal(signal.SIGUSR2)
         await until(lambda: not three.clients(busiest), "all clients have left")
         await load.more()
-    three.nodes[busiest].kill()  # or it would take its grace period
+    three.nodes[busiest].kill()  # otherwise it would take its grace period
     await check(three, ledger, load)

@@ -1,4 +1,4 @@
-"""The connection is cut, blocked or ended by the server, and comes back (scenarios 5, 21, 22 and 23)."""
+"""The connection is cut, blocked or ended by the server, and reconnects (scenarios 5, 21, 22 and 23)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.faults.waiting import BOUND, until
 from tests.faults.workers import Workers
 
 
-@pytest.mark.long  # the kernel notices a dead peer after 20 s, and pings after 30 s
+@pytest.mark.long  # the kernel detects a dead peer after 20 s, and pings after 30 s
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("by", ["kernel", "pings"])
 async def test_s05_ten_megabytes_stuck_on_a_dead_path_go_another_way(
@@ -33,7 +33,7 @@ async def test_s05_ten_megabytes_stuck_on_a_dead_path_go_another_way(
     bus = producer(proxy.url, timeout=200)
     await bus.job.wanted.fire_async(number=0)
     proxy.block()
-    proxy.mend()  # for new connections; the one there is stays as it is
+    proxy.mend()  # for new connections; the existing one stays as it is
     order = "x" * 900_000
     await asyncio.gather(*(bus.job.wanted.fire_async(number=number, order=order) for number in range(1, 12)))
     assert await count(server.url) == 12
@@ -57,7 +57,7 @@ async def test_s05_a_listener_leaves_a_wire_that_has_fallen_silent(
 async def test_a_client_that_reads_nothing_any_more_connects_again(
     server: NatsServer, producer: Open, proxy: Proxy
 ) -> None:
-    """What nats-py cannot read ends its reading; it would notice by missing answers to its pings, after 30 s."""
+    """Input that nats-py cannot read ends its reading; it would notice by missing replies to its pings, after 30 s."""
     bus = producer(proxy.url)
     await bus.job.wanted.fire_async(number=1)
     proxy.say(b"INFO {\r\n")
@@ -140,7 +140,7 @@ async def test_s22_a_user_that_is_removed_and_comes_back_is_served_again(
 
 
 class Broken(logging.Handler):
-    """Somebody's logging that raises."""
+    """A logging handler that raises."""
 
     def emit(self, record: logging.LogRecord) -> None:
         raise RuntimeError("no space left on device")
@@ -163,7 +163,7 @@ def broken_logging() -> Iterator[None]:
 async def test_s23_logging_that_raises_does_not_end_the_connection(
     server: NatsServer, producer: Open, proxy: Proxy, fault: str
 ) -> None:
-    """The user's logging handlers are the only code of others that the connection calls."""
+    """The user's logging handlers are the only foreign code that the connection calls."""
     bus = producer(proxy.url)
     handled: asyncio.Queue[int] = asyncio.Queue()
 

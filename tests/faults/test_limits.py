@@ -1,4 +1,4 @@
-"""What a server refuses is told before it is sent, or at once (scenarios 18 and 19)."""
+"""What a server would refuse fails before it is sent, or at once (scenarios 18 and 19)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.faults.waiting import BOUND, until
 async def test_s18_an_event_of_exactly_the_limit_goes_and_one_byte_more_is_refused(
     server: NatsServer, producer: Open, proxy: Proxy
 ) -> None:
-    """nats-py does not count headers, and the server hangs up for good on what is too large."""
+    """nats-py does not count headers, and the server closes the connection for good on a message that is too large."""
     bus = producer(proxy.url)
     size = 1024 * 1024
     with pytest.raises(EventTooLarge) as caught:
@@ -56,7 +56,7 @@ authorization { users = [
 
 
 async def test_s19_what_the_server_denies_fails_at_once() -> None:
-    """The server says so beside the event, which gets no answer; waiting for one would take the whole timeout."""
+    """The server reports it apart from the event, which gets no reply; waiting for one would take the whole timeout."""
     with NatsServer(config=DENIED) as server:
         url = server.url.replace("//", "//producer:x@")
         async with lightbus.create(url=url, apis=[JobApi], timeout=BOUND) as bus:

@@ -1,4 +1,4 @@
-"""Streams and durables that go while they are in use (scenarios 7 and 8)."""
+"""Streams and durables that are deleted while in use (scenarios 7 and 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers that fail, and dead letters that cannot be kept (scenarios 13, 14, 16, 17 and 28)."""
+"""Handlers that fail, and dead letters that cannot be stored (scenarios 13, 14, 16, 17 and 28)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_s13_retries_wait_as_the_listener_says(
     begun = [entry.at for entry in ledger.entries if entry.kind == "begin"]
     waits = [later - earlier for earlier, later in pairwise(begun)]
     for wait, asked in zip(waits, [0.2, 0.4, 0.8, 1.6], strict=True):
-        assert asked <= wait < 30  # a retry that went astray would come after ack_wait, 60 s
+        assert asked <= wait < 30  # a lost retry would come after ack_wait, 60 s
     config = (await durable(server.url))["config"]
     assert "backoff" not in config
     assert config["max_deliver"] == -1

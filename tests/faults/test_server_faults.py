@@ -22,7 +22,7 @@ from tests.faults.workers import Workers
 
 
 async def restart(server: NatsServer) -> None:
-    """Kill a server and start it again, while the event loop goes on."""
+    """Kill a server and start it again, while the event loop runs."""
     server.kill()
     await asyncio.to_thread(server.start)
 
@@ -65,7 +65,7 @@ async def test_s02_an_event_that_could_not_be_sent_is_not_sent_later(
     bus = producer(timeout=1.0)
     await bus.job.wanted.fire_async(number=1)
     server.kill()
-    assert not await succeeds(bus.job.wanted.fire_async(number=2))  # by now the bus knows that it is cut off
+    assert not await succeeds(bus.job.wanted.fire_async(number=2))  # the bus knows it is disconnected
     with pytest.raises(PublishFailed) as caught:
         await bus.job.wanted.fire_async(number=3)
     await asyncio.to_thread(server.start)
@@ -109,7 +109,7 @@ async def test_s03_a_fire_outlasts_a_restart_of_the_server_and_is_stored_once(
     pause(server)
     firing = asyncio.create_task(
         bus.job.wanted.fire_async(number=2)
-    )  # its bytes reach a server that will die
+    )  # its bytes reach a server that will be killed
     await asyncio.sleep(0)
     server.kill()
     third = asyncio.create_task(bus.job.wanted.fire_async(number=3))
@@ -125,7 +125,7 @@ async def test_s04_a_pause_of_the_server_costs_nothing(
     bus = producer(timeout=1.5)
     await bus.job.wanted.fire_async(number=1)
     pause(server)
-    for number in (2, 3):  # three seconds go by
+    for number in (2, 3):  # three seconds pass
         with pytest.raises(PublishUnknown):
             await bus.job.wanted.fire_async(number=number)
     resume(server)
@@ -133,7 +133,7 @@ async def test_s04_a_pause_of_the_server_costs_nothing(
     fired = time.monotonic()
     await until(lambda: 4 in ledger.handled(), "the event is handled")
     (handled,) = {entry.at for entry in ledger.entries if (entry.number, entry.kind) == (4, "end")}
-    assert handled - fired < 12  # a pull that was lost would be noticed after 12.5 s at the earliest
+    assert handled - fired < 12  # a lost pull would be noticed after 12.5 s at the earliest
     await until_settled(server.url)
 
 
@@ -149,7 +149,7 @@ async def test_s06_a_listener_that_sat_idle_through_a_restart_takes_the_next_eve
     await bus.job.wanted.fire_async(number=2)
     await until(lambda: 2 in ledger.handled(), "the event is handled")
     (handled,) = {entry.at for entry in ledger.entries if (entry.number, entry.kind) == (2, "end")}
-    assert handled - started < 12  # a pull that was lost would be noticed 12.5 s after the reconnect
+    assert handled - started < 12  # a lost pull would be noticed 12.5 s after the reconnect
 
 
 async def test_s31_events_acknowledged_just_before_a_crash_may_come_again_and_none_is_missing(

@@ -1,4 +1,4 @@
-"""Two versions of a service want different things of one durable (scenario 26)."""
+"""Two versions of a service with different settings for one durable (scenario 26)."""
 
 from __future__ import annotations
 

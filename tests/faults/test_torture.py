@@ -1,4 +1,4 @@
-"""Half a minute of torture, and what its audit counts."""
+"""Half a minute of torture, and the counts of its audit."""
 
 from __future__ import annotations
 

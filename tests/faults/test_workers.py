@@ -39,7 +39,7 @@ async def test_s11_another_worker_takes_over_from_one_that_was_killed(
 async def test_s12_handlers_may_take_longer_than_ack_wait(
     server: NatsServer, producer: Open, workers: Workers, ledger: Ledger
 ) -> None:
-    """Neither the event in the handler nor those that wait behind it are given to anybody else."""
+    """Neither the event in the handler nor those buffered behind it are delivered to another worker."""
     for _ in range(2):
         workers.ready(one={"ack_wait": 2.0})
     bus = producer()
@@ -71,7 +71,7 @@ async def test_s15_an_event_that_kills_its_workers_becomes_a_dead_letter_without
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_s29_a_bus_is_not_shared_over_a_fork(server: NatsServer) -> None:
-    """Two processes that read one connection would take each other's answers."""
+    """Two processes that read one connection would take each other's replies."""
     with lightbus.create(url=server.url, apis=[JobApi], timeout=BOUND) as bus:
         bus.job.wanted.fire(number=1)
         child = os.fork()

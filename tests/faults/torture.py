@@ -1,6 +1,6 @@
 """Producers and workers under random faults, and an audit at the end: `make torture SECONDS=600 SEED=7`.
 
-The seed decides which faults come when, and what the events order their handlers to do.
+The seed decides which faults happen when, and what the events order their handlers to do.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ LISTENERS = {
     "single": {"concurrency": 1},
 }
 OPTIONS = {"ack_wait": 2.0, "retries": 3, "backoff": {"first": 0.1, "limit": 1.0}}
-CREW = 3  # worker processes, of which the last does without the proxy
-PRODUCERS = 3  # likewise
-RATE = 20.0  # events a second of each
-TIMEOUT = 2.0  # seconds a fire may take, so that some end without an answer
+CREW = 3  # worker processes; the last one bypasses the proxy
+PRODUCERS = 3  # the last one bypasses the proxy, too
+RATE = 20.0  # events per second of each
+TIMEOUT = 2.0  # seconds a fire may take; some end without an answer
 SETTLING = 180.0  # seconds the end may take, retries included
-FAULTS = {  # and how likely they are
+FAULTS = {  # with their weights
     "server killed": 3,
     "server paused": 2,
     "worker killed": 4,
@@ -63,12 +63,12 @@ FAULTS = {  # and how likely they are
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong.
+    """A fault.
 
     Attributes:
         kind: one of `FAULTS`.
         at: seconds from the start. lasts: seconds until it is over.
-        worker: which one, where it hits a worker.
+        worker: the affected worker, if any.
     """
 
     kind: str
@@ -91,7 +91,7 @@ def plan(seed: int, seconds: float) -> list[Fault]:
 
 
 def order(chance: random.Random) -> str:
-    """Draw what an event's handlers are to do."""
+    """Draw an order for the handlers of an event."""
     drawn = chance.random()
     if drawn < 0.0005:
         return "die"
@@ -105,7 +105,7 @@ def order(chance: random.Random) -> str:
 
 
 class Crew:
-    """Worker processes, started again whenever one ends."""
+    """Worker processes, restarted whenever one ends."""
 
     def __init__(self, start: Callable[[int], Command]) -> None:
         self._start = start
@@ -117,7 +117,7 @@ class Crew:
         self._crew[worker].signal(number)
 
     async def keep(self) -> None:
-        """Start those anew that end."""
+        """Restart workers that end."""
         while True:
             await asyncio.sleep(0.1)
             for number, worker in enumerate(self._crew):
@@ -137,8 +137,8 @@ class Torture:
 
     Args:
         folder: an empty one for the ledger.
-        seed: decides what happens. seconds: how long it goes on.
-        progress: called with the seconds gone by and a word on what goes on.
+        seed: decides what happens. seconds: how long faults are caused.
+        progress: called with the elapsed seconds and the current phase.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Torture:
         self.faults: Counter[str] = Counter()
 
     async def run(self) -> Audit:
-        """Go through with it and return the outcome."""
+        """Execute the run and return its outcome."""
         with ExitStack() as stack:
             server = stack.enter_context(NatsServer())
             proxy = stack.enter_context(Proxy(int(server.url.rpartition(":")[2])))
@@ -300,7 +300,7 @@ def bar(seconds: float) -> Iterator[Callable[[float, str], None]]:
 @click.option("--seed", type=int, help="Of an earlier run, to have the same faults again.")
 def main(seconds: float, seed: int | None) -> None:
     """Torture the bus, and exit with 1 when an event was lost."""
-    logging.getLogger("lightbus").addHandler(logging.NullHandler())  # its warnings are what is asked for
+    logging.getLogger("lightbus").addHandler(logging.NullHandler())  # its warnings are expected
     chosen = random.randrange(1_000_000) if seed is None else seed
     with tempfile.TemporaryDirectory(prefix="lightbus-torture-") as folder, bar(seconds) as progress:
         torture = Torture(Path(folder), chosen, seconds, progress)

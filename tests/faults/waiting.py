@@ -6,15 +6,15 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
-BOUND = 90.0  # seconds any awaited outcome may take on a slow machine
-_POLL = 0.02  # seconds between two looks
+BOUND = 90.0  # seconds that any awaited outcome may take on a slow machine
+_POLL = 0.02  # seconds between two checks
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, bound: float = BOUND) -> None:
-    """Look again and again until a condition holds.
+    """Poll until a condition holds.
 
     Args:
-        condition: what is looked at.
+        condition: what to check.
         what: the outcome in words, for the failure.
         bound: seconds after which the outcome counts as missing.
     """

@@ -19,11 +19,11 @@ SERVICE = "tests.faults.service"
 
 
 class Workers:
-    """Starts worker processes, and leaves none behind.
+    """Starts worker processes, and stops all of them at the end.
 
     Args:
         url: the server's address.
-        ledger: what their handlers append to.
+        ledger: the file that their handlers append to.
         home: their home folder.
     """
 
@@ -39,8 +39,8 @@ class Workers:
         Args:
             url: another address than usual.
             context: name of a NATS CLI context that has the address instead.
-            grace: seconds its handlers get to finish after SIGTERM.
-            listeners: options by listener_name; one named `one` when left out.
+            grace: seconds that its handlers get to finish after SIGTERM.
+            listeners: options by listener_name; by default, one named `one`.
         """
         where = {"NATS_CONTEXT": context} if context else {"NATS_URL": url or self._url}
         environment = self._environment(listeners) | where | {"GRACE": str(grace)}
@@ -57,7 +57,7 @@ class Workers:
         return worker
 
     async def ask(self, *arguments: str, **listeners: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
-        """Run a `lightbus` command to its end where the workers run; returns its exit code and what it tells."""
+        """Run a `lightbus` command in the workers' environment; return its exit code and output."""
         command = [sys.executable, "-m", "lightbus", *arguments, "--format", "json"]
         environment = self._environment(listeners) | {"NATS_URL": self._url}
         done = await asyncio.to_thread(
@@ -77,6 +77,6 @@ class Workers:
         }
 
     def clean_up(self) -> None:
-        """Leave nothing behind."""
+        """Stop all processes."""
         for worker in self._started:
             worker.clean_up()

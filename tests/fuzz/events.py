@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of what a worker reads, with atheris: `make fuzz`.
 
-The first byte says how many of the others are a header block. An exception other than the two that readers may raise
-ends the run, and libFuzzer writes the input to a file.
+The first byte says how many of the others form a header block. An exception other than the two that readers
+may raise ends the run, and libFuzzer writes the input to a file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.event.test_network_input import CONTRACTS, NOON, PLACE
 
 
 def read_one(data: bytes) -> None:
-    """Read a message as a worker does, and as somebody who looks at the dead letters."""
+    """Read a message as a worker does, and as a reader of dead letters does."""
     size = data[0] if data else 0
     headers, body = read_headers(b"NATS/1.0\r\n" + data[1 : 1 + size]), data[1 + size :]
     for contract in CONTRACTS:

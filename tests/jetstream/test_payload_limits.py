@@ -1,4 +1,4 @@
-"""Events at the limits of size: what is too large fails before it is sent, on a server that takes less than usual."""
+"""Events near the size limit: those that are too large fail before they are sent, on a server with a low limit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def bus(small_server: NatsServer, prefix: str, job_api: type[Api]) -> Asyn
 
 
 def filling(size: int) -> str:
-    """Return a body with which an event is of a size, headers included."""
+    """Return a body that gives an event a certain size, headers included."""
     empty = outgoing("", id="x")
     return "b" * (size - message_size(empty.body, empty.headers))
 
@@ -129,7 +129,7 @@ async def test_whatever_the_server_takes_fits_its_dead_letter(
 async def test_headers_that_would_grow_give_way(
     bus: DynamicBus, transport: JetStreamTransport, small_server: NatsServer, prefix: str
 ) -> None:
-    """Bytes that are no UTF-8 become longer when they are read as text and written again."""
+    """Bytes that are not UTF-8 become longer when they are decoded and encoded again."""
     await bus.job.wanted.listen_async(lambda name: None, listener_name="l")
     header = b"NATS/1.0\r\nSmall: 1\r\nLarge: " + b"\xff" * (MAX_PAYLOAD // 2) + b"\r\n\r\n"
     async with rogue(small_server.url) as stranger:

@@ -1,4 +1,4 @@
-"""What becomes of events that listeners give up, on a real nats-server: the promises of docs/delivery.md."""
+"""The outcome of events that listeners give up, on a real nats-server: the promises of docs/delivery.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AT_ONCE = Backoff(first=0, limit=0)
 
 
 class Seen:
-    """Collects what handlers got, from any thread, and lets tests wait for it."""
+    """Collects what handlers receive, from any thread, and lets tests wait for it."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[Any] = queue.Queue()
@@ -67,7 +67,7 @@ Service = Callable[[str], DynamicBus]
 
 @pytest.fixture
 async def service(nats_server: NatsServer, prefix: str) -> AsyncIterator[Service]:
-    """Start services by name; all are closed at the test's end."""
+    """Start services by name; all are closed when the test ends."""
     buses: list[DynamicBus] = []
 
     def start(name: str) -> DynamicBus:
@@ -97,7 +97,7 @@ async def store(nats_server: NatsServer, prefix: str) -> AsyncIterator[JetStream
 
 
 async def until(store: JetStreamDeadLetters, count: int) -> list[Letter]:
-    """Wait until there is a number of dead letters and nothing is replayed, and return them."""
+    """Wait until there is a number of dead letters and no replay is in progress, and return them."""
     async with asyncio.timeout(BOUND):
         while True:
             is_settled = not await store.replaying()
@@ -112,7 +112,7 @@ async def replay(store: JetStreamDeadLetters, *letters: Letter) -> None:
 
 
 async def until_unserved(store: JetStreamDeadLetters, letter: Letter) -> None:
-    """Wait until the server knows that a listener's workers are gone, so that none is sent a replay."""
+    """Wait until the server knows that a listener's workers are gone, so that none receives a replay."""
     async with asyncio.timeout(BOUND):
         while await store.is_served(letter):
             pass
@@ -286,7 +286,7 @@ async def test_replays_share_the_listeners_concurrency(
         running += 1
         most = max(most, running)
         for _ in range(20):
-            await asyncio.sleep(0)  # lets others run, if they may
+            await asyncio.sleep(0)  # lets other tasks run, if they can
         running -= 1
         seen(username)
 
@@ -340,7 +340,7 @@ async def test_closing_gives_a_replay_back_that_waits_for_its_turn(
     await asyncio.wait_for(started.wait(), BOUND)
     await replay(store, letter)
     closing = asyncio.create_task(bus.close_async())
-    for _ in range(50):  # turns of the event loop, until the closing waits for the handler
+    for _ in range(50):  # turns of the event loop, until closing waits for the handler
         await asyncio.sleep(0)
     go_on.set()
     await asyncio.wait_for(closing, BOUND)
@@ -437,7 +437,7 @@ def test_a_worker_that_is_killed_during_a_replay_loses_nothing(nats_server: Nats
 async def test_a_replay_whose_dead_letter_went_before_a_crash_is_acknowledged(
     service: Service, store: JetStreamDeadLetters, seen: Seen
 ) -> None:
-    """The dead letter goes first, then the replay; a worker may die between."""
+    """The dead letter is removed first, then the replay; a worker may die in between."""
     handler = Broken(seen)
     bus = service("mailer")
     await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
@@ -478,7 +478,7 @@ SERVICE = """
 
 @asynccontextmanager
 async def restricted(*subjects: str, allowed: bool = False) -> AsyncIterator[tuple[str, str]]:
-    """Run a server that denies or only allows a service some subjects; yields its URL and an operator's."""
+    """Run a server that denies a service some subjects, or allows only those; yields its URL and an operator's."""
     quoted = ", ".join(f'"{subject}"' for subject in subjects)
     users = SERVICE % ("allow" if allowed else "deny", quoted)
     with NatsServer(config=f"authorization {{ users = [ {users} ] }}\n") as server:
@@ -528,7 +528,7 @@ async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
 
 
 async def test_what_is_no_replay_is_refused_and_ended(seen: Seen, messages: Seen) -> None:
-    """Whoever may send replays can put anything on their stream; it reaches no handler, and does not come again."""
+    """Whoever may send replays can put anything on their stream; it reaches no handler, and is not delivered again."""
     stream = "lightbus-dead-letters-replays"
     async with (
         restricted(*NEEDED, allowed=True) as (url, operator),
@@ -549,7 +549,7 @@ async def test_what_is_no_replay_is_refused_and_ended(seen: Seen, messages: Seen
 
 
 class Messages(logging.Handler):
-    """Hands the text of every record on."""
+    """Passes on the text of every record."""
 
     def __init__(self, seen: Seen) -> None:
         super().__init__(logging.WARNING)
@@ -561,7 +561,7 @@ class Messages(logging.Handler):
 
 @pytest.fixture
 def messages() -> Iterator[Seen]:
-    """What the library warns of."""
+    """The library's warnings."""
     seen = Seen()
     handler = Messages(seen)
     logging.getLogger("lightbus").addHandler(handler)

@@ -25,10 +25,10 @@ from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 
 WAVES = 4
-GOOD_AMONG = 10  # one in so many is a good event
+GOOD_AMONG = 10  # one in this many is a good event
 AT_A_TIME = 500
 BOUND = 60.0  # seconds without any progress
-GROWTH = 256 * 1024  # bytes the library may hold more after the last wave than after the first, whatever came
+GROWTH = 256 * 1024  # bytes that the library may hold more after the last wave than after the first
 
 pytestmark = [pytest.mark.usefixtures("job_api"), pytest.mark.timeout(3600)]
 
@@ -39,7 +39,7 @@ def event(data: Any = None, **attributes: Any) -> dict[str, Any]:
 
 
 def malformed(chance: random.Random) -> tuple[bytes, bytes]:
-    """Make a message that no listener can read: a header block and a body."""
+    """Create a message that no listener can read: a header block and a body."""
     good = json.dumps(event({"name": str(chance.random())})).encode()
     kinds: list[tuple[bytes, Any]] = [
         (b"", chance.randbytes(chance.randrange(200))),
@@ -67,7 +67,7 @@ def malformed(chance: random.Random) -> tuple[bytes, bytes]:
 
 
 class Ledger:
-    """What was sent and what the handler saw; of nothing that the library made is a reference kept."""
+    """What was sent and what the handler received; holds no reference to the library's objects."""
 
     def __init__(self) -> None:
         self.bad: dict[int, int] = {}  # hashes of bodies by sequence
@@ -83,7 +83,7 @@ class Ledger:
 async def send(
     acknowledgements: Acknowledgements, subject: str, count: int, chance: random.Random, ledger: Ledger
 ) -> None:
-    """Send a wave, and note what the server stored where."""
+    """Send a wave, and record what the server stored where."""
     clock = asyncio.get_running_loop().time
     for start in range(0, count, AT_A_TIME):
         answers = []
@@ -103,7 +103,7 @@ async def send(
 
 
 async def until_settled(connection: Connection, stream: str) -> None:
-    """Wait until the listener has settled everything; it may take its time as long as it goes on."""
+    """Wait until the listener has settled everything, however long, as long as it makes progress."""
     left, clock = -1, asyncio.get_running_loop().time
     patience = clock() + BOUND
     while left:
@@ -124,7 +124,7 @@ def held() -> int:
 
 @pytest.fixture
 def traced(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Trace memory, and keep what the tests capture of logs out of it."""
+    """Trace memory, and exclude what the tests capture of logs."""
     caplog.set_level(logging.CRITICAL, "lightbus")
     tracemalloc.start()
     yield
@@ -168,7 +168,9 @@ async def test_malformed_messages_end_as_dead_letters_and_good_ones_are_handled(
 
 
 async def dead_letters(url: str, prefix: str) -> dict[int, int]:
-    """Return the hashes of the bodies of all dead letters by the sequence of the event; each comes once, with a reason."""
+    """Return the hashes of the bodies of all dead letters by the sequence of the event; each occurs once,
+    with a reason.
+    """
     transport = JetStreamTransport(url, service_name="look-into", prefix=prefix)
     await transport.connect()
     found: dict[int, int] = {}

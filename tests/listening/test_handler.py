@@ -1,4 +1,4 @@
-"""Which handlers are accepted, how they are called, and what the others are told."""
+"""Which handlers are accepted, how they are called, and the errors for the others."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("job_api")
 
 @pytest.fixture
 async def service(nats_server: NatsServer, prefix: str) -> AsyncIterator[Service]:
-    """Start processes of one service; all are closed at the test's end."""
+    """Start processes of one service; all are closed when the test ends."""
     buses: list[DynamicBus] = []
 
     def start() -> DynamicBus:
@@ -49,7 +49,7 @@ async def fire(bus: DynamicBus, *names: str) -> None:
 
 
 async def until_settled(url: str, prefix: str) -> None:
-    """Wait until the server knows of no event of the listener `l` that is pending or unsettled."""
+    """Wait until the server knows of no pending or unsettled event of the listener `l`."""
     async with look_into(url) as server, asyncio.timeout(BOUND):
         while True:
             info = await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'job')}.jobs-l")
@@ -65,7 +65,7 @@ async def until_buried(url: str, prefix: str, count: int) -> None:
 
 
 class Seen(list[Any]):
-    """What handlers noted, from any thread."""
+    """What handlers recorded, from any thread."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Seen(list[Any]):
         self._loop.call_soon_threadsafe(self._news.set)
 
     async def until(self, condition: Callable[[], Any], *, bound: float = BOUND) -> None:
-        """Wait until what is here meets a condition."""
+        """Wait until the records meet a condition."""
         async with asyncio.timeout(bound):
             while not condition():
                 self._news.clear()
@@ -146,7 +146,7 @@ async def test_an_async_handler_that_takes_too_long_is_cancelled_and_tried_again
 
 
 async def test_a_handler_may_take_no_notice_of_its_cancellation(service: Service) -> None:
-    """The slot goes on, and what the next handler raises is taken for its own."""
+    """The slot continues, and an exception of the next handler is attributed to that handler."""
     seen = Seen()
 
     async def handler(event: EventMessage, name: str) -> None:
@@ -219,7 +219,7 @@ async def test_a_slow_listener_leaves_events_to_an_idle_one(service: Service) ->
 
 
 async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Event) -> tuple[Seen, Seen]:
-    """Have a first listener get stuck with 20 events behind it, which a second one takes; returns what each got."""
+    """Have a first listener get stuck with 20 events behind it, which a second one takes; return what each got."""
     mine, seen = Seen(), Seen()
 
     async def quick_and_then_stuck(name: str) -> None:
@@ -231,7 +231,7 @@ async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Even
         seen.append(name)
 
     await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=3.0)
-    await fire(first, *(str(number) for number in range(200)))  # so that it asks ahead
+    await fire(first, *(str(number) for number in range(200)))  # so that it prefetches
     await mine.until(lambda: len(mine) == 200)
     await fire(first, "stuck", *(f"behind {number}" for number in range(20)))
     await mine.until(lambda: len(mine) == 201)
@@ -251,7 +251,7 @@ async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service
 async def test_trouble_does_not_end_the_care_for_what_is_held(
     service: Service, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
-    """What waits behind a stuck handler goes to others though it failed once; what runs stays here all the while."""
+    """Events behind a stuck handler go to others though that failed once; the running one stays all the while."""
     shed, in_progress, troubles = PullSubscription.shed, PullDelivery.in_progress, [trouble] * 2
 
     async def shed_later(self: PullSubscription, may_go: Callable[[Delivery], bool]) -> None:
@@ -275,7 +275,7 @@ async def test_trouble_does_not_end_the_care_for_what_is_held(
 async def test_what_could_be_given_up_unhandled_stays_behind_a_stuck_handler(
     service: Service, nats_server: NatsServer, prefix: str
 ) -> None:
-    """With `retries=0` three deliveries are an event's last; two of those that wait here have been used up before."""
+    """With `retries=0` three deliveries are an event's last; two of those buffered here have been used up before."""
     first, second = service(), service()
     stuck, seen = asyncio.Event(), Seen()
     old = [*(str(number) for number in range(200)), "stuck", *(f"old {number}" for number in range(10))]
@@ -285,7 +285,7 @@ async def test_what_could_be_given_up_unhandled_stays_behind_a_stuck_handler(
     subscription = await transport.subscribe(Consumer("job", "wanted", "jobs-l", ack_wait=9.0))
     subscription.ahead = len(old)
     taken = [await take(subscription) for _ in old]
-    await subscription.close()  # before they are given back, or they would come here again
+    await subscription.close()  # before they are given back, or they would be delivered here again
     for delivery in taken:
         await delivery.retry(0)
     await transport.close()
@@ -304,7 +304,7 @@ async def test_what_could_be_given_up_unhandled_stays_behind_a_stuck_handler(
     await second.job.wanted.listen_async(quick, listener_name="l", retries=0)
     await seen.until(
         lambda: sum(name.startswith("new") for _, name, _ in seen) == 10
-    )  # the others were left here
+    )  # the others stayed here
     stuck.set()
     await until_settled(nats_server.url, prefix)
     attempts = {name: attempt for _, name, attempt in seen}
@@ -353,4 +353,4 @@ async def test_what_is_left_here_at_the_end_is_given_back(
 
     await service().job.wanted.listen_async(rest, listener_name="l")  # ack_wait is 30 s, as is the bound
     await seen.until(lambda: set(seen) == set(names), bound=20)
-    assert len(seen) == len(names) + 1  # the one in hand when the first ended comes again
+    assert len(seen) == len(names) + 1  # the event that ran when the first ended comes again

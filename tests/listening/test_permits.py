@@ -1,4 +1,4 @@
-"""Who works next when not all may at a time."""
+"""Who runs next when not all may run at once."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from lightbus.listening.permits import Permits
 
 
 async def waiting(permits: Permits, count: int) -> list[asyncio.Task[None]]:
-    """Begin to wait, several times."""
+    """Start several waiters."""
     tasks = [asyncio.create_task(permits.take()) for _ in range(count)]
     await asyncio.sleep(0)
     return tasks
 
 
 async def done(tasks: list[asyncio.Task[None]]) -> list[bool]:
-    """Let whoever got a permit go on, and tell who did."""
+    """Let waiters that got a permit finish, and return them."""
     await asyncio.sleep(0)
     return [task.done() for task in tasks]
 
@@ -34,7 +34,7 @@ async def test_who_has_waited_longest_is_next() -> None:
     await permits.take()
     tasks = await waiting(permits, 2)
     permits.give_back()
-    assert not permits.take_now()  # nobody gets past those who wait
+    assert not permits.take_now()  # nobody gets ahead of those who wait
     assert await done(tasks) == [True, False]
     permits.give_back()
     assert await done(tasks) == [True, True]
@@ -50,7 +50,7 @@ async def test_who_is_cancelled_leaves_the_permit_to_others() -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await gone
     permits.give_back()
-    lost.cancel()  # it has been given the permit, and did not see it yet
+    lost.cancel()  # it has been given the permit, and has not noticed yet
     await asyncio.wait([lost])
     assert lost.cancelled()
     await asyncio.wait_for(next_one, 10)

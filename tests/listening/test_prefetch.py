@@ -1,4 +1,4 @@
-"""How many events a worker asks for ahead: fast handlers many, slow ones none."""
+"""How many events a worker prefetches: many for fast handlers, none for slow ones."""
 
 from __future__ import annotations
 

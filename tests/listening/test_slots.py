@@ -1,4 +1,4 @@
-"""Whatever a handler does, its slot goes on; and what a worker started ends with it."""
+"""Whatever a handler does, its slot continues; and what a worker started ends with it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("job_api")
 
 
 class Abort(BaseException):
-    """What test runners and the like raise past everybody's `except Exception`."""
+    """An exception that test runners and the like raise past every `except Exception`."""
 
 
 def cancel_myself() -> None:
@@ -50,7 +50,7 @@ async def cancels_itself_and_returns() -> None:
 
 
 async def leaves_its_cancellation_behind() -> None:
-    """As libraries do that cancel and never `uncancel()`."""
+    """As in libraries that cancel and never `uncancel()`."""
     cancel_myself()
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
@@ -110,7 +110,7 @@ def test_no_handler_ends_the_loop_behind_blocking_calls(memory_url: str, error: 
 async def test_a_handler_may_cancel_its_own_task(
     nats_server: NatsServer, prefix: str, deed: Callable[[], Awaitable[None]], attempts: list[int]
 ) -> None:
-    """The slot handles what comes next, and a cancellation there is not taken for the first one."""
+    """The slot handles the next event, and a cancellation there is not mistaken for the first one."""
     seen: list[tuple[str, int]] = []
 
     async def handler(event: EventMessage, name: str) -> None:
@@ -192,7 +192,7 @@ def test_a_thread_whose_call_was_abandoned_ends_when_the_call_does(prefix: str) 
     first.join(BOUND)
     assert not first.is_alive()
     (second,) = threads_of(prefix)
-    threads.abandon(call)  # which is done
+    threads.abandon(call)  # which has finished
     assert threads_of(prefix) == [second]
     threads.shutdown()
     second.join(BOUND)
@@ -230,11 +230,11 @@ async def test_a_listener_that_failed_leaves_no_thread(nats_server: NatsServer, 
         await bus.close_async()
 
 
-# -- dead letters that cannot be kept ----------------------------------------------------------------
+# -- dead letters that cannot be stored --------------------------------------------------------------
 
 
 async def test_why_an_event_was_given_up_is_known_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that its dead letter says so; not for ever, as another worker may have made it."""
+    """Its dead letter states the reason; it is not remembered for ever, as another worker may have stored it."""
 
     def full(_: MemoryDeadLetters, letter: object) -> None:
         raise TransportError("full")

@@ -1,4 +1,4 @@
-"""The in-memory broker as tests of services use it: its clock, and one broker over threads and loops."""
+"""The in-memory broker as tests of services use it: its clock, and one broker across threads and event loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short ways to the contracts the tests of this folder need."""
+"""Shortcuts to the contracts that the tests of this folder need."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def api(*parameters: Parameter | str, **more: Event) -> type[Api]:
 
 
 def declared(*parameters: Parameter | str) -> EventContract:
-    """Make the contract of an event defined in Python."""
+    """Return the contract of an event defined in Python."""
     shop = api(*parameters)
     return EventContract.of_event(shop, shop.api_events["sold"])
 
 
 def exported(*parameters: Parameter | str) -> EventContract:
-    """Make the contract another service has of the same event, from its schema document."""
+    """Return the contract that another service has of the same event, from its schema document."""
     text = json.dumps(api_document(api(*parameters)))
     return SchemaDocument.parse(text, source="schemas/shop.json").contract("sold")
 
 
 def written(parameters: dict[str, Any], **shared: Any) -> EventContract:
-    """Make the contract of an event with the given payload schema."""
+    """Return the contract of an event with the given payload schema."""
     document = {"lightbus": 1, "api": "shop", "events": {"sold": {"parameters": parameters}}, **shared}
     return SchemaDocument(document, "schemas/shop.json").contract("sold")

@@ -1,4 +1,4 @@
-"""Contracts: the closed writer, the open reader, and what they say when something is wrong."""
+"""Contracts: the closed writer, the open reader, and their errors."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NOW = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
 
 @pytest.fixture(params=[declared, exported])
 def build(request: pytest.FixtureRequest) -> Build:
-    """Contracts of the producer's own process, and of a service that has the document only."""
+    """Contracts of the producer's own process, and of a service that has only the document."""
     return request.param  # type: ignore[no-any-return]
 
 
 def refused(contract: EventContract, **arguments: object) -> list[str]:
-    """Encode arguments that are wrong; return what is said of each."""
+    """Encode invalid arguments; return the problem of each."""
     with pytest.raises(InvalidEventArguments) as caught:
         contract.encode(arguments)
     assert all(str(problem) in str(caught.value) for problem in caught.value.problems)
@@ -36,7 +36,7 @@ def refused(contract: EventContract, **arguments: object) -> list[str]:
 
 
 def undelivered(contract: EventContract, data: object) -> list[str]:
-    """Decode data that is wrong; return what is said of each."""
+    """Decode invalid data; return the problem of each."""
     with pytest.raises(InvalidEvent) as caught:
         contract.decode(data)
     return [str(problem) for problem in caught.value.problems]
@@ -466,7 +466,7 @@ UNDECLARED = {"street": "x", "sreet": "y"}
 
 
 class TestObjectsInside:
-    """`fire()` refuses at every depth what the schema does not declare; a listener gets no more than that."""
+    """`fire()` refuses undeclared properties at every depth; a listener does not receive them."""
 
     @pytest.mark.parametrize(
         ("schema", "value", "path"),

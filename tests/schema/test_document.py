@@ -1,4 +1,4 @@
-"""Reading schema documents, and what is said of files that are none."""
+"""Reading schema documents, and the errors for files that are not schema documents."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_reads_a_document(tmp_path: Path) -> None:
 
 
 def changed(pointer: str, value: object) -> dict[str, Any]:
-    """Return the valid document with one place set, or removed by `...`."""
+    """Return the valid document with one place changed, or removed by `...`."""
     document: Any = json.loads(json.dumps(VALID))
     *path, last = pointer.split("/")[1:]
     holder = document

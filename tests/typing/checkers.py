@@ -1,4 +1,4 @@
-"""mypy --strict and pyright strict over one folder, one process each: what they say, by file and line."""
+"""mypy --strict and pyright strict over one folder, one process each: their messages, by file and line."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ _MYPY_LINE = re.compile(r"(?P<path>[^:]+):(?P<line>\d+): error: (?P<message>.*)"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What both checkers say about a folder, as messages by line by file."""
+    """What both checkers report about a folder, as messages by line by file."""
 
     mypy: Findings
     pyright: Findings
 
 
 def check(folder: Path, *, deprecated: bool = False) -> Verdict:
-    """Run both checkers over all Python files of a folder, at the same time; `deprecated` has them report that."""
+    """Run both checkers over all Python files of a folder, at the same time; with `deprecated`, they report
+    deprecations.
+    """
     settings = {"include": ["."], "typeCheckingMode": "strict"} | (
         {"reportDeprecated": "error"} if deprecated else {}
     )

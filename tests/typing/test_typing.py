@@ -1,4 +1,4 @@
-"""Generated packages under mypy --strict and pyright strict: right uses pass, wrong ones are named."""
+"""Generated packages under mypy --strict and pyright strict: correct uses pass, wrong ones are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARK = "# rejected: "
 
 @pytest.fixture(scope="module")
 def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
-    """Everything there is to check, checked at once."""
+    """The verdict on all files, checked at once."""
     folder = tmp_path_factory.mktemp("typed")
     schemas = tmp_path_factory.mktemp("schemas")
     (schemas / "auth.json").write_text(SCHEMA)

@@ -1,7 +1,7 @@
-"""How a contender talks: one JSON object a line; calls come on stdin, answers go to stdout.
+"""The protocol of contenders: one JSON object per line, calls on stdin, answers on stdout.
 
-`python -m tests.bench.contenders.NAME ROLE` makes the role, with the settings of the first line, and serves calls of
-its methods until stdin ends. It also runs on Python 3.9, for a peer that needs it.
+`python -m tests.bench.contenders.NAME ROLE` creates the role with the settings of the first line, and serves
+calls of its methods until stdin ends. It also runs on Python 3.9, for a peer that needs it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Answer = Dict[str, Any]  # noqa: UP006
 
 
 class Role:
-    """What a process does in a benchmark; every public method can be called from outside."""
+    """The work of a process in a benchmark; every public method can be called remotely."""
 
     blocking = False
     """Whether the methods are plain functions, served without an event loop."""
 
     async def open(self) -> None:
-        """Get ready, as a user's process would before its first event."""
+        """Prepare, as a user's process would before its first event."""
 
     async def close(self) -> None:
         """Disconnect."""
@@ -39,12 +39,12 @@ class Stopwatch:
         self.wall, self.cpu = time.monotonic(), time.process_time()
 
     def stop(self) -> Answer:
-        """Return the time since the watch was made."""
+        """Return the time since the watch was created."""
         return {"seconds": time.monotonic() - self.wall, "cpu": time.process_time() - self.cpu}
 
 
 class Tally:
-    """Counts handled events. `began` and the CPU time start with the first of them."""
+    """Counts handled events. `began` and the CPU time start with the first event."""
 
     def __init__(self, keep_times: bool = False) -> None:
         self.handled = 0
@@ -60,13 +60,13 @@ class Tally:
             self.times.append(time.monotonic())
 
     def answer(self) -> Answer:
-        """Return the count, when it began, and the CPU seconds since."""
+        """Return the count, when it began, and the CPU seconds since then."""
         began, cpu = (None, 0.0) if self.watch is None else (self.watch.wall, self.watch.stop()["cpu"])
         return {"handled": self.handled, "began": began, "cpu": cpu}
 
 
 async def spread(fire: Callable[[], Awaitable[Any]], count: int, width: int) -> None:
-    """Fire `count` events, `width` at a time; the same harness for everyone."""
+    """Fire `count` events, `width` at a time; every contender uses this function."""
     numbers = iter(range(count))
 
     async def lane() -> None:
@@ -77,7 +77,7 @@ async def spread(fire: Callable[[], Awaitable[Any]], count: int, width: int) -> 
 
 
 async def paced(fire: Callable[[], Awaitable[Any]], count: int, gap: float) -> Answer:
-    """Fire one event every `gap` seconds, so that nothing waits; return when each was fired."""
+    """Fire one event every `gap` seconds, so that none waits; return when each was fired."""
     fired = []
     for _ in range(count):
         await asyncio.sleep(gap)
@@ -87,7 +87,7 @@ async def paced(fire: Callable[[], Awaitable[Any]], count: int, gap: float) -> A
 
 
 def serve(roles: Dict[str, Callable[..., Role]]) -> None:  # noqa: UP006
-    """Make the role that the command line names, and answer calls until there are no more."""
+    """Create the role that the command line names, and answer calls until stdin ends."""
     with _answers() as say:
         settings = json.loads(sys.stdin.readline())
         if settings.pop("uvloop", False):
@@ -105,7 +105,7 @@ def serve(roles: Dict[str, Callable[..., Role]]) -> None:  # noqa: UP006
 
 @contextmanager
 def _answers() -> Iterator[Callable[[Answer], None]]:
-    """Keep stdout for answers; what libraries print there goes to stderr."""
+    """Reserve stdout for answers; what libraries print goes to stderr."""
     with os.fdopen(os.dup(1), "w") as channel:
         os.dup2(2, 1)
 

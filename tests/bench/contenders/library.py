@@ -1,4 +1,4 @@
-"""Lightbus with its transport stubbed out: what is left is the library's own work on an event."""
+"""Lightbus with its transport stubbed out: only the library's own work on an event remains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.bench.contenders.ours import make_bus
 
 
 class Stub:
-    """A transport that confirms at once, and delivers one event over and over; see `lightbus.transport.Transport`."""
+    """A transport that confirms at once, and delivers one event repeatedly; see `lightbus.transport.Transport`."""
 
     trouble = ""
 
@@ -89,7 +89,7 @@ class StubDelivery:
 
 
 class Library(Role):
-    """Fires and handles on a stub."""
+    """Fires and handles events on a stub."""
 
     def __init__(self, order: dict[str, Any], body: str, headers: dict[str, str]) -> None:
         self._order, self._body, self._headers = order, base64.b64decode(body), headers
@@ -100,7 +100,7 @@ class Library(Role):
         self._bus = make_bus("stub://", "lightbus")
 
     async def fire(self, count: int) -> Answer:
-        """Fire one after the other."""
+        """Fire one event after the other."""
         fire, order = self._bus.orders.placed.fire_async, self._order
         watch = Stopwatch()
         for _ in range(count):
@@ -108,7 +108,7 @@ class Library(Role):
         return watch.stop()
 
     async def handle(self, count: int, name: str) -> Answer:
-        """Have a listener with a handler that does nothing take its events."""
+        """Handle events with a listener whose handler does nothing."""
 
         async def nothing(order_id: str, customer: str, amount: int, note: str) -> None: ...
 

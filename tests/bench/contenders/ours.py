@@ -1,4 +1,4 @@
-"""Lightbus on NATS, through the typed client that `lightbus-gen` made."""
+"""Lightbus on NATS, through the typed client that `lightbus-gen` generated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SERVICE = "shop"
 
 
 def make_bus(url: str, prefix: str) -> Any:
-    """Create the bus of the generated package, which the benchmark put on the path."""
+    """Create the bus of the generated package, which the benchmark put on `sys.path`."""
     from bench_bus import Bus  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]
 
     return lightbus.create(Bus, url=url, prefix=prefix, service_name=SERVICE)
@@ -37,14 +37,14 @@ class Fire(Role):
         self._start_up = time.monotonic() - began
 
     async def started(self) -> Answer:
-        """Return the seconds from nothing to the first stored event, and what the first of each other one costs."""
+        """Return the seconds until the first event is stored, and those of the first event of each other type."""
         watch = Stopwatch()
         for endpoint in self._endpoints[1:]:
             await endpoint.fire_async(**self._order)
         return {"start_up": self._start_up, "others": watch.stop()["seconds"]}
 
     async def fire(self, count: int, width: int) -> Answer:
-        """Fire `width` at a time; with several events in turn."""
+        """Fire `width` events at a time, of several types in turn if there are several."""
         turn = 0
         endpoints, order = self._endpoints, self._order
 
@@ -75,7 +75,7 @@ class Fire(Role):
         return watch.stop()
 
     async def paced(self, count: int, gap: float) -> Answer:
-        """Fire at leisure."""
+        """Fire at a steady pace."""
         return await paced(partial(self._endpoints[0].fire_async, **self._order), count, gap)
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ class FireSync(Role):
 
 
 class Listen(Role):
-    """Listens with an async handler that does nothing, or awaits."""
+    """Listens with an async handler that does nothing, or sleeps."""
 
     def __init__(self, url: str, prefix: str) -> None:
         self._url, self._prefix = url, prefix
@@ -120,7 +120,7 @@ class Listen(Role):
     async def start(
         self, name: str, listeners: int = 1, concurrency: int = 1, work: float = 0, keep_times: bool = False
     ) -> Answer:
-        """Listen on fresh durables, with handlers that take `work` seconds."""
+        """Listen on new durables, with handlers that take `work` seconds."""
         tally = self._tally = Tally(keep_times)
 
         async def nothing(order_id: str, customer: str, amount: int, note: str) -> None:
@@ -141,7 +141,7 @@ class Listen(Role):
         return {"durables": [listener.durable for listener in made], **watch.stop()}
 
     async def progress(self) -> Answer:
-        """Return how many events were handled."""
+        """Return the number of handled events."""
         return self._tally.answer()
 
     async def times(self) -> Answer:

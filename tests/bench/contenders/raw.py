@@ -1,4 +1,4 @@
-"""nats-py as its documentation shows it, sending the very bytes and headers that Lightbus sends."""
+"""nats-py as its documentation shows it, sending the same bytes and headers as Lightbus."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.bench.contenders.contender import Answer, Role, Stopwatch, Tally, pac
 
 
 class Connected(Role):
-    """Has a connection."""
+    """A role with a connection."""
 
     def __init__(self, url: str, stream: str, subject: str) -> None:
         self._url, self._stream, self._subject = url, stream, subject
@@ -30,7 +30,7 @@ class Connected(Role):
 
 
 class Fire(Connected):
-    """Publishes copies of one event, each with an id of its own, made before the clock starts."""
+    """Publishes copies of one event, each with its own id, prepared before the clock starts."""
 
     def __init__(self, url: str, stream: str, subject: str, body: str, headers: dict[str, str]) -> None:
         super().__init__(url, stream, subject)
@@ -45,7 +45,7 @@ class Fire(Connected):
         ]
 
     async def fire(self, count: int, width: int) -> Answer:
-        """`js.publish`, `width` at a time."""
+        """Call `js.publish`, `width` at a time."""
         messages = iter(self._messages(count))
 
         async def one() -> None:
@@ -61,7 +61,7 @@ class Fire(Connected):
         return watch.stop()
 
     async def fire_async(self, count: int, width: int) -> Answer:
-        """`js.publish_async`, which itself keeps at most `width` in flight; every acknowledgement is looked at."""
+        """Call `js.publish_async`, which keeps at most `width` in flight; every acknowledgement is checked."""
         js = self._nc.jetstream(timeout=10, publish_async_max_pending=width)
         messages = self._messages(count)
         watch = Stopwatch()
@@ -72,7 +72,7 @@ class Fire(Connected):
         return watch.stop()
 
     async def paced(self, count: int, gap: float) -> Answer:
-        """Publish at leisure."""
+        """Publish at a steady pace."""
         messages = iter(self._messages(count))
 
         async def one() -> None:
@@ -83,18 +83,18 @@ class Fire(Connected):
 
 
 class Listening(Connected):
-    """Handles and acknowledges."""
+    """Handles and acknowledges messages."""
 
     _tally: Tally
 
     def _config(self, durable: str) -> ConsumerConfig:
-        """Return what Lightbus asks for as well."""
+        """Return the consumer configuration that Lightbus uses as well."""
         return ConsumerConfig(
             durable_name=durable, ack_policy=AckPolicy.EXPLICIT, ack_wait=30, max_ack_pending=1000
         )
 
     async def progress(self) -> Answer:
-        """Return how many events were handled."""
+        """Return the number of handled events."""
         return self._tally.answer()
 
     async def times(self) -> Answer:
@@ -103,10 +103,10 @@ class Listening(Connected):
 
 
 class Fetch(Listening):
-    """`fetch(100)`, then a handler that does nothing and `ack()` for each."""
+    """Calls `fetch(100)`, then a handler that does nothing and `ack()` for each message."""
 
     async def start(self, name: str, batch: int = 100) -> Answer:
-        """Consume with a fresh durable."""
+        """Consume with a new durable."""
         self._tally = Tally()
         config = self._config(name)
         subscription = await self._js.pull_subscribe(
@@ -135,10 +135,10 @@ class Fetch(Listening):
 
 
 class Callback(Listening):
-    """A push subscription with a callback: the shortest way nats-py has to a handler."""
+    """A push subscription with a callback: nats-py's shortest path to a handler."""
 
     async def start(self, name: str, keep_times: bool = False) -> Answer:
-        """Subscribe with a fresh durable."""
+        """Subscribe with a new durable."""
         self._tally = Tally(keep_times)
 
         async def handle(message: Msg) -> None:

@@ -1,4 +1,4 @@
-"""The output as a distribution: files beside the package, and services that install it by version."""
+"""The output as a distribution: its additional files, and services that install it by version."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ with lightbus.create(Bus, service_name="shop", prefix={prefix!r}) as bus:
 """
 
 
-@pytest.mark.timeout(300)  # pip takes its time
+@pytest.mark.timeout(300)  # pip is slow
 def test_services_depend_on_the_contract_by_version(
     project: Project, tmp_path: Path, nats_server: NatsServer, prefix: str
 ) -> None:

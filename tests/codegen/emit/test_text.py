@@ -1,4 +1,4 @@
-"""Foreign text stays text, whatever it holds."""
+"""Foreign text stays text, whatever it contains."""
 
 from __future__ import annotations
 
@@ -95,5 +95,5 @@ def test_markdown_is_left_nothing_to_act_on(text: str) -> None:
 
 
 def _readable(text: str) -> str:
-    """What a docstring shows: line breaks kept, other unprintable characters as they are."""
+    """Return what a docstring shows: line breaks kept, other unprintable characters as they are."""
     return "".join(text.strip().splitlines())

@@ -1,4 +1,4 @@
-"""The schema document in a generated package means what the author's files mean."""
+"""The schema document in a generated package has the meaning of the author's files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lightbus_gen.generate import generate
 
 
 def bundled(schema: dict[str, Any]) -> EventContract:
-    """Return the contract of an event, by the document that is generated from its schema."""
+    """Return the contract of an event, from the document that is generated from its schema."""
     files = generate(Path("absent"), "one_bus", overlay={"api/happened.json": json.dumps(schema)})
     return SchemaDocument.parse(files["one_bus/schemas/api.json"], source="api.json").contract("happened")
 
 
 @pytest.mark.parametrize("root", [{}, {"$id": "https://acme.example/happened.json"}])
 def test_definitions_with_ids_may_refer_to_each_other_from_the_root(root: dict[str, Any]) -> None:
-    """By the letter, `#/` inside a schema with an `$id` starts from there; many authors mean the file."""
+    """By the specification, `#/` inside a schema with an `$id` starts from there; many authors mean the file."""
     contract = bundled(
         root
         | {

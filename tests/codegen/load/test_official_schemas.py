@@ -24,9 +24,9 @@ DIALECTS = {
     "draft2020-12": "https://json-schema.org/draft/2020-12/schema",
     "draft7": "http://json-schema.org/draft-07/schema#",
 }
-# What may be refused: references to schemas that only a network has, and metaschemas of one's own.
+# May be refused: references to schemas that are only on the network, and custom metaschemas.
 REFUSED = {"UNRESOLVED_REF", "UNKNOWN_DIALECT"}
-# Formats and encodings are checked here, which the suite's main part takes for mere annotations.
+# Formats and encodings are validated here; the suite's main part treats them as annotations.
 STRICTER = {"format.json", "content.json"}
 
 
@@ -64,7 +64,7 @@ def test_types_hold_every_valid_instance(name: str, tmp_path: Path) -> None:
 
 
 def _write(folder: Path, dialect: str, schema: Any) -> None:
-    """Write an event whose one parameter is described by a schema in a file of its own."""
+    """Write an event whose one parameter is described by a schema in a separate file."""
     event = {"$schema": dialect, "type": "object", "properties": {"value": {"$ref": "../_value.json"}}}
     (folder / "api").mkdir(parents=True)
     (folder / "api/happened.json").write_text(json.dumps(event))

@@ -1,4 +1,4 @@
-"""Growing a schema renames no type and takes no meaning from one."""
+"""A schema that grows renames no type and changes the meaning of none."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SCHEMAS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 
 
 def types(folder: Path, schema: dict[str, Any]) -> dict[str, str]:
-    """The fields and aliases of each generated type, by `type` and `type.field`."""
+    """Return the fields and aliases of each generated type, by `type` and `type.field`."""
     (folder / "shop").mkdir(exist_ok=True)
     (folder / "shop/placed.json").write_text(json.dumps(schema))
     text = generate(folder, "named_bus")["named_bus/shop.py"]

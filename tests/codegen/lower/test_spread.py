@@ -1,4 +1,4 @@
-"""Work that several processes share comes back whole and in order, whatever becomes of them."""
+"""Work that several processes share is returned complete and in order, whatever happens to them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from lightbus_gen.generate import generate
 from lightbus_gen.read.problems import InputError
 from tests.codegen import drawn, inert
 
-pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes
+pytestmark = pytest.mark.timeout(900)  # a failing example is shrunk for up to five minutes
 unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 NEW: list[dict[str, Any]] = [
     {"type": "string"},
@@ -84,7 +84,7 @@ def test_whatever_is_added_anywhere_renames_nothing(case: str) -> None:
 
 
 def names(schema: dict[str, Any]) -> set[str] | None:
-    """Return what a module binds, None where the schema is refused."""
+    """Return the names that a module binds, or None where the schema is refused."""
     try:
         files = generate(Path("absent"), "drawn_bus", overlay={"api/happened.json": json.dumps(schema)})
     except InputError:
@@ -94,7 +94,7 @@ def names(schema: dict[str, Any]) -> set[str] | None:
 
 
 def _places(schema: Any) -> Iterator[dict[str, Any] | list[Any]]:
-    """Yield the maps and lists of a schema that a new entry may be added to."""
+    """Yield the maps and lists of a schema to which a new entry may be added."""
     if isinstance(schema, list):
         for item in schema:
             yield from _places(item)

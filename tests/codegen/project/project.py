@@ -1,4 +1,4 @@
-"""A project in a folder of its own, and `lightbus-gen` run in it as a process."""
+"""A project in a separate folder, and `lightbus-gen` run in it as a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lightbus-gen` as its users run it: files, words, exit codes."""
+"""`lightbus-gen` as its users run it: files, output, exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run on what was generated before recalls it, and never recalls anything else."""
+"""A run with unchanged inputs reuses the cached output, and never reuses any other."""
 
 from __future__ import annotations
 

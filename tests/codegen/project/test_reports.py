@@ -1,4 +1,4 @@
-"""What is wrong with the input is told the same in every format, and each fix is one."""
+"""Problems of the input are reported alike in every format, and every suggested fix works."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_all_formats_tell_the_same(case: str, capsys: pytest.CaptureFixture[str]
 
 
 def _annotation(line: str) -> tuple[str, str, str]:
-    """Read a workflow command of GitHub back."""
+    """Parse a workflow command of GitHub."""
     _, head, message = line.split("::", 2)
     listed = dict(item.split("=", 1) for item in head.removeprefix("error ").split(","))
     place = [listed[key] for key in ("file", "line", "col") if key in listed]

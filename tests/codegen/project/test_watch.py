@@ -1,4 +1,4 @@
-"""`lightbus-gen --watch` follows its inputs until it is told to end."""
+"""`lightbus-gen --watch` runs on every change of its inputs until it is stopped."""
 
 from __future__ import annotations
 

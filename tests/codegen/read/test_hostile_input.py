@@ -24,7 +24,7 @@ EVENT = {"type": "object", "properties": {"number": {"type": "integer"}}}
 
 @pytest.fixture
 def schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one event that is fine; problems name it `schemas`."""
+    """A folder with one valid event; problems name it `schemas`."""
     monkeypatch.chdir(tmp_path)
     folder = Path("schemas")
     (folder / "shop").mkdir(parents=True)
@@ -38,7 +38,7 @@ def problems(folder: Path, overlay: dict[str, str] | None = None) -> list[str]:
     return [f"{problem.location}: {problem.rule} {problem.message}" for problem in caught.value.problems]
 
 
-# -- what is no file -----------------------------------------------------------------------------
+# -- special files -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

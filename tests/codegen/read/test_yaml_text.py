@@ -1,4 +1,4 @@
-"""YAML as the JSON it stands for."""
+"""YAML, read as the JSON it represents."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ json_values = st.recursive(
 @given(json_values)
 def test_json_is_yaml(value: Any) -> None:
     assert read_yaml(json.dumps(value, ensure_ascii=False))[0] == value
-    # texts in quotes: those that YAML 1.2 takes for numbers, such as 08 and 1e5, PyYAML writes without, after 1.1
+    # quoted strings: those that are numbers in YAML 1.2, such as 08 and 1e5, PyYAML writes unquoted, by YAML
+    # 1.1
     assert read_yaml(yaml.safe_dump(value, allow_unicode=True, default_style='"'))[0] == value
 
 

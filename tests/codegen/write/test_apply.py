@@ -1,4 +1,4 @@
-"""Changes are made as a whole or not at all, whatever fails on the way and whenever a run is killed."""
+"""Changes are made completely or not at all, whatever fails and whenever a run is killed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNT = 20
 
 
 def _files(version: int, *, size: int = 1) -> dict[str, str]:
-    """Twenty files of a version: half of them of that version only, the others changed by it."""
+    """Return twenty files of a version: half of them only in that version, the others changed by it."""
     text = f"{HEADER}from x. DO NOT EDIT.\n" + f"version = {version}\n" * size
     names = [f"same_{number}" for number in range(COUNT // 2)]
     names += [f"only_{version}_{number}" for number in range(COUNT // 2)]
@@ -36,7 +36,7 @@ def _plan(folder: Path, files: dict[str, str]) -> Plan:
 
 
 def _state(folder: Path) -> dict[str, tuple[str, int]]:
-    """Everything in a folder: text, and when it was written."""
+    """Return everything in a folder: text, and when it was written."""
     return {
         path.relative_to(folder).as_posix(): (path.read_text(), path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
@@ -129,7 +129,7 @@ def test_files_of_killed_runs_are_removed(written: Path) -> None:
     assert sorted(_state(written)) == sorted(_files(1))
 
 
-# Goes back and forth between two versions of the files until it is killed, and says when it has begun.
+# Alternates between two versions of the files until it is killed, and prints when it has begun.
 RESTLESS = """
 import itertools, signal, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Files are written atomically, only where they differ, and only where they are ours."""
+"""Files are written atomically, only where they differ, and only where lightbus-gen wrote them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of regular expressions is what matching texts one by one says."""
+"""Verdicts on regular expressions agree with matching strings one by one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_text_outside_is_and_without_one_there_is_none(sent: str, taken: str) 
 
 
 def matcher(expression: str) -> Callable[[str], bool]:
-    """Match as ECMA 262 does, where `$` is the end of the text and nothing else."""
+    """Match as ECMA 262 does, where `$` is the end of the string and nothing else."""
     compiled = re.compile(expression.replace("$", r"\Z"), re.ASCII)
     return lambda text: compiled.search(text) is not None
 

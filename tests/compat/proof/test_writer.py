@@ -1,4 +1,4 @@
-"""What the gate takes a producer to send is what `fire()` sends."""
+"""The gate assumes that a producer sends exactly what `fire()` sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.compat.closing import writes
 from tests.compat.drawing import Drawing
 
 CHOICES = {"anyOf", "oneOf", "if", "then", "else", "not", "dependentSchemas"}
-"""In a choice `fire()` takes what any branch declares, and the judge what the branch taken does."""
+"""For a choice, `fire()` accepts what any branch declares, and the oracle what the chosen branch declares."""
 
 
 @given(st.integers(0, 2**48))
@@ -25,7 +25,7 @@ def test_fire_sends_what_the_judge_says(seed: int) -> None:
     schema = without_openings(drawing.document())
     try:
         contract = contract_of(schema)
-    except SchemaError:  # changing one at random may make nonsense of it
+    except SchemaError:  # a random change may make it invalid
         return
     is_sent = writes(schema)
     for _ in range(20):
@@ -35,7 +35,7 @@ def test_fire_sends_what_the_judge_says(seed: int) -> None:
 
 
 def without_openings(schema: Any) -> Any:
-    """Leave out choices, and what opens an object explicitly, which lets `fire()` send more."""
+    """Remove choices, and keywords that open an object explicitly, which let `fire()` send more."""
     if isinstance(schema, list):
         return [without_openings(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Versions in git: read without a checkout, and every way in which that can fail explained."""
+"""Versions in git: read without a checkout, with every failure explained."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def commit(folder: Path, message: str = "a change") -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with one commit, tagged v1, and a break that is not committed."""
+    """A repository with one commit, tagged v1, and an uncommitted break."""
     folder = tmp_path / "repository"
     folder.mkdir()
     git(folder, "init")
@@ -136,7 +136,7 @@ def test_no_remote(repository: Path) -> None:
 
 @pytest.mark.parametrize(("draft", "exit_code"), [("draft-07", 0), ("2020-12", 1)])
 def test_both_versions_are_read_by_the_given_draft(draft: str, exit_code: int, repository: Path) -> None:
-    """Up to draft 7, a `$ref` hides what stands beside it."""
+    """Up to draft 7, a `$ref` hides its siblings."""
     named = {"$ref": "#/definitions/Name"}
     schema = {
         "$schema": "https://example.com/own",

@@ -1,4 +1,4 @@
-"""Where the server's address comes from."""
+"""The sources of the server's address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a first connection refuses, and what it needs."""
+"""What a first connection refuses, and what it requires."""
 
 from __future__ import annotations
 

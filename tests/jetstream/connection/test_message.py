@@ -1,4 +1,4 @@
-"""Messages as bytes: header blocks, and what a stream of bytes is cut into."""
+"""Messages as bytes: header blocks, and how a stream of bytes is divided into messages."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_status_and_headers(block: bytes, status: tuple[str, str], headers: di
 
 
 class Heard:
-    """Stands where nats-py's client does behind a parser, and notes what it is told."""
+    """Replaces nats-py's client behind a parser, and records its calls."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""What comes to the inboxes of a service and is nothing it asked for, on a real nats-server."""
+"""Unsolicited messages to the inboxes of a service, on a real nats-server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JUNK = [
     (b"", b"NATS/1.0\r\nNats-Pending-Messages: 1\r\n\r\n"),
     (b"", b"NATS/1.0 x\r\n\r\n"),
 ]
-REPLIES = [b"x", b"\xff", b"$JS.API.INFO", b"_INBOX.x"]  # those of `$JS.ACK` the server lets nobody use
+REPLIES = [b"x", b"\xff", b"$JS.API.INFO", b"_INBOX.x"]  # the server lets nobody use those of `$JS.ACK`
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_a_listener_refuses_what_is_no_delivery(
 async def test_a_publisher_waits_for_the_true_answer(
     transport: JetStreamTransport, nats_server: NatsServer, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another responder on the subject answers each event first, and with anything."""
+    """Another responder on the subject replies to each event first, with arbitrary data."""
     subject = naming.subject(prefix, "shop", "created")
     await transport.publish(outgoing("makes the stream"), timeout=BOUND)
     async with look_into(nats_server.url) as connection, rogue(nats_server.url) as stranger:
@@ -91,7 +91,7 @@ async def test_a_publisher_waits_for_the_true_answer(
             answer = await asyncio.wait_for(answering, BOUND)
             assert answer is not None
             assert (answer.stream, answer.seq) == (naming.stream(prefix, "shop"), number + 2)
-        later = acknowledgements.send(subject, b"", b"x", loop.time() + BOUND)  # arrives after all of that
+        later = acknowledgements.send(subject, b"", b"x", loop.time() + BOUND)  # arrives after all of them
         await asyncio.wait_for(later, BOUND)
         assert acknowledgements.refusals.count >= 2 * 3 * len(junk)
         assert [r.levelname for r in caplog.records if "acknowledgements: refused" in r.message] == [

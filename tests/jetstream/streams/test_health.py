@@ -1,4 +1,4 @@
-"""Alarms of listeners that lost events or get no more, from the numbers of a real server."""
+"""Alarms of listeners that lost events or are stalled, from the numbers of a real server."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_a_durable_begins_where_its_stream_does(
 async def test_retries_that_hold_up_all_other_events_are_an_alarm(
     server: Connection, bus: DynamicBus, prefix: str, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events that wait for their retry count as in flight, so that enough of them stall the listener."""
+    """Events that wait for their retry count as in flight, so enough of them stall the listener."""
 
     async def handler(name: str) -> None:
         raise ValueError("not today")

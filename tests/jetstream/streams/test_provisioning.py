@@ -1,4 +1,4 @@
-"""Streams and durables on a real server: made or only verified, never changed, and what differs is said."""
+"""Streams and durables on a real server: created or only verified, never changed, with differences reported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Make = Callable[..., DynamicBus]
 
 @pytest.fixture
 async def make_bus(nats_server: NatsServer, prefix: str) -> AsyncIterator[Make]:
-    """Create buses of the service `worker`; all are closed at the test's end."""
+    """Create buses of the service `worker`; all are closed when the test ends."""
     buses: list[DynamicBus] = []
 
     def create(**settings: Any) -> DynamicBus:
@@ -58,7 +58,7 @@ async def listen(bus: DynamicBus, **options: Any) -> None:
 
 
 async def put(server: Connection, wanted: Resource, **settings: Any) -> None:
-    """Make a stream or durable with other settings than the bus would."""
+    """Create a stream or durable with other settings than the bus would."""
     config = {**wanted.config, **settings}
     other = (
         Stream(wanted.name, config)
@@ -69,7 +69,7 @@ async def put(server: Connection, wanted: Resource, **settings: Any) -> None:
 
 
 async def put_all(server: Connection, prefix: str) -> None:
-    """Make everything a listener needs."""
+    """Create everything that a listener needs."""
     for wanted in (
         resources.event_stream(prefix, "job"),
         resources.dead_letter_stream(prefix),
@@ -80,7 +80,7 @@ async def put_all(server: Connection, prefix: str) -> None:
         await make(server, wanted)
 
 
-# -- made or verified --------------------------------------------------------------------------------
+# -- created or verified -----------------------------------------------------------------------------
 
 
 async def test_verify_makes_nothing_and_names_the_command_that_does(
@@ -148,7 +148,7 @@ async def test_a_stream_made_by_another_process_in_the_meantime_is_taken(
     assert info["config"]["max_age"] == 3600 * NANOSECONDS
 
 
-# -- what differs ------------------------------------------------------------------------------------
+# -- differences -------------------------------------------------------------------------------------
 
 SECOND = NANOSECONDS
 

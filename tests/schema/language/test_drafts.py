@@ -1,4 +1,4 @@
-"""A keyword counts from the draft on that brought it."""
+"""A keyword applies from the draft that introduced it."""
 
 from __future__ import annotations
 

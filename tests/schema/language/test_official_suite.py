@@ -1,4 +1,4 @@
-"""The official JSON Schema test suite, run through the validators that events are checked with."""
+"""The official JSON Schema test suite, run through the validators of events."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ DIALECTS = {
 DRAFTS = {"draft2020-12": jsonschema_rs.Draft202012, "draft7": jsonschema_rs.Draft7}
 FOLDER = re.compile(r"(draft|v\d)")
 
-# Cases where events are checked otherwise on purpose, as (file, end of the description).
+# Cases where events are deliberately validated otherwise, as (file, end of the description).
 DEPARTURES = (
-    # 2020-12 takes a format for a comment; here it is a promise
+    # 2020-12 treats a format as an annotation; here it is asserted
     ("format.json", "only an annotation by default"),
     # bytes that cannot be decoded must not reach a handler
     ("content.json", "an invalid base64 string (% is not a valid character); validates true"),

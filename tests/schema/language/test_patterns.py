@@ -17,7 +17,7 @@ HOSTILE = "a" * 40 + "!"
     ("pattern", "text", "matches"),
     [
         (r"^\d+$", "3", True),
-        (r"^\d+$", "\u0663", False),  # Python's \d takes the digits of every script
+        (r"^\d+$", "\u0663", False),  # Python's \d matches the digits of every script
         (r"^\w+$", "\u00e9", False),
         (r"^\cA$", "\x01", True),
         (r"^\p{L}+$", "\u00e9", True),

@@ -1,4 +1,4 @@
-"""Payloads whose properties stand in the branches of choices, and payloads that allow further properties."""
+"""Payloads whose properties are in the branches of choices, and payloads that allow further properties."""
 
 from __future__ import annotations
 

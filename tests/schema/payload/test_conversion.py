@@ -1,4 +1,4 @@
-"""Formats become Python values wherever a schema document puts them."""
+"""Formats become Python values wherever they occur in a schema document."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ class TestChoices:
             ([DATE, {"allOf": [{"type": "integer"}]}], TEXT, DAY),
             ([DATE, {"$ref": "#/$defs/Number"}], TEXT, DAY),
             ([DATE, False], TEXT, DAY),
-            # two branches take strings: nobody can tell by the type which one was meant
+            # two branches accept strings: the type does not tell which one was meant
             ([DATE, {"type": "string", "pattern": "^x"}], TEXT, TEXT),
             ([DATE, {"enum": ["x"]}], TEXT, TEXT),
             ([DATE, {"type": "string", "format": "uuid"}], TEXT, TEXT),
@@ -266,7 +266,7 @@ class TestChoices:
 
 
 class TestForeignDocuments:
-    """Payload schemas that bring `$id`, `$schema` and embedded documents of their own."""
+    """Payload schemas with their own `$id`, `$schema` and embedded documents."""
 
     COMPOUND: ClassVar[dict[str, Any]] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,4 +1,4 @@
-"""Values of every type come out of the bus as they went in."""
+"""Values of every type leave the bus as they entered it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ JSON = st.recursive(
     max_leaves=10,
 )
 
-# type, its values, whether they come back the same from a schema alone
+# type, its values, whether they return the same from a schema alone
 TYPES: list[tuple[Any, st.SearchStrategy[Any], bool]] = [
     (str, TEXT, True),
     (int, st.integers(), True),
@@ -122,7 +122,7 @@ def test_the_producers_own_listener_gets_the_same_value(
 def test_another_service_can_fire_and_receive_the_same_event(
     declared_type: Any, values: st.SearchStrategy[Any], same: bool
 ) -> None:
-    """It knows the schema document only, so classes are dicts to it; formats are Python types."""
+    """It knows only the schema document, so classes are dicts to it; formats are Python types."""
     ours, theirs = declared(Parameter("value", declared_type)), exported(Parameter("value", declared_type))
 
     @quick

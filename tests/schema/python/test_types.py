@@ -1,4 +1,4 @@
-"""The JSON Schema of every Python type, and what is said of types that have none."""
+"""The JSON Schema of every Python type, and the errors for types without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""eventiq on JetStream: `auto_flush` off, since every publish waits for its acknowledgement; 100 tasks a consumer."""
+"""eventiq on JetStream: `auto_flush` off, since every publish waits for its acknowledgement; 100 tasks per consumer."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""FastStream, tuned as its documentation advises: batches of a pull, msgspec for serialisation, no access log."""
+"""FastStream, tuned as its documentation advises: pull in batches, msgspec for serialisation, no access log."""
 
 from __future__ import annotations
 

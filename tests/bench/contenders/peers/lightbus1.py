@@ -1,4 +1,4 @@
-"""Lightbus 1.x on Redis, in an environment of its own: Python 3.9 and aioredis 1.3, the last that it works with."""
+"""Lightbus 1.x on Redis, in its own environment: Python 3.9 and aioredis 1.3, the last versions it works with."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Connected(Role):
         self._url = url
 
     def _make(self, service: str) -> Any:
-        # 100 events a read rather than 10, the fastest of 10, 100 and 1,000, and a stream that is not trimmed below what is measured
+        # 100 events per read rather than 10, the fastest of 10, 100 and 1,000, and a stream that is not
+        # trimmed below the measured events
         redis = {"url": self._url, "batch_size": 100, "max_stream_length": 10_000_000}
         plain = {"redis": {"url": self._url}}
         config = {
@@ -61,7 +62,7 @@ class Fire(Connected):
 
     async def open(self) -> None:
         redis = await aioredis.create_redis(self._url)
-        await redis.flushdb()  # the stream's name is fixed, and everyone begins with an empty one
+        await redis.flushdb()  # the stream's name is fixed, and every round begins with an empty one
         redis.close()
         self._bus = self._make("shop")
         await self._bus.client.lazy_load_now()
@@ -102,7 +103,7 @@ class Listen(Connected):
         return self._tally.answer()
 
     async def left(self) -> Answer:
-        """Return how many events were not acknowledged yet."""
+        """Return the number of events not yet acknowledged."""
         (group,) = [
             dict(zip(found[::2], found[1::2]))  # noqa: B905 - Python 3.9
             for found in await self._redis.execute("XINFO", "GROUPS", "orders.*:stream")
