@@ -1,4 +1,4 @@
-"""What a schema says and what a value is, in words."""
+"""Schemas and values in words, for messages."""
 
 from __future__ import annotations
 
