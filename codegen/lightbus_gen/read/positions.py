@@ -68,7 +68,7 @@ def repeated_keys(text: str) -> Iterator[tuple[Path, int, int]]:
     duplicates: set[Path] = set()
     for path, offset in places(text):
         if any(path[:length] in duplicates for length in range(len(path))):
-            continue  # below a duplicates key, everything looks duplicates
+            continue  # everything below a duplicate key looks like one
         if path in seen:
             duplicates.add(path)
             yield (path, *line_and_column(text, offset))
