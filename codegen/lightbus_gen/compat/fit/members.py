@@ -110,20 +110,20 @@ class Members:
         sent, read = other.unevaluated, view.unevaluated
         return sent is not None and read is not None and self._same(sent, read)
 
-    def _name(self, shape: Shape, view: View, sent: str | None, taken: str | None) -> str:
+    def _name(self, shape: Shape, view: View, sent: str | None, read: str | None) -> str:
         """Return a property name that matches both what is sent and what is read, or "?".
 
         Args:
             shape: the object.
             view: the reader's schema of it.
             sent: the regular expression of the names that are sent; None for all other names.
-            taken: the regular expression of the names that are read; None for all other names.
+            read: the regular expression of the names that are read; None for all other names.
         """
-        patterns = dict.fromkeys([sent, taken])
+        patterns = dict.fromkeys([sent, read])
         for name in itertools.chain.from_iterable(self._sampler.names(shape, p) for p in patterns):
             is_sent = sent is None or matches(sent, name)
             is_other = name not in view.properties and not any(matches(p, name) for p in view.patterns)
-            if is_sent and (is_other if taken is None else matches(taken, name)):
+            if is_sent and (is_other if read is None else matches(read, name)):
                 return name
         return "?"
 
@@ -134,13 +134,13 @@ class Members:
         for value in values:
             try:
                 properties = {having: value} if having else {}
-                yield self._sampler.object(shape, given=properties, without=without)
+                yield self._sampler.object(shape, properties=properties, without=without)
             except (StopIteration, RuntimeError):
                 return
 
     def _property(self, shape: Shape, spot: Spot, name: str, label: str = "") -> Spot:
         def put(value: Any, choice: int) -> Any:
-            return self._sampler.object(shape, given={name: value}, choice=choice)
+            return self._sampler.object(shape, properties={name: value}, choice=choice)
 
         return Spot((*spot.path, name), spot, f".{label or name}", put)
 
@@ -186,7 +186,7 @@ class Members:
 
     def _item(self, shape: Shape, spot: Spot, index: int) -> Spot:
         def put(value: Any, choice: int) -> Any:
-            return self._sampler.array(shape, at=index, given=value, size=index + 1)
+            return self._sampler.array(shape, at=index, item=value, size=index + 1)
 
         return Spot((*spot.path, index), spot, "[]", put)
 

@@ -76,7 +76,7 @@ class Obstacle:
         kind: a key of `rule.PAIRS`.
         reader, reader_keyword: the schema that may refuse, and the keyword, "" for the whole schema.
         writer, writer_keyword: the schema that allows it to be sent.
-        sent, taken: what is sent and what is accepted, in words.
+        sent, accepted: what is sent and what is accepted, in words.
         spot: the place in the payload.
         values: values at this place that may demonstrate it.
         name: the missing property, or the refused values in words, if it is about one of these.
@@ -88,7 +88,7 @@ class Obstacle:
     writer: Node
     writer_keyword: str
     sent: str
-    taken: str
+    accepted: str
     spot: Spot
     values: Iterable[Any] = dataclasses.field(repr=False)
     name: str = ""
@@ -122,7 +122,7 @@ def obstacle(
     view: View,
     keyword: str,
     sent: str,
-    taken: str,
+    accepted: str,
     spot: Spot,
     values: Iterable[Any],
 ) -> Obstacle:
@@ -132,7 +132,7 @@ def obstacle(
         kind: a key of `rule.PAIRS`.
         shape: what is sent.
         view, keyword: the schema that may refuse, and the keyword.
-        sent, taken: what is sent and what is accepted, in words.
+        sent, accepted: what is sent and what is accepted, in words.
         spot: the place in the payload.
         values: values at this place that may demonstrate it.
     """
@@ -151,7 +151,7 @@ def obstacle(
         writer or view.node,
         keyword,
         sent,
-        taken,
+        accepted,
         spot,
         _Replayable(values),
     )

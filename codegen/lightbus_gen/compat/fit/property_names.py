@@ -33,10 +33,8 @@ class Names:
     def meet(self, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
         """Compare the names that objects of a shape have with a reader's `propertyNames`."""
         read = view.node.child("propertyNames")
-        names_spot = Spot(spot.path, spot, " (names)", self._put(shape, spot))
-        return [
-            one for names in self._sent(shape) for one in self._meets(names, read, names_spot, frozenset())
-        ]
+        below = Spot(spot.path, spot, " (names)", self._put(shape, spot))
+        return [each for names in self._sent(shape) for each in self._meets(names, read, below, frozenset())]
 
     def _sent(self, shape: Shape) -> Iterator[Shape]:
         """Yield the names that may be sent, as shapes of texts."""
@@ -60,7 +58,7 @@ class Names:
     def _put(self, shape: Shape, spot: Spot) -> Callable[[Any, int], Any]:
         def put(name: Any, choice: int) -> Any:
             value = self._sampler.first(shape.value(name))
-            return self._sampler.object(shape, given={name: value}, choice=choice)
+            return self._sampler.object(shape, properties={name: value}, choice=choice)
 
         return put
 

@@ -103,7 +103,7 @@ class Sampler:
         shape: Shape,
         depth: int = 0,
         *,
-        given: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
         without: str | None = None,
         choice: int = 0,
         size: int = 0,
@@ -113,7 +113,7 @@ class Sampler:
         Args:
             shape: the shape.
             depth: nesting depth of the object within the generated payload.
-            given: properties to include.
+            properties: values of properties to include.
             without: a property to leave out.
             choice: index of the value that the other properties take.
             size: the least number of properties.
@@ -122,8 +122,8 @@ class Sampler:
             StopIteration: no value was found for a required property.
         """
         result: dict[str, Any] = {}
-        given = given or {}
-        names = dict.fromkeys([*shape.required, *given])
+        properties = properties or {}
+        names = dict.fromkeys([*shape.required, *properties])
         for name in (todo := list(names)):
             more = [other for view in shape.views for other in view.needs.get(name, ()) if other not in names]
             names |= dict.fromkeys(more)
@@ -131,7 +131,9 @@ class Sampler:
         for name in names:
             if name != without:
                 result[name] = (
-                    given[name] if name in given else self.first(shape.value(name), depth + 1, choice)
+                    properties[name]
+                    if name in properties
+                    else self.first(shape.value(name), depth + 1, choice)
                 )
         spare = [name for name in shape.names if name not in result and name != without and shape.value(name)]
         while len(result) < max(size, shape.limit("minProperties") or 0):
@@ -144,9 +146,9 @@ class Sampler:
         return result
 
     def array(
-        self, shape: Shape, depth: int = 0, *, at: int = 0, given: Any = None, size: int = 0
+        self, shape: Shape, depth: int = 0, *, at: int = 0, item: Any = None, size: int = 0
     ) -> list[Any]:
-        """Return the smallest array of a shape with at least `size` items; the item at index `at` is `given`.
+        """Return the smallest array of a shape with at least `size` items, with `item` at index `at`.
 
         Raises:
             StopIteration: no value was found for an item.
@@ -154,11 +156,11 @@ class Sampler:
         items: list[Any] = []
         for index in range(max(size, shape.limit("minItems") or 0)):
             if index == at and size:
-                items.append(given)
+                items.append(item)
                 continue
             values = self.values(shape.item(index), depth + 1)
             if shape.is_unique:
-                texts = {text_of(value) for value in (*items, given)}
+                texts = {text_of(value) for value in (*items, item)}
                 values = (value for value in values if text_of(value) not in texts)
             items.append(next(values))
         return items
@@ -186,10 +188,10 @@ class Sampler:
                 if not schemas or any(_takes(each, name) for each in shapes):
                     yield name
 
-    def _spare_name(self, shape: Shape, taken: dict[str, Any]) -> tuple[str, Any_]:
+    def _spare_name(self, shape: Shape, used: dict[str, Any]) -> tuple[str, Any_]:
         for pattern, values in shape.rest():
-            for name in self.names(shape, pattern, len(taken) + 1):
-                if name not in taken and shape.value(name):
+            for name in self.names(shape, pattern, len(used) + 1):
+                if name not in used and shape.value(name):
                     return name, values
         raise StopIteration
 
@@ -250,7 +252,7 @@ class Sampler:
         for name in shape.names:
             for value in itertools.islice(self.values(shape.value(name), depth + 1), 3):
                 try:
-                    yield self.object(shape, depth, given={name: value})
+                    yield self.object(shape, depth, properties={name: value})
                 except (StopIteration, RuntimeError):
                     break
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle
 from lightbus_gen.compat.fit.sample import Sampler
-from lightbus_gen.compat.fit.words import kinds_in_words, said, said_together, values_in_words
+from lightbus_gen.compat.fit.words import keyword_in_words, kinds_in_words, sent_in_words, values_in_words
 from lightbus_gen.compat.patterns.automata import text_outside
 from lightbus_gen.compat.shapes.checks import accepts_scalar, is_same_number, refusing_keyword
 from lightbus_gen.compat.shapes.shape import Shape
@@ -26,9 +26,9 @@ def meets_values(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
     assert shape.values is not None
     obstacles: list[Obstacle] = []
 
-    def add(kind: str, keyword: str, taken: str, refused: list[Any]) -> None:
+    def add(kind: str, keyword: str, accepted: str, refused: list[Any]) -> None:
         problem = obstacle(
-            kind, shape, view, keyword, values_in_words(shape.values or ()), taken, spot, refused
+            kind, shape, view, keyword, values_in_words(shape.values or ()), accepted, spot, refused
         )
         problem.name = values_in_words(refused)
         obstacles.append(problem)
@@ -39,7 +39,7 @@ def meets_values(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
         add("values", keyword, values_in_words(view.values or ()), unlisted)
     if refused := [value for value in listed if not accepts_scalar(view, value)]:
         kind, keyword = refusing_keyword(view, refused[0])
-        add(kind, keyword, said(view, keyword), refused)
+        add(kind, keyword, keyword_in_words(view, keyword), refused)
     return obstacles
 
 
@@ -55,7 +55,9 @@ def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list
 
     def add(kind: str, keyword: str, sent: str, value_kind: str, near: Iterable[float] = ()) -> None:
         values = sampler.of_shape(shape, (value_kind,), near=near)
-        obstacles.append(obstacle(kind, shape, view, keyword, sent, said(view, keyword), spot, values))
+        obstacles.append(
+            obstacle(kind, shape, view, keyword, sent, keyword_in_words(view, keyword), spot, values)
+        )
 
     if view.values is not None:
         values = sampler.of_shape(shape)
@@ -67,19 +69,19 @@ def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list
         if kind in shape.kinds and keyword in view.limits:
             reach, limit = _reach(shape, keyword), view.limits[keyword]
             if not (reach >= limit if keyword in LOWER else reach <= limit):
-                add(_LIMIT_KINDS[keyword[3:]], keyword, said_together(shape, keyword), kind, [limit])
+                add(_LIMIT_KINDS[keyword[3:]], keyword, sent_in_words(shape, keyword), kind, [limit])
     if "string" in shape.kinds:
         patterns = {other.pattern for other in shape.views}
         if view.pattern is not None and view.pattern not in patterns and view.pattern not in _ANYTHING:
             outside = _texts_outside(shape, view.pattern)
             if outside is not None:
                 values = itertools.chain(outside, sampler.of_shape(shape, ("string",)))
-                words = said_together(shape, "pattern"), said(view, "pattern")
+                words = sent_in_words(shape, "pattern"), keyword_in_words(view, "pattern")
                 obstacles.append(obstacle("pattern", shape, view, "pattern", *words, spot, values))
         formats = {name for other in shape.views if other.format for name in other.format.split()}
         if view.format is not None and not formats.issuperset(view.format.split()):
             keyword = "format" if "format" in view.node.schema else "contentEncoding"
-            add("format", keyword, said_together(shape, keyword), "string")
+            add("format", keyword, sent_in_words(shape, keyword), "string")
     for value_kind in ("integer", "number"):
         if value_kind not in shape.kinds or (
             value_kind == "number" and any(each.kind in ("range", "multiple_of") for each in obstacles)
@@ -91,9 +93,9 @@ def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list
         ):
             if edge is not None and not _is_inside(sent, edge, value_kind, upward=keywords[0] == "minimum"):
                 keyword = keywords[1] if edge[1] and keywords[1] in view.node.schema else keywords[0]
-                add("range", keyword, said_together(shape, *keywords), value_kind, [edge[0]])
+                add("range", keyword, sent_in_words(shape, *keywords), value_kind, [edge[0]])
         if view.multiple_of is not None and not _is_multiple(shape, view.multiple_of, value_kind):
-            add("multiple_of", "multipleOf", said_together(shape, "multipleOf"), value_kind)
+            add("multiple_of", "multipleOf", sent_in_words(shape, "multipleOf"), value_kind)
     return obstacles
 
 

@@ -37,14 +37,14 @@ class _Unknown(Exception):
 
 
 @functools.cache
-def text_outside(sent: tuple[str, ...], taken: str) -> str | None:
-    """Return a text that matches every expression in `sent` but not `taken`; None if there is none.
+def text_outside(sent: tuple[str, ...], accepted: str) -> str | None:
+    """Return a text that matches every expression in `sent` but not `accepted`; None if there is none.
 
     Raises:
         ValueError: the expressions are too complex to decide it.
     """
     try:
-        automata = [_automaton(expression) for expression in (*sent, taken)]
+        automata = [_automaton(expression) for expression in (*sent, accepted)]
         return _counterexample(automata)
     except _Unknown:
         raise ValueError("too complex") from None
@@ -235,10 +235,10 @@ def _counterexample(automata: Sequence[_Automaton]) -> str | None:
 def _is_outside(
     automata: Sequence[_Automaton], states: tuple[frozenset[int], ...], *, at_begin: bool
 ) -> bool:
-    *sent, taken = (
+    *sent, accepted = (
         automaton.matches(now, at_begin=at_begin) for automaton, now in zip(automata, states, strict=True)
     )
-    return all(sent) and not taken
+    return all(sent) and not accepted
 
 
 def _representatives(automata: Iterable[_Automaton]) -> list[int]:

@@ -62,11 +62,11 @@ class Repository:
             result = _git(self.top, "merge-base", "HEAD", branch)
             if result.returncode == 0:
                 return result.stdout.decode().strip()
-            message = f"HEAD and {branch} have no common commit here"
-            fix = _DEEPEN if self._is_shallow() else "say what to compare with: --against REF"
+            message = f"HEAD and {branch} have no common commit in this clone"
+            fix = _DEEPEN if self._is_shallow() else "name a version to compare with: --against REF"
             raise input_error(_RULE, message, fix)
         message = "the remote's default branch is not known here (origin/HEAD, origin/main, origin/master)"
-        fix = _DEEPEN if self._is_shallow() else "say what to compare with: --against REF, DIR or FILE"
+        fix = _DEEPEN if self._is_shallow() else "name a version to compare with: --against REF, DIR or FILE"
         raise input_error(_RULE, message, fix)
 
     def read(self, ref: str, path: str) -> dict[str, bytes]:
@@ -125,7 +125,7 @@ class Repository:
         if self._is_shallow():
             raise input_error(_RULE, f"this shallow clone has no {ref!r}{hint}", _DEEPEN)
         raise input_error(
-            _RULE, f"{ref!r} is not a branch, tag or commit here, nor a folder or file{hint}", fix
+            _RULE, f"{ref!r} is not a branch, tag or commit in this clone, nor a folder or file{hint}", fix
         )
 
 
