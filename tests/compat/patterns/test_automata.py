@@ -1,4 +1,4 @@
-"""Answers about regular expressions agree with matching texts one by one."""
+"""Verdicts on regular expressions agree with matching strings one by one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_text_outside_is_and_without_one_there_is_none(sent: str, taken: str) 
 
 
 def matcher(expression: str) -> Callable[[str], bool]:
-    """Match as ECMA 262 does, where `$` is the end of the text and nothing else."""
+    """Match as ECMA 262 does, where `$` is the end of the string and nothing else."""
     compiled = re.compile(expression.replace("$", r"\Z"), re.ASCII)
     return lambda text: compiled.search(text) is not None
 
@@ -80,7 +80,7 @@ def test_several_expressions_hold_together() -> None:
 
 
 @pytest.mark.parametrize("taken", ["^(?=a)", r"(a)\1", r"\bword", "a" * 4_000, "^(a{1,60}){1,60}$"])
-def test_a_complex_expression_is_reported(taken: str) -> None:
+def test_what_is_too_intricate_is_said_to_be(taken: str) -> None:
     assert re.compile(taken)
     with pytest.raises(ValueError, match="too complex"):
         text_outside(("^a",), taken)
