@@ -173,7 +173,7 @@ _DOUBTFUL = frozenset(
 
 def _sentence(one: Obstacle, direction: Direction) -> str:
     """Say what has changed, the old side first."""
-    was, is_ = (one.sent, one.taken) if direction is Direction.BACKWARD else (one.taken, one.sent)
+    was, is_ = (one.sent, one.accepted) if direction is Direction.BACKWARD else (one.accepted, one.sent)
     title = rule(PAIRS[one.kind][direction is Direction.FORWARD]).title
     if one.kind in ("required", "required_new"):
         return f"{title}: {one.name!r}"

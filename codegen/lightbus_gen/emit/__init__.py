@@ -1,1 +1,1 @@
-"""Stage 4: the decided code as text; templates only print."""
+"""Stage 4: the intermediate representation becomes text. Templates only print."""

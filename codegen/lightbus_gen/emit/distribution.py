@@ -1,4 +1,4 @@
-"""The generated package as a distribution that others install: its name, version and requirement."""
+"""The generated package as an installable distribution: its name, version and requirement."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from lightbus_gen.read.problems import input_error
 from lightbus_gen.write.plan import MARK
 
 BESIDE = ("pyproject.toml", "README.md")
-"""What makes a package a distribution, beside it in the output folder."""
+"""The files of a distribution, beside its package in the output folder."""
 
 RUNTIME = "lightbus-nats"
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """What to install.
+    """An installable distribution.
 
     Attributes:
         name: its name on a package index.
         version: its version, normalised.
-        requirement: the run time it needs: the first that reads the generated format, or newer.
+        requirement: the runtime it needs: the first version that reads the generated format, or newer.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Distribution:
 
 
 def mark(package: str) -> str:
-    """Return what files beside a package begin with; another package in the same folder has its own."""
+    """Return the header that marks the files beside a package; each package in a folder has its own."""
     return f"{MARK}for {package} "
 
 
@@ -38,7 +38,7 @@ def checked_distribution(name: str, version: str) -> Distribution | None:
     """Check a distribution's name and version.
 
     Returns:
-        The distribution, or None where no name is given.
+        The distribution, or None if no name is given.
 
     Raises:
         InputError: one of them is missing or not valid.

@@ -1,7 +1,7 @@
-"""What is to be printed: every decision taken, every annotation spelled.
+"""The intermediate representation of the code to print: every decision is made, every annotation spelled out.
 
-Plain frozen data, so it can be dumped as JSON (`dataclasses.asdict`). Every string is Python source of
-our making, but for docstrings (`doc`, `..._doc`, `summary`) and signatures, which the templates' filters escape.
+Plain frozen data, so it can be dumped as JSON (`dataclasses.asdict`). Every string is Python source that the generator
+wrote, except docstrings (`doc`, `..._doc`, `summary`) and signatures, which the templates' filters escape.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Key:
     Attributes:
         name: its name, as a Python literal.
         annotation: its type.
-        doc: the author's words on it.
+        doc: the author's description.
     """
 
     name: str
@@ -37,7 +37,7 @@ class TypedDict:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A type alias; `annotation` is the source of its right side."""
+    """A type alias; `annotation` is the source of its right-hand side."""
 
     name: str
     doc: str
@@ -47,15 +47,15 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter of an event, as it stands in each place.
+    """One parameter of an event, in each form that the code needs.
 
     Attributes:
         name: Python name.
         wire: Python literal of the property name.
         attribute: in the payload class, `referrer: str | UnsetType = UNSET`.
-        argument: of `fire()`, the same but for names the class body would shadow.
+        argument: of `fire()`; the same, except for names that the class body shadows.
         parameter: of the handlers, `referrer: str = ...`.
-        doc: the author's words on it.
+        doc: the author's description.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class More:
-    """What takes the properties that a schema allows beside those it declares.
+    """The field for properties that a schema allows but does not declare.
 
     Attributes:
         name: Python name.
@@ -86,15 +86,15 @@ class Event:
     """One event.
 
     Attributes:
-        name: its name on the bus, and the client's attribute.
-        class_name: stem of its classes' names, and name of its payload class.
-        summary: the first sentence about it, "" for none.
+        name: its name on the bus, and the attribute of the client.
+        class_name: name of its payload class, and stem of the names of its other classes.
+        summary: the first sentence of its description, "" if there is none.
         payload_doc, doc, fire_doc: docstrings of the payload class, the endpoint and `fire()`.
-        deprecated: what checkers say where it is fired, as a Python literal; "" unless it is deprecated.
+        deprecated: the message of type checkers where it is fired, as a Python literal; "" unless deprecated.
         fields: its parameters, in the author's order.
-        more: what takes further properties; None where there are none.
-        keyword_call, message_call: what those handlers are called with.
-        keyword_signature, message_signature: the handlers to write, as checkers quote them; plain text.
+        more: the field for undeclared properties; None if there are none.
+        keyword_call, message_call: the parameters of `__call__` in the Protocols of these handlers.
+        keyword_signature, message_signature: the handlers to write, as type checkers quote them; plain text.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Child:
     Attributes:
         name: the attribute.
         class_name: its class.
-        module: the module of the package that has the class, "" for the package itself.
+        module: the module that defines the class, "" for the package itself.
         doc: its docstring.
     """
 
@@ -136,12 +136,12 @@ class Module:
     Attributes:
         name: module name.
         api: the API's name.
-        origin: file or folder it is made from.
+        origin: the file or folder it is generated from.
         sha256: hash of the schema document it belongs to.
         doc: its docstring.
         imports: import statements.
-        aliases: other names for types that a payload class has a field of.
-        types: TypedDicts and aliases, each after the ones it needs.
+        aliases: second names for types that a field of a payload class shadows.
+        types: TypedDicts and aliases, each after those it refers to.
         events: the events.
         client: class name of the client.
         client_doc: its docstring.
@@ -164,7 +164,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A class for the part of dotted API names that is no API itself."""
+    """A class for a prefix of dotted API names that is not an API itself."""
 
     class_name: str
     doc: str
@@ -173,13 +173,13 @@ class Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The package as others install it.
+    """The package as an installable distribution.
 
     Attributes:
         name: name on a package index.
         version: its version.
-        requirement: the run time it needs.
-        events: full name of each event, and the first sentence about it.
+        requirement: the runtime it needs.
+        events: full name of each event, and the first sentence of its description.
     """
 
     name: str
@@ -197,11 +197,11 @@ class Package:
         origin: the schemas folder.
         sha256: hash over all schema documents.
         doc: its docstring.
-        namespaces: each after the ones it needs.
+        namespaces: each after those it refers to.
         children: attributes of the `Bus`.
-        clients: the clients that annotations of the package itself name.
-        documents: text of the schema document of each API, by file name in `schemas/`.
-        distribution: what the package is installed as, if anything.
+        clients: the clients that annotations in `__init__.py` name.
+        documents: (file name in `schemas/`, text) of the schema document of each API.
+        distribution: its distribution, if it has one.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""IR -> text. The templates print; they decide nothing, and every foreign string passes a filter here."""
+"""IR -> text. The templates decide nothing, and every foreign string passes through a filter defined here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def render(package: ir.Package, modules: Mapping[str, str]) -> dict[str, str]:
 
     Args:
         package: the package.
-        modules: its modules, printed, by name.
+        modules: the text of each module, by name.
 
     Returns:
         The text of each file, by path below the output folder, with `/`.
@@ -75,29 +75,29 @@ def _environment() -> jinja2.Environment:
 
 
 def _call(parameters: Sequence[str], indent: int) -> str:
-    """Print the `__call__` of a Protocol, on one line where it fits."""
+    """Print the `__call__` of a Protocol, on one line if it fits."""
     line = f"def __call__({', '.join(parameters)}) -> object: ..."
     if indent + len(line) <= _WIDTH:
         return line
     margin = " " * indent
-    listed = "".join(f"\n{margin}    {parameter}," for parameter in parameters)
-    return f"def __call__({listed}\n{margin}) -> object: ..."
+    lines = "".join(f"\n{margin}    {parameter}," for parameter in parameters)
+    return f"def __call__({lines}\n{margin}) -> object: ..."
 
 
 def _payload(event: ir.Event, function: str, indent: int) -> str:
-    """Print a call with the dict of an event's parameters, on one line where it fits."""
+    """Print a call with the dict of an event's parameters, on one line if it fits."""
     pairs = [f"{field.wire}: {field.name}" for field in event.fields]
     pairs += [f"**self._by_wire_name({event.more.name})"] if event.more else []
     line = f"{function}({{{', '.join(pairs)}}})"
     margin = " " * indent
     if indent + len("return ") + len(line) <= _WIDTH:
         return line
-    listed = "".join(f"\n{margin}        {pair}," for pair in pairs)
-    return f"{function}(\n{margin}    {{{listed}\n{margin}    }}\n{margin})"
+    lines = "".join(f"\n{margin}        {pair}," for pair in pairs)
+    return f"{function}(\n{margin}    {{{lines}\n{margin}    }}\n{margin})"
 
 
 def _endpoint(event: ir.Event, indent: int) -> str:
-    """Print the assignment of an event's endpoint, over three lines where it is long."""
+    """Print the assignment of an event's endpoint, on three lines if it is long."""
     function = f"self.{event.name} = {event.class_name}Endpoint"
     arguments = f"bus, _SCHEMA, {literal(event.name)}, {event.class_name}"
     line = f"{function}({arguments})"
@@ -108,7 +108,7 @@ def _endpoint(event: ir.Event, indent: int) -> str:
 
 
 def _quoted(signature: str, handler: str) -> str:
-    """Print a handler's Protocol with the signature it wants, over several lines where it is long."""
+    """Print a handler's Protocol with the signature to write, on several lines if it is long."""
     line = f"{handler}[Literal[{literal(signature)}]]"
     if len("    | ") + len(line) <= _WIDTH:
         return line

@@ -1,4 +1,4 @@
-"""Foreign text as Python source. Nothing that comes from a schema reaches the output any other way."""
+"""Foreign text as Python source. Text from a schema reaches the output only through these functions."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import textwrap
 
 
 def literal(value: str | int | float | bool | None) -> str:
-    """Write a value as a Python literal; strings in double quotes where that needs no escapes."""
-    written = repr(value)
+    """Return a value as a Python literal; a string is in double quotes if that needs no escapes."""
+    source = repr(value)
     if isinstance(value, str) and '"' not in value and "'" not in value:
-        return f'"{written[1:-1]}"'
-    return written
+        return f'"{source[1:-1]}"'
+    return source
 
 
 def literal_lines(text: str, width: int) -> list[str]:
-    """Write text as literals of at most `width` characters where it has spaces; side by side they are the text."""
+    """Split text at spaces into literals of at most `width` characters that Python concatenates to the text."""
     quotes = len('""')
-    has_escapes = (
-        len(literal(text)) > len(text) + quotes
-    )  # else the length of each part is known without writing it
+    # without escapes, the length of a literal follows from that of its text
+    has_escapes = len(literal(text)) > len(text) + quotes
     lines = [""]
     for word in re.findall(r"[^ ]* *", text):
         longer = lines[-1] + word
@@ -31,33 +30,33 @@ def literal_lines(text: str, width: int) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Write text for a comment or message: on one line, without anything unprintable."""
+    """Return text for a comment or message: one line, with unprintable characters escaped."""
     return "".join(char if char.isprintable() else literal(char)[1:-1] for char in text)
 
 
 def markdown(text: str) -> str:
-    """Write text for one line of Markdown, without anything that Markdown or HTML would act on."""
+    """Return text for one line of Markdown, with the special characters of Markdown and HTML escaped."""
     return re.sub(r"[\\`*_{}\[\]<>#|&~]", r"\\\g<0>", plain(text))
 
 
 def first_sentence(text: str) -> str:
-    """Return the first sentence of a description, "" where there is none."""
+    """Return the first sentence of a description, "" if there is none."""
     sentence = text.strip().split("\n")[0].split(". ")[0].rstrip(".")
     return f"{sentence}." if sentence else ""
 
 
 def comment(text: str, indent: int) -> list[str]:
-    """Write text as lines of a comment, none where it is empty."""
+    """Return text as the lines of a comment, [] if it is empty."""
     lines = [piece for line in text.strip().splitlines() for piece in _wrap(line.strip(), 108 - indent)]
     return [f"# {plain(line)}".rstrip() for line in lines]
 
 
 def docstring(text: str, indent: int) -> str:
-    """Write text as a docstring literal.
+    """Return text as a docstring literal.
 
     Args:
         text: paragraphs and lists; long lines of prose are wrapped.
-        indent: spaces in front of the lines after the first.
+        indent: spaces before each line after the first.
     """
     lines = [_escape(piece) for line in text.strip().splitlines() for piece in _wrap(line, 104 - indent)]
     if len(lines) <= 1:
@@ -68,7 +67,7 @@ def docstring(text: str, indent: int) -> str:
 
 
 def _escape(line: str) -> str:
-    """Write one line so that it can stand in a docstring, and end it."""
+    """Escape one line so that it may occur in a docstring and end it."""
     if not line.isprintable() or "\\" in line:
         line = "".join(
             char.replace("\\", "\\\\") if char.isprintable() else literal(char)[1:-1] for char in line

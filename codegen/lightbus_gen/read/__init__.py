@@ -1,1 +1,1 @@
-"""Stage 1: files as bytes become values that know their place."""
+"""Stage 1: bytes of files become values with their places."""

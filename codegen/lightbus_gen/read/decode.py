@@ -1,4 +1,4 @@
-"""The bytes of a schema file -> its JSON value, or what is wrong with it."""
+"""The bytes of a schema file -> its JSON value, or its problems."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
     """Read a schema file.
 
     Args:
-        path: its place below the schemas folder, with `/`.
-        name: what generated code calls it.
-        shown: what messages call it.
+        path: its path below the schemas folder, with `/`.
+        name: its name in generated code.
+        shown: its name in messages.
         data: its bytes.
-        report: takes what is wrong with it.
+        report: collects its problems.
 
     Returns:
-        The file, or None where it cannot be read.
+        The file, or None if it cannot be read.
     """
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     is_yaml = path.endswith(YAML_SUFFIXES)
@@ -75,7 +75,7 @@ def _decode(data: bytes) -> str:
     if data.startswith(codecs.BOM_UTF8):
         raise _not_utf8("begins with a byte order mark", "save it as UTF-8 without BOM")
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
-    if not encoding and 0 in data[:2]:  # no JSON begins with NUL, and no other encoding has it second
+    if not encoding and 0 in data[:2]:  # valid JSON has no NUL: one in the first two bytes means UTF-16
         encoding = "UTF-16"
     if encoding:
         raise _not_utf8(f"is {encoding} text, not UTF-8", "save it as UTF-8")
@@ -84,9 +84,9 @@ def _decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode()
         byte = data[error.start]
-        read = bytes([byte]).decode("cp1252", errors="ignore")
+        character = bytes([byte]).decode("cp1252", errors="ignore")
         encoding = "Latin-1" if byte >= 0xA0 else "Windows-1252"
-        guess = f", which is {read!r} in {encoding}" if read else ""
+        guess = f", which is {character!r} in {encoding}" if character else ""
         message = f"is not UTF-8 text: there is the byte 0x{byte:02X}{guess}"
         raise _not_utf8(message, "save it as UTF-8", *line_and_column(before, len(before))) from None
 

@@ -1,4 +1,4 @@
-"""The schema files of a run, and the problems found in them."""
+"""The schema files of a run, and the problems in them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from lightbus_gen.read.problems import Fault, InputError, Problem
 YAML_SUFFIXES = (".yaml", ".yml")
 
 OLD_DIALECTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (4, 6, 7))
-"""The drafts in which a `$ref` hides the keywords beside it."""
+"""The drafts in which a `$ref` hides its sibling keywords."""
 
 
 @dataclass(frozen=True, eq=False)
 class SchemaFile:
-    """One schema file, read.
+    """The content of one schema file.
 
     Attributes:
-        path: its place below the schemas folder, with `/`.
-        name: what generated code calls it, `schemas/auth.json`.
-        shown: what messages call it.
-        text: its JSON text, line ends as `\\n`.
+        path: its path below the schemas folder, with `/`.
+        name: its name in generated code: `schemas/auth.json`.
+        shown: its name in messages.
+        text: its JSON text, with `\\n` line endings.
         value: its JSON value.
-        places: (line, column) by path, where `text` is not what the file holds, as for YAML.
-        dialect: the `$schema` it is read by, a key of `DIALECTS`.
-        base: where the value stands in the file, for one that is part of it.
+        places: (line, column) by path, if `text` is not the text of the file, as for YAML.
+        dialect: its `$schema`, a key of `DIALECTS`.
+        base: the path of the value in the file, if it is only part of the file.
     """
 
     path: str
@@ -46,7 +46,7 @@ class SchemaFile:
     base: JsonPath = ()
 
     def locate(self, path: JsonPath) -> tuple[int, int]:
-        """Return (line, column) of a path, or of its nearest ancestor that is in the file."""
+        """Return (line, column) of a path, or of its nearest ancestor in the file."""
         while path not in self.places_by_path:
             path = path[:-1]
         return self.places_by_path[path]
@@ -58,22 +58,22 @@ class SchemaFile:
 
     @functools.cached_property
     def has_ids(self) -> bool:
-        """Whether a schema in it may have an URI of its own; looked up in the text, since few have."""
+        """Whether a schema in it may have a URI of its own. Searches the text, since few files have one."""
         return f'"{self.id_keyword}"' in self.text or "\\u" in self.text
 
     @functools.cached_property
     def unknown(self) -> frozenset[str]:
-        """The keywords that the file's draft does not know, so that they say nothing."""
+        """The keywords that the file's draft does not define and therefore ignores."""
         return unknown_keywords(self.dialect)
 
     @property
     def id_keyword(self) -> str:
-        """The keyword that gives a schema its URI in the file's draft."""
+        """The keyword for the URI of a schema in the file's draft."""
         return "id" if self.dialect == OLD_DIALECTS[0] else "$id"
 
     @property
     def stem(self) -> str:
-        """Its name without folder, suffix and `.schema`: the event's name, where it holds one."""
+        """Its name without folder, suffix and `.schema`: the event's name, if it defines one."""
         return PurePosixPath(self.path).stem.removesuffix(".schema")
 
     @functools.cached_property
@@ -83,16 +83,16 @@ class SchemaFile:
 
 
 class Report:
-    """Collects problems and notices, and finds the line and column of each.
+    """Collects problems and notices, with the line and column of each.
 
     Args:
-        is_lenient: whether a key that is given twice and a `$schema` that is no draft are notices, since what is
-            meant can be guessed: for comparing versions, of which the old one cannot be changed any more.
+        is_lenient: whether a duplicate key and an unknown `$schema` are notices, not problems. For comparing
+            versions: the old one can no longer be changed, and its meaning can be guessed.
 
     Attributes:
-        problems: what is wrong.
-        notices: what was left out, and is fine.
-        is_lenient: as given.
+        problems: what has to be fixed.
+        notices: what was left out and need not be fixed.
+        is_lenient: the argument.
     """
 
     def __init__(self, *, is_lenient: bool = False) -> None:
@@ -102,29 +102,29 @@ class Report:
         self._unusable: dict[str, bytes] = {}
 
     def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
-        """Note a problem at a path of a file."""
+        """Add a problem at a path of a file."""
         self.problems.append(_problem(file, path, rule, message, fix))
 
     def add_file(self, shown: str, rule: str, message: str, fix: str) -> None:
-        """Note a problem with a file or folder as a whole."""
+        """Add a problem with a file or folder as a whole."""
         self.problems.append(Problem(shown, 0, 0, rule, message, fix))
 
     def add_unreadable(self, path: str, shown: str, data: bytes, faults: Iterable[Fault]) -> None:
-        """Note why a file, by its path below the schemas folder, cannot be read."""
+        """Add the problems that make a file, by its path below the schemas folder, unreadable."""
         self._unusable[path] = data
         self.problems += [fault.of(shown) for fault in faults]
 
     def add_notice(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
-        """Note something that was left out."""
+        """Add a notice of something that was left out."""
         self.notices.append(_problem(file, path, rule, message, fix))
 
     def may_hold(self, uri: str) -> bool:
-        """Whether a URI may be that of a file that is left out, so that it is no mistake to refer to it."""
+        """Whether a URI may be that of an unreadable file, so that a reference to it is not an error."""
         names = {f"file:///{quote(path, errors='replace')}" for path in self._unusable}
         return uri in names or any(uri.encode() in data for data in self._unusable.values())
 
     def check(self) -> None:
-        """Raise InputError if anything was noted."""
+        """Raise InputError if there are problems."""
         if self.problems:
             raise InputError(self.problems)
 
@@ -135,5 +135,5 @@ def _problem(file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str
 
 
 def _brief(text: str) -> str:
-    """Leave out the middle of a text that quotes a large value."""
+    """Cut the middle out of a text that quotes a large value."""
     return text if len(text) <= 500 else f"{text[:300]} ... {text[-100:]}"

@@ -1,4 +1,4 @@
-"""The schema files below a folder. Links are followed, and nothing but regular files is opened."""
+"""The schema files below a folder. Links are followed, and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SUFFIXES = (".json", *YAML_SUFFIXES)
 
 
 def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
-    """Read the schema files of a folder and the folders in it; hidden ones are left out.
+    """Read the schema files of a folder and its subfolders, except hidden ones.
 
     Args:
         folder: the folder.
-        report: takes what cannot be read.
+        report: collects the files that cannot be read.
 
     Returns:
-        The bytes of each file, by path below the folder, with `/`; at most one more than `MAX_BYTES` of each.
+        The bytes of each file by path below the folder, with `/`; at most `MAX_BYTES` + 1 bytes of each.
 
     Raises:
         InputError: there are too many files.
@@ -43,14 +43,14 @@ def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
 
 
 def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:
-    """Report paths that are one and the same on some file systems: by case, or by the form of their letters."""
-    known: dict[str, str] = {}
+    """Report paths that are the same on some file systems: they differ only in case or Unicode form."""
+    by_form: dict[str, str] = {}
     reported: set[str] = set()
     for path in paths:
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             place = "/".join(parts[:count])
-            other = known.setdefault(unicodedata.normalize("NFKC", place).casefold(), place)
+            other = by_form.setdefault(unicodedata.normalize("NFKC", place).casefold(), place)
             if other != place and place not in reported:
                 reported.add(place)
                 message = f"{place!a} and {other!a} are the same file on systems that do not tell such letters apart"
@@ -59,37 +59,37 @@ def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:
 
 
 def _files(folder: Path, below: str, within: tuple[tuple[int, int], ...], report: Report) -> Iterator[str]:
-    """Yield the schema files of a folder and the folders in it, in order.
+    """Yield the schema files of a folder and its subfolders, in order.
 
     Args:
         folder: the schemas folder.
-        below: the folder to list, below it, ending with `/`.
-        within: device and inode of each folder this one is in.
-        report: takes what cannot be read.
+        below: the path of the folder to list below it, ending with `/`.
+        within: device and inode of each enclosing folder.
+        report: collects the files that cannot be read.
     """
     try:
         entries = sorted(entry.name for entry in (folder / below).iterdir())
-        here = (folder / below).stat()
+        folder_stat = (folder / below).stat()
     except NotADirectoryError:
         return
     except OSError as error:
         if below or not isinstance(error, FileNotFoundError):
             _refuse(folder, below.rstrip("/"), error, report)
         return
-    within = (*within, (here.st_dev, here.st_ino))
+    within = (*within, (folder_stat.st_dev, folder_stat.st_ino))
     for entry in entries:
         path = below + entry
         if entry.startswith("."):
             continue
         is_schema = entry.endswith(SUFFIXES)
         try:
-            found = (folder / path).stat()
+            path_stat = (folder / path).stat()
         except OSError as error:
-            if is_schema or "." not in entry:  # what else a link that leads nowhere meant is not our concern
+            if is_schema or "." not in entry:  # a broken link to any other file is not our concern
                 _refuse(folder, path, error, report)
             continue
-        if stat.S_ISDIR(found.st_mode):
-            if (found.st_dev, found.st_ino) in within:
+        if stat.S_ISDIR(path_stat.st_mode):
+            if (path_stat.st_dev, path_stat.st_ino) in within:
                 message = "is a link to a folder it is in itself"
                 _add(report, folder, path, "LINK_LOOP", message, "remove the link")
             else:
@@ -97,7 +97,7 @@ def _files(folder: Path, below: str, within: tuple[tuple[int, int], ...], report
         elif is_schema and not _is_text(path):
             message = "its name is not UTF-8 text"
             _add(report, folder, path, "NOT_UTF8", message, "rename the file")
-        elif is_schema and stat.S_ISREG(found.st_mode):
+        elif is_schema and stat.S_ISREG(path_stat.st_mode):
             yield path
         elif is_schema:
             message = "is not a regular file but a pipe, socket or device"
@@ -123,6 +123,6 @@ def _add(report: Report, folder: Path, path: str, rule: str, message: str, fix: 
 
 
 def shown(folder: Path, path: str) -> str:
-    """Return what messages call a path below a folder: one line of text, whatever the names are."""
+    """Return the name of a path below a folder in messages: one printable line, whatever the names are."""
     text = str(folder / path)
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

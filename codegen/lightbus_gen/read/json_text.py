@@ -1,4 +1,4 @@
-"""JSON read strictly: what Python's own reader lets pass is refused where it stands."""
+"""Strict JSON. What Python's reader accepts beyond the standard is refused, with its place."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def read_json(text: str) -> Any:
     """Read a JSON text.
 
     Raises:
-        Unreadable: it is not valid JSON, passes a limit, or has a key twice in an object.
+        Unreadable: it is not valid JSON, exceeds a limit, or has a duplicate key in an object.
     """
     has_repeats = False
 
     def to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal has_repeats
-        made = dict(pairs)
-        has_repeats = has_repeats or len(made) < len(pairs)
-        return made
+        result = dict(pairs)
+        has_repeats = has_repeats or len(result) < len(pairs)
+        return result
 
     try:
         value = json.loads(
@@ -95,23 +95,23 @@ def _is_within_limits(value: Any) -> bool:
     count = 0
     level = [value]
     for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
+        children: list[Any] = []
         for parent in level:
             if isinstance(parent, dict):
-                inner += parent.values()
+                children += parent.values()
                 if any(len(key) > MAX_KEY for key in parent):
                     return False
             elif isinstance(parent, list):
-                inner += parent
-        count += len(inner)
-        if not inner or count > MAX_VALUES:
+                children += parent
+        count += len(children)
+        if not children or count > MAX_VALUES:
             return count <= MAX_VALUES
-        level = inner
+        level = children
     return False
 
 
 def _past_limit(text: str) -> Unreadable:
-    """Find the first place that is past a limit, in a text that is known to have one."""
+    """Return the error for the first place that exceeds a limit; the text must have one."""
     for index, (path, offset) in enumerate(places(text)):
         if len(path) >= MAX_DEPTH:
             message = f"nests more than {MAX_DEPTH} levels"
@@ -122,16 +122,16 @@ def _past_limit(text: str) -> Unreadable:
         if path and isinstance(path[-1], str) and len(path[-1]) > MAX_KEY:
             message = f"a key has {len(path[-1]):,} characters; at most {MAX_KEY:,} are read"
             return _unreadable(text, offset, "TOO_LARGE", message, "shorten it")
-    raise AssertionError("there is a place past a limit")
+    raise AssertionError("no place exceeds a limit")
 
 
 def _refuse_surrogates(text: str) -> None:
     for start, token in tokens(text):
         if token[0] != '"' or "\\u" not in token:
             continue
-        found = next((char for char in json.loads(token) if "\ud800" <= char <= "\udfff"), None)
-        if found is not None:
-            message = f"holds \\u{ord(found):04x}, half of a surrogate pair, which is no character by itself"
+        lone = next((char for char in json.loads(token) if "\ud800" <= char <= "\udfff"), None)
+        if lone is not None:
+            message = f"holds \\u{ord(lone):04x}, half of a surrogate pair, which is no character by itself"
             raise _unreadable(
                 text, start, "INVALID_JSON", message, "write both halves, or the character itself"
             )

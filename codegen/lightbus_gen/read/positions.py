@@ -1,4 +1,4 @@
-"""Where in a JSON text a value stands. Run only when something is reported, so reading stays fast."""
+"""The places of values in a JSON text. Computed only when something is reported, so that reading stays fast."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def tokens(text: str) -> Iterator[tuple[int, str]]:
 
 
 def places(text: str) -> Iterator[tuple[Path, int]]:
-    """Yield (path, offset) of each value: of its key in an object, of the value itself elsewhere.
+    """Yield (path, offset) of each value; in an object, the offset of its key.
 
-    A key that is given twice is yielded twice. The text must be valid JSON.
+    A duplicate key is yielded twice. The text must be valid JSON.
     """
     yield (), 0
     path: list[str | int] = []
@@ -53,34 +53,34 @@ def places(text: str) -> Iterator[tuple[Path, int]]:
 
 def index(text: str) -> dict[Path, tuple[int, int]]:
     """Return (line, column) of each place in a JSON text."""
-    found: dict[Path, tuple[int, int]] = {}
+    places_by_path: dict[Path, tuple[int, int]] = {}
     line, start = 1, 0
     for path, offset in places(text):
         line += text.count("\n", start, offset)
         start = offset
-        found.setdefault(path, (line, offset - text.rfind("\n", 0, offset)))
-    return found
+        places_by_path.setdefault(path, (line, offset - text.rfind("\n", 0, offset)))
+    return places_by_path
 
 
 def repeated_keys(text: str) -> Iterator[tuple[Path, int, int]]:
     """Yield (path, line, column) of each key that its object already has."""
     seen: set[Path] = set()
-    repeated: set[Path] = set()
+    duplicates: set[Path] = set()
     for path, offset in places(text):
-        if any(path[:length] in repeated for length in range(len(path))):
-            continue  # below a repeated key, everything looks repeated
+        if any(path[:length] in duplicates for length in range(len(path))):
+            continue  # everything below a duplicate key looks like one
         if path in seen:
-            repeated.add(path)
+            duplicates.add(path)
             yield (path, *line_and_column(text, offset))
         seen.add(path)
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Turn a character offset into (line, column), both from 1."""
+    """Return the (line, column) of a character offset, both from 1."""
     start = text.rfind("\n", 0, offset) + 1
     return text.count("\n", 0, offset) + 1, offset - start + 1
 
 
 def pointer(path: Sequence[str | int]) -> str:
-    """Write a path as a JSON Pointer."""
+    """Return a path as a JSON Pointer."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

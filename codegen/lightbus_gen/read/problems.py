@@ -1,4 +1,4 @@
-"""What is wrong with the input, as data: collected over all files, reported in one run."""
+"""Problems of the input, as data: collected over all files and reported in one run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Problem:
     """One thing to fix.
 
     Attributes:
-        path: the file, as the user would name it from where the command runs; "" when none is at fault.
-        line, column: from 1, in characters; 0 when the whole file is meant.
+        path: the file, as named from the working directory; "" if it is about no file.
+        line, column: from 1, in characters; 0 if it is about the whole file.
         rule: stable identifier, such as `UNRESOLVED_REF`.
-        message: what is wrong, one sentence without full stop.
-        fix: what to do, imperative.
+        message: what is wrong, one sentence without a full stop.
+        fix: what to do, in the imperative.
         pointer: JSON Pointer of the place in the file.
     """
 
@@ -31,7 +31,7 @@ class Problem:
 
     @property
     def location(self) -> str:
-        """The place as `path:line:col`, the form editors and terminals link."""
+        """The place as `path:line:col`, which editors and terminals turn into a link."""
         return f"{self.path}:{self.line}:{self.column}" if self.line else self.path
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a text: a `Problem` that does not know its file yet."""
+    """A problem in a text, without its file."""
 
     line: int
     column: int
@@ -51,15 +51,15 @@ class Fault:
     pointer: str = ""
 
     def of(self, path: str) -> Problem:
-        """Return the problem it is in a file."""
+        """Return the problem, with the path of its file."""
         return Problem(path, self.line, self.column, self.rule, self.message, self.fix, self.pointer)
 
 
 class Unreadable(Exception):
-    """A text cannot be read as the JSON value it should stand for.
+    """A text cannot be read as a JSON value.
 
     Attributes:
-        faults: why not.
+        faults: the reasons.
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -68,11 +68,11 @@ class Unreadable(Exception):
 
 
 class Repeated(Unreadable):
-    """A text gives keys twice.
+    """A text has duplicate keys.
 
     Attributes:
-        value: its value by the last of each, as most readers take it.
-        places: (line, column) by path, where the text is no JSON.
+        value: its value with the last of each key, as most readers take it.
+        places: (line, column) by path, if the text is not JSON.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class InputError(Exception):
     """The input cannot be used.
 
     Attributes:
-        problems: everything found, in order of place.
+        problems: all problems, in order of place.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -98,5 +98,5 @@ class InputError(Exception):
 
 
 def input_error(rule: str, message: str, fix: str, *, path: str = "") -> InputError:
-    """Make the error for one problem that has no position inside a file."""
+    """Return the error for one problem that has no position in a file."""
     return InputError([Problem(path, 0, 0, rule, message, fix)])

@@ -1,7 +1,7 @@
-"""YAML as the JSON it stands for, with a place for every value.
+"""YAML as JSON, with the place of every value.
 
-Read by the core schema of YAML 1.2, whose plain words are JSON's: `no`, `on` and dates are strings, as people mean
-them in a schema. What JSON cannot hold is refused where it stands.
+Scalars follow the core schema of YAML 1.2, so `no`, `on` and dates are strings, as the authors of schemas expect. A
+value that JSON does not have is refused, with its place.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _NO_NUMBER = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 
 
 class _Loader(yaml.SafeLoader):
-    """Knows the plain words of the core schema only, and how deep it is."""
+    """A loader that resolves scalars by the core schema, and limits the depth."""
 
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Compose a node, unless it is inside too many others."""
+        """Compose a node, unless it is nested too deeply."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _too_deep(self.peek_event().start_mark)  # type: ignore[no-untyped-call]
@@ -54,10 +54,11 @@ def read_yaml(text: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
         text: one document.
 
     Returns:
-        Its JSON value, and (line, column) of each value in it: of its key in an object.
+        Its JSON value, and (line, column) of each value in it; in an object, that of its key.
 
     Raises:
-        Unreadable: it is not valid YAML, passes a limit, has a key twice in an object, or holds what JSON cannot.
+        Unreadable: it is not valid YAML, exceeds a limit, has a duplicate key in an object, or a value that JSON
+            does not have.
     """
     try:
         node = yaml.compose(text, _Loader)
@@ -95,7 +96,7 @@ class _Reader:
         self._characters = 0
 
     def value(self, node: yaml.Node, path: Path, within: tuple[yaml.Node, ...]) -> Any:
-        """Return the JSON value of a node, noting the places of what it holds."""
+        """Return the JSON value of a node, and record the places of the values in it."""
         if any(node is outer for outer in within):
             message = "holds itself by an alias"
             raise _unreadable(node.start_mark, "INVALID_YAML", message, "use $ref for recursion")
@@ -113,15 +114,15 @@ class _Reader:
                 self.value(child, self._place((*path, index), child), within)
                 for index, child in enumerate(node.value)
             ]
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for key, child in self._pairs(node):
-            if key.value in found:
+            if key.value in result:
                 message = f"the key {key.value!r} is given twice in this object"
                 line, column = key.start_mark.line + 1, key.start_mark.column + 1
                 place = pointer((*path, key.value))
                 self.repeats.append(Fault(line, column, "DUPLICATE_KEY", message, "keep one of them", place))
-            found[key.value] = self.value(child, self._place((*path, key.value), key), within)
-        return found
+            result[key.value] = self.value(child, self._place((*path, key.value), key), within)
+        return result
 
     def _pairs(self, node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         for key, child in node.value:

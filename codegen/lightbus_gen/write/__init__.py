@@ -1,1 +1,1 @@
-"""Stage 5: generated files reach the disk, all or none."""
+"""Stage 5: the generated files are written to disk, all or none."""

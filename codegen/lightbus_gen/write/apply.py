@@ -1,8 +1,8 @@
 """Changes -> files, all of them or none.
 
-New texts are first written beside their targets, and the old files kept under a second name; only then does one
-rename after the other put the new ones in place. Whatever fails on the way, the old files go back. Ctrl-C and
-SIGTERM come before or after all of it; SIGKILL leaves whole files, and some of `SUFFIX` that the next run removes.
+The new texts are first written beside their targets, and each old file gets a second name. Only then are the new files
+renamed into place, one after the other; if that fails, the old files are restored. Ctrl-C and SIGTERM take effect
+before or after all of it. SIGKILL leaves whole files, and some with `SUFFIX`, which the next run removes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _FIXES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some spa
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Have other runs in a project wait, where the file system knows locks.
+    """Make other runs in a project wait, if the file system supports locks.
 
     Args:
-        folder: the project's folder. Nothing is written to it.
+        folder: the project's folder; nothing is written to it.
     """
-    if sys.platform == "win32":  # no lock for a folder; each file is whole without
+    if sys.platform == "win32":  # folders cannot be locked; each file is whole nevertheless
         yield
         return
     import fcntl
@@ -48,10 +48,10 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def apply(planned: Plan) -> None:
-    """Carry out a plan, as a whole or not at all. Readers see the old text of a file or the new one.
+    """Carry out a plan, entirely or not at all. Readers see either the old or the new text of a file.
 
     Raises:
-        InputError: something is in the way, or a file cannot be written; everything is as it was.
+        InputError: the plan has refusals, or a file cannot be written; all files are as before.
     """
     if planned.refusals:
         raise InputError(planned.refusals)
@@ -81,7 +81,7 @@ def apply(planned: Plan) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Have signals wait that would end the process."""
+    """Block the signals that would end the process."""
     if sys.platform == "win32":
         yield
         return
@@ -93,7 +93,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _stage(change: Change, tidy: ExitStack) -> tuple[Path | None, Path | None]:
-    """Prepare one change: write the new file and keep the old one, both beside it."""
+    """Prepare one change: write the new file and keep a copy of the old one, both beside the target."""
     new = old = None
     if change.after is not None:
         _make_folder(change.path.parent, tidy)
@@ -104,15 +104,15 @@ def _stage(change: Change, tidy: ExitStack) -> tuple[Path | None, Path | None]:
         old = _beside(change.path, tidy)
         try:
             os.link(change.path, old, follow_symlinks=False)
-        except OSError:  # not every file system has links
+        except OSError:  # not every file system supports links
             shutil.copy2(change.path, old, follow_symlinks=False)
     return new, old
 
 
 def _beside(path: Path, tidy: ExitStack) -> Path:
-    made = path.with_name(f".{secrets.token_hex(8)}{SUFFIX}")
-    tidy.callback(made.unlink, missing_ok=True)
-    return made
+    sibling = path.with_name(f".{secrets.token_hex(8)}{SUFFIX}")
+    tidy.callback(sibling.unlink, missing_ok=True)
+    return sibling
 
 
 def _make_folder(folder: Path, tidy: ExitStack) -> None:
@@ -130,5 +130,5 @@ def _remove_if_empty(folder: Path) -> None:
 def _put_back(path: Path, new: Path | None, old: Path | None) -> None:
     if old is not None:
         old.replace(path)
-    elif new is not None and not new.exists():  # it has been put in place
+    elif new is not None and not new.exists():  # it was renamed into place
         path.unlink()

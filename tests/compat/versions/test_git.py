@@ -125,7 +125,7 @@ def test_no_repository(tmp_path: Path) -> None:
     write(tmp_path, OLD)
     outcome = run("breaking", "--against", "main", folder=tmp_path)
     assert outcome.exit_code == 2
-    assert "in no git repository" in outcome.err
+    assert "not in a git repository" in outcome.err
 
 
 def test_no_remote(repository: Path) -> None:

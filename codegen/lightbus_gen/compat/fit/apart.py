@@ -1,4 +1,4 @@
-"""Whether a schema takes nothing at all of what is sent."""
+"""Whether a schema refuses every value that is sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightbus_gen.lower.parts import kind_of
 
 
 def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int = 0) -> bool:
-    """Whether no value of a shape can be valid by a schema; False where that is not plain."""
+    """Whether no value of a shape can satisfy a schema; False if that is uncertain."""
     view = reader(read)
     if view.never or not shape.kinds & view.kinds:
         return True
@@ -51,26 +51,26 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
         return True
     for name in shape.required:
         for child in _strictly_read_as(view, name):
-            inner = [one for nodes in shape.value(name) for one in shapes(nodes)]
-            if all(is_apart(one, child, shapes, reader, depth + 1) for one in inner):
+            child_shapes = [child_shape for nodes in shape.value(name) for child_shape in shapes(nodes)]
+            if all(is_apart(child_shape, child, shapes, reader, depth + 1) for child_shape in child_shapes):
                 return True
     return False
 
 
 _DISTINCT = frozenset(("date", "date-time", "email", "ipv4", "ipv6", "uuid"))
-"""Formats of which a text has one at most."""
+"""Formats that exclude each other: a text has at most one of them."""
 
 
 def _have_other_formats(shape: Shape, view: View) -> bool:
-    formats = {one.format for one in shape.views}
+    formats = {other.format for other in shape.views}
     return view.format in _DISTINCT and bool(formats & (_DISTINCT - {view.format}))
 
 
 def _is_sent(shape: Shape, value: Any) -> bool:
-    """Whether a value may be one of a shape."""
+    """Whether a value may belong to a shape."""
     return kind_of(value) in shape.kinds and all(accepts_scalar(view, value) for view in shape.views)
 
 
 def _strictly_read_as(view: View, name: str) -> list[Node]:
-    found = schemas_of(view, name)
-    return [*found, view.additional] if not found and view.additional is not None else found
+    declared = schemas_of(view, name)
+    return [*declared, view.additional] if not declared and view.additional is not None else declared

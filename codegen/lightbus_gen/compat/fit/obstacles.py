@@ -1,4 +1,4 @@
-"""What may be refused, and where in a payload."""
+"""Obstacles: what a reader may refuse, and where in the payload."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Spot:
     """A place in a payload.
 
     Attributes:
-        path: the way there.
-        within: the place of the object or array around it, None for the payload itself.
-        step: how its label goes on from there: `.city`, `[]`.
-        put: makes an object or array around a value that stands here; a number chooses among the values beside it.
+        path: the property names and indexes that lead to it.
+        within: the place of the enclosing object or array, None for the payload itself.
+        step: what it appends to the label of the enclosing place: `.city`, `[]`.
+        put: builds the enclosing object or array around a value; a number selects the values of its other members.
     """
 
     path: Path = ()
@@ -35,36 +35,36 @@ class Spot:
 
     @property
     def label(self) -> str:
-        """What people call it: `address.city`, `lines[].price`, `labels.*`."""
+        """The place as messages show it: `address.city`, `lines[].price`, `labels.*`."""
         return self._steps().removeprefix(".").strip()
 
     def _steps(self) -> str:
         return self.within._steps() + self.step if self.within else self.step
 
     def wrap(self, value: Any, choice: int) -> Any:
-        """Make a whole payload around a value that stands here."""
-        around = self.put(value, choice)
-        return self.within.wrap(around, choice) if self.within else around
+        """Build a whole payload around a value at this place."""
+        container = self.put(value, choice)
+        return self.within.wrap(container, choice) if self.within else container
 
     def moved(self, old: Spot, new: Spot) -> Spot:
-        """Return the place that is as far inside `new` as this one is inside `old`."""
+        """Return the place at the same position within `new` that this one has within `old`."""
         if self is old or self.within is None:
             return new
         path = (*new.path, *self.path[len(old.path) :])
         return Spot(path, self.within.moved(old, new), self.step, self.put)
 
 
-class _Kept:
-    """Values that are made when they are asked for, and can be asked for again."""
+class _Replayable:
+    """Values that are generated on demand and can be iterated more than once."""
 
     def __init__(self, values: Iterable[Any]) -> None:
         self._values = itertools.islice(values, _MOST_VALUES)
-        self._made: list[Any] = []
+        self._generated: list[Any] = []
 
     def __iter__(self) -> Iterator[Any]:
-        yield from self._made
+        yield from self._generated
         for value in self._values:
-            self._made.append(value)
+            self._generated.append(value)
             yield value
 
 
@@ -73,13 +73,13 @@ class Obstacle:
     """Something a producer may send and the reader may refuse.
 
     Attributes:
-        kind: what sort of obstacle, a key of `rules.PAIRS`.
-        reader, reader_keyword: the schema that may refuse, and by which keyword, "" for all of it.
-        writer, writer_keyword: the schema that lets it be sent.
-        sent, taken: what is sent and what is taken, in words.
+        kind: a key of `rule.PAIRS`.
+        reader, reader_keyword: the schema that may refuse, and the keyword, "" for the whole schema.
+        writer, writer_keyword: the schema that allows it to be sent.
+        sent, accepted: what is sent and what is accepted, in words.
         spot: the place in the payload.
-        values: what may show it, to stand there.
-        name: the property that is missing, where one is.
+        values: values at this place that may demonstrate it.
+        name: the missing property, or the refused values in words, if it is about one of these.
     """
 
     kind: str
@@ -88,18 +88,18 @@ class Obstacle:
     writer: Node
     writer_keyword: str
     sent: str
-    taken: str
+    accepted: str
     spot: Spot
     values: Iterable[Any] = dataclasses.field(repr=False)
     name: str = ""
 
     @property
     def path(self) -> Path:
-        """The way to its place in the payload."""
+        """The property names and indexes that lead to its place in the payload."""
         return self.spot.path
 
     def payloads(self) -> Iterator[Any]:
-        """Yield payloads that may show it."""
+        """Yield payloads that may demonstrate it."""
         for value in self.values:
             for choice in range(_CHOICES):
                 try:
@@ -108,11 +108,11 @@ class Obstacle:
                     continue
 
     def is_near(self, spot: Spot) -> bool:
-        """Whether it is about the value at a place or a property of it, not about what is deeper inside."""
+        """Whether it is about the value at a place or one of its properties, not about anything deeper."""
         return len(self.path) <= len(spot.path) + 1
 
     def moved(self, old: Spot, new: Spot) -> Obstacle:
-        """Return it as it is where the same schemas are compared at another place."""
+        """Return the same obstacle for another place where the same schemas are compared."""
         return dataclasses.replace(self, spot=self.spot.moved(old, new))
 
 
@@ -122,19 +122,19 @@ def obstacle(
     view: View,
     keyword: str,
     sent: str,
-    taken: str,
+    accepted: str,
     spot: Spot,
     values: Iterable[Any],
 ) -> Obstacle:
-    """Say that a reader may refuse what is sent.
+    """Return an obstacle: a reader may refuse what is sent.
 
     Args:
-        kind: what sort of obstacle it is.
+        kind: a key of `rule.PAIRS`.
         shape: what is sent.
-        view, keyword: the schema that may refuse, and by which keyword.
-        sent, taken: what is sent and what is taken, in words.
+        view, keyword: the schema that may refuse, and the keyword.
+        sent, accepted: what is sent and what is accepted, in words.
         spot: the place in the payload.
-        values: what may show it, to stand there.
+        values: values at this place that may demonstrate it.
     """
     writer = next(
         (
@@ -151,16 +151,16 @@ def obstacle(
         writer or view.node,
         keyword,
         sent,
-        taken,
+        accepted,
         spot,
-        _Kept(values),
+        _Replayable(values),
     )
 
 
 def without_repetition(obstacles: list[Obstacle]) -> list[Obstacle]:
-    """Keep one of those at the same keyword of the same schema, the first."""
+    """Keep only the first of the obstacles at the same keyword of the same schema."""
     return list(
         {
-            (one.kind, one.reader.key, one.reader_keyword, one.name): one for one in reversed(obstacles)
+            (each.kind, each.reader.key, each.reader_keyword, each.name): each for each in reversed(obstacles)
         }.values()
     )

@@ -1,8 +1,8 @@
-"""What is known of pairs of schemas: which of the writer's fit which of the reader's.
+"""The results of comparing pairs of schemas: which of the writer's schemas fit which of the reader's.
 
-A pair that is being compared already is taken to fit: values are finite, so an obstacle inside would be met at
-the outer pair, which stands less deep. What fits because of that is proven once the outer pair is found to fit;
-if it does not, what relied on it is forgotten. A pair with obstacles has them whatever else is found.
+A pair whose comparison is still running is assumed to fit: values are finite, so an obstacle inside it also
+appears at the outer pair, at less depth. A result that relies on this assumption is tentative: it is proven once
+the outer pair fits, and forgotten if the outer pair does not. Obstacles are final, as they rely on no assumption.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, without_repetition
 
 Key = tuple[object, ...]
 _NOTHING = math.inf
-"""What is proven relies on no pair that is being compared."""
+"""The reliance of a proven result: on no pair whose comparison is running."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A pair that is being compared: how deep in the payload, and how many others are around it."""
+    """A pair whose comparison is running: its depth in the payload, and the number of pairs around it."""
 
     depth: int
     order: int
 
 
 class Pairs:
-    """Remembers pairs of schemas that were compared, and those that are being compared."""
+    """Pairs of schemas that were compared, and those whose comparison is running."""
 
     def __init__(self) -> None:
         self._fitting: dict[Key, float] = {}
@@ -38,7 +38,7 @@ class Pairs:
         self._lowest = _NOTHING
 
     def begin(self) -> None:
-        """Forget what was found at places of another event, and what an earlier comparison left half done."""
+        """Forget the obstacles of the previous event, and the results of a comparison that was not completed."""
         self._failing.clear()
         for key in self._tentative:
             del self._fitting[key]
@@ -47,20 +47,20 @@ class Pairs:
         self._lowest = _NOTHING
 
     def recall(self, key: Key, spot: Spot) -> list[Obstacle] | None:
-        """Return the obstacles between a pair; None where it has to be compared.
+        """Return the obstacles of a pair; None if it has to be compared.
 
-        Those deep inside stay at the place where they were met first, which shows them as well.
+        Obstacles deep inside keep the place where they were first found, which demonstrates them equally well.
 
         Args:
             key: the pair.
-            spot: where it is met now.
+            spot: the place where it is compared now.
         """
         if key in self._fitting:
             self._lowest = min(self._lowest, self._fitting[key])
             return []
         if key in self._failing:
-            there, found = self._failing[key]
-            return [one.moved(there, spot) if one.is_near(there) else one for one in found]
+            first_spot, obstacles = self._failing[key]
+            return [each.moved(first_spot, spot) if each.is_near(first_spot) else each for each in obstacles]
         outer = self._open.get(key)
         if outer is not None and outer.depth < len(spot.path):
             self._lowest = min(self._lowest, outer.order)
@@ -68,43 +68,43 @@ class Pairs:
         return None
 
     @contextmanager
-    def comparing(self, key: Key, spot: Spot, found: Sequence[Obstacle]) -> Iterator[None]:
-        """Take a pair to fit while it is compared; remember what was found in the end.
+    def comparing(self, key: Key, spot: Spot, obstacles: Sequence[Obstacle]) -> Iterator[None]:
+        """Assume that a pair fits while it is compared; record the result at the end.
 
         Args:
             key: the pair.
-            spot: where it is compared.
-            found: the obstacles, complete when the comparison is over.
+            spot: the place where it is compared.
+            obstacles: the list that the comparison fills.
         """
         is_inner = key in self._open
-        order, start, before = len(self._open), len(self._tentative), self._lowest
+        order, first, before = len(self._open), len(self._tentative), self._lowest
         self._open.setdefault(key, _Open(len(spot.path), order))
         self._lowest = _NOTHING
         yield
-        relied, self._lowest = self._lowest, before
+        reliance, self._lowest = self._lowest, before
         if not is_inner:
             del self._open[key]
-        if found:
-            self._forget(start)
-            self._failing[key] = spot, without_repetition(list(found))
+        if obstacles:
+            self._forget(first)
+            self._failing[key] = spot, without_repetition(list(obstacles))
             return
-        if relied < order:
-            self._lowest = min(before, relied)
+        if reliance < order:
+            self._lowest = min(before, reliance)
         if not is_inner:
             self._tentative.append(key)
-            self._prove(start, relied if relied < order else _NOTHING)
+            self._prove(first, reliance if reliance < order else _NOTHING)
 
-    def _forget(self, start: int) -> None:
-        """Forget what was found to fit since a pair was taken to fit that does not."""
-        for key in self._tentative[start:]:
+    def _forget(self, first: int) -> None:
+        """Forget the tentative results from index `first` on: they rely on a pair that does not fit."""
+        for key in self._tentative[first:]:
             del self._fitting[key]
-        del self._tentative[start:]
+        del self._tentative[first:]
 
-    def _prove(self, start: int, relied: float) -> None:
-        """Note what was found to fit since, and the outermost pair that this relies on."""
-        for key in self._tentative[start:]:
-            self._fitting[key] = min(self._fitting.get(key, relied), relied)
-        if relied == _NOTHING:
-            for key in self._tentative[start:]:
+    def _prove(self, first: int, reliance: float) -> None:
+        """Record the tentative results from index `first` on, and the outermost pair that they rely on."""
+        for key in self._tentative[first:]:
+            self._fitting[key] = min(self._fitting.get(key, reliance), reliance)
+        if reliance == _NOTHING:
+            for key in self._tentative[first:]:
                 self._fitting[key] = _NOTHING
-            del self._tentative[start:]
+            del self._tentative[first:]

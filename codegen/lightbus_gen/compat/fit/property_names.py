@@ -1,4 +1,4 @@
-"""The names of properties, compared as the texts they are: `propertyNames`."""
+"""The names of properties, compared as texts: `propertyNames`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TEXTS = frozenset(("string",))
 
 
 class Names:
-    """Compares the names of an object's properties with what a reader says of them.
+    """Compares the names of an object's properties with the reader's schema of them.
 
     Args:
-        sampler: makes values that are sent.
-        shapes: takes the schemas of what is sent apart.
+        sampler: generates values that are sent.
+        shapes: splits the writer's schemas into shapes.
         meets: compares a value with a schema.
     """
 
@@ -33,30 +33,32 @@ class Names:
     def meet(self, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
         """Compare the names that objects of a shape have with a reader's `propertyNames`."""
         read = view.node.child("propertyNames")
-        here = Spot(spot.path, spot, " (names)", self._put(shape, spot))
-        return [one for names in self._sent(shape) for one in self._meets(names, read, here, frozenset())]
+        below = Spot(spot.path, spot, " (names)", self._put(shape, spot))
+        return [each for names in self._sent(shape) for each in self._meets(names, read, below, frozenset())]
 
     def _sent(self, shape: Shape) -> Iterator[Shape]:
-        """Yield the names that may be there, as shapes of texts."""
+        """Yield the names that may be sent, as shapes of texts."""
         declared = [name for name in shape.names if shape.value(name)]
         if declared:
             yield Shape((), _TEXTS, list(declared))
-        said = tuple(
+        schemas = tuple(
             view.node.child("propertyNames") for view in shape.views if "propertyNames" in view.opaque
         )
         for expression, _ in shape.rest():
-            nodes = said if expression is None else (*said, _matching(expression))
-            for one in self._shapes(nodes):
-                if "string" in one.kinds:
+            nodes = schemas if expression is None else (*schemas, _matching(expression))
+            for name_shape in self._shapes(nodes):
+                if "string" in name_shape.kinds:
                     values = (
-                        None if one.values is None else [text for text in one.values if isinstance(text, str)]
+                        None
+                        if name_shape.values is None
+                        else [text for text in name_shape.values if isinstance(text, str)]
                     )
-                    yield replace(one, kinds=_TEXTS, values=values)
+                    yield replace(name_shape, kinds=_TEXTS, values=values)
 
     def _put(self, shape: Shape, spot: Spot) -> Callable[[Any, int], Any]:
         def put(name: Any, choice: int) -> Any:
             value = self._sampler.first(shape.value(name))
-            return self._sampler.object(shape, given={name: value}, choice=choice)
+            return self._sampler.object(shape, properties={name: value}, choice=choice)
 
         return put
 

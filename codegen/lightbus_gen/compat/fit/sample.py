@@ -1,4 +1,4 @@
-"""Example values of what a producer can send, the smallest first. A validator checks them before anybody sees one."""
+"""Example values of what a producer can send, the smallest first. A validator checks them before one is shown."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ _TEXTS = ("", "a", "0", "A b", "a-b_c", "\u00e4", "x" * 40, "https://example.com
 
 
 class Sampler:
-    """Makes values of one version's schemas.
+    """Generates values of one version's schemas.
 
     Args:
-        shapes: takes the schemas apart.
+        shapes: splits the schemas into shapes.
     """
 
     def __init__(self, shapes: Shapes) -> None:
         self._shapes = shapes
 
     def values(self, source: Any_, depth: int = 0, near: Iterable[float] = ()) -> Iterator[Any]:
-        """Yield values that satisfy at least one of some groups of schemas."""
+        """Yield values that satisfy at least one of the groups of schemas."""
         if depth > _DEPTH:
             return
         for nodes in source:
@@ -60,15 +60,15 @@ class Sampler:
                 yield from self.of_shape(shape, depth=depth, near=near)
 
     def first(self, source: Any_, depth: int = 0, choice: int = 0) -> Any:
-        """Return the first value, or with a `choice` one further on.
+        """Return the value at index `choice`, or the last one if there are fewer.
 
         Raises:
-            StopIteration: none was found.
+            StopIteration: there is no value.
         """
-        found = list(itertools.islice(self.values(source, depth), choice + 1))
-        if not found:
+        values = list(itertools.islice(self.values(source, depth), choice + 1))
+        if not values:
             raise StopIteration
-        return found[-1]
+        return values[-1]
 
     def of_shape(
         self, shape: Shape, kinds: Iterable[str] = (), depth: int = 0, near: Iterable[float] = ()
@@ -77,14 +77,14 @@ class Sampler:
 
         Args:
             shape: the shape.
-            kinds: the kinds of values wanted; () for all of it.
-            depth: how deep inside what is made they stand.
-            near: lengths, counts or numbers that values are wanted on both sides of.
+            kinds: the kinds of values to yield; () for all of the shape's kinds.
+            depth: nesting depth of the values within the generated payload.
+            near: lengths, counts or numbers to yield values on both sides of.
         """
         if shape.values is not None:
             yield from shape.values
             return
-        wanted = frozenset(kinds) & shape.kinds if kinds else shape.kinds
+        selected = frozenset(kinds) & shape.kinds if kinds else shape.kinds
         makers: dict[str, Callable[[], Iterator[Any]]] = {
             "string": lambda: self._strings(shape, near),
             "integer": lambda: self._numbers(shape, near, whole=True),
@@ -94,8 +94,8 @@ class Sampler:
             "object": lambda: self._objects(shape, near, depth),
             "null": lambda: iter((None,)),
         }
-        found = [make() for kind, make in makers.items() if kind in wanted]
-        for group in itertools.zip_longest(*found, fillvalue=_NOTHING):
+        groups = [make() for kind, make in makers.items() if kind in selected]
+        for group in itertools.zip_longest(*groups, fillvalue=_NOTHING):
             yield from (value for value in group if value is not _NOTHING)
 
     def object(
@@ -103,7 +103,7 @@ class Sampler:
         shape: Shape,
         depth: int = 0,
         *,
-        given: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
         without: str | None = None,
         choice: int = 0,
         size: int = 0,
@@ -112,84 +112,86 @@ class Sampler:
 
         Args:
             shape: the shape.
-            depth: how deep inside what is made it stands.
-            given: properties it shall have.
-            without: a property it shall not have.
-            choice: which of the values of other properties to take, 0 for the first.
-            size: how many properties it shall have at least.
+            depth: nesting depth of the object within the generated payload.
+            properties: values of properties to include.
+            without: a property to leave out.
+            choice: index of the value that the other properties take.
+            size: the least number of properties.
 
         Raises:
-            StopIteration: a required property has no value that could be found.
+            StopIteration: no value was found for a required property.
         """
-        made: dict[str, Any] = {}
-        given = given or {}
-        names = dict.fromkeys([*shape.required, *given])
+        result: dict[str, Any] = {}
+        properties = properties or {}
+        names = dict.fromkeys([*shape.required, *properties])
         for name in (todo := list(names)):
             more = [other for view in shape.views for other in view.needs.get(name, ()) if other not in names]
             names |= dict.fromkeys(more)
             todo += more
         for name in names:
             if name != without:
-                made[name] = (
-                    given[name] if name in given else self.first(shape.value(name), depth + 1, choice)
+                result[name] = (
+                    properties[name]
+                    if name in properties
+                    else self.first(shape.value(name), depth + 1, choice)
                 )
-        spare = [name for name in shape.names if name not in made and name != without and shape.value(name)]
-        while len(made) < max(size, shape.limit("minProperties") or 0):
+        spare = [name for name in shape.names if name not in result and name != without and shape.value(name)]
+        while len(result) < max(size, shape.limit("minProperties") or 0):
             if spare:
                 name = spare.pop(0)
-                made[name] = self.first(shape.value(name), depth + 1)
+                result[name] = self.first(shape.value(name), depth + 1)
             else:
-                name, values = self._spare_name(shape, made)
-                made[name] = self.first(values, depth + 1)
-        return made
+                name, values = self._spare_name(shape, result)
+                result[name] = self.first(values, depth + 1)
+        return result
 
     def array(
-        self, shape: Shape, depth: int = 0, *, at: int = 0, given: Any = None, size: int = 0
+        self, shape: Shape, depth: int = 0, *, at: int = 0, item: Any = None, size: int = 0
     ) -> list[Any]:
-        """Return the smallest array of a shape that is `size` long; `given`, if not None, stands at `at`.
+        """Return the smallest array of a shape with at least `size` items, with `item` at index `at`.
 
         Raises:
-            StopIteration: an item has no value that could be found.
+            StopIteration: no value was found for an item.
         """
-        made: list[Any] = []
+        items: list[Any] = []
         for index in range(max(size, shape.limit("minItems") or 0)):
             if index == at and size:
-                made.append(given)
+                items.append(item)
                 continue
             values = self.values(shape.item(index), depth + 1)
             if shape.is_unique:
-                texts = {text_of(value) for value in (*made, given)}
+                texts = {text_of(value) for value in (*items, item)}
                 values = (value for value in values if text_of(value) not in texts)
-            made.append(next(values))
-        return made
+            items.append(next(values))
+        return items
 
     def names(self, shape: Shape, pattern: str | None, count: int = 1) -> Iterator[str]:
-        """Yield names for properties of a shape that are not declared one by one.
+        """Yield names for properties that a shape does not declare by name.
 
         Args:
             shape: the shape.
-            pattern: the regular expression they match, None for any other name.
-            count: how many are wanted.
+            pattern: the regular expression they match, None for all other names.
+            count: the number of names to offer.
         """
-        said = tuple(
+        schemas = tuple(
             view.node.child("propertyNames") for view in shape.views if "propertyNames" in view.opaque
         )
         plain = ("key", "other", *(f"key{index}" for index in range(count)))
         names: Iterable[Any] = strings_of(pattern) if pattern else plain
-        if said:
-            names = itertools.chain(names, self.values((said,), near=range(3, 3 + count)))
-        shapes = self._shapes(said) if said else []
-        met = set(shape.names)
+        if schemas:
+            names = itertools.chain(names, self.values((schemas,), near=range(3, 3 + count)))
+        shapes = self._shapes(schemas) if schemas else []
+        seen = set(shape.names)
         for name in names:
-            if isinstance(name, str) and name not in met:
-                met.add(name)
-                if not said or any(_takes(one, name) for one in shapes):
+            if isinstance(name, str) and name not in seen:
+                seen.add(name)
+                if not schemas or any(_takes(each, name) for each in shapes):
                     yield name
 
-    def _spare_name(self, shape: Shape, taken: dict[str, Any]) -> tuple[str, Any_]:
+    def _spare_name(self, shape: Shape, used: dict[str, Any]) -> tuple[str, Any_]:
         for pattern, values in shape.rest():
-            for name in self.names(shape, pattern, len(taken) + 1):
-                if name not in taken and shape.value(name):
+            for name in self.names(shape, pattern, len(used) + 1):
+                if name not in used and shape.value(name):
                     return name, values
         raise StopIteration
 
@@ -250,13 +252,13 @@ class Sampler:
         for name in shape.names:
             for value in itertools.islice(self.values(shape.value(name), depth + 1), 3):
                 try:
-                    yield self.object(shape, depth, given={name: value})
+                    yield self.object(shape, depth, properties={name: value})
                 except (StopIteration, RuntimeError):
                     break
 
 
 def _takes(shape: Shape, text: str) -> bool:
-    """Whether a shape has a text."""
+    """Whether a text belongs to a shape."""
     is_listed = shape.values is None or text in shape.values
     return "string" in shape.kinds and is_listed and all(accepts_scalar(view, text) for view in shape.views)
 

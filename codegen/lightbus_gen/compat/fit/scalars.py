@@ -1,4 +1,4 @@
-"""Numbers, texts and listed values: whether a reader's limits follow from what is sent."""
+"""Numbers, texts and listed values: whether what is sent implies the reader's limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle
 from lightbus_gen.compat.fit.sample import Sampler
-from lightbus_gen.compat.fit.words import kinds_in_words, said, said_together, values_in_words
+from lightbus_gen.compat.fit.words import keyword_in_words, kinds_in_words, sent_in_words, values_in_words
 from lightbus_gen.compat.patterns.automata import text_outside
 from lightbus_gen.compat.shapes.checks import accepts_scalar, is_same_number, refusing_keyword
 from lightbus_gen.compat.shapes.shape import Shape
@@ -18,42 +18,46 @@ from lightbus_gen.compat.shapes.view import LOWER, UPPER, View, text_of
 _LIMITED = {"Length": "string", "Items": "array", "Properties": "object"}
 _LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_count"}
 _LONGEST = 300
-"""Up to which length texts are followed character by character."""
+"""The greatest length up to which texts are compared character by character."""
 _ANYTHING = ("", ".*", "^.*", "(.*)")
 
 
 def meets_values(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
     assert shape.values is not None
-    found: list[Obstacle] = []
+    obstacles: list[Obstacle] = []
 
-    def add(kind: str, keyword: str, taken: str, refused: list[Any]) -> None:
-        one = obstacle(kind, shape, view, keyword, values_in_words(shape.values or ()), taken, spot, refused)
-        one.name = values_in_words(refused)
-        found.append(one)
+    def add(kind: str, keyword: str, accepted: str, refused: list[Any]) -> None:
+        problem = obstacle(
+            kind, shape, view, keyword, values_in_words(shape.values or ()), accepted, spot, refused
+        )
+        problem.name = values_in_words(refused)
+        obstacles.append(problem)
 
     listed = [value for value in shape.values if _is_listed(value, view)]
-    if gone := [value for value in shape.values if not _is_listed(value, view)]:
+    if unlisted := [value for value in shape.values if not _is_listed(value, view)]:
         keyword = "const" if "const" in view.node.schema else "enum"
-        add("values", keyword, values_in_words(view.values or ()), gone)
+        add("values", keyword, values_in_words(view.values or ()), unlisted)
     if refused := [value for value in listed if not accepts_scalar(view, value)]:
         kind, keyword = refusing_keyword(view, refused[0])
-        add(kind, keyword, said(view, keyword), refused)
-    return found
+        add(kind, keyword, keyword_in_words(view, keyword), refused)
+    return obstacles
 
 
 def _is_listed(value: Any, view: View) -> bool:
-    """Whether a value is among those that a schema lists, if it lists any."""
+    """Whether a schema lists a value, or lists none at all."""
     if view.values is None:
         return True
-    return text_of(value) in {text_of(one) for one in view.values} or is_same_number(value, view.values)
+    return text_of(value) in {text_of(each) for each in view.values} or is_same_number(value, view.values)
 
 
 def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
-    found: list[Obstacle] = []
+    obstacles: list[Obstacle] = []
 
-    def add(kind: str, keyword: str, sent: str, of: str, near: Iterable[float] = ()) -> None:
-        values = sampler.of_shape(shape, (of,), near=near)
-        found.append(obstacle(kind, shape, view, keyword, sent, said(view, keyword), spot, values))
+    def add(kind: str, keyword: str, sent: str, value_kind: str, near: Iterable[float] = ()) -> None:
+        values = sampler.of_shape(shape, (value_kind,), near=near)
+        obstacles.append(
+            obstacle(kind, shape, view, keyword, sent, keyword_in_words(view, keyword), spot, values)
+        )
 
     if view.values is not None:
         values = sampler.of_shape(shape)
@@ -63,40 +67,40 @@ def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list
     for keyword in (*LOWER, *UPPER):
         kind = _LIMITED[keyword[3:]]
         if kind in shape.kinds and keyword in view.limits:
-            reach, wanted = _reach(shape, keyword), view.limits[keyword]
-            if not (reach >= wanted if keyword in LOWER else reach <= wanted):
-                add(_LIMIT_KINDS[keyword[3:]], keyword, said_together(shape, keyword), kind, [wanted])
+            reach, limit = _reach(shape, keyword), view.limits[keyword]
+            if not (reach >= limit if keyword in LOWER else reach <= limit):
+                add(_LIMIT_KINDS[keyword[3:]], keyword, sent_in_words(shape, keyword), kind, [limit])
     if "string" in shape.kinds:
         patterns = {other.pattern for other in shape.views}
         if view.pattern is not None and view.pattern not in patterns and view.pattern not in _ANYTHING:
             outside = _texts_outside(shape, view.pattern)
             if outside is not None:
                 values = itertools.chain(outside, sampler.of_shape(shape, ("string",)))
-                words = said_together(shape, "pattern"), said(view, "pattern")
-                found.append(obstacle("pattern", shape, view, "pattern", *words, spot, values))
+                words = sent_in_words(shape, "pattern"), keyword_in_words(view, "pattern")
+                obstacles.append(obstacle("pattern", shape, view, "pattern", *words, spot, values))
         formats = {name for other in shape.views if other.format for name in other.format.split()}
         if view.format is not None and not formats.issuperset(view.format.split()):
             keyword = "format" if "format" in view.node.schema else "contentEncoding"
-            add("format", keyword, said_together(shape, keyword), "string")
-    for of in ("integer", "number"):
-        if of not in shape.kinds or (
-            of == "number" and any(one.kind in ("range", "multiple_of") for one in found)
+            add("format", keyword, sent_in_words(shape, keyword), "string")
+    for value_kind in ("integer", "number"):
+        if value_kind not in shape.kinds or (
+            value_kind == "number" and any(each.kind in ("range", "multiple_of") for each in obstacles)
         ):
             continue
-        for edge, given, keywords in (
+        for edge, sent, keywords in (
             (view.minimum, shape.minimum, ("minimum", "exclusiveMinimum")),
             (view.maximum, shape.maximum, ("maximum", "exclusiveMaximum")),
         ):
-            if edge is not None and not _is_inside(given, edge, of, upward=keywords[0] == "minimum"):
+            if edge is not None and not _is_inside(sent, edge, value_kind, upward=keywords[0] == "minimum"):
                 keyword = keywords[1] if edge[1] and keywords[1] in view.node.schema else keywords[0]
-                add("range", keyword, said_together(shape, *keywords), of, [edge[0]])
-        if view.multiple_of is not None and not _is_multiple(shape, view.multiple_of, of):
-            add("multiple_of", "multipleOf", said_together(shape, "multipleOf"), of)
-    return found
+                add("range", keyword, sent_in_words(shape, *keywords), value_kind, [edge[0]])
+        if view.multiple_of is not None and not _is_multiple(shape, view.multiple_of, value_kind):
+            add("multiple_of", "multipleOf", sent_in_words(shape, "multipleOf"), value_kind)
+    return obstacles
 
 
 def _texts_outside(shape: Shape, pattern: str) -> list[str] | None:
-    """Return texts that are sent and do not match, as far as that can be told; None if all match."""
+    """Return texts that are sent and do not match, [] if that is unknown; None if all match."""
     sent = sorted({view.pattern for view in shape.views if view.pattern is not None})
     if not sent:
         return []
@@ -111,24 +115,24 @@ def _texts_outside(shape: Shape, pattern: str) -> list[str] | None:
 
 
 def _reach(shape: Shape, keyword: str) -> float:
-    """Return how far a length or count can go: the least for `min...`, the most for `max...`."""
-    given = shape.limit(keyword)
+    """Return the least length or count that is sent for `min...`, the greatest for `max...`."""
+    limit = shape.limit(keyword)
     if keyword in ("minLength", "maxLength"):
         return shape.lengths[keyword == "maxLength"]
     if keyword == "minProperties":
-        return max(given or 0, len(shape.required))
+        return max(limit or 0, len(shape.required))
     if keyword == "maxProperties" and not shape.rest():
         names = sum(bool(shape.value(name)) for name in shape.names)
-        return names if given is None else min(given, names)
+        return names if limit is None else min(limit, names)
     if keyword == "maxItems":
-        given = shape.most_items
-    return given if given is not None else 0 if keyword.startswith("min") else float("inf")
+        limit = shape.most_items
+    return limit if limit is not None else 0 if keyword.startswith("min") else float("inf")
 
 
-def _is_inside(given: tuple[Any, bool] | None, edge: tuple[Any, bool], kind: str, *, upward: bool) -> bool:
-    if given is None:
+def _is_inside(sent: tuple[Any, bool] | None, edge: tuple[Any, bool], kind: str, *, upward: bool) -> bool:
+    if sent is None:
         return False
-    value, is_out = given
+    value, is_out = sent
     limit, limit_out = edge
     if kind == "integer":
         value, limit = Fraction(str(value)), Fraction(str(limit))
@@ -143,6 +147,6 @@ def _is_inside(given: tuple[Any, bool] | None, edge: tuple[Any, bool], kind: str
 
 
 def _is_multiple(shape: Shape, factor: Any, kind: str) -> bool:
-    given = [Fraction(str(view.multiple_of)) for view in shape.views if view.multiple_of is not None]
-    given += [Fraction(1)] if kind == "integer" else []
-    return any((one / Fraction(str(factor))).denominator == 1 for one in given)
+    factors = [Fraction(str(view.multiple_of)) for view in shape.views if view.multiple_of is not None]
+    factors += [Fraction(1)] if kind == "integer" else []
+    return any((each / Fraction(str(factor))).denominator == 1 for each in factors)

@@ -1,8 +1,8 @@
 """Whether what one version writes fits what another version reads, and every place where it does not.
 
-The writer is taken apart into shapes (`shape.py`); the reader is read keyword by keyword, as
-`lightbus.schema.open_schema` would open it, and each keyword must follow from the shape. That way the answer
-"fits" is a proof, and every doubt stands at the keyword that raises it.
+The writer's schema is split into shapes (`shape.py`). The reader's is taken keyword by keyword, opened as
+`lightbus.schema.open_schema` does, and each keyword must follow from the shape. So the answer "fits" is a proof, and
+every doubt is located at the keyword that raises it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from lightbus_gen.lower.parts import kind_of
 
 _MOST_STEPS = 50_000
 _DEEPEST = 10_000
-"""How many calls may be open: types that refer to each other in a long row are followed from one to the next."""
+"""The recursion limit: a long chain of types that refer to each other is followed by nested calls."""
 _OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}
 
 
@@ -44,8 +44,8 @@ class Containment:
 
     Args:
         writer: the writer's schemas.
-        reader: the reader's.
-        same: compares schemas of the two as texts.
+        reader: the reader's schemas.
+        same: compares schemas of the two versions as texts.
     """
 
     def __init__(self, writer: Views, reader: Views, same: Equality) -> None:
@@ -78,7 +78,7 @@ class Containment:
     # -- schemas ---------------------------------------------------------------------------------
 
     def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
-        """Compare a value with a schema one level further down."""
+        """Compare the value of a payload, property or item with a schema."""
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise TooMuch
@@ -88,14 +88,14 @@ class Containment:
         if len(nodes) == 1 and self._same.at_a_glance(nodes[0], read):
             return []
         key = (is_payload, read.key, *sorted({node.key for node in nodes}, key=repr))
-        known = self._pairs.recall(key, spot)
-        if known is not None:
-            return known
-        found: list[Obstacle] = []
-        with self._pairs.comparing(key, spot, found):
+        previous = self._pairs.recall(key, spot)
+        if previous is not None:
+            return previous
+        obstacles: list[Obstacle] = []
+        with self._pairs.comparing(key, spot, obstacles):
             for shape in self._shapes(nodes, is_payload=is_payload):
-                found += self._meets(shape, read, spot, frozenset())
-        return found
+                obstacles += self._meets(shape, read, spot, frozenset())
+        return obstacles
 
     def _meets(self, shape: Shape, read: Node, spot: Spot, seen: frozenset[object]) -> list[Obstacle]:
         """Compare a shape with a schema."""
@@ -107,46 +107,46 @@ class Containment:
             return [obstacle("opaque", shape, view, "$ref", "", "", spot, ())]
         seen |= {read.key}
         if view.never:
-            sent = self._sampler.of_shape(shape)
+            examples = self._sampler.of_shape(shape)
             return [
-                obstacle("forbidden", shape, view, "", kinds_in_words(shape.kinds), "nothing", spot, sent)
+                obstacle("forbidden", shape, view, "", kinds_in_words(shape.kinds), "nothing", spot, examples)
             ]
-        if view.values is not None and shape.values is None and (few := shape.kinds & {"boolean", "null"}):
+        if view.values is not None and shape.values is None and (finite := shape.kinds & {"boolean", "null"}):
             split = [
-                replace(shape, kinds=few, values=_finite(few)),
-                replace(shape, kinds=shape.kinds - few),
+                replace(shape, kinds=finite, values=_finite(finite)),
+                replace(shape, kinds=shape.kinds - finite),
             ]
             return [
-                one
+                each
                 for part in split
                 if part.kinds
-                for one in self._meets(part, read, spot, seen - {read.key})
+                for each in self._meets(part, read, spot, seen - {read.key})
             ]
-        found: list[Obstacle] = []
+        obstacles: list[Obstacle] = []
         for base in view.based_on:
-            found += self._meets(shape, base, spot, seen)
-        if wrong := shape.kinds - view.kinds:
-            sent = self._sampler.of_shape(shape, wrong)
+            obstacles += self._meets(shape, base, spot, seen)
+        if refused := shape.kinds - view.kinds:
+            examples = self._sampler.of_shape(shape, refused)
             words = kinds_in_words(shape.kinds), kinds_in_words(view.kinds)
-            found.append(obstacle("type", shape, view, "type", *words, spot, sent))
-            shape = replace(shape, kinds=shape.kinds - wrong)
+            obstacles.append(obstacle("type", shape, view, "type", *words, spot, examples))
+            shape = replace(shape, kinds=shape.kinds - refused)
             if shape.values is not None:
                 shape.values = [value for value in shape.values if kind_of(value) in shape.kinds]
         if not shape.kinds:
-            return found
+            return obstacles
         if shape.values is not None:
-            found += meets_values(shape, view, spot)
+            obstacles += meets_values(shape, view, spot)
         else:
-            found += meets_limits(self._sampler, shape, view, spot)
+            obstacles += meets_limits(self._sampler, shape, view, spot)
         if "object" in shape.kinds:
-            found += self._members.object(shape, view, spot, seen)
+            obstacles += self._members.object(shape, view, spot, seen)
         if "array" in shape.kinds:
-            found += self._members.array(shape, view, spot)
+            obstacles += self._members.array(shape, view, spot)
         for keyword, branches in view.unions.items():
-            found += self._union(shape, view, keyword, branches, spot, seen)
+            obstacles += self._union(shape, view, keyword, branches, spot, seen)
         for keyword in view.opaque:
-            found += self._whole(shape, view, keyword, spot, seen)
-        return found
+            obstacles += self._whole(shape, view, keyword, spot, seen)
+        return obstacles
 
     def _union(
         self,
@@ -158,36 +158,38 @@ class Containment:
         seen: frozenset[object],
     ) -> list[Obstacle]:
         is_exclusive = keyword == "oneOf" and "oneOf" in open_schema({"oneOf": view.node.schema["oneOf"]})
-        tried: list[list[Obstacle]] = []
+        by_branch: list[list[Obstacle]] = []
         for index, branch in enumerate(branches):
             obstacles = self._meets(shape, branch, spot, seen)
-            tried.append(obstacles)
+            by_branch.append(obstacles)
             others = [other for at, other in enumerate(branches) if at != index]
             if not obstacles and (not is_exclusive or all(self._is_apart(shape, other) for other in others)):
                 return []
         parts = _parts(shape)
         if len(parts) > 1:
             split = [self._union(part, view, keyword, branches, spot, seen) for part in parts]
-            return [one for found in split for one in found]
-        if any(not obstacles for obstacles in tried):  # two branches may hold at once
+            return [each for results in split for each in results]
+        if any(not obstacles for obstacles in by_branch):  # two branches may match at once
             if any(self._has_same(other, view, keyword) for other in shape.views):
                 return []
             return self._doubt(shape, view, keyword, spot)
-        likely = [found for found in tried if not any(_is_mismatch(one, spot) for one in found)]
+        likely = [results for results in by_branch if not any(_is_mismatch(each, spot) for each in results)]
         if likely:
-            return min(likely, key=lambda found: (sum(one.is_near(spot) for one in found), len(found)))
+            return min(
+                likely, key=lambda results: (sum(each.is_near(spot) for each in results), len(results))
+            )
         sent = self._sampler.of_shape(shape)
         words = kinds_in_words(shape.kinds), "none of the branches"
         return [obstacle("branch", shape, view, keyword, *words, spot, sent)]
 
     def _has_same(self, other: View, view: View, keyword: str) -> bool:
-        mine, its = other.unions.get(keyword), view.unions[keyword]
-        return mine is not None and len(mine) == len(its) and all(map(self._same, mine, its))
+        sent, read = other.unions.get(keyword), view.unions[keyword]
+        return sent is not None and len(sent) == len(read) and all(map(self._same, sent, read))
 
     def _whole(
         self, shape: Shape, view: View, keyword: str, spot: Spot, seen: frozenset[object]
     ) -> list[Obstacle]:
-        """Compare a keyword that is not looked into."""
+        """Compare a keyword as a whole."""
         if _OPAQUE_KINDS.get(keyword) and _OPAQUE_KINDS[keyword] not in shape.kinds:
             return []
         for other in shape.views:
@@ -213,24 +215,24 @@ class Containment:
         return self._doubt(shape, view, keyword, spot)
 
     def _doubt(self, shape: Shape, view: View, keyword: str, spot: Spot) -> list[Obstacle]:
-        told = list(_values_in(view.node.schema.get(keyword)))
-        numbers = [value for value in told if kind_of(value) in ("integer", "number")]
-        sent = self._sampler.of_shape(shape, near=numbers)
-        return [obstacle("opaque", shape, view, keyword, "", "", spot, itertools.chain(told, sent))]
+        constants = list(_values_in(view.node.schema.get(keyword)))
+        numbers = [value for value in constants if kind_of(value) in ("integer", "number")]
+        examples = self._sampler.of_shape(shape, near=numbers)
+        return [obstacle("opaque", shape, view, keyword, "", "", spot, itertools.chain(constants, examples))]
 
     def _is_apart(self, shape: Shape, read: Node) -> bool:
         return is_apart(shape, read, self._shapes, self._reader)
 
 
 def _values_in(schema: Any) -> Iterator[Any]:
-    """Yield the numbers and texts in a schema: values on the edge of what it takes are among them."""
+    """Yield the numbers and texts in a schema; values at its limits are among them."""
     todo = [schema]
     while todo:
-        here = todo.pop(0)
-        if isinstance(here, (dict, list)):
-            todo += here.values() if isinstance(here, dict) else here
+        node = todo.pop(0)
+        if isinstance(node, (dict, list)):
+            todo += node.values() if isinstance(node, dict) else node
         else:
-            yield here
+            yield node
 
 
 def _finite(kinds: frozenset[str]) -> list[Any]:
@@ -250,8 +252,10 @@ def _parts(shape: Shape) -> list[Shape]:
     ]
 
 
-def _is_mismatch(one: Obstacle, spot: Spot) -> bool:
-    """Whether an obstacle says that a branch is about something else altogether."""
-    if one.path == spot.path:
-        return one.kind in ("type", "values", "values_listed", "forbidden", "branch", "opaque")
-    return len(one.path) == len(spot.path) + 1 and one.kind == "values" and one.name == one.sent
+def _is_mismatch(problem: Obstacle, spot: Spot) -> bool:
+    """Whether an obstacle shows that a branch describes a different kind of value altogether."""
+    if problem.path == spot.path:
+        return problem.kind in ("type", "values", "values_listed", "forbidden", "branch", "opaque")
+    return (
+        len(problem.path) == len(spot.path) + 1 and problem.kind == "values" and problem.name == problem.sent
+    )

@@ -1,4 +1,4 @@
-"""What a schema says and what a value is, in words."""
+"""Schemas and values in words, for messages."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def values_in_words(values: Iterable[Any]) -> str:
     return ", ".join(texts[:6]) + (f", ... ({len(texts)} in all)" if len(texts) > 6 else "")
 
 
-def said(view: View, keyword: str) -> str:
+def keyword_in_words(view: View, keyword: str) -> str:
+    """Return a keyword of a schema with its value, "" if the schema does not have it."""
     return f"{keyword} {text_of(view.node.schema[keyword])}" if keyword in view.node.schema else ""
 
 
-def said_together(shape: Shape, *keywords: str) -> str:
+def sent_in_words(shape: Shape, *keywords: str) -> str:
+    """Return the first of some keywords that a shape has, with its value; "no ..." if it has none."""
     for view in shape.views:
         for keyword in keywords:
             if isinstance(view.node.schema, dict) and keyword in view.node.schema:
-                return said(view, keyword)
+                return keyword_in_words(view, keyword)
     return f"no {keywords[0]}"

@@ -1,7 +1,7 @@
-"""Whether all texts that match some regular expressions match another one.
+"""Whether every text that matches some regular expressions also matches another one.
 
-An expression is read into an automaton, and the automata are walked side by side: a text on which the others end
-well and the last one does not is the answer, and where there is none, the last one takes them all.
+Each expression becomes an automaton, and the automata run side by side. A text that all but the last one match is a
+counterexample; if there is none, the last one matches every text that the others match.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Ranges = tuple[tuple[int, int], ...]
-"""Characters, as ranges of code points, both ends included."""
+"""Characters, as ranges of code points, both ends inclusive."""
 _LAST = 0x10FFFF
 _ANY: Ranges = ((0, _LAST),)
-_LINE_END: Ranges = ((0x0A, 0x0A),)  # the only one that the run time's validator does not take for `.`
+_LINE_END: Ranges = ((0x0A, 0x0A),)  # the only character that `.` does not match in the runtime's validator
 _DIGITS: Ranges = ((0x30, 0x39),)
 _WORD: Ranges = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
 _SPACE: Ranges = (
@@ -26,38 +26,39 @@ _SPACE: Ranges = (
     (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
 )  # fmt: skip
 _READ_DIFFERENTLY = re.compile(r"\{,|\(\?(?!:)|\[\[|&&|--|~~|\|\||\\[AZbB]")
-"""What Python reads in another way than ECMA 262, or validators among themselves."""
+"""Syntax that Python reads differently from ECMA 262, or that validators disagree on."""
 _MOST_STATES = 3_000
 _MOST_STEPS = 20_000
-_SHOWN = "a0A-_. :/b1B"
+_READABLE = "a0A-_. :/b1B"
 
 
 class _Unknown(Exception):
-    """Something that no automaton is made of: a look-ahead, a reference to a group, too many repetitions."""
+    """The expression cannot become an automaton: a look-ahead, a backreference, too many repetitions."""
 
 
 @functools.cache
-def text_outside(sent: tuple[str, ...], taken: str) -> str | None:
-    """Return a text that matches all of some expressions and not another one; None if there is none.
+def text_outside(sent: tuple[str, ...], accepted: str) -> str | None:
+    """Return a text that matches every expression in `sent` but not `accepted`; None if there is none.
 
     Raises:
-        ValueError: it cannot be found out.
+        ValueError: the expressions are too complex to decide it.
     """
     try:
-        automata = [_automaton(expression) for expression in (*sent, taken)]
-        return _walk(automata)
+        automata = [_automaton(expression) for expression in (*sent, accepted)]
+        return _counterexample(automata)
     except _Unknown:
-        raise ValueError("too intricate") from None
+        raise ValueError("too complex") from None
 
 
 @dataclass(slots=True)
 class _Automaton:
-    """States are numbers; the first is 0. The steps of a state, and where it goes on without a character.
+    """A nondeterministic automaton. States are numbers, and 0 is the start state.
 
     Attributes:
-        steps: (characters, next state) by state.
-        jumps: next states by state; `begin` and `end` only at the beginning and the end of the text.
-        last: the state in which the text matches.
+        steps: the transitions of each state: (characters, next state).
+        jumps: the transitions of each state that need no character. Those of `begin` and `end` are open only at
+            the beginning and the end of the text.
+        last: the accepting state.
     """
 
     steps: list[list[tuple[Ranges, int]]] = field(default_factory=list)
@@ -76,22 +77,22 @@ class _Automaton:
     def reached(
         self, states: Iterable[int], *, at_begin: bool = False, at_end: bool = False
     ) -> frozenset[int]:
-        """Return the states that are reached from some without a character."""
-        found = set(states)
-        todo = list(found)
+        """Return the states that can be reached from `states` without a character, those included."""
+        closure = set(states)
+        todo = list(closure)
         while todo:
-            here = todo.pop()
-            more = [
-                *self.jumps[here],
-                *(self.begin[here] if at_begin else ()),
-                *(self.end[here] if at_end else ()),
+            state = todo.pop()
+            targets = [
+                *self.jumps[state],
+                *(self.begin[state] if at_begin else ()),
+                *(self.end[state] if at_end else ()),
             ]
-            todo += [state for state in more if state not in found]
-            found.update(more)
-        return frozenset(found)
+            todo += [target for target in targets if target not in closure]
+            closure.update(targets)
+        return frozenset(closure)
 
     def after(self, states: frozenset[int], code: int) -> frozenset[int]:
-        """Return the states after a character."""
+        """Return the states after the character with this code point."""
         return self.reached(
             target
             for state in states
@@ -106,75 +107,75 @@ class _Automaton:
 
 @functools.cache
 def _automaton(expression: str) -> _Automaton:
-    """Read an expression, which may match anywhere in a text."""
+    """Return the automaton of an expression, which may match anywhere in a text."""
     if _READ_DIFFERENTLY.search(expression):
         raise _Unknown
     try:
         parsed = importlib.import_module("re._parser").parse(expression)
     except (re.error, RecursionError, OverflowError):
         raise _Unknown from None
-    made = _Automaton()
-    first = made.state()
-    made.steps[first].append((_ANY, first))
-    made.last = _read(made, parsed, first)
-    made.steps[made.last].append((_ANY, made.last))
-    return made
+    automaton = _Automaton()
+    start = automaton.state()
+    automaton.steps[start].append((_ANY, start))
+    automaton.last = _read(automaton, parsed, start)
+    automaton.steps[automaton.last].append((_ANY, automaton.last))
+    return automaton
 
 
-def _read(made: _Automaton, parsed: Any, start: int) -> int:
-    """Add a part of an expression behind a state; return the state behind it."""
-    here = start
+def _read(automaton: _Automaton, parsed: Any, start: int) -> int:
+    """Append part of an expression to the state `start`; return the state it ends in."""
+    state = start
     for operation, argument in parsed:
         name = str(operation)
         if name in ("LITERAL", "NOT_LITERAL", "ANY", "IN"):
-            here, before = made.state(), here
-            made.steps[before].append((_characters(name, argument), here))
+            state, previous = automaton.state(), state
+            automaton.steps[previous].append((_characters(name, argument), state))
         elif name == "BRANCH":
-            here, before = made.state(), here
+            state, previous = automaton.state(), state
             for branch in argument[1]:
-                made.jumps[_read(made, branch, _beside(made, before))].append(here)
+                automaton.jumps[_read(automaton, branch, _branch_from(automaton, previous))].append(state)
         elif name == "SUBPATTERN":
-            here = _read(made, argument[-1], here)
+            state = _read(automaton, argument[-1], state)
         elif name in ("MAX_REPEAT", "MIN_REPEAT"):
-            here = _repeat(made, here, *argument)
+            state = _repeat(automaton, state, *argument)
         elif name == "AT" and str(argument) in ("AT_BEGINNING", "AT_END"):
-            here, before = made.state(), here
-            (made.begin if str(argument) == "AT_BEGINNING" else made.end)[before].append(here)
+            state, previous = automaton.state(), state
+            (automaton.begin if str(argument) == "AT_BEGINNING" else automaton.end)[previous].append(state)
         else:
             raise _Unknown
-    return here
-
-
-def _beside(made: _Automaton, before: int) -> int:
-    state = made.state()
-    made.jumps[before].append(state)
     return state
 
 
-def _repeat(made: _Automaton, start: int, least: int, most: Any, inner: Any) -> int:
-    here = start
+def _branch_from(automaton: _Automaton, source: int) -> int:
+    state = automaton.state()
+    automaton.jumps[source].append(state)
+    return state
+
+
+def _repeat(automaton: _Automaton, start: int, least: int, most: Any, inner: Any) -> int:
+    state = start
     for _ in range(least):
-        here = _read(made, inner, here)
-    behind = made.state()
-    made.jumps[here].append(behind)
+        state = _read(automaton, inner, state)
+    end = automaton.state()
+    automaton.jumps[state].append(end)
     if str(most) == "MAXREPEAT":
-        again = _beside(made, here)
-        end = _read(made, inner, again)
-        made.jumps[end] += [again, behind]
-        return behind
+        again = _branch_from(automaton, state)
+        loop_end = _read(automaton, inner, again)
+        automaton.jumps[loop_end] += [again, end]
+        return end
     for _ in range(int(most) - least):
-        here = _read(made, inner, here)
-        made.jumps[here].append(behind)
-    return behind
+        state = _read(automaton, inner, state)
+        automaton.jumps[state].append(end)
+    return end
 
 
 def _characters(name: str, argument: Any) -> Ranges:
     if name == "LITERAL":
         return ((argument, argument),)
     if name == "NOT_LITERAL":
-        return _others(((argument, argument),))
+        return _complement(((argument, argument),))
     if name == "ANY":
-        return _others(_LINE_END)
+        return _complement(_LINE_END)
     negated = str(argument[0][0]) == "NEGATE"
     ranges: list[tuple[int, int]] = []
     for operation, value in argument[negated:]:
@@ -187,44 +188,44 @@ def _characters(name: str, argument: Any) -> Ranges:
             ranges += _CATEGORIES[str(value)]
         else:
             raise _Unknown
-    return _others(ranges) if negated else tuple(ranges)
+    return _complement(ranges) if negated else tuple(ranges)
 
 
-def _others(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    found, start = [], 0
+def _complement(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    gaps, start = [], 0
     for low, high in sorted(ranges):
         if low > start:
-            found.append((start, low - 1))
+            gaps.append((start, low - 1))
         start = max(start, high + 1)
-    return (*found, (start, _LAST)) if start <= _LAST else tuple(found)
+    return (*gaps, (start, _LAST)) if start <= _LAST else tuple(gaps)
 
 
 _CATEGORIES: dict[str, Ranges] = {
     "CATEGORY_DIGIT": _DIGITS,
     "CATEGORY_WORD": _WORD,
     "CATEGORY_SPACE": _SPACE,
-    "CATEGORY_NOT_DIGIT": _others(_DIGITS),
-    "CATEGORY_NOT_WORD": _others(_WORD),
-    "CATEGORY_NOT_SPACE": _others(_SPACE),
+    "CATEGORY_NOT_DIGIT": _complement(_DIGITS),
+    "CATEGORY_NOT_WORD": _complement(_WORD),
+    "CATEGORY_NOT_SPACE": _complement(_SPACE),
 }
 
 
-def _walk(automata: Sequence[_Automaton]) -> str | None:
-    """Return the shortest text that all but the last one match."""
-    codes = _one_of_each(automata)
-    start = tuple(one.reached((0,), at_begin=True) for one in automata)
+def _counterexample(automata: Sequence[_Automaton]) -> str | None:
+    """Return the shortest text that all automata but the last match; None if there is none."""
+    codes = _representatives(automata)
+    start = tuple(automaton.reached((0,), at_begin=True) for automaton in automata)
     if _is_outside(automata, start, at_begin=True):
         return ""
     todo = [(start, "")]
-    met: set[tuple[frozenset[int], ...]] = set()  # at the beginning the same states mean something else
+    seen: set[tuple[frozenset[int], ...]] = set()  # excludes the start, where "^" still matches
     for states, text in todo:
         for code in codes:
-            after = tuple(one.after(now, code) for one, now in zip(automata, states, strict=True))
-            if after in met or not all(after[:-1]):
+            after = tuple(automaton.after(now, code) for automaton, now in zip(automata, states, strict=True))
+            if after in seen or not all(after[:-1]):
                 continue
-            if len(met) * len(codes) > _MOST_STEPS:
+            if len(seen) * len(codes) > _MOST_STEPS:
                 raise _Unknown
-            met.add(after)
+            seen.add(after)
             if _is_outside(automata, after, at_begin=False):
                 return text + chr(code)
             todo.append((after, text + chr(code)))
@@ -234,21 +235,23 @@ def _walk(automata: Sequence[_Automaton]) -> str | None:
 def _is_outside(
     automata: Sequence[_Automaton], states: tuple[frozenset[int], ...], *, at_begin: bool
 ) -> bool:
-    *sent, taken = (one.matches(now, at_begin=at_begin) for one, now in zip(automata, states, strict=True))
-    return all(sent) and not taken
+    *sent, accepted = (
+        automaton.matches(now, at_begin=at_begin) for automaton, now in zip(automata, states, strict=True)
+    )
+    return all(sent) and not accepted
 
 
-def _one_of_each(automata: Iterable[_Automaton]) -> list[int]:
-    """Return one character of each group that the automata do not tell apart, readable ones first."""
+def _representatives(automata: Iterable[_Automaton]) -> list[int]:
+    """Return one character of each class that the automata do not distinguish, readable ones first."""
     edges = {0, 0xD800, 0xE000, _LAST + 1}
-    for one in automata:
-        for ranges, _ in itertools.chain.from_iterable(one.steps):
+    for automaton in automata:
+        for ranges, _ in itertools.chain.from_iterable(automaton.steps):
             edges |= {edge for low, high in ranges for edge in (low, high + 1)}
-    found: list[int] = []
+    samples: list[int] = []
     for low, high in itertools.pairwise(sorted(edges)):
         if not 0xD800 <= low < 0xE000:
-            shown = (ord(char) for char in _SHOWN if low <= ord(char) < high)
-            found.append(
-                next(shown, next((code for code in range(low, high) if chr(code).isprintable()), low))
+            readable = (ord(char) for char in _READABLE if low <= ord(char) < high)
+            samples.append(
+                next(readable, next((code for code in range(low, high) if chr(code).isprintable()), low))
             )
-    return sorted(found, key=lambda code: (chr(code) not in _SHOWN, not chr(code).isprintable(), code))
+    return sorted(samples, key=lambda code: (chr(code) not in _READABLE, not chr(code).isprintable(), code))

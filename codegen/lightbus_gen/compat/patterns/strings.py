@@ -1,4 +1,4 @@
-"""Strings that match a regular expression of a schema, for payloads that show what breaks."""
+"""Strings that match a regular expression of a schema, for the example payloads of findings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PRINTABLE = "a0 -A_.,:;/!?#@$%&*+=~<>()[]{}|^'\"bcdefghijklmnopqrstuvwxyz123456
 
 
 def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:
-    """Yield a few strings that should match, none where the expression is too intricate.
+    """Yield a few strings that should match; none when the expression is too complex.
 
     Args:
-        pattern: the expression, as `re` reads it.
-        lengths: how often to repeat what may be repeated.
+        pattern: the expression, in the syntax of `re`.
+        lengths: repetition counts to try for each quantifier, in addition to 0, 1 and 2.
     """
     try:
         parsed = importlib.import_module("re._parser").parse(pattern)
@@ -35,8 +35,8 @@ def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:
     seen: set[str] = set()
     for repeat, choice in itertools.product(dict.fromkeys([0, 1, 2, *sorted(lengths)]), range(4)):
         try:
-            text = "".join(_write(parsed, max(repeat, 0), choice))
-        except (_TooIntricate, RecursionError):
+            text = "".join(_generate(parsed, max(repeat, 0), choice))
+        except (_TooComplex, RecursionError):
             return
         if text not in seen:
             seen.add(text)
@@ -45,8 +45,8 @@ def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:
 
 @functools.cache
 def lengths_of(pattern: str) -> tuple[int, float]:
-    """Return (shortest, longest) length of the strings that match an expression; (0, infinity) where unknown."""
-    if "{," in pattern or "(?" in pattern.replace("(?:", ""):  # Python reads these in its own way
+    """Return the (shortest, longest) length of strings that match an expression; (0, infinity) if unknown."""
+    if "{," in pattern or "(?" in pattern.replace("(?:", ""):  # Python reads these differently
         return 0, math.inf
     try:
         parsed = importlib.import_module("re._parser").parse(pattern)
@@ -58,7 +58,7 @@ def lengths_of(pattern: str) -> tuple[int, float]:
 
 
 def _is_anchored(parts: list[Any], at: int, end: str) -> bool:
-    """Whether an expression holds at the beginning (`at` 0) or the end (-1) only, in every branch."""
+    """Whether every branch of an expression is anchored at its beginning (`at` 0) or its end (-1)."""
     if not parts:
         return False
     name, argument = str(parts[at][0]), parts[at][1]
@@ -69,11 +69,11 @@ def _is_anchored(parts: list[Any], at: int, end: str) -> bool:
     return name == "AT" and str(argument) == end
 
 
-class _TooIntricate(Exception):
-    """Something that is not followed: a look-ahead, a reference to a group."""
+class _TooComplex(Exception):
+    """The expression has a part that is not supported: a look-ahead, a backreference."""
 
 
-def _write(parsed: Any, repeat: int, choice: int) -> Iterator[str]:
+def _generate(parsed: Any, repeat: int, choice: int) -> Iterator[str]:
     for operation, argument in parsed:
         name = str(operation)
         if name == "LITERAL":
@@ -87,36 +87,36 @@ def _write(parsed: Any, repeat: int, choice: int) -> Iterator[str]:
             yield options[choice % len(options)]
         elif name == "BRANCH":
             branches = argument[1]
-            yield from _write(branches[choice % len(branches)], repeat, choice)
+            yield from _generate(branches[choice % len(branches)], repeat, choice)
         elif name == "SUBPATTERN":
-            yield from _write(argument[-1], repeat, choice)
+            yield from _generate(argument[-1], repeat, choice)
         elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             least, most, inner = argument
             for _ in range(min(max(least, repeat), int(most), 1_000_000)):
-                yield from _write(inner, repeat, choice)
+                yield from _generate(inner, repeat, choice)
         elif name == "ATOMIC_GROUP":
-            yield from _write(argument, repeat, choice)
+            yield from _generate(argument, repeat, choice)
         elif name != "AT":
-            raise _TooIntricate
+            raise _TooComplex
 
 
 def _options(items: Any) -> str:
     negated = str(items[0][0]) == "NEGATE"
-    found = ""
+    characters = ""
     for operation, argument in items[negated:]:
         name = str(operation)
         if name == "LITERAL":
-            found += chr(argument)
+            characters += chr(argument)
         elif name == "RANGE":
-            found += "".join(
+            characters += "".join(
                 chr(code) for code in range(argument[0], min(argument[1], argument[0] + 200) + 1)
             )
         elif name == "CATEGORY" and str(argument) in _CATEGORIES:
-            found += _CATEGORIES[str(argument)]
+            characters += _CATEGORIES[str(argument)]
         else:
-            raise _TooIntricate
+            raise _TooComplex
     if negated:
-        found = "".join(char for char in _PRINTABLE if char not in found)
-    if not found:
-        raise _TooIntricate
-    return found
+        characters = "".join(char for char in _PRINTABLE if char not in characters)
+    if not characters:
+        raise _TooComplex
+    return characters

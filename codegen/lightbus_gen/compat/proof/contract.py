@@ -1,4 +1,4 @@
-"""The payload of an event in one version, checked as the run time checks it."""
+"""Contracts: the payload of an event in one version, checked as the runtime checks it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightbus_gen.compat.proof.opinion import covers
 
 
 class Documents:
-    """A self-contained document that holds events: as it was written, and as listeners read it.
+    """A self-contained document of events, as written and as listeners read it.
 
     Args:
         written: the document of an API.
@@ -32,14 +32,14 @@ class Documents:
 
     @cached_property
     def has_one_of(self) -> bool:
-        """Whether there is a `oneOf`, so that the opened schema may refuse what the written one takes."""
+        """Whether it has a `oneOf`, so that the opened schema may refuse what the written one accepts."""
         return "'oneOf'" in repr(self._schema)
 
     def of(self, event: str) -> Contract:
         """Return the contract of one event."""
         parameters = self._schema["events"][event]["parameters"]
         if isinstance(parameters, dict) and ("$id" in parameters or "$schema" in parameters):
-            return Contract(Documents(parameters), "", parameters)  # brings its own references and draft
+            return Contract(Documents(parameters), "", parameters)  # it has references and a draft of its own
         shared = {key: self._schema[key] for key in ("$schema", "$defs") if key in self._schema}
         schema = {**shared, **parameters} if isinstance(parameters, dict) else parameters
         return Contract(self, f"/events/{event}/parameters", schema)
@@ -49,8 +49,8 @@ class Contract:
     """The payload of an event in one version.
 
     Args:
-        documents: the document that holds its schema.
-        pointer: where.
+        documents: the document with the schema.
+        pointer: JSON pointer of the schema in the document.
         schema: the schema, with the definitions it refers to.
     """
 
@@ -72,17 +72,17 @@ class Contract:
         return document.validator(document.at(self._pointer))
 
     def writes(self, payload: Any) -> bool:
-        """Whether the payload is valid as an author of this version wrote the schema."""
+        """Whether a payload is valid by the schema as its author wrote it."""
         return bool(self._written.is_valid(payload))
 
     def errors(self, payload: Any) -> list[Any]:
-        """Return why a listener of this version refuses a payload; [] if it does not."""
+        """Return the errors with which a listener of this version refuses a payload; [] if it accepts it."""
         if self._opened.is_valid(payload):
             return []
         if self._documents.has_one_of and self._written.is_valid(payload):
-            return []  # opening branches can make two of them match
+            return []  # once opened, two branches may match
         return list(self._opened.iter_errors(payload))
 
     def covers(self, writer: Contract) -> bool:
-        """Whether the second opinion is sure that all that another version writes is taken."""
+        """Whether the second opinion is sure that this version accepts everything that another one writes."""
         return covers(open_schema(self._schema), writer._schema)

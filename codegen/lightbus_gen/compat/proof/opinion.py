@@ -1,6 +1,6 @@
-"""A second opinion on whether one schema takes all that another writes: `canonicalize().covers()` of jsonschema-rs.
+"""A second opinion on whether one schema accepts all that another writes: `canonicalize().covers()` of jsonschema-rs.
 
-It only ever clears: "no" and "unknown" leave a doubt where it was, and so does a schema it has no model of.
+It can only clear a doubt. "No" and "unknown" leave the doubt as it is, and so does a schema that it does not model.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from lightbus_gen.compat.shapes.view import text_of
 
 _LONGEST = 50_000
 _OWN = ('"contentEncoding"', '"duration"', '"decimal"')
-"""What the run time checks beyond the standard, which the second opinion does not know."""
+"""What the runtime checks beyond the standard, and the second opinion does not."""
 _COMPOSING = frozenset(
     ("$ref", "allOf", "anyOf", "oneOf", "if", "not", "dependentSchemas", "dependencies", "$dynamicRef")
 )
 
 
 def covers(reader: Any, writer: Any) -> bool:
-    """Whether it is sure that a reader takes everything a writer sends.
+    """Whether a reader is sure to accept everything that a writer sends.
 
     Args:
-        reader: the schema of the reader, opened.
-        writer: the schema of the writer as its author wrote it.
+        reader: the reader's schema, opened.
+        writer: the writer's schema, as its author wrote it.
     """
     texts = text_of(reader) + text_of(writer)
-    if len(texts) > _LONGEST or any(word in texts for word in _OWN):
+    if len(texts) > _LONGEST or any(marker in texts for marker in _OWN):
         return False
     return is_covered(reader, closed(writer))
 
 
 def closed(schema: Any) -> Any:
-    """Forbid undeclared properties in the objects of a schema where that is plain: no composition, no `$ref` to it."""
+    """Forbid undeclared properties in the objects of a schema; those composed of others stay open."""
     if not isinstance(schema, dict):
         return schema
     copy = dict(schema)

@@ -1,4 +1,4 @@
-"""Payloads that prove a finding: one version writes them and the other refuses them, says the validator."""
+"""Payloads that prove a finding: the validator accepts them for one version and refuses them for the other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Witness:
 
     Attributes:
         payload: the payload.
-        refusal: what the refusing side says about it.
+        refusal: the error message of the side that refuses it.
     """
 
     payload: Any
@@ -29,45 +29,45 @@ class Witness:
 
 
 class Proofs:
-    """Finds payloads that prove obstacles in one direction; one at the same place of a shared type only once."""
+    """Finds payloads that prove obstacles in one direction, and only one for each place in a shared type."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[object, ...], Witness] = {}
+        self._witnesses: dict[tuple[object, ...], Witness] = {}
 
     def find(self, writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
-        """Return a payload that proves an obstacle, of this event or another; None if none is found.
+        """Return a payload of this or another event that proves an obstacle; None if none is found.
 
         Args:
             writer: the version that sends.
             reader: the version that refuses.
-            obstacle: what to prove.
+            obstacle: the obstacle to prove.
         """
         place = (*obstacle.reader.key, obstacle.reader_keyword, *obstacle.writer.key, obstacle.writer_keyword)
         key = (*place, obstacle.kind, obstacle.name)
-        if key not in self._found:
-            found = _find(writer, reader, obstacle)
-            if found is None:
+        if key not in self._witnesses:
+            witness = _find(writer, reader, obstacle)
+            if witness is None:
                 return None
-            self._found[key] = found
-        return self._found[key]
+            self._witnesses[key] = witness
+        return self._witnesses[key]
 
 
 def _find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
-    """Return the first payload that proves an obstacle, made as small as it can be."""
+    """Return the first payload that proves an obstacle, reduced to what is needed."""
     try:
         for payload in itertools.islice(obstacle.payloads(), _MOST_TRIED):
             if writer.writes(payload) and _refusal(reader, payload, obstacle):
-                small = _shrunk(
-                    payload, lambda it: writer.writes(it) and bool(_refusal(reader, it, obstacle))
+                small = _minimized(
+                    payload, lambda p: writer.writes(p) and bool(_refusal(reader, p, obstacle))
                 )
                 return Witness(small, _refusal(reader, small, obstacle))
-    except (SchemaError, ValueError, RecursionError):  # what cannot be compiled is reported elsewhere
+    except (SchemaError, ValueError, RecursionError):  # a schema that does not compile is reported elsewhere
         return None
     return None
 
 
 def _refusal(reader: Contract, payload: Any, obstacle: Obstacle) -> str:
-    """Return why a listener refuses a payload at an obstacle, "" if it does not."""
+    """Return the error with which a listener refuses a payload at an obstacle; "" if there is none."""
     for error in reader.errors(payload):
         if _is_about(error, obstacle):
             place = ".".join(str(step) for step in error.instance_path)
@@ -76,20 +76,20 @@ def _refusal(reader: Contract, payload: Any, obstacle: Obstacle) -> str:
 
 
 def _is_about(error: Any, obstacle: Obstacle) -> bool:
-    """Whether an error of the validator is at the place of an obstacle, rather than somewhere else in the payload."""
+    """Whether an error of the validator is at the place of an obstacle, and not elsewhere in the payload."""
     path, kind = [str(step) for step in error.instance_path], error.kind.name
-    wanted = [str(step) for step in obstacle.path]  # the validator takes a key "1" for an index
+    expected = [str(step) for step in obstacle.path]  # the validator reports a key "1" as an index
     if kind in ("anyOf", "oneOf"):
-        return wanted[: len(path)] == path
+        return expected[: len(path)] == path
     if obstacle.kind == "opaque":
-        return path[: len(wanted)] == wanted
+        return path[: len(expected)] == expected
     if obstacle.kind in ("required", "required_new"):
-        return path == wanted and kind == "required" and obstacle.name in error.message
-    return path == wanted and (kind != "required" or obstacle.kind == "dependency")
+        return path == expected and kind == "required" and obstacle.name in error.message
+    return path == expected and (kind != "required" or obstacle.kind == "dependency")
 
 
-def _shrunk(payload: Any, still_shows: Callable[[Any], bool]) -> Any:
-    """Leave out the properties that play no part."""
+def _minimized(payload: Any, is_witness: Callable[[Any], bool]) -> Any:
+    """Return a payload without the properties that are not needed for it to prove the obstacle."""
     small = copy.deepcopy(payload)
     is_done = False
     while not is_done:
@@ -97,13 +97,13 @@ def _shrunk(payload: Any, still_shows: Callable[[Any], bool]) -> Any:
         for holder, name in list(_properties(small)):
             if name not in holder:
                 continue
-            kept = dict(holder)
+            previous = dict(holder)
             del holder[name]
-            if still_shows(small):
+            if is_witness(small):
                 is_done = False
             else:
                 holder.clear()
-                holder.update(kept)
+                holder.update(previous)
     return small
 
 

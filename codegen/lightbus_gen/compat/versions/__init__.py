@@ -1,1 +1,1 @@
-"""The two versions of the schemas that are compared, from git or from disk."""
+"""The versions of the schemas to compare, from git or from disk."""

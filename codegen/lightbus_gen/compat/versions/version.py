@@ -27,14 +27,14 @@ from lightbus_gen.read.problems import input_error
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """The schemas as they are or were.
+    """All schemas at one point in time.
 
     Attributes:
-        label: what messages call it: `origin/main`, `old/schemas`.
-        sources: what was loaded.
+        label: its name in messages: `origin/main`, `old/schemas`.
+        sources: the loaded APIs and files.
         library: resolves `$ref`s.
         is_file: whether it is a single file.
-        is_one_schema: whether that holds a plain schema, which is the same event whatever its name.
+        is_one_schema: whether that file is a plain schema, which is the same event under any name.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Version:
 
     @cached_property
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
-        """The events by (API, event)."""
+        """The events by (API name, event name)."""
         return {(api.name, event.name): (api, event) for api in self.sources.apis for event in api.events}
 
     @cached_property
@@ -61,14 +61,14 @@ class Version:
         return {file.path: file for file in self.sources.files}
 
     def files_of(self, event: EventSource) -> tuple[SchemaFile, ...]:
-        """Return the files that the schema of an event's payload is made of, its own first."""
+        """Return the files that an event's schema consists of, its own first."""
         if event.file not in self._reached:
-            others = self._bundler.reached(event.file)[0] if _leaves_file(event.file) else []
-            self._reached[event.file] = tuple(others)
+            reached = self._bundler.reached(event.file)[0] if _leaves_file(event.file) else []
+            self._reached[event.file] = tuple(reached)
         return event.file, *self._reached[event.file]
 
     def of_apis(self, other: Version) -> Version:
-        """Return what there is of another version's APIs."""
+        """Return this version with only the APIs that another version has."""
         names = {api.name for api in other.sources.apis}
         apis = tuple(api for api in self.sources.apis if api.name in names)
         return replace(self, sources=replace(self.sources, apis=apis))
@@ -93,7 +93,7 @@ class Version:
 
 
 def _leaves_file(file: SchemaFile) -> bool:
-    """Whether a file refers to others, or may do."""
+    """Whether a file may refer to other files."""
     return re.search(r'"\$(?:ref|dynamicRef|recursiveRef)":\s*"[^#]', file.text) is not None
 
 
@@ -126,32 +126,32 @@ def read_commit(
         ref: a branch, tag or commit.
         where: the schemas folder or file as it is now.
         shared: globs of schema files that make no event.
-        report: takes the problems found.
-        dialects: the `$schema` to read a file by, by the one it names.
-        against_path: where it was, from the top of the repository, if elsewhere.
+        report: collects the problems.
+        dialects: the dialect to use for each `$schema` that a file names.
+        against_path: its path at that commit, from the top of the repository, if it has moved.
 
     Raises:
-        InputError: git cannot give it.
+        InputError: git cannot provide it.
     """
     repository = Repository.around(where)
     path = repository.path_of(where)
-    moved = path if against_path is None else against_path.strip("/")
-    files = repository.read(ref, moved)
-    if files or moved == path:
-        path = moved
-    else:  # of several commits, some may be of before they moved
+    old_path = path if against_path is None else against_path.strip("/")
+    files = repository.read(ref, old_path)
+    if files or old_path == path:
+        path = old_path
+    else:  # with several commits, some may predate the move
         files = repository.read(ref, path)
     label = short(ref)
     if not files:
-        places = " nor at ".join(f"{label}:{place or '.'}" for place in dict.fromkeys((moved, path)))
+        places = " nor at ".join(f"{label}:{place or '.'}" for place in dict.fromkeys((old_path, path)))
         message = f"there are no schemas at {places}"
-        fix = "say where they were then with --against-path; if these are the first ones, nothing can break yet: merge them"
+        fix = "name their earlier path with --against-path; if these are the first schemas, nothing can break yet: merge them"
         raise input_error("NO_SCHEMAS", message, fix)
     if "" in files:  # a file, and not a folder
         folder, _, name = path.rpartition("/")
 
-        def read(near: str) -> bytes | None:
-            place = os.path.normpath(f"{folder}/{near}" if folder else near)
+        def read(relative: str) -> bytes | None:
+            place = os.path.normpath(f"{folder}/{relative}" if folder else relative)
             return repository.read(ref, place).get("")
 
         return _of_file(name, f"{label}:{folder}", read, f"{label}:{path}", report, dialects or {})
@@ -180,7 +180,7 @@ def _of_file(
     report: Report,
     dialects: Mapping[str, str],
 ) -> Version:
-    """Read a file: a document of an API, or the plain schema of an event."""
+    """Read a single file: an API document, a dump, or the plain schema of an event."""
     files = _with_neighbours(name, folder, read, report)
     file = next((file for file in files if file.path == name), None)
     if file is None:
@@ -196,12 +196,12 @@ def _of_file(
         return replace(_of_sources(label, Sources(name, files, tuple(apis)), report), is_file=True)
     drafts = Dialects(dialects)
     files = tuple(
-        replace(one, dialect=drafts.of(one.value) or guessed_dialect(one, drafts, report) or DIALECT)
-        for one in files
+        replace(each, dialect=drafts.of(each.value) or guessed_dialect(each, drafts, report) or DIALECT)
+        for each in files
     )
-    for one in files:
-        check_schema(one, (), one.value, report)
-    file = next(one for one in files if one.path == name)
+    for each in files:
+        check_schema(each, (), each.value, report)
+    file = next(each for each in files if each.path == name)
     event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
     api = ApiSource("event", "", "", label, None, (event,))
     return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
@@ -210,16 +210,16 @@ def _of_file(
 def _with_neighbours(
     name: str, folder: str, read: Callable[[str], bytes | None], report: Report
 ) -> tuple[SchemaFile, ...]:
-    """Read a file, and the files that it refers to by path."""
-    found: dict[str, SchemaFile] = {}
+    """Read a file and the files that it refers to by path, directly or not."""
+    files: dict[str, SchemaFile] = {}
     todo = [name]
     for path in todo:
         data = read(path)
-        if data is None or path in found:
+        if data is None or path in files:
             continue
         file = read_file(path, path, f"{folder}/{path}" if folder not in ("", ".") else path, data, report)
         if file is not None:
-            found[path] = file
+            files[path] = file
             refs = re.findall(r'"\$ref":\s*"([^"#:]+)', file.text)
             todo += [os.path.normpath(f"{path}/../{ref}") for ref in dict.fromkeys(refs)]
-    return tuple(found.values())
+    return tuple(files.values())
