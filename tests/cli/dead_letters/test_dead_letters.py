@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 
 from lightbus import naming
-from lightbus.event.dead_letter import Failure, Letter
+from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream import JetStreamTransport
 from lightbus.naming import Place
 from tests.cli.conftest import Fire, Start, Write
 from tests.cli.kit import BOUND
 from tests.conformance.kits import look_into
-from tests.event.test_dead_letter import LETTER, NOON
+from tests.event.test_dead_letter import DEAD_LETTER, NOON
 
 NOBODY = "nats://127.0.0.1:9"  # the discard port, which nobody serves
 BROKEN = """
@@ -90,7 +90,7 @@ Keep = Callable[..., None]
 def keep(on_server: str, prefix: str) -> Keep:
     """Put dead letters on the server."""
 
-    async def keep_all(letters: list[Letter]) -> None:
+    async def keep_all(letters: list[DeadLetter]) -> None:
         transport = JetStreamTransport(on_server, service_name="", prefix=prefix)
         await transport.connect()
         for letter in letters:
@@ -100,13 +100,13 @@ def keep(on_server: str, prefix: str) -> Keep:
     return lambda *letters: asyncio.run(keep_all(list(letters)))
 
 
-def letter(sequence: int, listener: str = "mailer-welcome", **changes: Any) -> Letter:
+def letter(sequence: int, listener: str = "mailer-welcome", **changes: Any) -> DeadLetter:
     """A dead letter of `shop.created`."""
     event_id = f"id-{sequence}"
     body = json.dumps({"specversion": "1.0", "id": event_id, "type": "shop.created", "data": {"n": sequence}})
     place = Place("lightbus-shop", listener, sequence, NOON)
     given = {"place": place, "event_id": event_id, "body": body.encode(), **changes}
-    return dataclasses.replace(LETTER, **given)
+    return dataclasses.replace(DEAD_LETTER, **given)
 
 
 def failing(write: Write, folder: Path, start: Start) -> Any:

@@ -13,7 +13,7 @@ import lightbus
 from lightbus import Api, Event, naming
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.cli.dead_letters.replay import Outcome, send_and_watch
-from lightbus.event.dead_letter import Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
@@ -74,7 +74,7 @@ async def test_a_replay_that_was_taken_out_leaves_its_dead_letter(
         await bus.job.wanted.fire_async(number="1")
         (letter,) = await until(store, 1)
 
-    async def one() -> AsyncIterator[Letter]:
+    async def one() -> AsyncIterator[DeadLetter]:
         yield letter
 
     sent = asyncio.Event()

@@ -23,7 +23,7 @@ from lightbus.cli.dead_letters.target import Target
 from lightbus.cli.terminal.signals import first_signal, unless
 from lightbus.cli.terminal.tables import shown, terminal_width
 from lightbus.errors import UsageError
-from lightbus.event.dead_letter import Letter
+from lightbus.event.dead_letter import DeadLetter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.transport import DeadLetters
 
@@ -41,7 +41,7 @@ def list_letters(target: Target, limit: int | None = None, summary: bool = False
 
 
 async def _list(target: Target, limit: int | None, summary: bool, doing: str) -> int:
-    found, counts, page = _Found(target), written.Summary(), list[Letter]()
+    found, counts, page = _Found(target), written.Summary(), list[DeadLetter]()
     async with _opened(target) as store:
         async for letter in _latest(found.search(store), limit):
             if summary:
@@ -68,9 +68,9 @@ async def _list(target: Target, limit: int | None, summary: bool, doing: str) ->
     return found.report_missing()
 
 
-async def _latest(letters: AsyncIterator[Letter], limit: int | None) -> AsyncIterator[Letter]:
+async def _latest(letters: AsyncIterator[DeadLetter], limit: int | None) -> AsyncIterator[DeadLetter]:
     """Pass on the last ones, or all of them as they come, without what takes memory."""
-    last: deque[Letter] = deque(maxlen=limit)
+    last: deque[DeadLetter] = deque(maxlen=limit)
     async for letter in letters:
         if limit is None:
             yield replaying.light(letter)
@@ -158,11 +158,11 @@ def discard_letters(target: Target, *, ask: bool) -> int:
     """
     found = _Found(target)
 
-    async def find() -> list[Letter]:
+    async def find() -> list[DeadLetter]:
         async with _opened(target) as store:
             return [letter async for letter in _latest(found.search(store), None)]
 
-    async def work() -> list[Letter]:
+    async def work() -> list[DeadLetter]:
         async with _opened(target) as store:
             with _progress("discarding", True) as (enlarge, advance):
                 enlarge(len(letters))
@@ -202,7 +202,7 @@ class _Found:
         self._prefix, self._wanted = target.prefix, target.wanted
         self._named: set[str | int] = {*target.wanted.numbers, *target.wanted.event_ids}
 
-    async def search(self, store: DeadLetters) -> AsyncIterator[Letter]:
+    async def search(self, store: DeadLetters) -> AsyncIterator[DeadLetter]:
         """Go through those that are meant."""
         async for letter in store.find(self._wanted):
             self.count += 1

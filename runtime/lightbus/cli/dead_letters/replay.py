@@ -7,7 +7,7 @@ import enum
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 
-from lightbus.event.dead_letter import Letter
+from lightbus.event.dead_letter import DeadLetter
 from lightbus.transport import DeadLetters
 
 _AT_ONCE = 16  # requests to the server
@@ -36,12 +36,12 @@ class Replayed:
         number: the number of its new failure; 0 without one.
     """
 
-    letter: Letter
+    letter: DeadLetter
     outcome: Outcome
     number: int = 0
 
 
-async def send(store: DeadLetters, letters: AsyncIterator[Letter]) -> AsyncIterator[Replayed]:
+async def send(store: DeadLetters, letters: AsyncIterator[DeadLetter]) -> AsyncIterator[Replayed]:
     """Replay dead letters, and do not wait for their listeners; those on their way already count as sent."""
     async for some in _chunks(letters):
         await asyncio.gather(*(store.replay(letter) for letter in some))
@@ -50,7 +50,7 @@ async def send(store: DeadLetters, letters: AsyncIterator[Letter]) -> AsyncItera
 
 
 async def send_and_watch(
-    store: DeadLetters, letters: AsyncIterator[Letter], sent: Callable[[int], None]
+    store: DeadLetters, letters: AsyncIterator[DeadLetter], sent: Callable[[int], None]
 ) -> AsyncIterator[Replayed]:
     """Replay dead letters, and tell what became of each as soon as it is known.
 
@@ -79,7 +79,7 @@ class _Watch:
 
     def __init__(self, store: DeadLetters) -> None:
         self._store = store
-        self._on_the_way: dict[int, Letter] = {}
+        self._on_the_way: dict[int, DeadLetter] = {}
         self._pause = _FIRST_PAUSE
         self._silent_since = asyncio.get_running_loop().time()
 
@@ -87,7 +87,7 @@ class _Watch:
     def count(self) -> int:
         return len(self._on_the_way)
 
-    def add(self, letters: Iterable[Letter]) -> None:
+    def add(self, letters: Iterable[DeadLetter]) -> None:
         for letter in letters:
             self._on_the_way[letter.number] = light(letter)
 
@@ -109,7 +109,7 @@ class _Watch:
             del self._on_the_way[replayed.letter.number]
         return found
 
-    async def _outcome(self, letter: Letter) -> Replayed:
+    async def _outcome(self, letter: DeadLetter) -> Replayed:
         latest = await self._store.latest(letter)
         if latest == 0:
             return Replayed(letter, Outcome.HANDLED)
@@ -130,8 +130,8 @@ class _Watch:
 
 
 async def discard(
-    store: DeadLetters, letters: Iterable[Letter], removed: Callable[[int], None]
-) -> list[Letter]:
+    store: DeadLetters, letters: Iterable[DeadLetter], removed: Callable[[int], None]
+) -> list[DeadLetter]:
     """Remove dead letters for good.
 
     Args:
@@ -142,7 +142,7 @@ async def discard(
     Returns:
         Those that were removed; others were gone already.
     """
-    gone: list[Letter] = []
+    gone: list[DeadLetter] = []
     pending = list(letters)
     for start in range(0, len(pending), _AT_ONCE):
         some = pending[start : start + _AT_ONCE]
@@ -152,13 +152,13 @@ async def discard(
     return gone
 
 
-def light(letter: Letter) -> Letter:
+def light(letter: DeadLetter) -> DeadLetter:
     """Return a dead letter without what takes memory."""
     return replace(letter, body=b"", headers={}, failure=replace(letter.failure, traceback=""))
 
 
-async def _chunks(letters: AsyncIterator[Letter]) -> AsyncIterator[list[Letter]]:
-    some: list[Letter] = []
+async def _chunks(letters: AsyncIterator[DeadLetter]) -> AsyncIterator[list[DeadLetter]]:
+    some: list[DeadLetter] = []
     async for letter in letters:
         some.append(letter)
         if len(some) == _AT_ONCE:

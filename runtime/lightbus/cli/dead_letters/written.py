@@ -16,14 +16,14 @@ import click
 
 from lightbus.cli.terminal.moments import moment
 from lightbus.cli.terminal.tables import aligned, shown
-from lightbus.event.dead_letter import Letter
+from lightbus.event.dead_letter import DeadLetter
 
 _COLUMNS = ("NUMBER", "FAILED", "LISTENER", "EVENT", "ATTEMPTS", "ERROR")
 _SUMMARY_COLUMNS = ("COUNT", "LAST FAILED", "LISTENER", "EVENT", "DIGEST", "ERROR")
 _BYTES_A_LINE = 16
 
 
-def table(letters: Iterable[Letter], width: int | None) -> list[str]:
+def table(letters: Iterable[DeadLetter], width: int | None) -> list[str]:
     """Write one line a dead letter, below a heading.
 
     Args:
@@ -49,9 +49,9 @@ class Summary:
     """Counts failures of the same kind: of one listener, with one event, from one place in the code."""
 
     _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    _latest: dict[tuple[str, str, str], Letter] = field(default_factory=dict)
+    _latest: dict[tuple[str, str, str], DeadLetter] = field(default_factory=dict)
 
-    def add(self, letter: Letter) -> None:
+    def add(self, letter: DeadLetter) -> None:
         """Count a dead letter; later ones come later."""
         kind = (letter.place.listener, letter.subject, letter.failure.digest or letter.failure.reason)
         self._counts[kind] += 1
@@ -90,7 +90,7 @@ class Summary:
         ]
 
 
-def full(letter: Letter) -> str:
+def full(letter: DeadLetter) -> str:
     """Write everything there is to know about a dead letter."""
     place, failure = letter.place, letter.failure
     again = f", replayed {letter.replays} time{'s' if letter.replays > 1 else ''}" if letter.replays else ""
@@ -119,7 +119,7 @@ def full(letter: Letter) -> str:
     return "\n".join(lines)
 
 
-def facts(letter: Letter) -> dict[str, Any]:
+def facts(letter: DeadLetter) -> dict[str, Any]:
     """Return what is known of a dead letter for programs, the event itself left out."""
     place, failure = letter.place, letter.failure
     return {
@@ -141,7 +141,7 @@ def facts(letter: Letter) -> dict[str, Any]:
     }
 
 
-def full_facts(letter: Letter) -> dict[str, Any]:
+def full_facts(letter: DeadLetter) -> dict[str, Any]:
     """Return everything for programs: `body` holds the bytes in base64, `content` what they say if they are JSON."""
     return {
         **facts(letter),
@@ -152,7 +152,7 @@ def full_facts(letter: Letter) -> dict[str, Any]:
     }
 
 
-def error(letter: Letter) -> str:
+def error(letter: DeadLetter) -> str:
     """Name the error's class and the reason, which often begins with it."""
     kind, reason = letter.failure.error, letter.failure.reason
     return f"{kind}: {reason}" if kind and not reason.startswith(kind) else reason or "?"
