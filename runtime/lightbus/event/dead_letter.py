@@ -10,7 +10,7 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, unquote, unquote_to_bytes
 
@@ -139,6 +139,15 @@ class DeadLetter:
     def event(self) -> str:
         """The event's full name, `auth.user_created`; "" when it is not known."""
         return self.subject.partition(".")[2]
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What failures of the same kind share: listener, subject, and the place in the code or the reason."""
+        return self.place.listener, self.subject, self.failure.digest or self.failure.reason
+
+    def without_event(self) -> DeadLetter:
+        """Return a copy that takes little memory: without body, headers and traceback."""
+        return replace(self, body=b"", headers={}, failure=replace(self.failure, traceback=""))
 
     @property
     def message_id(self) -> str:

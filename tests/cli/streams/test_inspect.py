@@ -11,10 +11,8 @@ import pytest
 
 import lightbus
 from lightbus import Api, DynamicBus, Event, EventMessage, Parameter
-from tests.cli.conftest import Fire, Start
+from tests.cli.conftest import Fire, Run, Start
 from tests.cli.kit import BOUND
-from tests.cli.streams.test_plan import Run
-from tests.cli.streams.test_plan import run as run
 from tests.conformance.kits import look_into
 
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -174,7 +172,7 @@ def test_many_events_take_a_page_at_a_time(
     ("arguments", "words"),
     [
         (["--follow", "--until", "1h"], "--follow has no end, so it does not go with --until."),
-        (["--since", "yesterday"], "'yesterday' is no time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d"),
+        (["--since", "yesterday"], "'yesterday' is not a time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d"),
         (["--prefix", "a.b"], "--prefix"),
         (["--url", "nats://127.0.0.1:9"], "connection refused"),
     ],
