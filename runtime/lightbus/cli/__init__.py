@@ -17,7 +17,7 @@ from lightbus.errors import LightbusError
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="lightbus-nats", prog_name="lightbus-nats")
 def app() -> None:
-    """Run services on the bus, and look after it."""
+    """Run services on the bus, and operate it."""
 
 
 for command in (apply, dead_letters, dev, inspect, plan, run, server, status):

@@ -68,7 +68,7 @@ Keep = Callable[..., None]
 
 @pytest.fixture
 def keep(on_server: str, prefix: str) -> Keep:
-    """Put dead letters on the server."""
+    """Store dead letters on the server."""
 
     async def keep_all(letters: list[DeadLetter]) -> None:
         transport = JetStreamTransport(on_server, service_name="", prefix=prefix)
@@ -81,7 +81,7 @@ def keep(on_server: str, prefix: str) -> Keep:
 
 
 def letter(sequence: int, listener: str = "mailer-welcome", **changes: Any) -> DeadLetter:
-    """A dead letter of `shop.created`."""
+    """Return a dead letter of `shop.created`."""
     event_id = f"id-{sequence}"
     body = json.dumps({"specversion": "1.0", "id": event_id, "type": "shop.created", "data": {"n": sequence}})
     place = Place("lightbus-shop", listener, sequence, NOON)
@@ -90,7 +90,7 @@ def letter(sequence: int, listener: str = "mailer-welcome", **changes: Any) -> D
 
 
 def failing(write: Write, folder: Path, start: Start) -> Any:
-    """Start a service one of whose listeners fails until the file `broken` is gone."""
+    """Start a service with a listener that fails as long as the file `broken` exists."""
     write(BROKEN)
     (folder / "broken").touch()
     service = start("run")
@@ -102,7 +102,7 @@ MOMENT = "2026-01-01T00:00:00.000Z"
 
 
 def masked(text: str) -> str:
-    """Hide what differs from run to run."""
+    """Mask the times and ids, which differ in each run."""
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ", MOMENT, text)
     return re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<id>", text)
 
@@ -173,7 +173,7 @@ def test_the_screen_of_show(run: Run, keep: Keep) -> None:
     assert run("show", "id-17").out == run("show", "1").out
 
 
-def test_bytes_that_cannot_be_read_are_shown(run: Run, keep: Keep) -> None:
+def test_a_body_that_is_not_text_is_in_the_json_output(run: Run, keep: Keep) -> None:
     body = b"\xff\x00 garbage \x1b[31m"
     keep(letter(1, body=body), letter(2, body="grün \x1b[31m".encode()))
     assert run("show", "1").out.endswith(
@@ -266,7 +266,7 @@ def test_a_terminal_gets_lines_of_its_width(
 
 
 def in_a_terminal(folder: Path, environment: dict[str, str], *arguments: str, types: str = "") -> str:
-    """Run a command in a terminal of 100 columns and return what it shows."""
+    """Run a command in a terminal of 100 columns, and return its output."""
     main, terminal = pty.openpty()
     command = [sys.executable, "-m", "lightbus", "dead-letters", *arguments]
     with subprocess.Popen(
@@ -278,7 +278,7 @@ def in_a_terminal(folder: Path, environment: dict[str, str], *arguments: str, ty
         while True:
             try:
                 part = os.read(main, 4096)
-            except OSError:  # the terminal's other side was closed
+            except OSError:  # the command has closed the terminal
                 break
             if not part:
                 break
@@ -356,7 +356,7 @@ def test_a_replay_need_not_be_waited_for(
     service.signal(signal.SIGTERM)
     service.end()
     (folder / "broken").unlink()
-    for _ in range(2):  # the second one finds it on its way
+    for _ in range(2):  # the second time, the replay is already under way
         sent = run("replay", "--all", "--no-wait", "--format", "json")
         assert ([facts["outcome"] for facts in sent.objects], sent.code) == (["sent"], 0)
     assert "a replay of it waits" in run("show", "1").err
@@ -408,7 +408,7 @@ def test_ctrl_c_stops_the_waiting_and_not_the_replays(
     waiting.signal(signal.SIGINT)
     assert waiting.end() == 130
     assert re.fullmatch(
-        r"interrupted; (0 sent|2 sent(, 1 handled so far)?)\. What was sent goes to its listeners all the same\.",
+        r"interrupted; (0 sent|2 sent(, 1 handled so far)?)\. What was sent still reaches its listeners\.",
         waiting.output,
     )
     assert len(run("list", "--format", "json").objects) == 1
@@ -428,7 +428,7 @@ def test_discarding_asks_first(
     keep(letter(1), letter(2))
     refused = run("discard", "--all")
     assert refused.code == 2
-    assert "nobody can be asked whether to discard them; say --yes." in refused.err
+    assert "there is no terminal to ask for confirmation; pass --yes." in refused.err
     no = in_a_terminal(folder, environment, "discard", "--all", "--prefix", prefix, types="n\n")
     assert "Discard 2 dead letters for good? [y/N]" in no and "nothing was discarded" in no
     assert len(run("list", "--format", "json").objects) == 2

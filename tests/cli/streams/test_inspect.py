@@ -37,7 +37,7 @@ def paid(on_server: str, prefix: str) -> Callable[[int], str]:
 
 
 def store(url: str, subject: str, body: bytes) -> None:
-    """Have a message stored that is none of the bus's."""
+    """Store a message that is not an event of the bus."""
 
     async def publish() -> None:
         async with look_into(url) as server:
@@ -47,7 +47,7 @@ def store(url: str, subject: str, body: bytes) -> None:
 
 
 def names(output: str) -> list[str]:
-    """Read who the events are about, from the payload at the end of each line."""
+    """Return the usernames in the payloads at the end of each line."""
     return re.findall(r'"username": "(\w+)"', output)
 
 
@@ -143,7 +143,7 @@ def test_following(
     following.wait_for('"username": "ada"')
     fire("bob")
     following.wait_for('"username": "bob"')
-    paid(42)  # which makes a stream that was not there before
+    paid(42)  # creates a new stream
     following.wait_for('"amount": 42')
     following.signal(signal.SIGINT)
     assert following.end() == 0

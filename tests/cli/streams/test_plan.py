@@ -34,7 +34,7 @@ async def before_server_start():
 
 
 def change(url: str, prefix: str, listener: Mapping[str, Any] | None = None, **settings: Any) -> None:
-    """Make the stream of `auth`, and the durable of `welcome`, with other settings than the bus would."""
+    """Create the stream of `auth` and the durable of `welcome` with settings that differ from the bus's."""
 
     async def work() -> None:
         async with look_into(url) as server:
@@ -47,7 +47,7 @@ def change(url: str, prefix: str, listener: Mapping[str, Any] | None = None, **s
 
 
 def stream(url: str, name: str) -> dict[str, Any]:
-    """Return what the server tells of a stream."""
+    """Return the server's information on a stream."""
 
     async def ask() -> dict[str, Any]:
         async with look_into(url) as server:
@@ -312,7 +312,7 @@ def test_nobody_is_asked_without_a_terminal(run: Run, write: Write, prefix: str)
     write(LISTENERS)
     applied = run("apply")
     assert applied.code == 2
-    assert "say --yes" in applied.err
+    assert "pass --yes" in applied.err
     assert run("plan").code == 1
 
 

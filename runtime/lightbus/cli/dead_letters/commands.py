@@ -19,9 +19,11 @@ def _filters(command: Command) -> Command:
     return decorated(
         command,
         click.argument("which", nargs=-1, metavar="[NUMBER|ID]..."),
-        click.option("--listener", default="", metavar="NAME", help="Of this listener, as mailer-welcome."),
-        click.option("--event", default="", metavar="NAME", help="Of this event, as auth.user_created."),
-        click.option("--error", default="", metavar="CLASS", help="With this error, as KeyError."),
+        click.option(
+            "--listener", default="", metavar="NAME", help="Of this listener, such as mailer-welcome."
+        ),
+        click.option("--event", default="", metavar="NAME", help="Of this event, such as auth.user_created."),
+        click.option("--error", default="", metavar="CLASS", help="With this error, such as KeyError."),
         click.option(
             "--id", "ids", multiple=True, metavar="ID", help="Of the event with this id. Repeatable."
         ),
@@ -66,7 +68,7 @@ _ALL = click.option("--all", "all_", is_flag=True, help="All dead letters.")
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look at the events that listeners gave up, replay them, discard them.
+    """List, show, replay or discard the events that listeners gave up.
 
     NAME and CLASS may be patterns with * and ?.
     """
@@ -88,9 +90,9 @@ def list_(limit: int | None, summary: bool, **options: Any) -> None:
 @click.argument("which", metavar="NUMBER|ID")
 @server_options
 def show(which: str, **options: Any) -> None:
-    """Show a dead letter whole, with its event.
+    """Show a whole dead letter, with its event.
 
-    Its number finds it, or the id of its event, which may have failed in several listeners.
+    NUMBER selects one; ID selects those of an event, which may have failed in several listeners.
     """
     from lightbus.cli.dead_letters.list_and_show import show_dead_letters
 
@@ -107,7 +109,7 @@ def replay(all_: bool, dry_run: bool, no_wait: bool, **options: Any) -> None:
     """Send dead letters to their listeners again.
 
     A replay reaches the listener that failed, and no other. Event and id stay the same, attempts start
-    again, and the dead letter goes when its event has been handled. Exits with 1 when any failed again or
+    again, and the dead letter is removed when its event has been handled. Exits with 1 when any failed again or
     is not handled yet. Ctrl-C stops the waiting, not the replays.
     """
     query = _query(**options)
@@ -133,7 +135,7 @@ def discard(all_: bool, dry_run: bool, yes: bool, **options: Any) -> None:
     query = _query(**options)
     _require_filter_or_all(query, all_)
     if not (dry_run or yes or sys.stdin.isatty()):
-        raise click.UsageError("nobody can be asked whether to discard them; say --yes.")
+        raise click.UsageError("there is no terminal to ask for confirmation; pass --yes.")
     from lightbus.cli.dead_letters.list_and_show import list_dead_letters
     from lightbus.cli.dead_letters.replay_and_discard import discard_dead_letters
 

@@ -79,7 +79,7 @@ async def _show(query: Query) -> int:
             else:
                 click.echo(("\n" if count else "") + display.full(dead_letter))
                 if is_replayed:
-                    print_message("a replay of it waits for its listener or is in its hands")
+                    print_message("a replay of it waits for its listener or is being handled")
             count += 1
     if not count:
         (name,) = query.filter.numbers or query.filter.event_ids

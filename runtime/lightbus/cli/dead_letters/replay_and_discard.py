@@ -105,7 +105,7 @@ def _print_replayed(replayed: Replayed, *, as_json: bool) -> None:
     text = {
         ReplayOutcome.FAILED: f"failed again, and has the number {replayed.new_number} now",
         ReplayOutcome.WAITING: f"waits: nobody is listening as {dead_letter.place.listener}",
-        ReplayOutcome.STAYS: "stays, though its replay has ended: may the service remove it? See its log",
+        ReplayOutcome.STAYS: "stays, although its replay has ended: is the service allowed to delete it? See its log",
     }.get(outcome)
     if text is not None:
         event_id = escaped(dead_letter.event_id) or "?"
@@ -128,4 +128,4 @@ def _interrupted(sent: int, outcomes: Counter[ReplayOutcome]) -> str:
     settled = Counter(outcomes)
     sent += settled.pop(ReplayOutcome.SENT, 0)
     so_far = f", {_counts(settled)} so far" if settled else ""
-    return f"interrupted; {sent:,} sent{so_far}. What was sent goes to its listeners all the same."
+    return f"interrupted; {sent:,} sent{so_far}. What was sent still reaches its listeners."

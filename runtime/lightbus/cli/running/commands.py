@@ -26,7 +26,7 @@ _port = click.option(
 @click.option(
     "--provision",
     type=click.Choice(["create", "verify"]),
-    help="What to do about streams and durables that are missing.  [default: what the module says]",
+    help="Create missing streams and durables, or require them.  [default: as the module says]",
 )
 def run(bus: str, service_name: str | None, provision: Any) -> None:
     """Run the listeners of a bus module until SIGTERM or Ctrl-C."""

@@ -65,7 +65,7 @@ def develop(module: str, service_name: str | None, port: int, *, port_is_given: 
     if not os.environ.get("NATS_URL"):  # nobody else creates the streams of an embedded server
         command += ["--provision", "create"]
     elif port_is_given:
-        log.warning("--port %d is not used, as NATS_URL names a server", port)
+        log.warning("--port %d is ignored, because NATS_URL names a server", port)
     with _server(port) as url:
         service = ServiceProcess(command, {**os.environ, "NATS_URL": url})
         try:
@@ -80,13 +80,13 @@ def develop(module: str, service_name: str | None, port: int, *, port_is_given: 
 def _server(port: int) -> Iterator[str]:
     """Yield the address of the server in `NATS_URL`, of one that already uses the port, or of an embedded one."""
     if url := os.environ.get("NATS_URL"):
-        log.info("using the server of NATS_URL")
+        log.info("using the server in NATS_URL")
         yield url
         return
     try:
         check_port(port)
     except PortTaken:
-        log.info("using what runs on port %d already", port)
+        log.info("using the server that already runs on port %d", port)
         yield f"nats://127.0.0.1:{port}"
         return
     with NatsServer(STORE, port=port) as server:

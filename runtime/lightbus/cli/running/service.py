@@ -74,7 +74,7 @@ async def _serve(module: ModuleType, buses: list[Bus]) -> int:
         print_error(_explain(error))
         code = FAILED
     if signalled.done():
-        log.info("%s: finishing the events in hand", signalled.result().name)
+        log.info("%s: finishing the running handlers", signalled.result().name)
     await asyncio.gather(*(bus.close_async() for bus in buses))
     try:
         if started:

@@ -33,7 +33,7 @@ def _bus_options(command: Command) -> Command:
     type=click.Choice(["text", "json", "nats"]),
     default="text",
     show_default=True,
-    help="json writes one object a line; nats the permissions of the services, as nats-server configuration.",
+    help="json writes one object a line; nats writes the services' permissions for nats-server's configuration.",
 )
 @click.option(
     "--fires",
@@ -71,7 +71,7 @@ def apply(yes: bool, destroy: bool, **options: Any) -> None:
     with 2 on errors.
     """
     if not (yes or sys.stdin.isatty()):
-        raise click.UsageError("nobody can be asked whether to make the changes; say --yes.")
+        raise click.UsageError("there is no terminal to ask for confirmation; pass --yes.")
     from lightbus.cli.streams.provision import BusModules, apply_plan
 
     with errors_exit_with_2():

@@ -37,8 +37,8 @@ def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
     for name in _idle(services):
         click.echo(
             click.style("warning: ", fg="yellow")
-            + f"service {name!r} neither fires nor listens, as far as its code tells, and is allowed neither.\n"
-            f"If it fires events of another package's API, name that: --fires {name}:API",
+            + f"service {name!r} neither fires nor listens, as far as its code shows, and gets no permission for either.\n"
+            f"If it fires events of another package's API, name the API: --fires {name}:API",
             err=True,
         )
 

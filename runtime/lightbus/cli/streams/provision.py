@@ -225,7 +225,7 @@ def _counts(steps: list[Step]) -> str:
         Action.CREATE: "to create",
         Action.UPDATE: "to update",
         Action.DESTROY: "to update that loses messages",
-        Action.BY_HAND: "to mend by hand",
+        Action.BY_HAND: "to fix by hand",
     }
     actions = [step.action for step in steps]
     return ", ".join(f"{actions.count(action)} {text}" for action, text in words.items() if action in actions)

@@ -49,7 +49,11 @@ class Recorder(MemoryTransport):
 
     async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
         """Store nothing, and log that."""
-        log.warning("%s.%s is not fired: this only finds out what is set up", event.api, event.event)
+        log.warning(
+            "%s.%s is not fired: the module is run only to find its APIs and listeners",
+            event.api,
+            event.event,
+        )
         return PubAck("", 0, False)
 
     async def subscribe(self, consumer: Consumer) -> MemorySubscription:

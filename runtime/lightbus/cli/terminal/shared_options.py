@@ -28,7 +28,7 @@ buses_option = click.option(
     "--bus", "modules", **_BUS, default=["bus"], multiple=True, help="Module that holds the bus. Repeatable."
 )
 service_name_option = click.option(
-    "--service-name", metavar="NAME", help="Override the service name the module gives."
+    "--service-name", metavar="NAME", help="Override the module's service name."
 )
 
 

@@ -23,7 +23,7 @@ def first_signal() -> asyncio.Future[signal.Signals]:
 
     def received(number: signal.Signals) -> None:
         if number in seen:
-            log.warning("%s again: stopping at once, events in hand are delivered again", number.name)
+            log.warning("%s again: stopping at once, unfinished events will be delivered again", number.name)
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         seen.add(number)
