@@ -53,7 +53,7 @@ def places(error: BaseException) -> list[str]:
 
 
 def _own(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
-    """Return the user's frames: those outside installed packages, unless the service is installed itself."""
+    """Return the user's frames: outside installed packages, or, of an installed service, outside this library."""
     foreign = [frame for frame in frames if not is_ours(frame.filename)]
     own = [frame for frame in foreign if not is_installed(frame.filename)]
     return own or foreign

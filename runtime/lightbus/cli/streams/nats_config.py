@@ -15,8 +15,8 @@ def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
     """Print the configuration of nats-server that gives the services the permissions they need.
 
     Args:
-        setups: what the services' buses were set up for.
-        fires: `SERVICE:API`, APIs that a service fires in addition to those it defines; `API` for the only service.
+        setups: the buses of the services.
+        fires: `SERVICE:API` for an API that a service fires and does not define; `API` if there is one service.
 
     Raises:
         UsageError: a bus has no service name, or there is no such service or API.
