@@ -1,4 +1,4 @@
-"""Lets `python -m lightbus` be the `lightbus` command."""
+"""Run the `lightbus` command with `python -m lightbus`."""
 
 from lightbus.cli import main
 

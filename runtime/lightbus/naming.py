@@ -20,7 +20,7 @@ _SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MAX_DURABLE = 128  # part of every acknowledgement subject, so kept short
 _RESERVED_EVENTS = {"api_name", "api_version", "api_description", "api_events"}
 _RESERVED_APIS = {"close", "close_async", "wait", "wait_async"}
-_STREAMS_OF_OURS = {"dead.letters", "dead.letters.replays"}  # API names that would share a stream with them
+_RESERVED_STREAMS = {"dead.letters", "dead.letters.replays"}  # API names that would share a stream with them
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(
     r"[^.]+\.(?P<stream>[^.]+)\.(?P<listener>[^.]+)\.(?P<sequence>\d{1,19})\.(?P<stored>\d{1,17})"
@@ -58,7 +58,7 @@ def api_problem(name: str) -> str | None:
             return f"the part {part!r} of API name {name!r} is a name that generated packages need"
     if name.split(".")[0] in _RESERVED_APIS:
         return f"an API cannot be named {name!r}: bus.{name.split('.')[0]} is a method of the bus"
-    if name in _STREAMS_OF_OURS:
+    if name in _RESERVED_STREAMS:
         return f"the API name {name!r} is reserved: its stream would be one of the dead letters' own"
     return None
 

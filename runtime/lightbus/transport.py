@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from lightbus.event.dead_letter import Failure, Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter
 
 Since = Literal["beginning", "now"] | datetime
 """Where a new durable starts: all stored events, only later ones, or those from a time on."""
@@ -195,7 +195,7 @@ class Subscription(Protocol):
 class DeadLetters(Protocol):
     """The dead letters of a prefix, for people and tools."""
 
-    def find(self, wanted: Filter) -> AsyncIterator[Letter]:
+    def find(self, wanted: Filter) -> AsyncIterator[DeadLetter]:
         """Go through those that match, of the ones there now, oldest first and a bounded number at a time."""
         ...
 
@@ -203,7 +203,7 @@ class DeadLetters(Protocol):
         """Return how many there are."""
         ...
 
-    async def replay(self, letter: Letter) -> bool:
+    async def replay(self, dead_letter: DeadLetter) -> bool:
         """Send a dead letter to its listener, and no other, once more; it stays until it has been handled.
 
         Returns:
@@ -214,7 +214,7 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def discard(self, letter: Letter) -> bool:
+    async def discard(self, dead_letter: DeadLetter) -> bool:
         """Remove a dead letter for good, and a replay of it that nobody has taken.
 
         Returns:
@@ -226,11 +226,11 @@ class DeadLetters(Protocol):
         """Return the numbers of the dead letters whose replays are waiting or in a handler's hands."""
         ...
 
-    async def latest(self, letter: Letter) -> int:
+    async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the number that the same listener's dead letter of the same event has now, 0 when it has none."""
         ...
 
-    async def is_served(self, letter: Letter) -> bool:
+    async def is_served(self, dead_letter: DeadLetter) -> bool:
         """Whether any worker of the dead letter's listener takes replays now."""
         ...
 

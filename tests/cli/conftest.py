@@ -12,14 +12,16 @@ import pytest
 import lightbus
 from lightbus import Api, DynamicBus, Event, Parameter
 from lightbus.testing import NatsServer
-from tests.cli.kit import Command, service_code
+from tests.cli.kit import Command, Result, run_to_end, service_code
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """A user's environment without settings of NATS or Lightbus."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "LIGHTBUS_"))}
+    """Return a user's environment without settings for NATS or Lightbus."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "LIGHTBUS_"))
+    }
     return {
-        **ours,
+        **inherited,
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
         "COLUMNS": "100",
@@ -29,13 +31,13 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of the commands a test starts."""
+    """The environment of the commands that a test starts."""
     return clean_environment(tmp_path)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The user's project."""
+    """The folder of the user's project."""
     path = tmp_path / "project"
     path.mkdir()
     return path
@@ -46,12 +48,12 @@ Start = Callable[..., Command]
 
 @pytest.fixture
 def start(folder: Path, environment: dict[str, str]) -> Iterator[Start]:
-    """Start `lightbus` with arguments, and settings of the environment by name; None unsets one."""
+    """Start `lightbus` with arguments and environment variables; None unsets a variable."""
     commands: list[Command] = []
 
     def start_command(*arguments: str, python: str | None = None, **settings: str | None) -> Command:
-        given = {**environment, **settings}
-        chosen = {name: value for name, value in given.items() if value is not None}
+        variables = {**environment, **settings}
+        chosen = {name: value for name, value in variables.items() if value is not None}
         interpreter = {} if python is None else {"python": python}
         commands.append(Command("lightbus", *arguments, folder=folder, environment=chosen, **interpreter))
         return commands[-1]
@@ -61,12 +63,23 @@ def start(folder: Path, environment: dict[str, str]) -> Iterator[Start]:
         command.clean_up()
 
 
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(folder: Path, environment: dict[str, str], on_server: str) -> Run:
+    """Run `lightbus` to its end, with the real server."""
+    return lambda *arguments, **settings: run_to_end(
+        *arguments, folder=folder, environment={**environment, **settings}
+    )
+
+
 Write = Callable[..., None]
 
 
 @pytest.fixture
 def write(folder: Path, prefix: str) -> Write:
-    """Write a bus module, `bus.py` unless named, on the test's own streams."""
+    """Write a bus module, by default `bus.py`, with the test's own prefix."""
 
     def write_module(body: str, name: str = "bus.py", **options: object) -> None:
         path = folder / name
@@ -78,7 +91,7 @@ def write(folder: Path, prefix: str) -> Write:
 
 @pytest.fixture
 def on_server(environment: dict[str, str], nats_server: NatsServer) -> str:
-    """Point the user's environment to the real server, and return its address."""
+    """Set `NATS_URL` to the real server, and return its address."""
     environment["NATS_URL"] = nats_server.url
     return nats_server.url
 
@@ -88,7 +101,7 @@ Fire = Callable[[str], Any]
 
 @pytest.fixture
 def producer(prefix: str) -> Iterator[Callable[[str], DynamicBus]]:
-    """Open buses of another service that knows the same API."""
+    """Open buses of another service with the same API."""
 
     class AuthApi(Api):
         user_created = Event(parameters=(Parameter("username", str), Parameter("email", str)))
@@ -110,6 +123,6 @@ def producer(prefix: str) -> Iterator[Callable[[str], DynamicBus]]:
 
 @pytest.fixture
 def fire(producer: Callable[[str], DynamicBus], on_server: str) -> Fire:
-    """Fire `auth.user_created` for a user name."""
+    """Fire `auth.user_created` for a username."""
     bus = producer(on_server)
     return lambda username: bus.auth.user_created.fire(username=username, email=f"{username}@example.com")

@@ -1,9 +1,10 @@
-"""What the command line's tests need: commands as a user starts them, and a look at the server."""
+"""Helpers for the tests of the command line: commands as a user starts them, and the state of the server."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from typing import Any
 from lightbus import naming
 from tests.conformance.kits import Found, look_into, stored_messages
 
-BOUND = 30.0  # seconds any awaited outcome may take on a slow machine
+BOUND = 30.0  # seconds that any awaited outcome may take on a slow machine
 
 SERVICE = """\
 import os
@@ -39,13 +40,45 @@ def say(*words):
 """
 
 
+class Result:
+    """The output and exit code of a command that has ended."""
+
+    def __init__(self, process: subprocess.CompletedProcess[str]) -> None:
+        self.code, self.out, self.err = process.returncode, process.stdout, process.stderr
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of standard output."""
+        return self.out.splitlines()
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """Standard output as one JSON object a line."""
+        return [json.loads(line) for line in self.lines]
+
+
+def run_to_end(*arguments: str, folder: Path, environment: Mapping[str, str]) -> Result:
+    """Run `python -m lightbus` to its end, without a terminal."""
+    process = subprocess.run(
+        [sys.executable, "-m", "lightbus", *arguments],
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=BOUND * 2,
+    )
+    assert "Traceback (most" not in process.stderr, process.stderr
+    return Result(process)
+
+
 class Command:
-    """A running command; its output, both streams in one, is read line by line as it comes.
+    """A running command. Both of its output streams are read line by line, as one.
 
     Args:
         arguments: what follows `python -m`.
-        folder: where it runs.
-        environment: all of its environment.
+        folder: its working directory.
+        environment: its whole environment.
         python: the interpreter.
     """
 
@@ -60,7 +93,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,  # as a terminal's foreground job, so that Ctrl-C can reach all of it
+            start_new_session=True,  # a process group, as in a terminal, so that Ctrl-C reaches all of it
         )
         self.pid = self._process.pid
         self._lines: list[str] = []
@@ -87,30 +120,30 @@ class Command:
             return "\n".join(self._lines)
 
     def wait_for(self, *texts: str) -> str:
-        """Return the next line that holds a text, of those not passed over yet.
+        """Wait for a line that contains the text, after the lines of earlier calls, and return it.
 
-        Of several texts, for lines whose order is nobody's promise, all are waited for, and the last line is returned.
+        Several texts may come in any order; then the last of their lines is returned.
         """
         with self._news:
             self._news.wait_for(
                 lambda: self._ended or all(self._find(text) is not None for text in texts), BOUND
             )
-            found = [at for text in texts if (at := self._find(text)) is not None]
-            assert len(found) == len(texts), f"never printed {texts}, but:\n" + "\n".join(self._lines)
-            self._seen = max(found) + 1
-            return self._lines[max(found)]
+            places = [at for text in texts if (at := self._find(text)) is not None]
+            assert len(places) == len(texts), f"never printed {texts}, but:\n" + "\n".join(self._lines)
+            self._seen = max(places) + 1
+            return self._lines[max(places)]
 
     def _find(self, text: str) -> int | None:
         return next((at for at in range(self._seen, len(self._lines)) if text in self._lines[at]), None)
 
     def ready(self) -> int:
-        """Wait until a service takes events, and return the id of its process."""
+        """Wait until a service is ready, and return its process id."""
         match = re.search(r"ready \(process (\d+)\)", self.wait_for("ready (process"))
         assert match is not None
         return int(match[1])
 
     def release(self) -> None:
-        """Let one handler go on that waits in `os.read(0, 1)`."""
+        """Resume one handler that waits in `os.read(0, 1)`."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -121,20 +154,20 @@ class Command:
         return self._process.poll() is not None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send the command's process a signal."""
+        """Send a signal to the command's process."""
         self._process.send_signal(number)
 
     def ctrl_c(self) -> None:
-        """Send SIGINT as a terminal does: to the command and those of its children that share its group."""
+        """Send SIGINT to the command's process group, as a terminal does."""
         os.killpg(self.pid, signal.SIGINT)
 
     def end(self) -> int:
-        """Wait until the command has ended and return its exit code."""
-        self._reader.join(BOUND)  # its output ends with it, and `wait()` with a bound would poll
+        """Wait until the command has ended, and return its exit code."""
+        self._reader.join(BOUND)  # the output ends with the process; `wait()` with a timeout would poll
         return self._process.wait(BOUND)
 
     def clean_up(self) -> None:
-        """Leave nothing behind, whatever the test did."""
+        """End the process and close its pipes, whatever the test did."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)  # lets `lightbus dev` stop its children
             self._reader.join(BOUND / 2)
@@ -149,14 +182,14 @@ class Command:
 
 
 def service_code(prefix: str, body: str, **options: object) -> str:
-    """Write a bus module: the API, `bus` with the given options of `create()`, and a body."""
+    """Return a bus module: the API, `bus` with these options of `create()`, and a body."""
     settings = {"service_name": "mailer", "prefix": prefix, **options}
-    given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
-    return f"{SERVICE}bus = lightbus.create({given})\n{textwrap.dedent(body)}"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+    return f"{SERVICE}bus = lightbus.create({arguments})\n{textwrap.dedent(body)}"
 
 
 def free_port() -> int:
-    """Return a port nobody listens on."""
+    """Return a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -170,7 +203,7 @@ def is_listening(port: int) -> bool:
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is a process of this id."""
+    """Whether there is a process with this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -179,7 +212,7 @@ def is_running(pid: int) -> bool:
 
 
 def durable(url: str, prefix: str, name: str) -> dict[str, Any]:
-    """Return what the server tells about a durable of the `auth` API."""
+    """Return the server's information on a durable of the `auth` API."""
 
     async def ask() -> dict[str, Any]:
         async with look_into(url) as server:

@@ -1,7 +1,7 @@
-"""Mistakes users make, and all that `lightbus` says to each: what happened, where, and what to do.
+"""Mistakes of users, each with the message of `lightbus`: what happened, where, and what to do.
 
-In texts `<folder>` stands for the project and `<python>` for the interpreter. The code above a body, with
-the API and the bus, is 16 lines long, so line 17 is the body's first.
+In messages `<folder>` stands for the project and `<python>` for the interpreter. The code above a body, with
+the API and the bus, is 16 lines long, so the body begins at line 17.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ NOBODY = "nats://127.0.0.1:9"  # the discard port, which nobody serves
 
 @dataclass(frozen=True)
 class Mistake:
-    """A project, how it is run, and what comes of it.
+    """A project, the command, and its message.
 
     Attributes:
         files: the project's files by path.
-        says: the whole output without the lifecycle lines; for `code` 2 a part of it.
-        arguments: of `lightbus`.
-        settings: further environment variables.
+        says: the whole output without log lines; for `code` 2 a part of it.
+        arguments: the arguments of `lightbus`.
+        settings: additional environment variables.
         code: the exit code; 2 is a mistake in the command line itself.
     """
 
@@ -36,7 +36,7 @@ class Mistake:
 
 
 def module(body: str, says: str, *, settings: Mapping[str, str] | None = None, **options: object) -> Mistake:
-    """A mistake in the body of `bus.py`, below the API and the bus."""
+    """Return a mistake in the body of `bus.py`, below the API and the bus."""
     return Mistake({"bus.py": service_code("mistakes", body, **options)}, says, settings=settings or {})
 
 

@@ -1,4 +1,4 @@
-"""What a user sees after a mistake: one screen that says what happened, where, and what to do."""
+"""Error messages for mistakes of users: one screen that says what happened, where, and what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE_SCREEN = 15  # lines
 
 
 def screen(command: Command, *, code: int = 1) -> str:
-    """Return what an ended command said, lifecycle lines left out."""
+    """Return the output of a command that has ended, without its log lines."""
     assert command.end() == code, command.output
     lines = command.output.splitlines()
     assert len(lines) <= ONE_SCREEN, command.output
@@ -35,7 +35,7 @@ def screen(command: Command, *, code: int = 1) -> str:
 def commands(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, nats_server: NatsServer
 ) -> dict[str, tuple[Command, Path]]:
-    """Make the mistakes of all selected tests, as many at a time as there are processors."""
+    """Run the commands of all selected tests, as many at a time as there are processors."""
 
     def make(name: str, folder: Path) -> tuple[Command, Path]:
         mistake = MISTAKES[name]
@@ -66,7 +66,7 @@ def test_a_mistake_is_explained(name: str, commands: dict[str, tuple[Command, Pa
     command, folder = commands[name]
     mistake = MISTAKES[name]
     shown = screen(command, code=mistake.code)
-    if mistake.code == 2:  # click's own words
+    if mistake.code == 2:  # click writes this message
         assert mistake.says in shown
         return
     expected = (
@@ -101,7 +101,7 @@ def test_the_last_hook_raises(start: Start, write: Write, on_server: str) -> Non
 
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python with lightbus, without the extras `server` and `dev`."""
+    """A Python with lightbus installed, without the extras `server` and `dev`."""
     home = tmp_path_factory.mktemp("bare")
     venv.create(home, with_pip=False, symlinks=True)
     here = Path(pytest.__file__).parent.parent

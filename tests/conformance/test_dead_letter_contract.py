@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lightbus import naming
-from lightbus.event.dead_letter import Failure, Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter
 from lightbus.transport import Delivery, Outgoing, Subscription, Transport
 from tests.conformance.bench import BOUND, Bench, publish, take, take_and_ack
 
@@ -15,19 +15,19 @@ NEVER = Failure("it never works", "ValueError", "0123456789ab", "Traceback:\n  1
 MEGABYTE = 1024 * 1024
 
 
-async def bury(
+async def give_up(
     bench: Bench, transport: Transport, *bodies: str, durable: str = "listener", failure: Failure = NEVER
-) -> list[Letter]:
-    """Have a listener give up events, and return its dead letters."""
+) -> list[DeadLetter]:
+    """Have a listener give events up, and return its dead letters."""
     subscription = await bench.subscribe(transport, durable)
     await publish(transport, *bodies)
     for _ in bodies:
         await (await take(subscription)).dead_letter(failure)
-    return await letters(transport, listener=durable)
+    return await dead_letters(transport, listener=durable)
 
 
-async def letters(transport: Transport, listener: str = "") -> list[Letter]:
-    return [letter async for letter in transport.dead_letters.find(Filter(listener=listener))]
+async def dead_letters(transport: Transport, listener: str = "") -> list[DeadLetter]:
+    return [dead_letter async for dead_letter in transport.dead_letters.find(Filter(listener=listener))]
 
 
 async def fail_again(subscription: Subscription, reason: str) -> Delivery:
@@ -44,16 +44,21 @@ async def test_a_dead_letter_is_the_event_whole_with_what_happened(bench: Bench)
     await (await take(subscription)).retry(0)
     poison = await take(subscription)
     await poison.dead_letter(NEVER)
-    (letter,) = await letters(transport)
+    (dead_letter,) = await dead_letters(transport)
     stream = naming.stream(bench.prefix, "shop")
-    assert letter.place == naming.Place(stream, "listener", poison.sequence, poison.time)
-    assert (letter.number, letter.body, letter.failure) == (1, "pöison".encode(), NEVER)
-    assert letter.subject == naming.subject(bench.prefix, "shop", "created")
-    assert letter.event == "shop.created"
-    assert letter.headers == {"Content-Type": "text/plain"}
-    assert letter.event_id == poison.headers["Nats-Msg-Id"]
-    assert (letter.attempts, letter.replays) == (2, 0)
-    assert before < letter.first_failed == letter.last_failed < datetime.now(UTC) + timedelta(seconds=1)
+    assert dead_letter.place == naming.Place(stream, "listener", poison.sequence, poison.time)
+    assert (dead_letter.number, dead_letter.body, dead_letter.failure) == (1, "pöison".encode(), NEVER)
+    assert dead_letter.subject == naming.subject(bench.prefix, "shop", "created")
+    assert dead_letter.event == "shop.created"
+    assert dead_letter.headers == {"Content-Type": "text/plain"}
+    assert dead_letter.event_id == poison.headers["Nats-Msg-Id"]
+    assert (dead_letter.attempts, dead_letter.replays) == (2, 0)
+    assert (
+        before
+        < dead_letter.first_failed
+        == dead_letter.last_failed
+        < datetime.now(UTC) + timedelta(seconds=1)
+    )
 
 
 async def test_a_dead_letter_ends_the_event(bench: Bench) -> None:
@@ -72,7 +77,7 @@ async def test_a_dead_letter_is_kept_once(bench: Bench) -> None:
     poison = await take(subscription)
     await poison.dead_letter(Failure("first"))
     await poison.dead_letter(Failure("the same failure after a crash"))
-    assert len(await letters(transport)) == 1
+    assert len(await dead_letters(transport)) == 1
 
 
 async def test_an_event_of_the_largest_size_fits_the_dead_letters(bench: Bench) -> None:
@@ -81,30 +86,30 @@ async def test_an_event_of_the_largest_size_fits_the_dead_letters(bench: Bench) 
     subscription = await bench.subscribe(transport)
     await bench.kit.publish_raw(naming.subject(bench.prefix, "shop", "created"), b"x" * MEGABYTE)
     await (await take(subscription)).dead_letter(NEVER)
-    (letter,) = await letters(transport)
-    assert letter.body == b"x" * MEGABYTE
-    assert letter.place.listener == "listener"
-    assert await transport.dead_letters.replay(letter)
+    (dead_letter,) = await dead_letters(transport)
+    assert dead_letter.body == b"x" * MEGABYTE
+    assert dead_letter.place.listener == "listener"
+    assert await transport.dead_letters.replay(dead_letter)
     replay = await take(await bench.replays(transport))
-    assert (replay.replay_of, replay.body) == (letter.number, letter.body)
+    assert (replay.replay_of, replay.body) == (dead_letter.number, dead_letter.body)
     await replay.ack()
-    assert await letters(transport) == []
+    assert await dead_letters(transport) == []
 
 
 async def test_finding_filters(bench: Bench) -> None:
     transport = await bench.transport()
-    await bury(bench, transport, "a", durable="one", failure=Failure("x", "KeyError"))
-    await bury(bench, transport, "b", durable="two", failure=Failure("y", "ValueError"))
+    await give_up(bench, transport, "a", durable="one", failure=Failure("x", "KeyError"))
+    await give_up(bench, transport, "b", durable="two", failure=Failure("y", "ValueError"))
 
     async def numbers(wanted: Filter) -> list[int]:
-        return [letter.number async for letter in transport.dead_letters.find(wanted)]
+        return [dead_letter.number async for dead_letter in transport.dead_letters.find(wanted)]
 
     assert await numbers(Filter()) == [1, 2]
     assert await numbers(Filter(listener="two")) == [2]
     assert await numbers(Filter(listener="t*", error="ValueError")) == [2]
     assert await numbers(Filter(error="KeyError", event="shop.created")) == [1]
     assert await numbers(Filter(numbers=frozenset({2, 3, 99}))) == [2]
-    (first, second) = await letters(transport)
+    (first, second) = await dead_letters(transport)
     assert await numbers(Filter(event_ids=frozenset({first.event_id}), numbers=frozenset({2}))) == [1, 2]
     assert await numbers(Filter(since=second.last_failed)) == [2]
     assert await numbers(Filter(until=second.last_failed)) == [1]
@@ -114,7 +119,7 @@ async def test_finding_filters(bench: Bench) -> None:
 async def test_there_are_no_dead_letters_at_first(bench: Bench) -> None:
     transport = await bench.transport()
     assert await transport.dead_letters.count() == 0
-    assert await letters(transport) == []
+    assert await dead_letters(transport) == []
     assert await transport.dead_letters.replaying() == set()
 
 
@@ -127,73 +132,73 @@ async def test_a_replay_reaches_only_the_listener_that_failed(bench: Bench) -> N
     event = await take(failing)
     await event.dead_letter(NEVER)
     replays = [await bench.replays(transport, durable) for durable in ("listener", "other")]
-    (letter,) = await letters(transport)
-    assert await transport.dead_letters.replay(letter)
+    (dead_letter,) = await dead_letters(transport)
+    assert await transport.dead_letters.replay(dead_letter)
     replay = await take(replays[0])
     assert (replay.body, replay.subject, replay.sequence, replay.time) == (
         *(event.body, event.subject, event.sequence, event.time),
     )
-    assert (replay.attempt, replay.replay_of) == (1, letter.number)
+    assert (replay.attempt, replay.replay_of) == (1, dead_letter.number)
     assert dict(replay.headers) == {"Content-Type": "text/plain"}
     await replay.ack()
     await publish(transport, "next")  # the replay is not before it
     for subscription in (others, failing):
         assert await take_and_ack(subscription, 1) == ["next"]
-    await bury(bench, transport, "own", durable="other")
-    (own,) = await letters(transport)
+    await give_up(bench, transport, "own", durable="other")
+    (own,) = await dead_letters(transport)
     await transport.dead_letters.replay(own)
     assert await take_and_ack(replays[1], 1) == ["own"]
 
 
 async def test_a_dead_letter_stays_until_its_replay_is_acknowledged(bench: Bench) -> None:
     transport = await bench.transport()
-    (letter,) = await bury(bench, transport, "x")
-    await transport.dead_letters.replay(letter)
-    assert await transport.dead_letters.replaying() == {letter.number}
+    (dead_letter,) = await give_up(bench, transport, "x")
+    await transport.dead_letters.replay(dead_letter)
+    assert await transport.dead_letters.replaying() == {dead_letter.number}
     replays = await bench.replays(transport)
     for attempt in (1, 2):
         replay = await take(replays)
         assert replay.attempt == attempt
-        assert await letters(transport) == [letter]
+        assert await dead_letters(transport) == [dead_letter]
         await replay.retry(0)
     await (await take(replays)).ack()
-    assert await letters(transport) == []
+    assert await dead_letters(transport) == []
     assert await transport.dead_letters.replaying() == set()
-    assert await transport.dead_letters.latest(letter) == 0
+    assert await transport.dead_letters.latest(dead_letter) == 0
 
 
 async def test_a_replay_waits_for_its_listener(bench: Bench) -> None:
     transport = await bench.transport()
-    (letter,) = await bury(bench, transport, "x")
-    assert await transport.dead_letters.replay(letter)
-    assert not await transport.dead_letters.is_served(letter)
+    (dead_letter,) = await give_up(bench, transport, "x")
+    assert await transport.dead_letters.replay(dead_letter)
+    assert not await transport.dead_letters.is_served(dead_letter)
     replays = await bench.replays(transport)
     delivery = await take(replays)
-    assert await transport.dead_letters.is_served(letter)
+    assert await transport.dead_letters.is_served(dead_letter)
     await delivery.ack()
 
 
 async def test_a_replay_on_its_way_is_not_sent_again(bench: Bench) -> None:
     transport = await bench.transport()
-    (letter,) = await bury(bench, transport, "x")
-    assert await transport.dead_letters.replay(letter)
-    assert not await transport.dead_letters.replay(letter)
+    (dead_letter,) = await give_up(bench, transport, "x")
+    assert await transport.dead_letters.replay(dead_letter)
+    assert not await transport.dead_letters.replay(dead_letter)
     replays = await bench.replays(transport)
     replay = await take(replays)
-    assert not await transport.dead_letters.replay(letter)
+    assert not await transport.dead_letters.replay(dead_letter)
     await replay.dead_letter(NEVER)
     assert await transport.dead_letters.replaying() == set()
 
 
 async def test_a_replay_that_fails_takes_the_place_of_the_last_failure(bench: Bench) -> None:
     transport = await bench.transport()
-    (first,) = await bury(bench, transport, "x")
+    (first,) = await give_up(bench, transport, "x")
     replays = await bench.replays(transport)
     before = first
     for count in (1, 2):
         assert await transport.dead_letters.replay(before)
         await fail_again(replays, f"failure {count}")
-        (after,) = await letters(transport)
+        (after,) = await dead_letters(transport)
         assert after.number > before.number
         assert await transport.dead_letters.latest(first) == after.number
         assert (after.place, after.event_id, after.body) == (first.place, first.event_id, first.body)
@@ -204,32 +209,32 @@ async def test_a_replay_that_fails_takes_the_place_of_the_last_failure(bench: Be
 
 async def test_the_same_failure_of_a_replay_is_kept_once(bench: Bench) -> None:
     transport = await bench.transport()
-    (letter,) = await bury(bench, transport, "x")
-    await transport.dead_letters.replay(letter)
+    (dead_letter,) = await give_up(bench, transport, "x")
+    await transport.dead_letters.replay(dead_letter)
     replay = await fail_again(await bench.replays(transport), "it fails still")
     await replay.dead_letter(Failure("and is told again after a crash"))
-    (after,) = await letters(transport)
+    (after,) = await dead_letters(transport)
     assert after.failure.reason == "it fails still"
 
 
 async def test_discarding(bench: Bench) -> None:
     transport = await bench.transport()
-    first, second = await bury(bench, transport, "a", "b")
+    first, second = await give_up(bench, transport, "a", "b")
     await transport.dead_letters.replay(first)
     assert await transport.dead_letters.discard(first)
     assert not await transport.dead_letters.discard(first)
-    assert await letters(transport) == [second]
+    assert await dead_letters(transport) == [second]
     await transport.dead_letters.replay(second)
     replays = await bench.replays(transport)
-    assert await take_and_ack(replays, 1) == ["b"]  # the first one's replay was removed with it
-    assert await letters(transport) == []
+    assert await take_and_ack(replays, 1) == ["b"]  # the first one's replay went with it
+    assert await dead_letters(transport) == []
 
 
 @pytest.mark.parametrize("body", ["garbage", "\x00\x01"])
 async def test_bytes_that_cannot_be_read_are_kept(bench: Bench, body: str) -> None:
     transport = await bench.transport()
-    (letter,) = await bury(bench, transport, body)
-    assert letter.body == body.encode()
+    (dead_letter,) = await give_up(bench, transport, body)
+    assert dead_letter.body == body.encode()
 
 
 async def test_ids_of_many_kinds_are_kept(bench: Bench) -> None:
@@ -238,5 +243,5 @@ async def test_ids_of_many_kinds_are_kept(bench: Bench) -> None:
     body = b'{"specversion":"1.0","id":"\\u00fc 100%\\n","source":"/x","type":"shop.created","data":{}}'
     await transport.publish(Outgoing("shop", "created", "other", body, {}), timeout=BOUND)
     await (await take(subscription)).dead_letter(NEVER)
-    (letter,) = await letters(transport)
-    assert letter.event_id == "ü 100%\n"
+    (dead_letter,) = await dead_letters(transport)
+    assert dead_letter.event_id == "ü 100%\n"

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from lightbus import naming
 from lightbus.errors import InvalidEvent, Problem, UnreadableEvent
-from lightbus.event.dead_letter import Failure, Filter, Letter, decode, digest, encode, failure_of
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter, digest, failure_of
 from lightbus.event.envelope import message_size
 from lightbus.naming import Place
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123456, UTC)
 PLACE = Place("lightbus-shop", "mailer-welcome", 17, NOON)
 MEGABYTE = 1024 * 1024
-LETTER = Letter(
+DEAD_LETTER = DeadLetter(
     number=0,
     place=PLACE,
     subject="lightbus.shop.created",
@@ -34,13 +34,13 @@ LETTER = Letter(
 )
 
 
-def stored(letter: Letter, limit: int = MEGABYTE, number: int = 5) -> Letter:
+def stored(dead_letter: DeadLetter, limit: int = MEGABYTE, number: int = 5) -> DeadLetter:
     """Send a dead letter over the wire and read it again."""
-    headers = encode(letter, {"Nats-Msg-Id": "x"}, limit)
-    assert message_size(letter.body, headers) <= limit
+    headers = dead_letter.encode({"Nats-Msg-Id": "x"}, limit)
+    assert message_size(dead_letter.body, headers) <= limit
     for name, value in headers.items():
         assert value.isascii() and value.isprintable() and value == value.strip(), name
-    return decode(PLACE, number, headers, letter.body, NOON)
+    return DeadLetter.decode(PLACE, number, headers, dead_letter.body, NOON)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -50,24 +50,24 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 def test_any_text_comes_back(reason: str, traceback: str, event_id: str) -> None:
     traceback = "\n".join(traceback.splitlines()[-5:])
     failure = Failure(reason[:300], "ValueError", "0123456789ab", traceback[:300])
-    letter = dataclasses.replace(LETTER, failure=failure, event_id=event_id[:100])
-    assert stored(letter) == dataclasses.replace(letter, number=5)
+    dead_letter = dataclasses.replace(DEAD_LETTER, failure=failure, event_id=event_id[:100])
+    assert stored(dead_letter) == dataclasses.replace(dead_letter, number=5)
 
 
 @pytest.mark.parametrize("missing", [0, 1, 11, 12, 13, 40, 100, 200, 400, 600, 1000, 5000])
 def test_what_is_said_gives_way_to_the_event(missing: int) -> None:
     """A dead letter fits, however little room its event leaves."""
     failure = Failure("ü" * 500, "ValueError", "0123456789ab", "a line of a traceback\n" * 300 + "the end")
-    event = dataclasses.replace(LETTER, body=b"x" * (MEGABYTE - missing), headers={}, failure=failure)
-    letter = stored(event)
-    assert (letter.body, letter.place) == (event.body, PLACE)
-    assert letter.failure.reason in ("", failure.reason) or letter.failure.reason.endswith("ü…")
-    assert letter.failure.traceback == "" or letter.failure.traceback.endswith("the end")
+    event = dataclasses.replace(DEAD_LETTER, body=b"x" * (MEGABYTE - missing), headers={}, failure=failure)
+    dead_letter = stored(event)
+    assert (dead_letter.body, dead_letter.place) == (event.body, PLACE)
+    assert dead_letter.failure.reason in ("", failure.reason) or dead_letter.failure.reason.endswith("ü…")
+    assert dead_letter.failure.traceback == "" or dead_letter.failure.traceback.endswith("the end")
 
 
 def test_a_long_traceback_keeps_its_end() -> None:
     long = Failure("no", "ValueError", "", "".join(f"line {number}\n" for number in range(10_000)))
-    kept = stored(dataclasses.replace(LETTER, failure=long)).failure.traceback.splitlines()
+    kept = stored(dataclasses.replace(DEAD_LETTER, failure=long)).failure.traceback.splitlines()
     assert kept[-1] == "line 9999"
     assert 100 < len(kept) < 1000
 
@@ -75,15 +75,22 @@ def test_a_long_traceback_keeps_its_end() -> None:
 def test_large_headers_of_the_event_leave_no_room_for_ours() -> None:
     """The server takes 64 kB of headers."""
     headers = {"X-Large": "y" * 63_900}
-    letter = stored(dataclasses.replace(LETTER, headers=headers))
-    assert letter.headers == headers
+    dead_letter = stored(dataclasses.replace(DEAD_LETTER, headers=headers))
+    assert dead_letter.headers == headers
 
 
 def test_what_is_missing_stays_unknown() -> None:
-    letter = decode(PLACE, 5, {"X": "y", "Lightbus-Attempts": "many", "Nats-Sequence": "5"}, b"x", NOON)
-    assert (letter.subject, letter.event, letter.event_id, letter.attempts) == ("", "", "", 0)
-    assert letter.failure == Failure("")
-    assert (letter.headers, letter.last_failed) == ({"X": "y"}, NOON)
+    dead_letter = DeadLetter.decode(
+        PLACE, 5, {"X": "y", "Lightbus-Attempts": "many", "Nats-Sequence": "5"}, b"x", NOON
+    )
+    assert (dead_letter.subject, dead_letter.event, dead_letter.event_id, dead_letter.attempts) == (
+        "",
+        "",
+        "",
+        0,
+    )
+    assert dead_letter.failure == Failure("")
+    assert (dead_letter.headers, dead_letter.last_failed) == ({"X": "y"}, NOON)
 
 
 def test_subjects_say_whose_failure_it_is() -> None:
@@ -196,4 +203,4 @@ HOUR = timedelta(hours=1)
     ],
 )
 def test_a_filter_means_what_meets_every_condition(wanted: Filter, meant: bool) -> None:
-    assert wanted.matches(dataclasses.replace(LETTER, number=5)) is meant
+    assert wanted.matches(dataclasses.replace(DEAD_LETTER, number=5)) is meant

@@ -15,15 +15,14 @@ from hypothesis import strategies as st
 
 from lightbus import Parameter, naming
 from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
-from lightbus.event import dead_letter as deadletter
-from lightbus.event.dead_letter import Failure
+from lightbus.event.dead_letter import DeadLetter, Failure, event_id, failure_of
 from lightbus.event.envelope import message_size
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
 from lightbus.jetstream.connection.message import Message, header_block, read_headers
 from lightbus.jetstream.consuming.origin import Origins
 from lightbus.jetstream.consuming.replays import ReplayDelivery, ReplaySubscription
 from lightbus.jetstream.consuming.subscription import PullSubscription
-from lightbus.jetstream.stored import direct_get as directget
+from lightbus.jetstream.stored import direct_get
 from lightbus.listening.call import read
 from lightbus.message import EventMessage
 from lightbus.naming import Place
@@ -69,15 +68,15 @@ def read_or_refuse(contract: EventContract, body: bytes, headers: dict[str, str]
     try:
         event = read(Arrived(body, headers), contract)  # type: ignore[arg-type]
     except (UnreadableEvent, InvalidEvent) as error:
-        failure = deadletter.failure_of(error, str(error))
-        letter = deadletter.first_letter(
+        failure = failure_of(error, str(error))
+        dead_letter = DeadLetter.first(
             *(PLACE, "p.shop.sold", headers, body),
             attempts=1,
             failure=failure,
             now=NOON,
         )
-        assert (letter.body, letter.failure.reason) == (body, str(error))
-        assert message_size(body, deadletter.encode(letter, {"Nats-Msg-Id": "1"}, LIMIT)) <= LIMIT
+        assert (dead_letter.body, dead_letter.failure.reason) == (body, str(error))
+        assert message_size(body, dead_letter.encode({"Nats-Msg-Id": "1"}, LIMIT)) <= LIMIT
         return None
     assert event.id and event.time.tzinfo is not None and isinstance(event.kwargs, dict)
     msgspec.json.encode(event)  # a handler can pass on whatever it receives
@@ -389,7 +388,7 @@ def test_the_inbox_of_a_listener_takes_only_deliveries_and_statuses(
 # -- dead letters and replays by other writers -----------------------------------------------------
 
 own = ["Subject", "Attempts", "Event-Id", "Replays", "First-Failed", "Error", "Digest", "Reason", "Traceback"]
-letters = st.dictionaries(
+header_sets = st.dictionaries(
     st.sampled_from([f"Lightbus-{name}" for name in own]) | text,
     st.sampled_from(
         [
@@ -409,16 +408,16 @@ letters = st.dictionaries(
 )
 
 
-@given(letters, st.binary(max_size=40))
+@given(header_sets, st.binary(max_size=40))
 @example({"Lightbus-Attempts": "9" * 5000, "Lightbus-Replays": "٣"}, b"")
 def test_any_headers_make_a_dead_letter(heads: dict[str, str], body: bytes) -> None:
     heads = read_headers(header_block(heads))
-    letter = deadletter.decode(PLACE, 5, heads, body, NOON)
-    assert 0 <= letter.attempts < 10**9 and 0 <= letter.replays < 10**9
-    assert letter.first_failed.tzinfo is not None
-    again = deadletter.encode(letter, {"Nats-Msg-Id": "1"}, 1024 * 1024)
+    dead_letter = DeadLetter.decode(PLACE, 5, heads, body, NOON)
+    assert 0 <= dead_letter.attempts < 10**9 and 0 <= dead_letter.replays < 10**9
+    assert dead_letter.first_failed.tzinfo is not None
+    again = dead_letter.encode({"Nats-Msg-Id": "1"}, 1024 * 1024)
     assert len(header_block(again)) <= 65_535
-    assert deadletter.event_id(body, heads) is not None
+    assert event_id(body, heads) is not None
 
 
 @given(st.lists(tokens | st.sampled_from(["p", "s", "d", "1795435200123456"]), max_size=8).map(".".join))
@@ -431,7 +430,7 @@ def test_any_subject_is_a_place_or_none(subject: str) -> None:
         assert 0 <= place.sequence < 2**64 and 0 <= number < 2**64 and place.stored.tzinfo is not None
 
 
-@given(letters)
+@given(header_sets)
 def test_any_headers_make_a_replay(heads: dict[str, str]) -> None:
     message = Message("p-replays.stream.durable.7.1.5", GENUINE[0], header_block(heads), b"x")
     origin = Origins("stream", "durable").read(GENUINE[0])
@@ -444,8 +443,8 @@ def test_any_headers_make_a_replay(heads: dict[str, str]) -> None:
 def test_headers_that_grow_when_written_again_still_fit(filler: bytes) -> None:
     lines = filler if b"%d" not in filler else b"".join(filler % number for number in range(8_000))
     heads = read_headers(b"NATS/1.0\r\n" + lines + b"\r\n")
-    letter = deadletter.first_letter(PLACE, "p.a.b", heads, b"x", attempts=1, failure=Failure("no"), now=NOON)
-    assert len(header_block(deadletter.encode(letter, {"Nats-Msg-Id": "1"}, 1024 * 1024))) <= 65_535
+    dead_letter = DeadLetter.first(PLACE, "p.a.b", heads, b"x", attempts=1, failure=Failure("no"), now=NOON)
+    assert len(header_block(dead_letter.encode({"Nats-Msg-Id": "1"}, 1024 * 1024))) <= 65_535
 
 
 # -- stored messages -------------------------------------------------------------------------------
@@ -479,7 +478,7 @@ def test_any_answer_to_a_reader_ends(batch: list[dict[str, str]]) -> None:
         ]
         server = Server([*answers, Message("_INBOX.abc", "", b"NATS/1.0 204 EOB\r\n\r\n", b"")])
         try:
-            found = [m async for m in directget.messages(server, "s", ">", 1, 3)]  # type: ignore[arg-type]
+            found = [m async for m in direct_get.messages(server, "s", ">", 1, 3)]  # type: ignore[arg-type]
         except TransportError:
             return
         assert all(1 <= message.sequence <= 3 for message in found)

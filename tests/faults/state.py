@@ -6,7 +6,7 @@ from typing import Any
 
 from lightbus import naming
 from lightbus.errors import TransportError
-from lightbus.event.dead_letter import Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.naming import DEFAULT_PREFIX
 from tests.conformance.kits import Found, look_into, stored_messages
@@ -40,12 +40,12 @@ async def count(url: str, stream: str = STREAM) -> int:
         return messages
 
 
-async def dead_letters(url: str) -> list[Letter]:
+async def dead_letters(url: str) -> list[DeadLetter]:
     """Return all dead letters."""
     transport = JetStreamTransport(url, service_name="", prefix=DEFAULT_PREFIX)
     await transport.connect()
     try:
-        return [letter async for letter in transport.dead_letters.find(Filter())]
+        return [dead_letter async for dead_letter in transport.dead_letters.find(Filter())]
     finally:
         await transport.close()
 

@@ -59,8 +59,8 @@ async def test_s14_a_poison_event_runs_three_times_and_holds_nobody_up(
         *("worker-one", 1),
         "ValueError: as ordered",
     )
-    (letter,) = await dead_letters(server.url)
-    assert (letter.event_id, letter.failure.reason) == (poison.id, "ValueError: as ordered")
+    (dead_letter,) = await dead_letters(server.url)
+    assert (dead_letter.event_id, dead_letter.failure.reason) == (poison.id, "ValueError: as ordered")
 
 
 async def test_s28_an_ordered_listener_lets_nobody_past_an_event_that_fails(
@@ -87,8 +87,8 @@ async def test_s16_a_worker_killed_between_the_dead_letter_and_the_end_of_its_ev
     assert (await durable(server.url))["num_ack_pending"] == 1
     workers.ready(one=options)
     await until_settled(server.url)
-    (letter,) = await dead_letters(server.url)
-    assert letter.failure.reason == before.failure.reason == "ValueError: as ordered"
+    (dead_letter,) = await dead_letters(server.url)
+    assert dead_letter.failure.reason == before.failure.reason == "ValueError: as ordered"
     assert ledger.attempts(1) == [1, 2, 3]
 
 
@@ -114,8 +114,8 @@ async def test_s17_an_event_whose_dead_letter_does_not_fit_stays_until_it_does(
         assert await count(server.url, DEAD_LETTERS) == 1
         await operator.api(f"STREAM.UPDATE.{DEAD_LETTERS}", {**full, "max_msgs": -1})
     await until_settled(server.url)
-    (letter,) = await dead_letters(server.url)
-    assert letter.failure.reason == "ValueError: as ordered"
+    (dead_letter,) = await dead_letters(server.url)
+    assert dead_letter.failure.reason == "ValueError: as ordered"
     assert ledger.attempts(1) == [1]
 
 
@@ -140,6 +140,6 @@ async def test_s17_an_event_whose_dead_letter_is_denied_stays_until_it_is_allowe
         assert (await durable(operator))["num_ack_pending"] == 1
         server.reload(DENIED % "elsewhere")
         await until_settled(operator)
-        (letter,) = await dead_letters(operator)
-        assert letter.failure.reason == "ValueError: as ordered"
+        (dead_letter,) = await dead_letters(operator)
+        assert dead_letter.failure.reason == "ValueError: as ordered"
         assert ledger.attempts(1) == [1]

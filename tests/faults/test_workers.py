@@ -60,9 +60,9 @@ async def test_s15_an_event_that_kills_its_workers_becomes_a_dead_letter_without
     workers.ready(one={"ack_wait": 1.0, "retries": 2})
     await until_settled(server.url)
     assert ledger.attempts(1) == [1, 2, 3]
-    (letter,) = await dead_letters(server.url)
-    assert (letter.event_id, letter.attempts) == (event.id, 4)
-    assert "delivered 3 times without a result" in letter.failure.reason
+    (dead_letter,) = await dead_letters(server.url)
+    assert (dead_letter.event_id, dead_letter.attempts) == (event.id, 4)
+    assert "delivered 3 times without a result" in dead_letter.failure.reason
     await bus.job.wanted.fire_async(number=2)
     await until_settled(server.url)
     assert ledger.handled() == {2: 1}

@@ -27,7 +27,7 @@ from rich.table import Table
 import lightbus
 from lightbus import DynamicBus, PublishFailed, PublishUnknown
 from lightbus.errors import TransportError
-from lightbus.jetstream.stored import direct_get as directget
+from lightbus.jetstream.stored import direct_get
 from lightbus.testing import NatsServer
 from tests.cli.kit import Command
 from tests.conformance.kits import look_into
@@ -242,7 +242,7 @@ class Torture:
         stored: Counter[str] = Counter()
         async with look_into(url) as server:
             state = (await server.api(f"STREAM.INFO.{STREAM}"))["state"]
-            messages = directget.messages(
+            messages = direct_get.messages(
                 server, STREAM, "lightbus.job.*", state["first_seq"], state["last_seq"]
             )
             async for message in messages:
@@ -253,9 +253,9 @@ class Torture:
                 handled[entry.listener][entry.id] += 1
         dead: dict[str, set[str]] = {name: set() for name in LISTENERS}
         listener_of = {durable_of(name): name for name in LISTENERS}
-        for letter in await dead_letters(url):
-            if letter.failure.reason:
-                dead[listener_of[letter.place.listener]].add(letter.event_id)
+        for dead_letter in await dead_letters(url):
+            if dead_letter.failure.reason:
+                dead[listener_of[dead_letter.place.listener]].add(dead_letter.event_id)
         return audit(self._fired, stored, handled, dead)
 
 

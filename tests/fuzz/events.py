@@ -13,7 +13,7 @@ import atheris  # pyright: ignore[reportMissingModuleSource]
 
 with atheris.instrument_imports(include=["lightbus"]):  # pyright: ignore[reportAttributeAccessIssue]
     from lightbus.errors import InvalidEvent, UnreadableEvent
-    from lightbus.event import dead_letter as deadletter
+    from lightbus.event.dead_letter import DeadLetter
     from lightbus.jetstream.connection.message import header_block, read_headers
     from lightbus.listening.call import read
 
@@ -28,8 +28,8 @@ def read_one(data: bytes) -> None:
     for contract in CONTRACTS:
         with contextlib.suppress(UnreadableEvent, InvalidEvent):
             read(Arrived(body, headers), contract)  # type: ignore[arg-type]
-    letter = deadletter.decode(PLACE, 1, headers, body, NOON)
-    header_block(deadletter.encode(letter, {"Nats-Msg-Id": "1"}, 1024 * 1024))
+    dead_letter = DeadLetter.decode(PLACE, 1, headers, body, NOON)
+    header_block(dead_letter.encode({"Nats-Msg-Id": "1"}, 1024 * 1024))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import lightbus
 from lightbus import BatchFailed, EventTooLarge, InvalidEventArguments, PublishFailed, naming
 from lightbus.api import Api, Event, Parameter
 from lightbus.bus.dynamic import DynamicBus
-from lightbus.event.dead_letter import Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import HEADROOM, message_size
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.connection.message import header_block
@@ -95,11 +95,11 @@ async def test_one_event_too_large_fails_alone(bus: DynamicBus) -> None:
     assert seen == ["a", "b"]
 
 
-async def letters(transport: JetStreamTransport, count: int) -> list[Letter]:
+async def dead_letters(transport: JetStreamTransport, count: int) -> list[DeadLetter]:
     """Wait for a number of dead letters."""
     async with asyncio.timeout(BOUND):
         while True:
-            found = [letter async for letter in transport.dead_letters.find(Filter())]
+            found = [dead_letter async for dead_letter in transport.dead_letters.find(Filter())]
             if len(found) == count:
                 return found
 
@@ -121,9 +121,9 @@ async def test_whatever_the_server_takes_fits_its_dead_letter(
     async with rogue(small_server.url) as stranger:
         stranger.publish(naming.subject(prefix, "job", "wanted").encode(), body, header=header)
         await stranger.flush()
-        (letter,) = await letters(transport, 1)
-    assert (letter.body, letter.headers, letter.place.sequence) == (body, headers, 1)
-    assert spare < 2_000 or letter.failure.reason
+        (dead_letter,) = await dead_letters(transport, 1)
+    assert (dead_letter.body, dead_letter.headers, dead_letter.place.sequence) == (body, headers, 1)
+    assert spare < 2_000 or dead_letter.failure.reason
 
 
 async def test_headers_that_would_grow_give_way(
@@ -135,9 +135,9 @@ async def test_headers_that_would_grow_give_way(
     async with rogue(small_server.url) as stranger:
         stranger.publish(naming.subject(prefix, "job", "wanted").encode(), b"the body", header=header)
         await stranger.flush()
-        (letter,) = await letters(transport, 1)
-    assert (letter.body, letter.headers) == (b"the body", {"Small": "1"})
-    assert letter.failure.reason
+        (dead_letter,) = await dead_letters(transport, 1)
+    assert (dead_letter.body, dead_letter.headers) == (b"the body", {"Small": "1"})
+    assert dead_letter.failure.reason
 
 
 # -- subjects ----------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ async def test_a_subject_may_have_1024_characters(
 # -- depth -------------------------------------------------------------------------------------------
 
 
-async def test_nesting_is_refused_by_fire_and_buried_by_listeners(
+async def test_nesting_is_refused_by_fire_and_dead_lettered_by_listeners(
     bus: DynamicBus, transport: JetStreamTransport, small_server: NatsServer, prefix: str
 ) -> None:
     class TreeApi(Api):
@@ -196,10 +196,10 @@ async def test_nesting_is_refused_by_fire_and_buried_by_listeners(
             for depth in (100, 900, 1_500):
                 body = start + ', "data": {"tree": ' + '{"a":' * (depth - 1) + "{}" + "}" * (depth - 1) + "}}"
                 await server.request(naming.subject(prefix, "tree", "grown"), body.encode(), BOUND)
-        buried = await letters(transport, 3)
+        kept = await dead_letters(transport, 3)
         assert all(
-            "nested deeper" in letter.failure.reason or "recursion" in letter.failure.reason
-            for letter in buried
+            "nested deeper" in dead_letter.failure.reason or "recursion" in dead_letter.failure.reason
+            for dead_letter in kept
         )
         await trees.tree.grown.fire_async(tree=nested(1))
         assert await asyncio.wait_for(seen.get(), BOUND) == {}

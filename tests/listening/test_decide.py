@@ -10,8 +10,8 @@ from lightbus.listening.decide import (
     Ack,
     Backoff,
     Crashed,
-    DeadLetter,
     Failed,
+    GiveUp,
     Handled,
     OnError,
     Outcome,
@@ -36,7 +36,7 @@ def test_handled_is_acknowledged_whatever_the_policy(on_error: OnError) -> None:
 
 @pytest.mark.parametrize("on_error", list(OnError))
 def test_unreadable_is_kept_with_its_reason_and_never_dropped(on_error: OnError) -> None:
-    assert settle(Unreadable(ERROR), 1, Policy(on_error), 0.5) == DeadLetter("no such user", "ValueError")
+    assert settle(Unreadable(ERROR), 1, Policy(on_error), 0.5) == GiveUp("no such user", "ValueError")
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_unreadable_is_kept_with_its_reason_and_never_dropped(on_error: OnError)
         (1, Retry(1)),
         (2, Retry(2)),
         (3, Retry(4)),
-        (4, DeadLetter("ValueError: no such user", "ValueError")),
-        (9, DeadLetter("ValueError: no such user", "ValueError")),
+        (4, GiveUp("ValueError: no such user", "ValueError")),
+        (9, GiveUp("ValueError: no such user", "ValueError")),
     ],
 )
-def test_failures_are_retried_and_then_kept(attempt: int, decision: Retry | DeadLetter) -> None:
+def test_failures_are_retried_and_then_kept(attempt: int, decision: Retry | GiveUp) -> None:
     policy = Policy(OnError.DEAD_LETTER, retries=3, backoff=EVEN)
     assert settle(Failed(ERROR), attempt, policy, 0.5) == decision
 
@@ -92,7 +92,7 @@ def test_an_event_that_is_given_back_can_still_crash_a_worker_and_then_run(
 
 def test_a_crash_loop_says_how_often_it_was_tried() -> None:
     decision = settle(Crashed(), 5, Policy(), 0.5)
-    assert decision == DeadLetter("delivered 4 times without a result, as when its worker dies")
+    assert decision == GiveUp("delivered 4 times without a result, as when its worker dies")
 
 
 @given(
@@ -139,4 +139,4 @@ def test_an_exception_that_cannot_say_what_it_is_does_no_harm() -> None:
             raise RuntimeError("no words")
 
     decision = settle(Failed(Mute()), 1, Policy(retries=0), 0.5)
-    assert isinstance(decision, DeadLetter) and decision.error == "Mute"
+    assert isinstance(decision, GiveUp) and decision.error == "Mute"

@@ -17,7 +17,7 @@ import pytest
 import lightbus
 from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter, naming
 from lightbus.bus.dynamic import DynamicBus
-from lightbus.event.dead_letter import Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.ensure import make
@@ -96,25 +96,25 @@ async def store(nats_server: NatsServer, prefix: str) -> AsyncIterator[JetStream
         yield found
 
 
-async def until(store: JetStreamDeadLetters, count: int) -> list[Letter]:
-    """Wait until there is a number of dead letters and no replay is in progress, and return them."""
+async def until(store: JetStreamDeadLetters, count: int) -> list[DeadLetter]:
+    """Wait until there is a number of dead letters and nothing is replayed, and return them."""
     async with asyncio.timeout(BOUND):
         while True:
             is_settled = not await store.replaying()
-            found = [letter async for letter in store.find(Filter())]
+            found = [dead_letter async for dead_letter in store.find(Filter())]
             if is_settled and len(found) == count:
                 return found
 
 
-async def replay(store: JetStreamDeadLetters, *letters: Letter) -> None:
-    for letter in letters:
-        assert await store.replay(letter)
+async def replay(store: JetStreamDeadLetters, *dead_letters: DeadLetter) -> None:
+    for dead_letter in dead_letters:
+        assert await store.replay(dead_letter)
 
 
-async def until_unserved(store: JetStreamDeadLetters, letter: Letter) -> None:
-    """Wait until the server knows that a listener's workers are gone, so that none receives a replay."""
+async def until_unserved(store: JetStreamDeadLetters, dead_letter: DeadLetter) -> None:
+    """Wait until the server knows that a listener's workers are gone, so that none is sent a replay."""
     async with asyncio.timeout(BOUND):
-        while await store.is_served(letter):
+        while await store.is_served(dead_letter):
             pass
 
 
@@ -142,16 +142,16 @@ async def test_a_dead_letter_tells_everything(
         Broken(seen), listener_name="welcome", retries=2, backoff=AT_ONCE
     )
     event = await bus.auth.user_created.fire_async(username="ada")
-    (letter,) = await until(store, 1)
-    assert (letter.event, letter.event_id) == ("auth.user_created", event.id)
-    assert (letter.place.listener, letter.place.sequence) == ("mailer-welcome", 1)
-    assert letter.failure.reason == "LookupError: no ada"
-    assert letter.failure.error == "LookupError"
-    assert letter.failure.traceback.splitlines()[-2].strip() == 'raise LookupError(f"no {username}")'
-    assert len(letter.failure.digest) == 12
-    assert letter.attempts == 3
-    assert letter.place.stored <= letter.first_failed == letter.last_failed
-    assert event.id.encode() in letter.body
+    (dead_letter,) = await until(store, 1)
+    assert (dead_letter.event, dead_letter.event_id) == ("auth.user_created", event.id)
+    assert (dead_letter.place.listener, dead_letter.place.sequence) == ("mailer-welcome", 1)
+    assert dead_letter.failure.reason == "LookupError: no ada"
+    assert dead_letter.failure.error == "LookupError"
+    assert dead_letter.failure.traceback.splitlines()[-2].strip() == 'raise LookupError(f"no {username}")'
+    assert len(dead_letter.failure.digest) == 12
+    assert dead_letter.attempts == 3
+    assert dead_letter.place.stored <= dead_letter.first_failed == dead_letter.last_failed
+    assert event.id.encode() in dead_letter.body
 
 
 async def test_equal_failures_share_a_digest(service: Service, store: JetStreamDeadLetters) -> None:
@@ -164,7 +164,9 @@ async def test_equal_failures_share_a_digest(service: Service, store: JetStreamD
     await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
     for username in ("ada", "bob", "eight"):
         await bus.auth.user_created.fire_async(username=username)
-    digests = {letter.failure.reason: letter.failure.digest for letter in await until(store, 3)}
+    digests = {
+        dead_letter.failure.reason: dead_letter.failure.digest for dead_letter in await until(store, 3)
+    }
     assert digests["KeyError: 'ada'"] == digests["KeyError: 'bob'"]
     assert len(set(digests.values())) == 2
 
@@ -191,12 +193,12 @@ async def test_what_cannot_be_used_arrives_with_its_bytes_and_can_be_replayed(
     await service("mailer").auth.user_created.listen_async(seen, listener_name="welcome")
     async with look_into(nats_server.url) as server:
         await server.request(naming.subject(prefix, "auth", "user_created"), body, BOUND)
-    (letter,) = await until(store, 1)
-    assert (letter.body, letter.failure.error, letter.event_id) == (body, error, event_id)
-    assert letter.attempts == 1
-    await replay(store, letter)
+    (dead_letter,) = await until(store, 1)
+    assert (dead_letter.body, dead_letter.failure.error, dead_letter.event_id) == (body, error, event_id)
+    assert dead_letter.attempts == 1
+    await replay(store, dead_letter)
     (again,) = await until(store, 1)
-    assert (again.body, again.failure, again.replays) == (body, letter.failure, 1)
+    assert (again.body, again.failure, again.replays) == (body, dead_letter.failure, 1)
 
 
 # -- replays -----------------------------------------------------------------------------------------
@@ -213,9 +215,9 @@ async def test_a_replay_reaches_the_service_that_failed_and_no_other(
     event = await audit.auth.user_created.fire_async(username="ada")
     assert await others.take(2) == ["ada", "ada"]
     assert await seen.take() == [("ada", 1, event.id)]
-    (letter,) = await until(store, 1)
+    (dead_letter,) = await until(store, 1)
     handler.is_broken = False
-    await replay(store, letter)
+    await replay(store, dead_letter)
     assert await seen.take() == [("ada", 1, event.id)]  # attempts start again, the id is the same
     assert await until(store, 0) == []
     await audit.auth.user_created.fire_async(username="bob")
@@ -241,9 +243,9 @@ async def test_an_event_does_not_wait_for_a_replay_that_takes_long(
 
     await first.auth.user_created.listen_async(slow, listener_name="welcome", retries=0, ack_wait=3.0)
     await first.auth.user_created.fire_async(username="ada")
-    (letter,) = await until(store, 1)
+    (dead_letter,) = await until(store, 1)
     is_broken = False
-    await replay(store, letter)
+    await replay(store, dead_letter)
     assert await begun.take() == ["ada"]
     await first.auth.user_created.fire_async(username="bob")
     async with look_into(nats_server.url) as server, asyncio.timeout(BOUND):
@@ -294,11 +296,11 @@ async def test_replays_share_the_listeners_concurrency(
     await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
     for number in range(10):
         await bus.auth.user_created.fire_async(username=f"old {number}")
-    letters = await until(store, 10)
+    dead_letters = await until(store, 10)
     is_broken = False
     await asyncio.gather(
         *(bus.auth.user_created.fire_async(username=f"new {number}") for number in range(10)),
-        replay(store, *letters),
+        replay(store, *dead_letters),
     )
     assert len(set(await seen.take(20))) == 20
     assert most == 1
@@ -311,10 +313,10 @@ async def test_a_replay_waits_until_its_service_runs(
     first_run = service("mailer")
     await first_run.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
     event = await first_run.auth.user_created.fire_async(username="ada")
-    (letter,) = await until(store, 1)
+    (dead_letter,) = await until(store, 1)
     await first_run.close_async()
-    await until_unserved(store, letter)
-    await replay(store, letter)
+    await until_unserved(store, dead_letter)
+    await replay(store, dead_letter)
     handler.is_broken = False
     await service("mailer").auth.user_created.listen_async(handler, listener_name="welcome")
     assert await seen.take(2) == [("ada", 1, event.id)] * 2
@@ -335,17 +337,17 @@ async def test_closing_gives_a_replay_back_that_waits_for_its_turn(
     bus = service("mailer")
     await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
     await bus.auth.user_created.fire_async(username="poison")
-    (letter,) = await until(store, 1)
+    (dead_letter,) = await until(store, 1)
     await bus.auth.user_created.fire_async(username="slow")
     await asyncio.wait_for(started.wait(), BOUND)
-    await replay(store, letter)
+    await replay(store, dead_letter)
     closing = asyncio.create_task(bus.close_async())
     for _ in range(50):  # turns of the event loop, until closing waits for the handler
         await asyncio.sleep(0)
     go_on.set()
     await asyncio.wait_for(closing, BOUND)
-    assert await store.replaying() == {letter.number}
-    assert await store.latest(letter) == letter.number
+    assert await store.replaying() == {dead_letter.number}
+    assert await store.latest(dead_letter) == dead_letter.number
 
 
 async def test_a_shutting_down_listener_keeps_its_replays(
@@ -357,16 +359,16 @@ async def test_a_shutting_down_listener_keeps_its_replays(
     bus = service("mailer")
     await bus.auth.user_created.listen_async(Broken(seen), listener_name="welcome", retries=0)
     await bus.auth.user_created.fire_async(username="ada")
-    (letter,) = await until(store, 1)
+    (dead_letter,) = await until(store, 1)
     await bus.close_async()
-    await until_unserved(store, letter)
+    await until_unserved(store, dead_letter)
     strict = service("mailer")
     await strict.auth.user_created.listen_async(handler, listener_name="welcome", on_error=OnError.SHUTDOWN)
-    await replay(store, letter)
+    await replay(store, dead_letter)
     with pytest.raises(lightbus.ListenerFailed, match="stop everything"):
         await asyncio.wait_for(strict.wait_async(), BOUND)
     await strict.close_async()
-    assert await store.replaying() == {letter.number}
+    assert await store.replaying() == {dead_letter.number}
 
 
 WORKER = """
@@ -409,16 +411,16 @@ def test_a_worker_that_is_killed_during_a_replay_loses_nothing(nats_server: Nats
                 handler, listener_name="welcome", retries=0, ack_wait=1.0
             )
             event = await bus.auth.user_created.fire_async(username="ada")
-            (letter,) = await until(store, 1)
+            (dead_letter,) = await until(store, 1)
         async with opened(nats_server.url, prefix) as store:
-            await replay(store, letter)
+            await replay(store, dead_letter)
         return str(event.id)
 
     async def look(count: int) -> None:
         async with opened(nats_server.url, prefix) as store:
             if count:
-                (letter,) = [letter async for letter in store.find(Filter())]
-                assert await store.replaying() == {letter.number}
+                (dead_letter,) = [dead_letter async for dead_letter in store.find(Filter())]
+                assert await store.replaying() == {dead_letter.number}
             else:
                 await until(store, 0)
 
@@ -442,10 +444,10 @@ async def test_a_replay_whose_dead_letter_went_before_a_crash_is_acknowledged(
     bus = service("mailer")
     await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
     await bus.auth.user_created.fire_async(username="ada")
-    (letter,) = await until(store, 1)
+    (dead_letter,) = await until(store, 1)
     handler.is_broken = False
-    assert await store.remove(letter.number)
-    await replay(store, letter)
+    assert await store.remove(dead_letter.number)
+    await replay(store, dead_letter)
     assert len(await seen.take(2)) == 2
     assert await until(store, 0) == []
 
@@ -459,11 +461,11 @@ async def test_replays_go_on_after_the_server_was_killed(seen: Seen, prefix: str
         ):
             await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
             await bus.auth.user_created.fire_async(username="ada")
-            (letter,) = await until(store, 1)
+            (dead_letter,) = await until(store, 1)
             handler.is_broken = False
             server.kill()
             server.start()
-            await replay(store, letter)
+            await replay(store, dead_letter)
             assert len(await seen.take(2)) == 2
             assert await until(store, 0) == []
 
@@ -517,8 +519,8 @@ async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
             await make(server, replay_stream("lightbus"))
         await other.auth.user_created.fire_async(username="ada")
         await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
-        (letter,) = await until(store, 1)
-        await replay(store, letter)
+        (dead_letter,) = await until(store, 1)
+        await replay(store, dead_letter)
         (again,) = await until(store, 1)
         assert again.replays == 1
         handler.is_broken = False
@@ -594,9 +596,9 @@ async def test_a_dead_letter_stays_that_its_service_may_not_remove(
     ):
         await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
         await bus.auth.user_created.fire_async(username="ada")
-        (letter,) = await until(store, 1)
+        (dead_letter,) = await until(store, 1)
         handler.is_broken = False
-        await replay(store, letter)
-        assert await until(store, 1) == [letter]
+        await replay(store, dead_letter)
+        assert await until(store, 1) == [dead_letter]
         assert len(await seen.take(2)) == 2
         assert "dead letter 1 was handled and stays all the same" in caplog.text

@@ -175,11 +175,14 @@ async def dead_letters(url: str, prefix: str) -> dict[int, int]:
     await transport.connect()
     found: dict[int, int] = {}
     try:
-        async for letter in transport.dead_letters.find(Filter()):
-            assert letter.failure.reason and letter.failure.error in ("UnreadableEvent", "InvalidEvent")
-            assert letter.attempts == 1
-            assert letter.place.sequence not in found
-            found[letter.place.sequence] = hash(letter.body)
+        async for dead_letter in transport.dead_letters.find(Filter()):
+            assert dead_letter.failure.reason and dead_letter.failure.error in (
+                "UnreadableEvent",
+                "InvalidEvent",
+            )
+            assert dead_letter.attempts == 1
+            assert dead_letter.place.sequence not in found
+            found[dead_letter.place.sequence] = hash(dead_letter.body)
     finally:
         await transport.close()
     return found

@@ -57,7 +57,7 @@ async def until_settled(url: str, prefix: str) -> None:
                 return
 
 
-async def until_buried(url: str, prefix: str, count: int) -> None:
+async def until_dead_lettered(url: str, prefix: str, count: int) -> None:
     """Wait until there is a number of dead letters."""
     async with look_into(url) as server, asyncio.timeout(BOUND):
         while len(await stored_messages(server, naming.dead_letter_stream(prefix))) < count:
@@ -122,7 +122,7 @@ async def test_some_exceptions_are_never_retried(
     await fire(bus, "hopeless", "hopeful")
     await seen.until(lambda: len(seen) == 3)
     assert sorted(seen) == [1, 1, 2]
-    await until_buried(nats_server.url, prefix, 2)
+    await until_dead_lettered(nats_server.url, prefix, 2)
 
 
 async def test_an_async_handler_that_takes_too_long_is_cancelled_and_tried_again(service: Service) -> None:
@@ -191,7 +191,7 @@ async def test_the_reason_of_a_timeout_is_kept(
     bus = service()
     await bus.job.wanted.listen_async(handler, listener_name="l", timeout=0.1, retries=0)
     await fire(bus, "a")
-    await until_buried(nats_server.url, prefix, 1)
+    await until_dead_lettered(nats_server.url, prefix, 1)
     assert "HandlerTimeout: the handler did not finish within 0.1 s" in caplog.text
 
 

@@ -13,7 +13,7 @@ import lightbus
 from lightbus import Backoff, EventMessage, naming
 from lightbus.errors import TransportError
 from lightbus.listening import settle as settling
-from lightbus.listening.decide import DeadLetter, Failed, Policy
+from lightbus.listening.decide import Failed, GiveUp, Policy
 from lightbus.listening.settle import Settling
 from lightbus.listening.threads import DaemonThreads
 from lightbus.memory import MemoryBroker, MemoryTransport
@@ -236,7 +236,7 @@ async def test_a_listener_that_failed_leaves_no_thread(nats_server: NatsServer, 
 async def test_why_an_event_was_given_up_is_known_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its dead letter states the reason; it is not remembered for ever, as another worker may have stored it."""
 
-    def full(_: MemoryDeadLetters, letter: object) -> None:
+    def full(_: MemoryDeadLetters, dead_letter: object) -> None:
         raise TransportError("full")
 
     monkeypatch.setattr(MemoryDeadLetters, "keep", full)
@@ -251,7 +251,7 @@ async def test_why_an_event_was_given_up_is_known_for_a_while(monkeypatch: pytes
     for delivery in taken:
         held.add(delivery)
         error = ValueError(f"no {delivery.sequence}")
-        await settled.carry_out(delivery, DeadLetter("gone wrong"), Failed(error))
+        await settled.carry_out(delivery, GiveUp("gone wrong"), Failed(error))
     assert not held
     first, second, third = taken
     failure = settled.recall(first)
@@ -259,4 +259,4 @@ async def test_why_an_event_was_given_up_is_known_for_a_while(monkeypatch: pytes
     assert settled.recall(first) is None
     monkeypatch.setattr(settling, "_REMEMBERED", -1.0)
     assert settled.recall(second) is not None
-    assert settled.recall(third) is None and not settled.unburied
+    assert settled.recall(third) is None and not settled.unconfirmed

@@ -1,4 +1,4 @@
-"""Commands and options of Lightbus 1.x that are gone, each with what to use instead."""
+"""Hints for users of Lightbus 1.x: its commands and options, and what to use instead."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPTIONS = {
 
 
 class Group(click.Group):
-    """Commands, and answers to those who type what Lightbus 1.x had."""
+    """A command group that explains the commands and options of Lightbus 1.x."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find a command; see `click.Group`."""

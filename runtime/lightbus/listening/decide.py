@@ -2,13 +2,13 @@
 
     outcome          attempt      OnError                  decision
     Handled          any          any                      Ack
-    Unreadable       any          any                      DeadLetter
-    Failed           any          DEAD_LETTER, no_retry    DeadLetter
+    Unreadable       any          any                      GiveUp
+    Failed           any          DEAD_LETTER, no_retry    GiveUp
     Failed           <= retries   DEAD_LETTER              Retry(backoff)
-    Failed           >  retries   DEAD_LETTER              DeadLetter
+    Failed           >  retries   DEAD_LETTER              GiveUp
     Failed           any          ACKNOWLEDGE_AND_LOG      Ack
     Failed           any          SHUTDOWN                 Shutdown
-    Crashed          any          DEAD_LETTER, ACK...      DeadLetter
+    Crashed          any          DEAD_LETTER, ACK...      GiveUp
     Crashed          any          SHUTDOWN                 (never an outcome)
 
 A delivery counts as Crashed, before its handler would run, when all its attempts are used up and
@@ -137,7 +137,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class GiveUp:
     """Copy the event to the dead letters, then end it.
 
     Attributes:
@@ -156,7 +156,7 @@ class Shutdown:
     error: BaseException
 
 
-Decision = Ack | Retry | DeadLetter | Shutdown
+Decision = Ack | Retry | GiveUp | Shutdown
 
 ACK = Ack()
 _DELIVERIES = 3  # without any result, until an event is taken for one that kills its workers
@@ -185,16 +185,16 @@ def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
         case Handled():
             return ACK
         case Unreadable(error):
-            return DeadLetter(one_line(text_of(error)), type(error).__name__)
+            return GiveUp(one_line(text_of(error)), type(error).__name__)
         case Crashed():
-            return DeadLetter(f"delivered {attempt - 1} times without a result, as when its worker dies")
+            return GiveUp(f"delivered {attempt - 1} times without a result, as when its worker dies")
         case Failed(error):
             if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
                 return ACK
             if policy.on_error is OnError.SHUTDOWN:
                 return Shutdown(error)
             if attempt > policy.retries or isinstance(error, policy.no_retry):
-                return DeadLetter(one_line(f"{type(error).__name__}: {text_of(error)}"), type(error).__name__)
+                return GiveUp(one_line(f"{type(error).__name__}: {text_of(error)}"), type(error).__name__)
             return Retry(policy.backoff.delay(attempt, chance))
 
 

@@ -9,9 +9,9 @@ from lightbus.errors import TransportError
 from lightbus.event.dead_letter import Failure, failure_of
 from lightbus.listening.decide import (
     Ack,
-    DeadLetter,
     Decision,
     Failed,
+    GiveUp,
     Outcome,
     Policy,
     Retry,
@@ -32,7 +32,7 @@ class Settling:
     """Settles the deliveries of one worker. What cannot reach the server comes again after `ack_wait`.
 
     Attributes:
-        unburied: failures of events whose dead letter was not confirmed, so that the true reason is kept next time.
+        unconfirmed: failures of events whose dead letter was not confirmed, so that the true reason is kept next time.
 
     Args:
         durable: name of the durable, for messages.
@@ -43,7 +43,7 @@ class Settling:
     def __init__(self, durable: str, policy: Policy, held: set[Delivery]) -> None:
         self._durable, self._policy, self._held = durable, policy, held
         self._loop = asyncio.get_running_loop()
-        self.unburied: dict[
+        self.unconfirmed: dict[
             tuple[int, int], tuple[float, Failure]
         ] = {}  # with the loop's time; the oldest first
 
@@ -71,11 +71,11 @@ class Settling:
                 await self.retry(delivery, after)
             case Shutdown():
                 await self.retry(delivery, 0)
-            case DeadLetter(reason):
+            case GiveUp(reason):
                 if isinstance(outcome, (Failed, Unreadable)):
-                    await self.bury(delivery, failure_of(outcome.error, reason))
+                    await self.dead_letter(delivery, failure_of(outcome.error, reason))
                 else:
-                    await self.bury(delivery, Failure(reason))
+                    await self.dead_letter(delivery, Failure(reason))
 
     async def retry(self, delivery: Delivery, after: float) -> None:
         """Have an event delivered again, in so many seconds."""
@@ -86,23 +86,23 @@ class Settling:
         finally:
             self._held.discard(delivery)
 
-    async def bury(self, delivery: Delivery, failure: Failure) -> None:
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
         """Make an event a dead letter; while that does not work, it stays pending."""
         try:
             await delivery.dead_letter(failure)
             self._held.discard(delivery)
         except TransportError as trouble:
             log.error("%s: an event stays pending, its dead letter failed: %s", self._durable, trouble)
-            self.unburied.pop(_key(delivery), None)  # so that the newest is the last
-            self.unburied[_key(delivery)] = self._loop.time(), failure
+            self.unconfirmed.pop(_key(delivery), None)  # so that the newest is the last
+            self.unconfirmed[_key(delivery)] = self._loop.time(), failure
             await self.retry(delivery, _RETRY_AFTER_TROUBLE)
 
     def recall(self, delivery: Delivery) -> Failure | None:
         """Return why an event was given up of which only the dead letter is missing; told once."""
-        _, failure = self.unburied.pop(_key(delivery), (0.0, None))
+        _, failure = self.unconfirmed.pop(_key(delivery), (0.0, None))
         now = self._loop.time()
-        while self.unburied and next(iter(self.unburied.values()))[0] < now - _REMEMBERED:
-            del self.unburied[next(iter(self.unburied))]
+        while self.unconfirmed and next(iter(self.unconfirmed.values()))[0] < now - _REMEMBERED:
+            del self.unconfirmed[next(iter(self.unconfirmed))]
         return failure
 
     def _not_settled(self, trouble: TransportError) -> None:
@@ -126,7 +126,7 @@ class Settling:
                     *(self._durable, event, delivery.attempt, after, what),
                     exc_info=trace,
                 )
-            case DeadLetter(reason):
+            case GiveUp(reason):
                 log.error(
                     "%s: event %s goes to the dead letters: %s", self._durable, event, reason, exc_info=trace
                 )

@@ -219,8 +219,8 @@ class Worker:
                     await asyncio.sleep(0)
                     began = clock()  # others had their turns meanwhile, which is not this event's doing
                     self._turn_ends = began + _TURN
-                if settling.unburied and (failure := settling.recall(delivery)) is not None:
-                    await settling.bury(delivery, failure)  # only its dead letter is missing
+                if settling.unconfirmed and (failure := settling.recall(delivery)) is not None:
+                    await settling.dead_letter(delivery, failure)  # only its dead letter is missing
                 else:
                     outcome, message = await self._caller.call(delivery, slot, began)
                     if outcome is HANDLED:

@@ -10,8 +10,7 @@ from typing import Any
 
 from lightbus import naming
 from lightbus.errors import ConnectionFailed, EventTooLarge
-from lightbus.event import dead_letter as deadletter
-from lightbus.event.dead_letter import Failure, Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter
 from lightbus.event.envelope import HEADROOM, MESSAGE_ID, message_size
 from lightbus.memory.broker import Durable, MemoryBroker, Stored, broker
 from lightbus.naming import Place
@@ -150,15 +149,15 @@ class ReplaySubscription(MemorySubscription):
     """A worker's share of the replays sent to its listener."""
 
     def _delivery(self, message: Stored, attempt: int) -> MemoryDelivery:
-        letter = _letter(message)
+        dead_letter = _dead_letter(message)
         return ReplayDelivery(
             self._broker,
             self._dead_letters,
             self._durable,
             message,
-            letter.place,
+            dead_letter.place,
             attempt,
-            letter,
+            dead_letter,
             self._stream,
         )
 
@@ -214,13 +213,13 @@ class MemoryDelivery:
 
     async def dead_letter(self, failure: Failure) -> None:
         """Settle: copy the event to the dead letters."""
-        letter = deadletter.first_letter(
+        dead_letter = DeadLetter.first(
             *(self._place, self.subject, self.headers, self.body),
             attempts=self.attempt,
             failure=failure,
             now=datetime.fromtimestamp(self._broker.clock.now(), UTC),
         )
-        self._dead_letters.keep(letter)
+        self._dead_letters.keep(dead_letter)
         self._broker.settle(self._durable, self._message.sequence)
 
     async def in_progress(self) -> None:
@@ -232,7 +231,7 @@ class MemoryDelivery:
 class ReplayDelivery(MemoryDelivery):
     """One delivery of a replay, told as the event it was."""
 
-    _replayed: Letter
+    _replayed: DeadLetter
     _stream: str
 
     @property
@@ -273,60 +272,60 @@ class MemoryDeadLetters:
         self._stream = naming.dead_letter_stream(prefix)
         self._replays = naming.replay_stream(prefix)
 
-    def keep(self, letter: Letter) -> None:
+    def keep(self, dead_letter: DeadLetter) -> None:
         """Store a dead letter, in place of an earlier one of the same listener and event."""
-        subject = naming.dead_letter_subject(self._prefix, letter.place)
-        headers = deadletter.encode(letter, {MESSAGE_ID: deadletter.message_id(letter)}, MAX_PAYLOAD)
-        self._broker.store(self._stream, subject, letter.body, headers, replace=True)
+        subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
+        headers = dead_letter.encode({MESSAGE_ID: dead_letter.message_id}, MAX_PAYLOAD)
+        self._broker.store(self._stream, subject, dead_letter.body, headers, replace=True)
 
     def remove(self, number: int) -> bool:
         """Delete a dead letter; False when it was gone."""
         return self._broker.remove(self._stream, number)
 
-    async def find(self, wanted: Filter) -> AsyncIterator[Letter]:
+    async def find(self, wanted: Filter) -> AsyncIterator[DeadLetter]:
         """Go through those that match."""
         for message in self._broker.messages(self._stream):
-            letter = _letter(message)
-            if wanted.matches(letter):
-                yield letter
+            dead_letter = _dead_letter(message)
+            if wanted.matches(dead_letter):
+                yield dead_letter
 
     async def count(self) -> int:
         """Return how many there are."""
         return len(self._broker.messages(self._stream))
 
-    async def replay(self, letter: Letter) -> bool:
+    async def replay(self, dead_letter: DeadLetter) -> bool:
         """Send a dead letter to its listener once more, unless it is on its way."""
-        if letter.number in await self.replaying():
+        if dead_letter.number in await self.replaying():
             return False
-        sent = replace(letter, replays=letter.replays + 1, failure=Failure(""))
-        subject = naming.replay_subject(self._prefix, letter.place, letter.number)
-        self._broker.store(self._replays, subject, letter.body, deadletter.encode(sent, {}, MAX_PAYLOAD))
+        sent = replace(dead_letter, replays=dead_letter.replays + 1, failure=Failure(""))
+        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
+        self._broker.store(self._replays, subject, dead_letter.body, sent.encode({}, MAX_PAYLOAD))
         return True
 
-    async def discard(self, letter: Letter) -> bool:
+    async def discard(self, dead_letter: DeadLetter) -> bool:
         """Remove a dead letter and its replay."""
-        subject = naming.replay_subject(self._prefix, letter.place, letter.number)
+        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
         self._broker.remove_subject(self._replays, subject)
-        return self.remove(letter.number)
+        return self.remove(dead_letter.number)
 
     async def replaying(self) -> Set[int]:
         """Return the numbers of the dead letters on their way."""
-        return {_letter(message).number for message in self._broker.messages(self._replays)}
+        return {_dead_letter(message).number for message in self._broker.messages(self._replays)}
 
-    async def latest(self, letter: Letter) -> int:
+    async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the number the dead letter has now, 0 when it is gone."""
-        subject = naming.dead_letter_subject(self._prefix, letter.place)
+        subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
         found = [message for message in self._broker.messages(self._stream) if message.subject == subject]
         return found[-1].sequence if found else 0
 
-    async def is_served(self, letter: Letter) -> bool:
+    async def is_served(self, dead_letter: DeadLetter) -> bool:
         """Whether any worker takes the listener's replays now."""
-        place = letter.place
+        place = dead_letter.place
         return self._broker.is_served(self._replays, naming.replay_durable(place.stream, place.listener))
 
 
-def _letter(message: Stored) -> Letter:
+def _dead_letter(message: Stored) -> DeadLetter:
     found = naming.place_of(message.subject)
     assert found is not None, "only dead letters and replays come here"
     time = datetime.fromtimestamp(message.time, UTC)
-    return deadletter.decode(found[0], found[1] or message.sequence, message.headers, message.body, time)
+    return DeadLetter.decode(found[0], found[1] or message.sequence, message.headers, message.body, time)

@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 
 from lightbus import naming
-from lightbus.event.dead_letter import Failure, Letter
+from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream import JetStreamTransport
 from lightbus.naming import Place
 from tests.cli.conftest import Fire, Start, Write
-from tests.cli.kit import BOUND
+from tests.cli.kit import BOUND, Result, run_to_end
 from tests.conformance.kits import look_into
-from tests.event.test_dead_letter import LETTER, NOON
+from tests.event.test_dead_letter import DEAD_LETTER, NOON
 
 NOBODY = "nats://127.0.0.1:9"  # the discard port, which nobody serves
 BROKEN = """
@@ -43,42 +43,22 @@ def before_server_start():
 """
 
 
-class Result:
-    """What a command that has ended wrote."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines]
-
-
 Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(folder: Path, environment: dict[str, str], on_server: str, prefix: str) -> Run:
-    """Run `lightbus dead-letters` to its end."""
+    """Run `lightbus dead-letters` to its end, with the test's prefix unless another is given."""
 
-    def run_command(*arguments: str, **settings: Any) -> Result:
-        command = [sys.executable, "-m", "lightbus", "dead-letters", *arguments]
-        if "--prefix" not in arguments:
-            command += ["--prefix", prefix]
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env={**environment, **settings},
-            capture_output=True,
-            text=True,
-            timeout=BOUND * 2,
+    def run_command(*arguments: str, **settings: str) -> Result:
+        own_prefix = () if "--prefix" in arguments else ("--prefix", prefix)
+        return run_to_end(
+            "dead-letters",
+            *arguments,
+            *own_prefix,
+            folder=folder,
+            environment={**environment, **settings},
         )
-        assert "Traceback (most" not in done.stderr, done.stderr
-        return Result(done)
 
     return run_command
 
@@ -88,9 +68,9 @@ Keep = Callable[..., None]
 
 @pytest.fixture
 def keep(on_server: str, prefix: str) -> Keep:
-    """Put dead letters on the server."""
+    """Store dead letters on the server."""
 
-    async def keep_all(letters: list[Letter]) -> None:
+    async def keep_all(letters: list[DeadLetter]) -> None:
         transport = JetStreamTransport(on_server, service_name="", prefix=prefix)
         await transport.connect()
         for letter in letters:
@@ -100,17 +80,17 @@ def keep(on_server: str, prefix: str) -> Keep:
     return lambda *letters: asyncio.run(keep_all(list(letters)))
 
 
-def letter(sequence: int, listener: str = "mailer-welcome", **changes: Any) -> Letter:
-    """A dead letter of `shop.created`."""
+def letter(sequence: int, listener: str = "mailer-welcome", **changes: Any) -> DeadLetter:
+    """Return a dead letter of `shop.created`."""
     event_id = f"id-{sequence}"
     body = json.dumps({"specversion": "1.0", "id": event_id, "type": "shop.created", "data": {"n": sequence}})
     place = Place("lightbus-shop", listener, sequence, NOON)
     given = {"place": place, "event_id": event_id, "body": body.encode(), **changes}
-    return dataclasses.replace(LETTER, **given)
+    return dataclasses.replace(DEAD_LETTER, **given)
 
 
 def failing(write: Write, folder: Path, start: Start) -> Any:
-    """Start a service one of whose listeners fails until the file `broken` is gone."""
+    """Start a service with a listener that fails as long as the file `broken` exists."""
     write(BROKEN)
     (folder / "broken").touch()
     service = start("run")
@@ -122,7 +102,7 @@ MOMENT = "2026-01-01T00:00:00.000Z"
 
 
 def masked(text: str) -> str:
-    """Hide what differs from run to run."""
+    """Mask the times and ids, which differ in each run."""
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ", MOMENT, text)
     return re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<id>", text)
 
@@ -193,11 +173,11 @@ def test_the_screen_of_show(run: Run, keep: Keep) -> None:
     assert run("show", "id-17").out == run("show", "1").out
 
 
-def test_bytes_that_cannot_be_read_are_shown(run: Run, keep: Keep) -> None:
+def test_a_body_that_is_not_text_is_in_the_json_output(run: Run, keep: Keep) -> None:
     body = b"\xff\x00 garbage \x1b[31m"
     keep(letter(1, body=body), letter(2, body="grün \x1b[31m".encode()))
     assert run("show", "1").out.endswith(
-        "body, 16 bytes\n  00000000  ff 00 20 67 61 72 62 61 67 65 20 1b 5b 33 31 6d  .. garbage .[31m\n"
+        "body, 16 bytes\n  not text; --format json has its bytes in base64\n"
     )
     assert "  grün \\x1b[31m\n" in run("show", "2").out
     (shown,) = run("show", "1", "--format", "json").objects
@@ -286,7 +266,7 @@ def test_a_terminal_gets_lines_of_its_width(
 
 
 def in_a_terminal(folder: Path, environment: dict[str, str], *arguments: str, types: str = "") -> str:
-    """Run a command in a terminal of 100 columns and return what it shows."""
+    """Run a command in a terminal of 100 columns, and return its output."""
     main, terminal = pty.openpty()
     command = [sys.executable, "-m", "lightbus", "dead-letters", *arguments]
     with subprocess.Popen(
@@ -298,7 +278,7 @@ def in_a_terminal(folder: Path, environment: dict[str, str], *arguments: str, ty
         while True:
             try:
                 part = os.read(main, 4096)
-            except OSError:  # the terminal's other side was closed
+            except OSError:  # the command has closed the terminal
                 break
             if not part:
                 break
@@ -376,7 +356,7 @@ def test_a_replay_need_not_be_waited_for(
     service.signal(signal.SIGTERM)
     service.end()
     (folder / "broken").unlink()
-    for _ in range(2):  # the second one finds it on its way
+    for _ in range(2):  # the second time, the replay is already under way
         sent = run("replay", "--all", "--no-wait", "--format", "json")
         assert ([facts["outcome"] for facts in sent.objects], sent.code) == (["sent"], 0)
     assert "a replay of it waits" in run("show", "1").err
@@ -428,7 +408,7 @@ def test_ctrl_c_stops_the_waiting_and_not_the_replays(
     waiting.signal(signal.SIGINT)
     assert waiting.end() == 130
     assert re.fullmatch(
-        r"interrupted; (0 sent|2 sent(, 1 handled so far)?)\. What was sent goes to its listeners all the same\.",
+        r"interrupted; (0 sent|2 sent(, 1 handled so far)?)\. What was sent still reaches its listeners\.",
         waiting.output,
     )
     assert len(run("list", "--format", "json").objects) == 1
@@ -448,7 +428,7 @@ def test_discarding_asks_first(
     keep(letter(1), letter(2))
     refused = run("discard", "--all")
     assert refused.code == 2
-    assert "nobody can be asked whether to discard them; say --yes." in refused.err
+    assert "there is no terminal to ask for confirmation; pass --yes." in refused.err
     no = in_a_terminal(folder, environment, "discard", "--all", "--prefix", prefix, types="n\n")
     assert "Discard 2 dead letters for good? [y/N]" in no and "nothing was discarded" in no
     assert len(run("list", "--format", "json").objects) == 2
@@ -469,7 +449,11 @@ def test_discarding_asks_first(
         (["replay"], 2, "say which dead letters: numbers, ids, filters such as --listener NAME, or --all."),
         (["discard", "--yes"], 2, "say which dead letters"),
         (["replay", "--all", "--listener", "x"], 2, "--all and filters exclude each other."),
-        (["list", "--since", "yesterday"], 2, "'yesterday' is no time; write 2026-11-23T09:30 (UTC), or 90m"),
+        (
+            ["list", "--since", "yesterday"],
+            2,
+            "'yesterday' is not a time; write 2026-11-23T09:30 (UTC), or 90m",
+        ),
         (["list", "--limit", "0"], 2, "0 is not in the range x>=1"),
         (["list", "--prefix", "a.b"], 2, "'a.b' is not a valid prefix"),
         (["show", "17"], 1, "error: there is no dead letter 17 in"),

@@ -1,4 +1,4 @@
-"""`lightbus dev`: a server, the service, and the service again after each change."""
+"""`lightbus dev`: a server and the service, which is restarted after each change."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_server_service_reload_and_an_end_that_leaves_nothing(
     dev.wait_for("handling bob")
 
     stop(dev)
-    dev.wait_for("finishing the events in hand")
+    dev.wait_for("finishing the running handlers")
     dev.release()
     dev.wait_for("good bye")
     dev.wait_for("stopped")
@@ -92,8 +92,8 @@ def test_a_server_that_is_there_is_used(
 ) -> None:
     write(GREET)
     dev = start("dev", "--port", "4223")
-    dev.wait_for("warning: --port 4223 is not used, as NATS_URL names a server")
-    dev.wait_for("using the server of NATS_URL")
+    dev.wait_for("warning: --port 4223 is ignored, because NATS_URL names a server")
+    dev.wait_for("using the server in NATS_URL")
     dev.ready()
     fire("ada")
     dev.wait_for("hello ada")
@@ -104,5 +104,5 @@ def test_a_server_on_the_port_is_used(start: Start, write: Write, nats_server: N
     port = nats_server.url.rpartition(":")[2]
     write(GREET)
     dev = start("dev", "--port", port)
-    dev.wait_for(f"using what runs on port {port} already")
+    dev.wait_for(f"using the server that already runs on port {port}")
     dev.ready()

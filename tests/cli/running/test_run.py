@@ -37,13 +37,13 @@ def test_the_lifecycle_one_line_each(start: Start, write: Write, on_server: str,
         "listening to auth.user_created as mailer-welcome",
         "ready (process N), Ctrl-C stops",
         "hello ada attempt 1",
-        "SIGTERM: finishing the events in hand",
+        "SIGTERM: finishing the running handlers",
         "stopped",
     ]
 
 
 def test_a_service_without_a_name_is_warned(start: Start, write: Write, on_server: str) -> None:
-    """Its durables are named after its listeners alone, as those of any other service without a name."""
+    """Its durables have the names of its listeners alone, as in any other service without a name."""
     write(GREET + BEFORE + LISTEN, service_name="")
     service = start("run")
     service.ready()
@@ -273,14 +273,14 @@ def test_a_running_handler_finishes_and_is_acknowledged(
     fire("bob")
     service.wait_for("handling ada")
     service.signal(number)
-    service.wait_for(f"{number.name}: finishing the events in hand")
+    service.wait_for(f"{number.name}: finishing the running handlers")
     service.release()
     service.wait_for("handled ada")
     service.wait_for("stopped")
     assert service.end() == 0
     assert durable(on_server, prefix, "mailer-welcome")["ack_floor"]["stream_seq"] == 1
     following = start("run")
-    following.wait_for("handling bob")  # never taken, or given back: nobody waits for ack_wait
+    following.wait_for("handling bob")  # never fetched, or returned to the server: no wait for ack_wait
     following.release()
     following.wait_for("handled bob")
     following.signal(signal.SIGTERM)
@@ -300,7 +300,7 @@ def test_the_same_signal_again_stops_at_once(
     service.wait_for("SIGTERM: finishing")
     service.signal(signal.SIGTERM)
     assert service.end() == -signal.SIGTERM
-    assert "SIGTERM again: stopping at once, events in hand are delivered again" in service.output
+    assert "SIGTERM again: stopping at once, unfinished events will be delivered again" in service.output
     assert durable(on_server, prefix, "mailer-welcome")["num_ack_pending"] == 1
 
 
@@ -329,7 +329,7 @@ def test_a_handler_that_never_ends_does_not_keep_the_process(
     service.signal(signal.SIGTERM)
     service.wait_for("warning: mailer-welcome: 1 handler(s) did not finish within 0.1 s")
     assert service.end() == 0
-    start("run").wait_for("handling ada")  # given back: nobody waits for ack_wait
+    start("run").wait_for("handling ada")  # returned to the server: no wait for ack_wait
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

@@ -60,7 +60,7 @@ def test_two_servers_never_share_a_store(start: Start, folder: Path) -> None:
     )
     with pytest.raises(ServerError, match="another nats-server keeps its events"):
         NatsServer(folder / ".lightbus" / "nats").start()
-    first.signal(signal.SIGKILL)  # a crash leaves no stale claim behind
+    first.signal(signal.SIGKILL)  # a crash leaves no stale lock
     first.end()
     with NatsServer(folder / ".lightbus" / "nats") as server:
         assert is_listening(int(server.url.rpartition(":")[2]))

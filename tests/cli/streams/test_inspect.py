@@ -11,10 +11,8 @@ import pytest
 
 import lightbus
 from lightbus import Api, DynamicBus, Event, EventMessage, Parameter
-from tests.cli.conftest import Fire, Start
+from tests.cli.conftest import Fire, Run, Start
 from tests.cli.kit import BOUND
-from tests.cli.streams.test_plan import Run
-from tests.cli.streams.test_plan import run as run
 from tests.conformance.kits import look_into
 
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -39,7 +37,7 @@ def paid(on_server: str, prefix: str) -> Callable[[int], str]:
 
 
 def store(url: str, subject: str, body: bytes) -> None:
-    """Have a message stored that is none of the bus's."""
+    """Store a message that is not an event of the bus."""
 
     async def publish() -> None:
         async with look_into(url) as server:
@@ -49,7 +47,7 @@ def store(url: str, subject: str, body: bytes) -> None:
 
 
 def names(output: str) -> list[str]:
-    """Read who the events are about, from the payload at the end of each line."""
+    """Return the usernames in the payloads at the end of each line."""
     return re.findall(r'"username": "(\w+)"', output)
 
 
@@ -145,7 +143,7 @@ def test_following(
     following.wait_for('"username": "ada"')
     fire("bob")
     following.wait_for('"username": "bob"')
-    paid(42)  # which makes a stream that was not there before
+    paid(42)  # creates a new stream
     following.wait_for('"amount": 42')
     following.signal(signal.SIGINT)
     assert following.end() == 0
@@ -174,7 +172,7 @@ def test_many_events_take_a_page_at_a_time(
     ("arguments", "words"),
     [
         (["--follow", "--until", "1h"], "--follow has no end, so it does not go with --until."),
-        (["--since", "yesterday"], "'yesterday' is no time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d"),
+        (["--since", "yesterday"], "'yesterday' is not a time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d"),
         (["--prefix", "a.b"], "--prefix"),
         (["--url", "nats://127.0.0.1:9"], "connection refused"),
     ],

@@ -1,4 +1,4 @@
-"""Services run under exactly the permissions that `lightbus plan --format nats` prints, and can do no more."""
+"""Services run with exactly the permissions that `lightbus plan --format nats` prints, and can do nothing else."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def outcome(command: Command) -> str:
 def server(
     request: pytest.FixtureRequest, services: None, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[NatsServer]:
-    """A server that knows the services by the printed configuration, and has their streams and durables."""
+    """A server with the printed configuration, and with the services' streams and durables."""
     configuration = outcome(start("plan", "--format", "nats", *MODULES))
     for user in USERS:
         monkeypatch.setenv(f"{user}_PASSWORD", f"secret-of-{user.lower()}")
@@ -174,7 +174,7 @@ FIRES_AUTH = '"lightbus.auth.*"'
 
 @pytest.fixture
 def web(services: None, folder: Path) -> None:
-    """A service of which nobody can tell what it fires."""
+    """A service whose code does not show which events it fires."""
     (folder / "web.py").write_text(textwrap.dedent(WEB))
 
 

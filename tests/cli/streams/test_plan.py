@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from lightbus import naming
 from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.transport import Consumer
-from tests.cli.conftest import Fire, Start, Write
+from tests.cli.conftest import Fire, Run, Start, Write
 from tests.cli.kit import BOUND, durable
 from tests.conformance.kits import look_into
 from tests.jetstream.streams.test_provisioning import put
@@ -34,42 +33,8 @@ async def before_server_start():
 """
 
 
-class Result:
-    """What a command that has ended wrote."""
-
-    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(folder: Path, environment: dict[str, str], on_server: str) -> Run:
-    """Run `lightbus` to its end."""
-
-    def run_command(*arguments: str, **settings: str) -> Result:
-        done = subprocess.run(
-            [sys.executable, "-m", "lightbus", *arguments],
-            cwd=folder,
-            env={**environment, **settings},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=BOUND * 2,
-        )
-        assert "Traceback (most" not in done.stderr, done.stderr
-        return Result(done)
-
-    return run_command
-
-
 def change(url: str, prefix: str, listener: Mapping[str, Any] | None = None, **settings: Any) -> None:
-    """Make the stream of `auth`, and the durable of `welcome`, with other settings than the bus would."""
+    """Create the stream of `auth` and the durable of `welcome` with settings that differ from the bus's."""
 
     async def work() -> None:
         async with look_into(url) as server:
@@ -82,7 +47,7 @@ def change(url: str, prefix: str, listener: Mapping[str, Any] | None = None, **s
 
 
 def stream(url: str, name: str) -> dict[str, Any]:
-    """Return what the server tells of a stream."""
+    """Return the server's information on a stream."""
 
     async def ask() -> dict[str, Any]:
         async with look_into(url) as server:
@@ -347,7 +312,7 @@ def test_nobody_is_asked_without_a_terminal(run: Run, write: Write, prefix: str)
     write(LISTENERS)
     applied = run("apply")
     assert applied.code == 2
-    assert "say --yes" in applied.err
+    assert "pass --yes" in applied.err
     assert run("plan").code == 1
 
 

@@ -1,4 +1,4 @@
-"""Finding the bus in a user's module, with errors for people."""
+"""The user's bus module: imported, and the bus found in it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from types import ModuleType
 
 from lightbus.bus.bus import Bus
-from lightbus.cli.running.blame import user_error
+from lightbus.cli.running.user_error import user_error
 from lightbus.errors import LightbusError, UsageError, did_you_mean
 
 
 def load_module(name: str) -> ModuleType:
-    """Import a module by dotted name, the current folder included.
+    """Import a module by its dotted name; the current folder is searched first.
 
     Raises:
-        LightbusError: there is no such module, or it raised; the message says where.
+        LightbusError: there is no such module, or importing it raised; the message says where.
     """
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     if not _is_module_name(name):
-        raise UsageError(f"{name!r} is not the name of a module{_as_module(name)}")
+        raise UsageError(f"{name!r} is not the name of a module{_suggest_module(name)}")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -38,7 +38,7 @@ def find_bus(module: ModuleType) -> Bus:
     """Return the module's bus: its variable `bus`, or the only bus it holds.
 
     Raises:
-        UsageError: it holds none, or several without one named `bus`.
+        UsageError: it holds none, or several of which none is named `bus`.
     """
     bus = vars(module).get("bus")
     if isinstance(bus, Bus):
@@ -59,37 +59,34 @@ def _raised(name: str, error: Exception) -> LightbusError:
 
 
 def _unknown(name: str) -> UsageError:
-    here = Path.cwd()
-    found = sorted(
-        ".".join(path.relative_to(here).with_suffix("").parts)
+    folder = Path.cwd()
+    modules = sorted(
+        ".".join(path.relative_to(folder).with_suffix("").parts)
         for pattern in ("*.py", "*/*.py")
-        for path in here.glob(pattern)
+        for path in folder.glob(pattern)
     )
-    like = did_you_mean(name, found) or _others(
-        [module for module in found if module.split(".")[-1] == "bus"]
-    )
+    buses = [module for module in modules if module.split(".")[-1] == "bus"]
+    hint = did_you_mean(name, modules) or (f" (there is {', '.join(buses[:3])})" if buses else "")
     return UsageError(
-        f"there is no module {name!r}{like} in {here}, nor is it installed.\n"
+        f"there is no module {name!r}{hint} in {folder}, nor is it installed.\n"
         "Name the module that creates the bus: --bus my_service.bus   (or set LIGHTBUS_MODULE)"
     )
 
 
 def _only_a_folder(module: ModuleType) -> UsageError:
     folder, *_ = module.__path__
-    inside = sorted(f"{module.__name__}.{path.stem}" for path in Path(folder).glob("[!_]*.py"))
-    likely = [name for name in inside if name.endswith(".bus")] or inside or [f"{module.__name__}.my_module"]
+    modules = sorted(f"{module.__name__}.{path.stem}" for path in Path(folder).glob("[!_]*.py"))
+    likely = (
+        [name for name in modules if name.endswith(".bus")] or modules or [f"{module.__name__}.my_module"]
+    )
     return UsageError(
         f"{module.__name__!r} is a folder that holds no bus itself ({folder}).\n"
         f"Name the module of it that creates the bus: --bus {likely[0]}"
     )
 
 
-def _others(modules: list[str]) -> str:
-    return f" (there is {', '.join(modules[:3])})" if modules else ""
-
-
-def _as_module(name: str) -> str:
-    """Suggest the module that a path, or `module:variable`, stands for."""
+def _suggest_module(name: str) -> str:
+    """Suggest the module meant by a path or by `module:variable`."""
     module = ".".join(Path(name.partition(":")[0].removesuffix(".py")).parts)
     return f"; write: --bus {module}" if _is_module_name(module) else ""
 

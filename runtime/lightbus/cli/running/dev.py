@@ -1,4 +1,4 @@
-"""`lightbus dev`: embedded server, the service, and the service again whenever its code changes."""
+"""`lightbus dev`: an embedded server, and the service, restarted whenever its code changes."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightbus.cli.running.server import STORE
-from lightbus.cli.terminal.console import log, log_to_console
+from lightbus.cli.running.serve import STORE
+from lightbus.cli.terminal.console import log_to_console
 from lightbus.errors import UsageError
+from lightbus.logs import log
 from lightbus.server import NatsServer, PortTaken, check_port
 
 _POLL = 200  # milliseconds between looks at the service while no file changes
-_STOP_TIMEOUT = 35.0  # seconds; a little more than the default grace of running handlers
+_STOP_TIMEOUT = 35.0  # seconds until SIGKILL; more than the 30 s that handlers have to finish by default
 
 
 def develop(module: str, service_name: str | None, port: int, *, port_is_given: bool) -> int:
-    """Serve and reload until Ctrl-C or SIGTERM.
+    """Run server and service until Ctrl-C or SIGTERM.
 
     Args:
         module: dotted name of the bus module.
-        service_name: overrides the name the module gives its bus.
-        port: port of the embedded server; with `NATS_URL` set, that server is used instead.
+        service_name: overrides the name that the module gives its bus.
+        port: port of the embedded server, unless `NATS_URL` names another server.
         port_is_given: whether the user named the port.
 
     Returns:
         The exit code, 0.
 
     Raises:
-        UsageError: the watchfiles package is missing. ServerError: the server cannot start.
+        UsageError: the watchfiles package is missing.
+        ServerError: the server cannot start.
     """
     try:
         import watchfiles
@@ -47,11 +49,11 @@ def develop(module: str, service_name: str | None, port: int, *, port_is_given: 
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
-    here = Path.cwd()
+    folder = Path.cwd()
     changes = watchfiles.watch(
-        here,
+        folder,
         watch_filter=watchfiles.PythonFilter(
-            ignore_paths=[here / STORE.parent], extra_extensions=(".json", ".toml")
+            ignore_paths=[folder / STORE.parent], extra_extensions=(".json", ".toml")
         ),
         stop_event=stopped,
         rust_timeout=_POLL,
@@ -60,15 +62,15 @@ def develop(module: str, service_name: str | None, port: int, *, port_is_given: 
     )
     command = [sys.executable, "-m", "lightbus", "run", "--bus", module]
     command += ["--service-name", service_name] if service_name is not None else []
-    if not os.environ.get("NATS_URL"):  # a server for development has nobody who makes its streams
+    if not os.environ.get("NATS_URL"):  # nobody else creates the streams of an embedded server
         command += ["--provision", "create"]
     elif port_is_given:
-        log.warning("--port %d is not used, as NATS_URL names a server", port)
+        log.warning("--port %d is ignored, because NATS_URL names a server", port)
     with _server(port) as url:
-        service = Service(command, {**os.environ, "NATS_URL": url})
+        service = ServiceProcess(command, {**os.environ, "NATS_URL": url})
         try:
             for change in changes:
-                service.reload(sorted({os.path.relpath(path, here) for _, path in change}))
+                service.reload(sorted({os.path.relpath(path, folder) for _, path in change}))
         finally:
             service.stop()
     return 0
@@ -76,15 +78,15 @@ def develop(module: str, service_name: str | None, port: int, *, port_is_given: 
 
 @contextmanager
 def _server(port: int) -> Iterator[str]:
-    """Provide a server's address: the one of `NATS_URL`, one that runs on the port already, or an embedded one."""
+    """Yield the address of the server in `NATS_URL`, of one that already uses the port, or of an embedded one."""
     if url := os.environ.get("NATS_URL"):
-        log.info("using the server of NATS_URL")
+        log.info("using the server in NATS_URL")
         yield url
         return
     try:
         check_port(port)
     except PortTaken:
-        log.info("using what runs on port %d already", port)
+        log.info("using the server that already runs on port %d", port)
         yield f"nats://127.0.0.1:{port}"
         return
     with NatsServer(STORE, port=port) as server:
@@ -93,11 +95,11 @@ def _server(port: int) -> Iterator[str]:
         log.info("stopping the nats-server")
 
 
-class Service:
-    """The process of `lightbus run`, started over and over.
+class ServiceProcess:
+    """The process of `lightbus run`, restarted after each change.
 
     Args:
-        command: what to run.
+        command: the program and its arguments.
         environment: its environment.
     """
 
@@ -107,7 +109,7 @@ class Service:
         self._ended = False
 
     def reload(self, changed: list[str]) -> None:
-        """Start the process if it never ran, or anew when files changed; tell when it ended by itself."""
+        """Start the process, restart it when files changed, or log once that it ended by itself."""
         if changed:
             log.info("%s changed, reloading", ", ".join(changed[:3]) + (", ..." if changed[3:] else ""))
             self.stop()
@@ -119,7 +121,7 @@ class Service:
             log.info("the service ended with exit code %d; waiting for a change", code)
 
     def stop(self) -> None:
-        """Have the process drain and end."""
+        """Send SIGTERM, and wait until the process has ended."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -1,24 +1,22 @@
-"""The two functions a bus module may have for `lightbus run` to call."""
+"""The two functions of a bus module that `lightbus run` calls."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import inspect
-import logging
 from types import ModuleType
 
-from lightbus.cli.running.blame import user_error
+from lightbus.cli.running.user_error import user_error
 from lightbus.listening.threads import DaemonThreads
-
-log = logging.getLogger("lightbus")
+from lightbus.logs import log
 
 BEFORE_START = "before_server_start"
 AFTER_STOP = "after_server_stopped"
 
 
 async def call_hook(module: ModuleType, name: str) -> None:
-    """Call a function of the module if it has it; a plain one in a thread, as it may block.
+    """Call a function of the module, if it has it. A sync function runs in a thread, as it may block.
 
     Raises:
         LightbusError: the hook raised; the message says where.
@@ -43,7 +41,7 @@ async def call_hook(module: ModuleType, name: str) -> None:
     except (Exception, SystemExit, asyncio.CancelledError) as error:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise  # a signal came
+            raise  # this task is being cancelled, by a signal
         call = f"{module.__name__}.{name}()"
         reproduce = (
             f"import asyncio, {module.__name__} as m; asyncio.run(m.{name}())"

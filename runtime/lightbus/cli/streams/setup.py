@@ -1,10 +1,9 @@
-"""What a bus module sets up - APIs and listeners - learnt by running its set-up without a server."""
+"""The APIs and listeners that a bus module sets up, found by running its set-up without a server."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -18,22 +17,21 @@ from lightbus.bus.session import Settings
 from lightbus.cli.running.bus_module import find_bus, load_module
 from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.errors import UsageError
+from lightbus.logs import log
 from lightbus.memory import MemoryBroker, MemoryTransport
 from lightbus.memory.transport import MemorySubscription
 from lightbus.transport import Consumer, Outgoing, PubAck
 
-log = logging.getLogger("lightbus")
-
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a bus was set up for.
+    """The settings, APIs and listeners of a bus.
 
     Attributes:
-        settings: what `create()` was told.
+        settings: the arguments of `create()`.
         apis: names of the APIs it knows.
-        own_apis: those that its module, or a module beside it, defines.
-        consumers: what its listeners want.
+        own_apis: those that its module, or another module of the same package, defines.
+        consumers: one for each listener.
     """
 
     settings: Settings
@@ -43,34 +41,38 @@ class Setup:
 
 
 class Recorder(MemoryTransport):
-    """A transport that notes who listens to what. Nothing is stored, so no handler is called."""
+    """A transport that records the listeners. It stores nothing, so no handler is called."""
 
     def __init__(self) -> None:
         super().__init__(MemoryBroker())
         self.consumers: list[Consumer] = []
 
     async def publish(self, event: Outgoing, *, timeout: float) -> PubAck:
-        """Store nothing, and say so."""
-        log.warning("%s.%s is not fired: this only finds out what is set up", event.api, event.event)
+        """Store nothing, and log that."""
+        log.warning(
+            "%s.%s is not fired: the module is run only to find its APIs and listeners",
+            event.api,
+            event.event,
+        )
         return PubAck("", 0, False)
 
     async def subscribe(self, consumer: Consumer) -> MemorySubscription:
-        """Note a listener."""
+        """Record a listener."""
         self.consumers.append(consumer)
         return await super().subscribe(consumer)
 
 
 def collect(module_names: Sequence[str], service_name: str | None) -> list[Setup]:
-    """Import bus modules, run their `before_server_start()`, and return what each bus was set up for.
+    """Import bus modules, run their `before_server_start()`, and return the setup of each bus.
 
     Args:
         module_names: dotted names.
-        service_name: overrides the name a module gives its bus.
+        service_name: overrides the name that a module gives its bus.
 
     Raises:
         LightbusError: a module cannot be used; the message says why.
     """
-    found = []
+    setups = []
     for name in module_names:
         host_buses(host := Host(service_name, transport=Recorder))
         try:
@@ -79,12 +81,12 @@ def collect(module_names: Sequence[str], service_name: str | None) -> list[Setup
             asyncio.run(_set_up(module, host))
         finally:
             host_buses(None)
-        found += [_setup(bus, module) for bus in host.buses]
-    return found
+        setups += [_setup(bus, module) for bus in host.buses]
+    return setups
 
 
 async def _set_up(module: ModuleType, host: Host) -> None:
-    """Do what `lightbus run` does up to the point where events would come, and take it down again."""
+    """Start the buses as `lightbus run` does, then close them."""
     for bus in host.buses:
         bus._adopt(asyncio.get_running_loop())
     try:
@@ -112,21 +114,21 @@ def _setup(bus: Bus, module: ModuleType) -> Setup:
 
 
 def _generated(holder: Bus | ApiClient | Namespace) -> Iterator[str]:
-    """Go through the APIs of a generated bus, and those below one of its names."""
+    """Yield the APIs of a generated bus, or of one of its namespaces."""
     for kind in type(holder).__mro__:
         for name, attribute in vars(kind).items():
             if not isinstance(attribute, functools.cached_property):
                 continue
-            held = getattr(holder, name)
-            if isinstance(held, ApiClient):
-                endpoints = (value for value in vars(held).values() if isinstance(value, EventEndpoint))
+            member = getattr(holder, name)
+            if isinstance(member, ApiClient):
+                endpoints = (value for value in vars(member).values() if isinstance(value, EventEndpoint))
                 yield from (endpoint._contract.api for endpoint in list(endpoints)[:1])
-            if isinstance(held, (ApiClient, Namespace)):
-                yield from _generated(held)
+            if isinstance(member, (ApiClient, Namespace)):
+                yield from _generated(member)
 
 
 def _is_beside(api: str, module: ModuleType) -> bool:
-    """Whether an API is defined in a module's own package, so that its service is the one that fires it."""
+    """Whether an API is defined in the package of a module, so that the module's service fires it."""
     defined = registry.get(api)
     if defined is None:
         return False

@@ -1,1 +1,1 @@
-"""What a terminal shows: messages, tables, times; options and signals."""
+"""What the commands share: output, tables and times; common options; signals."""

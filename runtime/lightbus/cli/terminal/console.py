@@ -1,24 +1,29 @@
-"""What the commands print, all of it on standard error: lifecycle lines as they happen, and errors.
+"""Output of the commands: log lines, messages, errors and progress on standard error, JSON on standard output.
 
 Colour goes to terminals only; piped output is plain text.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from lightbus.errors import LightbusError, ListenerFailed
 from lightbus.event.tracebacks import users_traceback
-
-log = logging.getLogger("lightbus")
+from lightbus.logs import log
 
 _COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
+_FORMATTER = logging.Formatter()
 
 
 class ConsoleHandler(logging.Handler):
-    """Shows the library's records, until the service sets up logging itself."""
+    """Prints the library's log records, until the service sets up logging itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, unless the service's own logging shows it or an error message will."""
@@ -27,12 +32,12 @@ class ConsoleHandler(logging.Handler):
             return
         try:
             click.echo(self.format(record), err=True)
-        except Exception:  # a record that cannot be shown must not stop who logs it
+        except Exception:  # a record that cannot be printed must not stop the code that logs it
             self.handleError(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write `12:00:00 ready`, with the level when it is more than information."""
-        time = click.style(_TIME.formatTime(record, "%H:%M:%S"), dim=True)
+        """Return `12:00:00 ready`, with the level if it is above INFO."""
+        time = click.style(_FORMATTER.formatTime(record, "%H:%M:%S"), dim=True)
         text = record.getMessage()
         if record.levelno > logging.INFO:
             text = click.style(f"{record.levelname.lower()}: ", fg=_COLOURS.get(record.levelno)) + text
@@ -41,15 +46,49 @@ class ConsoleHandler(logging.Handler):
         return f"{time} {text}"
 
 
-_TIME = logging.Formatter()
-
-
 def log_to_console(*, quietly: bool = False) -> None:
-    """Show the library's lifecycle lines from here on, or quietly its warnings alone."""
-    log.addHandler(ConsoleHandler())
+    """Print the library's log records from now on; with `quietly` only warnings and errors."""
+    log.logger.addHandler(ConsoleHandler())
     log.setLevel(logging.WARNING if quietly else logging.INFO)
 
 
+def print_message(text: str) -> None:
+    """Print a message for people on standard error."""
+    click.echo(text, err=True)
+
+
+def print_json(facts: Mapping[str, Any]) -> None:
+    """Print one JSON object as a line on standard output."""
+    click.echo(json.dumps(facts, ensure_ascii=False))
+
+
 def print_error(error: LightbusError) -> None:
-    """Say what went wrong, as the answer to the command."""
-    click.echo(click.style("error: ", fg="red", bold=True) + str(error), err=True)
+    """Print an error as the result of the command."""
+    print_message(click.style("error: ", fg="red", bold=True) + str(error))
+
+
+@contextmanager
+def progress_bar(
+    task: str, *, visible: bool = True
+) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """Show a progress bar, if standard error is a terminal.
+
+    Yields:
+        Two functions: one adds to the number of items to do, one to the number of items done.
+    """
+    if not (visible and sys.stderr.isatty()):
+        yield (lambda _: None), (lambda _: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(task), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    ) as progress:
+        bar = progress.add_task(task, total=0)
+
+        def enlarge(count: int) -> None:
+            progress.update(bar, total=(progress.tasks[0].total or 0) + count)
+
+        yield enlarge, lambda count: progress.advance(bar, count)

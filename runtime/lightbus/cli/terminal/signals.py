@@ -1,22 +1,21 @@
-"""SIGTERM and SIGINT: the first asks for an orderly end, the same one again insists."""
+"""SIGTERM and SIGINT: the first signal stops in good order, the same one again stops at once."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
 
-log = logging.getLogger("lightbus")
+from lightbus.logs import log
 
 
 def first_signal() -> asyncio.Future[signal.Signals]:
     """Return a future for the first SIGTERM or SIGINT.
 
     The same signal again ends the process at once. The other one does not: Ctrl-C reaches every process of
-    a terminal, and `lightbus dev` then passes a SIGTERM on to the service as well.
+    a terminal, and `lightbus dev` then also sends the service a SIGTERM.
     """
     loop = asyncio.get_running_loop()
     first: asyncio.Future[signal.Signals] = loop.create_future()
@@ -24,7 +23,7 @@ def first_signal() -> asyncio.Future[signal.Signals]:
 
     def received(number: signal.Signals) -> None:
         if number in seen:
-            log.warning("%s again: stopping at once, events in hand are delivered again", number.name)
+            log.warning("%s again: stopping at once, unfinished events will be delivered again", number.name)
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         seen.add(number)
@@ -37,7 +36,7 @@ def first_signal() -> asyncio.Future[signal.Signals]:
 
 
 async def unless(signalled: asyncio.Future[signal.Signals], work: Coroutine[Any, Any, None]) -> bool:
-    """Do something, but give it up when a signal comes; returns whether it came to its end."""
+    """Run a coroutine, but cancel it when a signal comes. Returns whether it ran to its end."""
     task = asyncio.create_task(work)
     either: set[asyncio.Future[Any]] = {task, signalled}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -50,3 +49,12 @@ async def unless(signalled: asyncio.Future[signal.Signals], work: Coroutine[Any,
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("while stopping: %s", error)
     return False
+
+
+def run_until_signal(work: Coroutine[Any, Any, None]) -> bool:
+    """Run a coroutine in an event loop of its own, as `unless` does."""
+
+    async def run() -> bool:
+        return await unless(first_signal(), work)
+
+    return asyncio.run(run())

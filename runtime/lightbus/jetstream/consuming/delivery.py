@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lightbus.event.dead_letter import Failure, Letter, first_letter
+from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.consuming.origin import Origin
 from lightbus.jetstream.streams.resources import NANOSECONDS
@@ -63,13 +63,13 @@ class PullDelivery:
 
     async def dead_letter(self, failure: Failure) -> None:
         """Settle: copy the event to the dead letters, wait for the confirmation, then end it on the stream."""
-        await self._subscription.dead_letters.keep(self._letter(failure))
+        await self._subscription.dead_letters.keep(self._dead_letter(failure))
         await self._subscription.confirm(self._message.reply, f"+TERM {failure.reason}".encode())
 
-    def _letter(self, failure: Failure) -> Letter:
+    def _dead_letter(self, failure: Failure) -> DeadLetter:
         stream, durable = self._subscription.stream, self._subscription.durable
         place = Place(stream, durable, self.sequence, self.time)
-        return first_letter(
+        return DeadLetter.first(
             *(place, self.subject, self.headers, self.body),
             attempts=self.attempt,
             failure=failure,

@@ -9,8 +9,7 @@ from datetime import datetime
 
 from lightbus import naming
 from lightbus.errors import PermissionDenied, TransportError
-from lightbus.event import dead_letter as deadletter
-from lightbus.event.dead_letter import Failure, Letter
+from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.consuming.delivery import PullDelivery
 from lightbus.jetstream.consuming.origin import Origin
@@ -44,7 +43,7 @@ class ReplayDelivery(PullDelivery):
     ) -> None:
         super().__init__(message, origin, subscription)
         self._place, self.replay_of = place, number
-        self._replayed = deadletter.decode(place, number, message.headers, message.body, super().time)
+        self._replayed = DeadLetter.decode(place, number, message.headers, message.body, super().time)
 
     @property
     def subject(self) -> str:
@@ -77,5 +76,5 @@ class ReplayDelivery(PullDelivery):
             )
         await self._subscription.confirm(self._message.reply, b"+ACK")
 
-    def _letter(self, failure: Failure) -> Letter:
+    def _dead_letter(self, failure: Failure) -> DeadLetter:
         return replace(self._replayed, failure=failure, attempts=self.attempt)

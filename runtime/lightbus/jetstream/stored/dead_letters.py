@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from lightbus import naming
-from lightbus.event import dead_letter as deadletter
-from lightbus.event.dead_letter import Failure, Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.publisher import Conflict, Publisher
-from lightbus.jetstream.stored import direct_get as directget
+from lightbus.jetstream.stored import direct_get
 from lightbus.jetstream.stored.direct_get import StoredMessage
 from lightbus.jetstream.streams.ensure import Provisioner
 from lightbus.jetstream.streams.resources import (
@@ -48,18 +47,18 @@ class JetStreamDeadLetters:
 
     # -- for workers -------------------------------------------------------------------------------
 
-    async def keep(self, letter: Letter) -> None:
+    async def keep(self, dead_letter: DeadLetter) -> None:
         """Store a dead letter, in place of an earlier one of the same listener and event.
 
         Raises:
             TransportError: that was not confirmed.
         """
-        needed = {MESSAGE_ID: deadletter.message_id(letter)}
+        needed = {MESSAGE_ID: dead_letter.message_id}
         await self._publisher.publish(
-            naming.dead_letter_subject(self._prefix, letter.place),
-            letter.body,
-            deadletter.encode(letter, needed, self._connection.max_payload),
-            what=f"the dead letter of sequence {letter.place.sequence}",
+            naming.dead_letter_subject(self._prefix, dead_letter.place),
+            dead_letter.body,
+            dead_letter.encode(needed, self._connection.max_payload),
+            what=f"the dead letter of sequence {dead_letter.place.sequence}",
             make_stream=lambda: self._provisioner.make_way(dead_letter_stream(self._prefix)),
             timeout=_TIMEOUT,
         )
@@ -76,7 +75,7 @@ class JetStreamDeadLetters:
 
     # -- for people and tools ----------------------------------------------------------------------
 
-    async def find(self, wanted: Filter) -> AsyncIterator[Letter]:
+    async def find(self, wanted: Filter) -> AsyncIterator[DeadLetter]:
         """Go through those that match; see `DeadLetters.find`."""
         state = (await self._info(self._stream)).get("state", {})
         if not state.get("messages"):
@@ -86,13 +85,13 @@ class JetStreamDeadLetters:
         else:
             listener = "" if set(wanted.listener) & set("*?[") else wanted.listener
             subjects = naming.dead_letter_subjects(self._prefix, listener)
-            found = directget.messages(
+            found = direct_get.messages(
                 self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
             )
         async for message in found:
-            letter = _letter(message)
-            if letter is not None and wanted.matches(letter):
-                yield letter
+            dead_letter = _dead_letter(message)
+            if dead_letter is not None and wanted.matches(dead_letter):
+                yield dead_letter
 
     async def count(self) -> int:
         """Return how many there are."""
@@ -101,20 +100,20 @@ class JetStreamDeadLetters:
 
     async def _numbered(self, numbers: list[int]) -> AsyncIterator[StoredMessage]:
         for number in numbers:
-            message = await directget.message_at(self._connection, self._stream, number)
+            message = await direct_get.message_at(self._connection, self._stream, number)
             if message is not None:
                 yield message
 
-    async def replay(self, letter: Letter) -> bool:
+    async def replay(self, dead_letter: DeadLetter) -> bool:
         """Send a dead letter to its listener once more; see `DeadLetters.replay`."""
-        sent = replace(letter, replays=letter.replays + 1, failure=Failure(""))
+        sent = replace(dead_letter, replays=dead_letter.replays + 1, failure=Failure(""))
         needed = {_EXPECTED_LAST: "0", MESSAGE_ID: str(uuid.uuid4())}  # none may be on its way
         try:
             await self._publisher.publish(
-                naming.replay_subject(self._prefix, letter.place, letter.number),
-                letter.body,
-                deadletter.encode(sent, needed, self._connection.max_payload),
-                what=f"the replay of dead letter {letter.number}",
+                naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number),
+                dead_letter.body,
+                sent.encode(needed, self._connection.max_payload),
+                what=f"the replay of dead letter {dead_letter.number}",
                 make_stream=lambda: self._provisioner.make_way(replay_stream(self._prefix)),
                 timeout=_TIMEOUT,
             )
@@ -122,15 +121,15 @@ class JetStreamDeadLetters:
             return False
         return True
 
-    async def discard(self, letter: Letter) -> bool:
+    async def discard(self, dead_letter: DeadLetter) -> bool:
         """Remove a dead letter for good; see `DeadLetters.discard`."""
-        subject = naming.replay_subject(self._prefix, letter.place, letter.number)
+        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
         try:
             await self._connection.api(f"STREAM.PURGE.{self._replays}", {"filter": subject})
         except ApiError as error:
             if error.err_code != STREAM_NOT_FOUND:
                 raise
-        return await self.remove(letter.number)
+        return await self.remove(dead_letter.number)
 
     async def replaying(self) -> Set[int]:
         """Return the numbers of the dead letters on their way; see `DeadLetters.replaying`."""
@@ -143,9 +142,9 @@ class JetStreamDeadLetters:
             if not page or len(subjects) >= info.get("total", 0):
                 return {place[1] for subject in subjects if (place := naming.place_of(subject))}
 
-    async def latest(self, letter: Letter) -> int:
+    async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the number the dead letter has now; see `DeadLetters.latest`."""
-        subject = naming.dead_letter_subject(self._prefix, letter.place)
+        subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
         try:  # asked of the stream's leader, as another replica could still tell of the past
             found = await self._connection.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
         except ApiError as error:
@@ -155,9 +154,9 @@ class JetStreamDeadLetters:
         number: int = found["message"]["seq"]
         return number
 
-    async def is_served(self, letter: Letter) -> bool:
+    async def is_served(self, dead_letter: DeadLetter) -> bool:
         """Whether any worker takes the listener's replays now; see `DeadLetters.is_served`."""
-        durable = naming.replay_durable(letter.place.stream, letter.place.listener)
+        durable = naming.replay_durable(dead_letter.place.stream, dead_letter.place.listener)
         try:
             info = await self._connection.api(f"CONSUMER.INFO.{self._replays}.{durable}")
         except ApiError as error:
@@ -176,9 +175,9 @@ class JetStreamDeadLetters:
             return {}
 
 
-def _letter(message: StoredMessage) -> Letter | None:
+def _dead_letter(message: StoredMessage) -> DeadLetter | None:
     """Read a stored dead letter; None for what somebody else put there."""
     found = naming.place_of(message.subject)
     if found is None:
         return None
-    return deadletter.decode(found[0], message.sequence, message.headers, message.body, message.time)
+    return DeadLetter.decode(found[0], message.sequence, message.headers, message.body, message.time)

@@ -13,7 +13,7 @@ from lightbus.event import envelope
 from lightbus.event.dead_letter import own_headers
 from lightbus.event.envelope import Envelope
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.stored import direct_get as directget
+from lightbus.jetstream.stored import direct_get
 from lightbus.jetstream.stored.direct_get import StoredMessage
 from lightbus.jetstream.streams.status import stream_states
 
@@ -98,7 +98,7 @@ class History:
         begun = name in self._read
         start = self._read[name] + 1 if begun else first
         since = None if begun else self._wanted.since
-        messages = directget.messages(self._connection, name, self._subjects, start, last, since)
+        messages = direct_get.messages(self._connection, name, self._subjects, start, last, since)
         async for message in messages:
             self._read[name] = message.sequence
             event = self._event(name, message)

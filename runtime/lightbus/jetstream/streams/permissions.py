@@ -61,11 +61,11 @@ def grants(service: Service) -> Iterator[Grant]:
         yield Grant(f"fires events of {api}", (naming.stream_subjects(prefix, api),))
     for consumer in service.consumers:
         durable, replays = resources.durable(prefix, consumer), resources.replay_durable(prefix, consumer)
-        letters = naming.dead_letter_subjects(prefix, durable.name, durable.stream)
+        dead_letters = naming.dead_letter_subjects(prefix, durable.name, durable.stream)
         removal = f"$JS.API.STREAM.MSG.DELETE.{naming.dead_letter_stream(prefix)}"
         event = f"{consumer.api}.{consumer.event}"
         yield Grant(f"listens to {event} as {durable.name}", _pulling(durable))
-        yield Grant("keeps its dead letters", (letters,))
+        yield Grant("keeps its dead letters", (dead_letters,))
         yield Grant("takes replays of them, then removes them", (*_pulling(replays), removal))
 
 

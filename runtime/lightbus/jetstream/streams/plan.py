@@ -56,6 +56,13 @@ class Step:
         return Action.UPDATE if ways else Action.NOTHING
 
 
+def action_of(difference: Difference) -> Action:
+    """Return what removes a single difference."""
+    return {Way.UPDATE: Action.UPDATE, Way.DESTROYS: Action.DESTROY, Way.BY_HAND: Action.BY_HAND}[
+        difference.way
+    ]
+
+
 def needed(prefix: str, apis: Iterable[str], consumers: Iterable[Consumer]) -> list[Resource]:
     """List the streams of APIs, and what listeners need, in an order in which they can be made.
 

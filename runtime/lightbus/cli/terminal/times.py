@@ -1,4 +1,4 @@
-"""Times as the command line takes and shows them."""
+"""Times, as the command line reads and writes them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _AGO = re.compile(r"(\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Moment(click.ParamType[datetime]):
+class Time(click.ParamType[datetime]):
     """A time, or how long ago it was."""
 
     name = "TIME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read `2026-11-23T09:30` (UTC unless it says otherwise), or `2h` for two hours ago."""
+        """Read `2026-11-23T09:30` (UTC without an offset), or `2h` for two hours ago."""
         if isinstance(value, datetime):
             return value
         try:
@@ -26,10 +26,12 @@ class Moment(click.ParamType[datetime]):
                 return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
             time = datetime.fromisoformat(value)
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d for so long ago")
+            self.fail(
+                f"{value!r} is not a time; write 2026-11-23T09:30 (UTC), or 90m, 2h, 7d for that long ago"
+            )
         return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
-def moment(time: datetime) -> str:
-    """Write a time in UTC, as `Moment` reads it."""
+def format_time(time: datetime) -> str:
+    """Return a time in UTC, in the form that `Time` reads."""
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

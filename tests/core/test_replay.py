@@ -1,4 +1,4 @@
-"""Sending many dead letters to their listeners, and watching what becomes of them, on a real server."""
+"""Replays of many dead letters, and their outcomes, on a real server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import lightbus
 from lightbus import Api, Event, naming
 from lightbus.bus.dynamic import DynamicBus
-from lightbus.cli.dead_letters.replay import Outcome, send_and_watch
-from lightbus.event.dead_letter import Filter, Letter
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
+from lightbus.replay import ReplayOutcome, send_and_watch
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 from tests.listening.test_failures import BOUND, opened, until
@@ -24,7 +24,7 @@ COUNT = 1100  # more than are watched at a time
 
 @asynccontextmanager
 async def listening(url: str, prefix: str, broken: set[str]) -> AsyncIterator[DynamicBus]:
-    """Run a service whose listener fails with the numbers that are broken."""
+    """Run a service whose listener fails on the numbers in `broken`."""
 
     class JobApi(Api):
         wanted = Event(parameters="number")
@@ -43,8 +43,8 @@ async def listening(url: str, prefix: str, broken: set[str]) -> AsyncIterator[Dy
 
 @pytest.fixture
 async def store(nats_server: NatsServer, prefix: str) -> AsyncIterator[JetStreamDeadLetters]:
-    async with opened(nats_server.url, prefix) as found:
-        yield found
+    async with opened(nats_server.url, prefix) as dead_letters:
+        yield dead_letters
 
 
 async def test_a_thousand_replays(nats_server: NatsServer, prefix: str, store: JetStreamDeadLetters) -> None:
@@ -56,11 +56,11 @@ async def test_a_thousand_replays(nats_server: NatsServer, prefix: str, store: J
         await until(store, COUNT)
         broken &= {"7", "1007"}
         sent: list[int] = []
-        outcomes: Counter[Outcome] = Counter()
+        outcomes: Counter[ReplayOutcome] = Counter()
         async with asyncio.timeout(3 * BOUND):
             async for replayed in send_and_watch(store, store.find(Filter()), sent.append):
                 outcomes[replayed.outcome] += 1
-        assert outcomes == {Outcome.HANDLED: COUNT - 2, Outcome.FAILED: 2}
+        assert outcomes == {ReplayOutcome.HANDLED: COUNT - 2, ReplayOutcome.FAILED: 2}
         assert sum(sent) == COUNT
         left = await until(store, 2)
         assert {letter.failure.reason for letter in left} == {"ValueError: not 7", "ValueError: not 1007"}
@@ -74,12 +74,12 @@ async def test_a_replay_that_was_taken_out_leaves_its_dead_letter(
         await bus.job.wanted.fire_async(number="1")
         (letter,) = await until(store, 1)
 
-    async def one() -> AsyncIterator[Letter]:
+    async def dead_letters() -> AsyncIterator[DeadLetter]:
         yield letter
 
     sent = asyncio.Event()
-    told = asyncio.ensure_future(anext(send_and_watch(store, one(), lambda _: sent.set())))
+    outcome = asyncio.ensure_future(anext(send_and_watch(store, dead_letters(), lambda _: sent.set())))
     await asyncio.wait_for(sent.wait(), BOUND)
     async with look_into(nats_server.url) as server:
         await server.api(f"STREAM.PURGE.{naming.replay_stream(prefix)}")
-    assert (await asyncio.wait_for(told, BOUND)).outcome is Outcome.STAYS
+    assert (await asyncio.wait_for(outcome, BOUND)).outcome is ReplayOutcome.STAYS

@@ -1,10 +1,9 @@
-"""`lightbus run`: one service, from its hooks to its drain."""
+"""`lightbus run`: one service, from its first hook to its last."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import logging
 import os
 from types import ModuleType
 
@@ -13,33 +12,31 @@ from lightbus.bus.bus import Bus
 from lightbus.bus.create import Host, host_buses
 from lightbus.bus.loops import new_loop
 from lightbus.bus.session import Settings
-from lightbus.cli.running.blame import places
 from lightbus.cli.running.bus_module import find_bus, load_module
 from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
+from lightbus.cli.running.user_error import places
 from lightbus.cli.terminal.console import log_to_console, print_error
 from lightbus.cli.terminal.signals import first_signal, unless
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
+from lightbus.logs import log
 from lightbus.transport import Provision
-
-log = logging.getLogger("lightbus")
 
 OK, FAILED = 0, 1
 
 
 def run_service(module_name: str, service_name: str | None, provision: Provision | None) -> int:
-    """Run a bus module until a signal or a failing listener ends it.
+    """Run a bus module until a signal or a failed listener stops it.
 
     Args:
         module_name: dotted name of the module.
-        service_name: overrides the name the module gives its bus.
-        provision: overrides what the module says about missing streams and durables.
+        service_name: overrides the name that the module gives its bus.
+        provision: overrides how the module treats missing streams and durables.
 
     Returns:
-        The exit code: 0 after SIGTERM or SIGINT, 1 when the service could not start or go on; the reason
-        was printed.
+        The exit code: 0 after SIGTERM or SIGINT, 1 after an error, which was printed.
 
     Raises:
-        LightbusError: there is no service to start; the message says why.
+        LightbusError: the module has no bus, or cannot be imported; the message says why.
     """
     log_to_console()
     if service_name is not None and (problem := naming.service_problem(service_name)):
@@ -56,16 +53,15 @@ def _introduce(settings: Settings) -> str:
     service = f"service {settings.service_name}" if settings.service_name else "no service name"
     if settings.url and settings.url.startswith("memory://"):
         return f"{service}, {settings.url}"
-    from lightbus.jetstream.connection.address import (
-        resolve,  # nats-py takes time to import, and memory does without
-    )
+    # nats-py takes time to import, and a bus in memory does not need it
+    from lightbus.jetstream.connection.address import resolve
 
     address = resolve(settings.url)
     return f"{service}, server {address.display} ({address.origin})"
 
 
 async def _serve(module: ModuleType, buses: list[Bus]) -> int:
-    """Set the service up, let it live until it fails or a signal comes, take it down."""
+    """Start the service, wait until it fails or a signal comes, and stop it."""
     signalled = first_signal()
     for bus in buses:
         bus._adopt(asyncio.get_running_loop())
@@ -73,12 +69,12 @@ async def _serve(module: ModuleType, buses: list[Bus]) -> int:
     try:
         started = await unless(signalled, call_hook(module, BEFORE_START))
         if started:
-            await unless(signalled, _live(module, buses))
+            await unless(signalled, _listen(module, buses))
     except LightbusError as error:
         print_error(_explain(error))
         code = FAILED
     if signalled.done():
-        log.info("%s: finishing the events in hand", signalled.result().name)
+        log.info("%s: finishing the running handlers", signalled.result().name)
     await asyncio.gather(*(bus.close_async() for bus in buses))
     try:
         if started:
@@ -86,22 +82,22 @@ async def _serve(module: ModuleType, buses: list[Bus]) -> int:
     except LightbusError as error:
         print_error(error)
         code = FAILED
-    if code == OK:  # otherwise the error is the last word
+    if code == OK:  # otherwise the error is the last line
         log.info("stopped")
     return code
 
 
-async def _live(module: ModuleType, buses: list[Bus]) -> None:
-    """Wait until the listeners have started, then for the end of the buses.
+async def _listen(module: ModuleType, buses: list[Bus]) -> None:
+    """Wait until the listeners have started, then until the buses stop.
 
     Raises:
-        LightbusError: nothing listens, or a listener cannot start or go on.
+        LightbusError: there are no listeners, or one of them failed.
     """
     for bus in buses:
         await bus._start_deferred()
         await bus._session().all_started()
         bus._raise_failure()
-    host_buses(None)  # what handlers create is theirs
+    host_buses(None)  # a bus that a handler creates is not part of the service
     listeners = [listener for bus in buses for listener in bus._listeners.values()]
     if not listeners:
         raise UsageError(
@@ -120,7 +116,7 @@ async def _live(module: ModuleType, buses: list[Bus]) -> None:
 
 
 def _explain(error: LightbusError) -> LightbusError:
-    """Add to a failed listener's error which of the user's lines raised, and what becomes of the event."""
+    """Add the user's lines to the error of a failed listener, and say where the event is."""
     if not isinstance(error, ListenerFailed) or error.__cause__ is None:
         return error
     lines = [str(error), *places(error.__cause__)]

@@ -1,23 +1,23 @@
-"""`lightbus plan` and `lightbus apply`: what the server lacks of a bus's streams and durables, shown and made."""
+"""`lightbus plan` and `lightbus apply`: the changes that give a bus its streams and durables, shown and made."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from lightbus.cli.streams.permissions import show_configuration
+from lightbus.cli.streams.nats_config import show_configuration
 from lightbus.cli.streams.setup import Setup, collect
-from lightbus.cli.terminal.console import log_to_console
-from lightbus.cli.terminal.tables import aligned, terminal_width
+from lightbus.cli.terminal.console import log_to_console, print_json, print_message
+from lightbus.cli.terminal.tables import print_table
 from lightbus.jetstream.connection.address import GIVEN_IN_CODE
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.streams.drift import Difference, Way
-from lightbus.jetstream.streams.plan import Action, Step, carry_out, compare, connected, needed
+from lightbus.jetstream.streams.plan import Action, Step, action_of, carry_out, compare, connected, needed
 from lightbus.jetstream.streams.resources import Durable
 
 DONE, PENDING = 0, 1
@@ -27,13 +27,13 @@ _COLOURS = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.DESTROY: "re
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Which buses a command is about.
+class BusModules:
+    """The bus modules a command reads, and what it overrides in them.
 
     Attributes:
-        modules: names of their modules.
-        service_name: replaces those in the code, unless None.
-        url: the server's address, in place of those in the code.
+        modules: dotted names.
+        service_name: replaces the names in the code, unless None.
+        url: replaces the servers' addresses in the code, unless None.
     """
 
     modules: tuple[str, ...]
@@ -41,87 +41,92 @@ class Target:
     url: str | None
 
 
-def show_plan(target: Target, *, as_json: bool) -> int:
-    """Print what is to be done; returns the exit code, 1 when that is anything."""
-    setups = _setups(target)
+def show_plan(buses: BusModules, *, as_json: bool) -> int:
+    """Print the changes to make; returns the exit code, 1 when there are any."""
+    setups = _setups(buses)
 
     async def look() -> dict[tuple[str, ...], Step]:
         steps = {}
         for setup in setups:
-            async with _server(target, setup) as server:
+            async with _connected(buses, setup) as server:
                 for step in await _steps(server, setup):
-                    steps[_place(setup, step)] = step  # several buses may need the same
+                    steps[_key(setup, step)] = step  # several buses may need the same
         return steps
 
     steps = asyncio.run(look()).values()
     pending = [step for step in steps if step.action is not Action.NOTHING]
     if as_json:
         for step in pending:
-            click.echo(json.dumps(_facts(step), ensure_ascii=False))
+            print_json(_facts(step))
     elif pending:
         _print(pending)
-        _say(f"\n{_counts(pending)}. {_what_next(target, pending)}")
+        print_message(f"\n{_counts(pending)}. {_hint(buses, pending)}")
     if not pending:
-        _say(f"nothing to do: the server has all {len(steps)} streams and durables as the code needs them")
+        print_message(
+            f"nothing to do: the server has all {len(steps)} streams and durables as the code needs them"
+        )
     return PENDING if pending else DONE
 
 
-def apply_plan(target: Target, *, ask: bool, destroying: bool) -> int:
-    """Make what is missing and update what differs; returns the exit code, 1 when anything is left."""
-    setups = _setups(target)
+def apply_plan(buses: BusModules, *, ask: bool, destroying: bool) -> int:
+    """Create what is missing and update what differs; returns the exit code, 1 when anything is left to do."""
+    setups = _setups(buses)
 
     async def work() -> int:
-        made: set[tuple[str, ...]] = set()
+        seen: set[tuple[str, ...]] = set()
         left = 0
         for setup in setups:
-            async with _server(target, setup) as server:
-                steps = [one for one in await _steps(server, setup) if one.action is not Action.NOTHING]
-                steps = [one for one in steps if _place(setup, one) not in made]
-                made.update(_place(setup, one) for one in steps)
+            async with _connected(buses, setup) as server:
+                steps = [
+                    step
+                    for step in await _steps(server, setup)
+                    if step.action is not Action.NOTHING and _key(setup, step) not in seen
+                ]
+                seen.update(_key(setup, step) for step in steps)
                 if not steps:
                     continue
                 _print(steps)
                 if ask and not await asyncio.to_thread(click.confirm, "\nMake these changes?", err=True):
-                    _say("nothing was changed")
+                    print_message("nothing was changed")
                     return PENDING
                 left += await _carry_out(server, steps, destroying)
-        if not made:
-            _say("nothing to do")
+        if not seen:
+            print_message("nothing to do")
         return PENDING if left else DONE
 
     return asyncio.run(work())
 
 
-def show_permissions(target: Target, fires: Sequence[str]) -> int:
-    """Print what the server has to allow the services; returns the exit code.
+def show_permissions(buses: BusModules, fires: Sequence[str]) -> int:
+    """Print the permissions that the services need; returns the exit code.
 
     Args:
-        target: which buses.
+        buses: which buses.
         fires: see `show_configuration`.
     """
-    show_configuration(_setups(target), fires)
+    show_configuration(_setups(buses), fires)
     return DONE
 
 
 # -- the server --------------------------------------------------------------------------------------
 
 
-def _setups(target: Target) -> list[Setup]:
+def _setups(buses: BusModules) -> list[Setup]:
     log_to_console(quietly=True)
-    return collect(target.modules, target.service_name)
+    return collect(buses.modules, buses.service_name)
 
 
-def _server(target: Target, setup: Setup) -> Any:
-    given = "--url" if target.url else GIVEN_IN_CODE
-    return connected(target.url or setup.settings.url, given=given)
+def _connected(buses: BusModules, setup: Setup) -> AbstractAsyncContextManager[Connection]:
+    given = "--url" if buses.url else GIVEN_IN_CODE
+    return connected(buses.url or setup.settings.url, given=given)
 
 
 async def _steps(server: Connection, setup: Setup) -> list[Step]:
     return await compare(server, needed(setup.settings.prefix, setup.apis, setup.consumers))
 
 
-def _place(setup: Setup, step: Step) -> tuple[str, ...]:
-    """Say which resource of which server a step is about."""
+def _key(setup: Setup, step: Step) -> tuple[str, ...]:
+    """Identify the resource of a step, its server included."""
     return setup.settings.url or "", *_identity(step)
 
 
@@ -131,29 +136,21 @@ def _identity(step: Step) -> tuple[str, str, str]:
 
 
 async def _carry_out(server: Connection, steps: list[Step], destroying: bool) -> int:
-    """Do what can be done, and say what was and what was not; returns the number of differences left."""
+    """Carry out the steps, and report on each; returns the number of differences left."""
     count = 0
     for step in steps:
         left = await carry_out(server, step, destroying=destroying)
         if step.found is None:
-            _say(f"created {step.wanted}")
+            print_message(f"created {step.wanted}")
         elif len(left) < len(step.differences):
-            _say(f"updated {step.wanted}")
+            print_message(f"updated {step.wanted}")
         for difference in left:
-            _say(click.style(f"left: {step.wanted}: {_rest(step, difference)}", fg="red"))
+            print_message(click.style(f"left: {step.wanted}: {_remedy(step, difference)}", fg="red"))
         count += len(left)
     return count
 
 
-def _rest(step: Step, difference: Difference) -> str:
-    """Say how a difference goes away that `apply` leaves alone."""
-    change = f"{difference.setting} is {difference.is_}, should be {difference.should_be}"
-    if difference.way is Way.DESTROYS:
-        return f"{change}. The change removes messages; allow it with: --destroy"
-    return f"{change}. The server cannot change that. If nothing needs it, remove it: {step.wanted.removal}"
-
-
-# -- the terminal ------------------------------------------------------------------------------------
+# -- the output --------------------------------------------------------------------------------------
 
 
 def _print(steps: list[Step]) -> None:
@@ -163,10 +160,10 @@ def _print(steps: list[Step]) -> None:
         rows += _rows(step)
         colours += [_COLOURS[step.action]] * (len(rows) - 1 - len(colours))
     if not any(step.differences for step in steps):
-        rows = [row[:2] for row in rows]  # nothing to say of single settings
-    click.echo("\n".join(aligned(rows, terminal_width(), colours)))
-    for text in dict.fromkeys(_notes(steps)):
-        click.echo(text)
+        rows = [row[:2] for row in rows]  # no settings to compare
+    print_table(rows, colours)
+    for note in dict.fromkeys(_notes(steps)):
+        click.echo(note)
 
 
 def _rows(step: Step) -> list[tuple[str, str, str, str, str]]:
@@ -174,26 +171,29 @@ def _rows(step: Step) -> list[tuple[str, str, str, str, str]]:
     if step.found is None:
         return [(Action.CREATE.value, what, "", "", "")]
     return [
-        (_verb(difference), what, difference.setting, difference.is_, difference.should_be)
+        (action_of(difference).value, what, difference.setting, difference.is_, difference.should_be)
         for difference in step.differences
     ]
 
 
-def _verb(difference: Difference) -> str:
-    verbs = {Way.UPDATE: Action.UPDATE, Way.DESTROYS: Action.DESTROY, Way.BY_HAND: Action.BY_HAND}
-    return verbs[difference.way].value
-
-
 def _notes(steps: list[Step]) -> list[str]:
-    """Say below the table what differences do, and what to do about those `apply` leaves alone."""
+    """Return the lines below the table: what the differences do, and a remedy for those `apply` leaves."""
     notes = []
     for step in steps:
         for difference in step.differences:
             if difference.harm:
                 notes.append(f"{step.wanted.name}, {difference.setting}: {difference.harm}")
             if difference.way is not Way.UPDATE:
-                notes.append(f"{step.wanted.name}, {_rest(step, difference)}")
+                notes.append(f"{step.wanted.name}, {_remedy(step, difference)}")
     return notes
+
+
+def _remedy(step: Step, difference: Difference) -> str:
+    """Describe a difference that `apply` leaves alone, and how to remove it."""
+    change = f"{difference.setting} is {difference.is_}, should be {difference.should_be}"
+    if difference.way is Way.DESTROYS:
+        return f"{change}. The change removes messages; allow it with: --destroy"
+    return f"{change}. The server cannot change that. If nothing needs it, remove it: {step.wanted.removal}"
 
 
 def _facts(step: Step) -> dict[str, Any]:
@@ -225,18 +225,14 @@ def _counts(steps: list[Step]) -> str:
         Action.CREATE: "to create",
         Action.UPDATE: "to update",
         Action.DESTROY: "to update that loses messages",
-        Action.BY_HAND: "to mend by hand",
+        Action.BY_HAND: "to fix by hand",
     }
     actions = [step.action for step in steps]
     return ", ".join(f"{actions.count(action)} {text}" for action, text in words.items() if action in actions)
 
 
-def _what_next(target: Target, steps: list[Step]) -> str:
+def _hint(buses: BusModules, steps: list[Step]) -> str:
     if all(step.action is Action.BY_HAND for step in steps):
         return ""
-    options = "".join(f" --bus {module}" for module in target.modules)
+    options = "".join(f" --bus {module}" for module in buses.modules)
     return f"Apply with: lightbus apply{options}"
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

@@ -1,4 +1,4 @@
-"""What went wrong in the user's own code and where, in one screen instead of a traceback."""
+"""Errors in the user's own code, explained on one screen instead of by a traceback."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from lightbus.errors import LightbusError, TransportError, UsageError
 from lightbus.event.tracebacks import is_installed, is_ours
 
 _LINES = 8  # of an error's own text
-_FIRST, _LAST = 2, 3  # frames shown of a longer chain: who began it, and where it ended
+_FIRST, _LAST = 2, 3  # frames shown of a longer chain, from its two ends
 _WIDTH = 120  # characters of a line of source
 
 
 def user_error(what: str, error: BaseException, *, reproduce: str) -> LightbusError:
-    """Turn an exception that came out of the user's code into one to show to the user.
+    """Turn an exception from the user's code into an error to print.
 
     Args:
-        what: what was being done, as the subject of a sentence: `importing 'mailer.bus'`.
-        error: what came out of it.
+        what: what raised it, as the subject of a sentence: `importing 'mailer.bus'`.
+        error: the exception.
         reproduce: Python statements that show the whole traceback.
 
     Returns:
-        The error itself when the server or network is to blame; else one that says what happened and
-        in which of the user's lines.
+        The exception itself if it is a `TransportError`; otherwise an error that names the user's lines.
     """
     error = _innermost(error)
     if isinstance(error, TransportError):
@@ -42,19 +41,19 @@ def user_error(what: str, error: BaseException, *, reproduce: str) -> LightbusEr
 
 def places(error: BaseException) -> list[str]:
     """List the user's lines an exception passed through, outermost first, ready to print."""
-    found = [
+    lines = [
         _place(frame.filename, frame.lineno, frame.name, frame.line)
-        for frame in _users(traceback.extract_tb(error.__traceback__))
+        for frame in _own(traceback.extract_tb(error.__traceback__))
     ]
     if isinstance(error, SyntaxError) and error.filename:  # that file never ran, so it has no frame
-        found.append(_place(error.filename, error.lineno, "<module>", error.text))
-    if len(found) > _FIRST + _LAST:
-        found[_FIRST:-_LAST] = ["  ..."]
-    return found
+        lines.append(_place(error.filename, error.lineno, "<module>", error.text))
+    if len(lines) > _FIRST + _LAST:
+        lines[_FIRST:-_LAST] = ["  ..."]
+    return lines
 
 
-def _users(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
-    """Leave out this library, and the libraries below the user's code; a service may be installed, too."""
+def _own(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
+    """Return the user's frames: outside installed packages, or, of an installed service, outside this library."""
     foreign = [frame for frame in frames if not is_ours(frame.filename)]
     own = [frame for frame in foreign if not is_installed(frame.filename)]
     return own or foreign
@@ -62,21 +61,21 @@ def _users(frames: traceback.StackSummary) -> list[traceback.FrameSummary]:
 
 def _place(filename: str, line: int | None, function: str, source: str | None) -> str:
     path = Path(filename)
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    name = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     inside = "" if function == "<module>" else f" in {function}"
     code = (source or "").strip()[:_WIDTH]
-    return f"  {shown}:{line}{inside}: {code}" if code else f"  {shown}:{line}{inside}"
+    return f"  {name}:{line}{inside}: {code}" if code else f"  {name}:{line}{inside}"
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Look into an exception group, as a TaskGroup raises, for the first error proper."""
+    """Return the first leaf of an exception group, such as a TaskGroup raises."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def _short(text: str) -> str:
-    """Keep the first lines of a long text and its last, which says what to do."""
+    """Shorten a long text to its first lines and the last one, which says what to do."""
     lines = text.splitlines()
     if len(lines) > _LINES:
         lines[_LINES - 2 : -1] = [f"  ... {len(lines) - _LINES + 1} more"]

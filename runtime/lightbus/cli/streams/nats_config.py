@@ -1,4 +1,4 @@
-"""`lightbus plan --format nats`: what the server has to allow each service, as its configuration."""
+"""`lightbus plan --format nats`: the permissions of the services, as configuration of nats-server."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lightbus.jetstream.streams.permissions import Service, configuration
 
 
 def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
-    """Print the configuration of nats-server that allows the services what they need.
+    """Print the configuration of nats-server that gives the services the permissions they need.
 
     Args:
-        setups: what the services' buses were set up for.
-        fires: `SERVICE:API` that a service fires besides those it defines; of a single service, `API` will do.
+        setups: the buses of the services.
+        fires: `SERVICE:API` for an API that a service fires and does not define; `API` if there is one service.
 
     Raises:
         UsageError: a bus has no service name, or there is no such service or API.
@@ -26,7 +26,7 @@ def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
             "permissions are given to services, and a bus has no service name: give it one with"
             " lightbus.create(service_name=...), LIGHTBUS_SERVICE_NAME or --service-name."
         )
-    pairs = [_service_and_api(setups, given) for given in fires]
+    pairs = [_service_and_api(setups, argument) for argument in fires]
     services = []
     for setup in setups:
         name = setup.settings.service_name
@@ -37,16 +37,20 @@ def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
     for name in _idle(services):
         click.echo(
             click.style("warning: ", fg="yellow")
-            + f"service {name!r} neither fires nor listens, as far as its code tells, and is allowed neither.\n"
-            f"If it fires events of another package's API, name that: --fires {name}:API",
+            + f"service {name!r} neither fires nor listens, as far as its code shows, and gets no permission for either.\n"
+            f"If it fires events of another package's API, name the API: --fires {name}:API",
             err=True,
         )
 
 
-def _service_and_api(setups: Sequence[Setup], given: str) -> tuple[str, str]:
-    """Read one `--fires`."""
+def _service_and_api(setups: Sequence[Setup], argument: str) -> tuple[str, str]:
+    """Parse one `--fires`.
+
+    Raises:
+        UsageError: there is no such service or API.
+    """
     names = list(dict.fromkeys(setup.settings.service_name for setup in setups))
-    service, _, api = given.rpartition(":")
+    service, _, api = argument.rpartition(":")
     if not service:
         if len(names) > 1:
             raise UsageError(
@@ -55,19 +59,19 @@ def _service_and_api(setups: Sequence[Setup], given: str) -> tuple[str, str]:
         (service,) = names
     elif service not in names:
         raise UsageError(
-            f"--fires {given}: there is no such service{did_you_mean(service, names)}. Services: {', '.join(names)}."
+            f"--fires {argument}: there is no such service{did_you_mean(service, names)}. Services: {', '.join(names)}."
         )
-    known = dict.fromkeys(
+    apis = dict.fromkeys(
         api for setup in setups if setup.settings.service_name == service for api in setup.apis
     )
-    if api not in known:
+    if api not in apis:
         raise UsageError(
-            f"--fires {given}: there is no such API{did_you_mean(api, known)}. Known: {', '.join(known)}."
+            f"--fires {argument}: there is no such API{did_you_mean(api, apis)}. Known: {', '.join(apis)}."
         )
     return service, api
 
 
 def _idle(services: Iterable[Service]) -> Iterable[str]:
-    """Name the services that are allowed nothing but to look."""
+    """Return the names of the services that neither fire nor listen."""
     working = {service.name for service in services if service.fires or service.consumers}
     return dict.fromkeys(service.name for service in services if service.name not in working)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from lightbus.cli.terminal.tables import aligned, terminal_width
+from lightbus.cli.terminal.console import print_json, print_message
+from lightbus.cli.terminal.tables import print_table
 from lightbus.jetstream.streams.plan import connected
-from lightbus.jetstream.streams.status import ListenerStatus, StreamStatus, streams
+from lightbus.jetstream.streams.status import ListenerStatus, StreamStatus
+from lightbus.jetstream.streams.status import streams as look_up
 
 OK, ALARM = 0, 1
 
@@ -31,39 +32,37 @@ def show_status(url: str | None, prefix: str, *, as_json: bool) -> int:
 
     async def look() -> list[StreamStatus]:
         async with connected(url, given="--url") as server:
-            return await streams(server, prefix)
+            return await look_up(server, prefix)
 
-    found = asyncio.run(look())
-    listeners = [listener for stream in found for listener in stream.listeners]
+    streams = asyncio.run(look())
+    listeners = [listener for stream in streams for listener in stream.listeners]
     if as_json:
-        for facts in (*map(_stream_facts, found), *map(_listener_facts, listeners)):
-            click.echo(json.dumps(facts, ensure_ascii=False))
+        for facts in (*map(_stream_facts, streams), *map(_listener_facts, listeners)):
+            print_json(facts)
     else:
-        _print(found, listeners, prefix)
+        _print(streams, listeners, prefix)
     return ALARM if any(listener.alarms for listener in listeners) else OK
 
 
-def _print(found: Sequence[StreamStatus], listeners: Sequence[ListenerStatus], prefix: str) -> None:
-    if not found:
-        click.echo(f"there are no streams of the prefix {prefix!r}", err=True)
+def _print(streams: Sequence[StreamStatus], listeners: Sequence[ListenerStatus], prefix: str) -> None:
+    if not streams:
+        print_message(f"there are no streams of the prefix {prefix!r}")
         return
-    rows = [
-        (one.name, f"{one.events:,}", f"{one.bytes:,}", _sequences(one), str(one.replicas)) for one in found
-    ]
-    click.echo("\n".join(aligned([_STREAM_COLUMNS, *rows], terminal_width())))
+    print_table([_STREAM_COLUMNS, *map(_stream_row, streams)])
     if listeners:
+        click.echo()
         colours = ["red" if listener.alarms else None for listener in listeners]
-        table = aligned([_LISTENER_COLUMNS, *map(_row, listeners)], terminal_width(), colours)
-        click.echo("\n" + "\n".join(table))
+        print_table([_LISTENER_COLUMNS, *map(_listener_row, listeners)], colours)
     for alarm in (alarm for listener in listeners for alarm in listener.alarms):
         click.echo("\n" + click.style(f"{alarm.kind}: ", fg="red", bold=True) + alarm.text)
 
 
-def _sequences(stream: StreamStatus) -> str:
-    return f"{stream.first:,} to {stream.last:,}" if stream.events else "none"
+def _stream_row(stream: StreamStatus) -> tuple[str, ...]:
+    sequences = f"{stream.first:,} to {stream.last:,}" if stream.events else "none"
+    return stream.name, f"{stream.events:,}", f"{stream.bytes:,}", sequences, str(stream.replicas)
 
 
-def _row(listener: ListenerStatus) -> tuple[str, ...]:
+def _listener_row(listener: ListenerStatus) -> tuple[str, ...]:
     now = listener.progress
     counts = (now.pending, now.in_flight, now.redelivered, listener.dead_letters)
     state = ", ".join(alarm.kind for alarm in listener.alarms) or "ok"

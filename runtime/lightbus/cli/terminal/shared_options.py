@@ -1,10 +1,11 @@
-"""What the commands that look at a server have in common: where to look, how to answer, how to fail."""
+"""Options that several commands share, and the exit code of their errors."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -14,7 +15,21 @@ from lightbus.errors import LightbusError
 
 Command = Callable[..., None]
 
-_ERROR = 2  # exit code when there is no answer, as 1 is one of the answers
+_ERROR = 2  # exit code of an error; 1 is an answer, such as "something is left to do"
+
+_BUS: dict[str, Any] = {
+    "metavar": "MODULE",
+    "envvar": "LIGHTBUS_MODULE",
+    "show_default": True,
+    "show_envvar": True,
+}
+bus_option = click.option("--bus", **_BUS, default="bus", help="Module that holds the bus.")
+buses_option = click.option(
+    "--bus", "modules", **_BUS, default=["bus"], multiple=True, help="Module that holds the bus. Repeatable."
+)
+service_name_option = click.option(
+    "--service-name", metavar="NAME", help="Override the module's service name."
+)
 
 
 def decorated(command: Command, *decorators: Callable[[Command], Command]) -> Command:
@@ -30,8 +45,8 @@ def _checked_prefix(_context: click.Context, _option: click.Parameter, prefix: s
     return prefix
 
 
-def where_and_how(command: Command) -> Command:
-    """Add the options that say which bus's streams are meant, on which server, and how to answer."""
+def server_options(command: Command) -> Command:
+    """Add `--url` and `--prefix`, which say where the streams are, and `--format`."""
     return decorated(
         command,
         click.option(
@@ -57,8 +72,8 @@ def where_and_how(command: Command) -> Command:
 
 
 @contextmanager
-def answering() -> Iterator[None]:
-    """Let an error end the command with an exit code that is none of its answers."""
+def errors_exit_with_2() -> Iterator[None]:
+    """Print a `LightbusError` and exit with 2, as 0 and 1 are answers of the command."""
     try:
         yield
     except LightbusError as error:

@@ -1,0 +1,91 @@
+"""`lightbus dead-letters list` and `show`.
+
+Dead letters are printed on standard output, everything else on standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from lightbus.cli.dead_letters import display
+from lightbus.cli.dead_letters.query import OK, Query, Search
+from lightbus.cli.terminal.console import print_json, print_message
+from lightbus.cli.terminal.tables import PagedTable, latest, print_table
+from lightbus.errors import UsageError
+
+
+def list_dead_letters(
+    query: Query, limit: int | None = None, summary: bool = False, *, dry_run: str = ""
+) -> int:
+    """List dead letters.
+
+    Args:
+        query: which.
+        limit: how many of the latest; None for all.
+        summary: whether to count failures of the same kind instead.
+        dry_run: the command that would be carried out on them, `replay` or `discard`.
+
+    Returns:
+        The exit code: 1 when a number or id is missing.
+    """
+    return asyncio.run(_list(query, limit, summary, dry_run))
+
+
+async def _list(query: Query, limit: int | None, summary: bool, dry_run: str) -> int:
+    search, kinds, table = Search(query), display.Summary(), PagedTable(display.COLUMNS)
+    outcome = {"outcome": f"would {dry_run}"} if dry_run else {}
+    async with query.connected() as store:
+        listed = (dead_letter.without_event() async for dead_letter in search.run(store))
+        async for dead_letter in latest(listed, limit):
+            if summary:
+                kinds.add(dead_letter)
+            elif query.as_json:
+                print_json(display.facts(dead_letter) | outcome)
+            else:
+                table.add(display.row(dead_letter))
+    table.flush()
+    if summary and query.as_json:
+        for facts in kinds.facts():
+            print_json(facts)
+    elif summary and search.count:
+        print_table([display.SUMMARY_COLUMNS, *kinds.rows()])
+    if dry_run:
+        print_message(f"{search.result} would be {dry_run}ed")
+    else:
+        part = f"the latest {limit:,} of " if limit is not None and search.count > limit else ""
+        print_message(f"{part}{search.result} in {query.stream}")
+    return search.report_missing()
+
+
+def show_dead_letters(query: Query) -> int:
+    """Show the dead letter of a number, or all of an event's id; returns the exit code.
+
+    Raises:
+        UsageError: there is none.
+    """
+    return asyncio.run(_show(query))
+
+
+async def _show(query: Query) -> int:
+    count = 0
+    async with query.connected() as store:
+        replaying = await store.replaying()
+        async for dead_letter in store.find(query.filter):
+            is_replayed = dead_letter.number in replaying
+            if query.as_json:
+                print_json(display.full_facts(dead_letter) | {"is_replayed": is_replayed})
+            else:
+                click.echo(("\n" if count else "") + display.full(dead_letter))
+                if is_replayed:
+                    print_message("a replay of it waits for its listener or is being handled")
+            count += 1
+    if not count:
+        (name,) = query.filter.numbers or query.filter.event_ids
+        raise UsageError(
+            f"there is no dead letter {name} in {query.stream}.\n"
+            "It has been handled or discarded, or its event failed again and has a new number."
+            " See: lightbus dead-letters list"
+        )
+    return OK

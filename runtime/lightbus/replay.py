@@ -1,0 +1,164 @@
+"""Many dead letters at a time: replay them and watch for the outcomes, or discard them."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+
+from lightbus.event.dead_letter import DeadLetter
+from lightbus.transport import DeadLetters
+
+_AT_ONCE = 16  # requests to the server
+_ON_THE_WAY = 1000  # replays that are watched at a time, so that any number takes the same memory
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between looks at the server
+_PATIENCE = 5.0  # seconds without news until the server is asked whether anyone listens
+
+
+class ReplayOutcome(enum.Enum):
+    """The outcome of a replay. `STAYS`: the replay has ended, but its dead letter is still there."""
+
+    SENT = "sent"
+    HANDLED = "handled"
+    FAILED = "failed"
+    WAITING = "waiting"
+    STAYS = "stays"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A dead letter that was replayed.
+
+    Attributes:
+        dead_letter: the dead letter before the replay, without its event.
+        outcome: the outcome as far as it is known.
+        new_number: the number after another failure; 0 without one.
+    """
+
+    dead_letter: DeadLetter
+    outcome: ReplayOutcome
+    new_number: int = 0
+
+
+async def send(store: DeadLetters, dead_letters: AsyncIterator[DeadLetter]) -> AsyncIterator[Replayed]:
+    """Replay dead letters without waiting for their listeners; one whose replay is under way counts as sent."""
+    async for chunk in _chunks(dead_letters):
+        await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
+        for dead_letter in chunk:
+            yield Replayed(dead_letter.without_event(), ReplayOutcome.SENT)
+
+
+async def send_and_watch(
+    store: DeadLetters, dead_letters: AsyncIterator[DeadLetter], sent: Callable[[int], None]
+) -> AsyncIterator[Replayed]:
+    """Replay dead letters, and yield the outcome of each as soon as it is known.
+
+    A replay whose listener runs nowhere has the outcome `WAITING`.
+
+    Args:
+        store: the dead letters.
+        dead_letters: which to replay.
+        sent: called with the number of each chunk that was sent.
+    """
+    watch = _Watch(store)
+    async for chunk in _chunks(dead_letters):
+        await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
+        sent(len(chunk))
+        watch.add(chunk)
+        while watch.count > _ON_THE_WAY - _AT_ONCE:
+            for replayed in await watch.news():
+                yield replayed
+    while watch.count:
+        for replayed in await watch.news():
+            yield replayed
+
+
+class _Watch:
+    """The replays that were sent and have no outcome yet."""
+
+    def __init__(self, store: DeadLetters) -> None:
+        self._store = store
+        self._on_the_way: dict[int, DeadLetter] = {}
+        self._pause = _FIRST_PAUSE
+        self._silent_since = asyncio.get_running_loop().time()
+
+    @property
+    def count(self) -> int:
+        return len(self._on_the_way)
+
+    def add(self, dead_letters: Iterable[DeadLetter]) -> None:
+        for dead_letter in dead_letters:
+            self._on_the_way[dead_letter.number] = dead_letter.without_event()
+
+    async def news(self) -> list[Replayed]:
+        """Wait a moment, and return the replays that have ended, or that nobody will take."""
+        await asyncio.sleep(self._pause)
+        left = await self._store.replaying()
+        ended = [dead_letter for number, dead_letter in self._on_the_way.items() if number not in left]
+        news = [await self._outcome(dead_letter) for dead_letter in ended]
+        now = asyncio.get_running_loop().time()
+        if news:
+            self._pause, self._silent_since = _FIRST_PAUSE, now
+        else:
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            if now - self._silent_since > _PATIENCE:
+                self._silent_since = now
+                news = await self._unserved()
+        for replayed in news:
+            del self._on_the_way[replayed.dead_letter.number]
+        return news
+
+    async def _outcome(self, dead_letter: DeadLetter) -> Replayed:
+        latest = await self._store.latest(dead_letter)
+        if latest == 0:
+            return Replayed(dead_letter, ReplayOutcome.HANDLED)
+        if latest == dead_letter.number:
+            return Replayed(dead_letter, ReplayOutcome.STAYS)
+        return Replayed(dead_letter, ReplayOutcome.FAILED, latest)
+
+    async def _unserved(self) -> list[Replayed]:
+        """Return the replays whose listener runs nowhere."""
+        listeners = {
+            (dead_letter.place.stream, dead_letter.place.listener): dead_letter
+            for dead_letter in self._on_the_way.values()
+        }
+        served = {key: await self._store.is_served(dead_letter) for key, dead_letter in listeners.items()}
+        return [
+            Replayed(dead_letter, ReplayOutcome.WAITING)
+            for dead_letter in self._on_the_way.values()
+            if not served[dead_letter.place.stream, dead_letter.place.listener]
+        ]
+
+
+async def discard(
+    store: DeadLetters, dead_letters: list[DeadLetter], removed: Callable[[int], None]
+) -> list[DeadLetter]:
+    """Remove dead letters for good.
+
+    Args:
+        store: the dead letters.
+        dead_letters: which to remove.
+        removed: called with the number of each chunk that was removed.
+
+    Returns:
+        Those that were removed; the others were gone already.
+    """
+    discarded: list[DeadLetter] = []
+    for start in range(0, len(dead_letters), _AT_ONCE):
+        chunk = dead_letters[start : start + _AT_ONCE]
+        results = await asyncio.gather(*(store.discard(dead_letter) for dead_letter in chunk))
+        discarded += [dead_letter for dead_letter, was_there in zip(chunk, results, strict=True) if was_there]
+        removed(len(chunk))
+    return discarded
+
+
+async def _chunks(dead_letters: AsyncIterator[DeadLetter]) -> AsyncIterator[list[DeadLetter]]:
+    chunk: list[DeadLetter] = []
+    async for dead_letter in dead_letters:
+        chunk.append(dead_letter)
+        if len(chunk) == _AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
