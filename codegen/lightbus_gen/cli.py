@@ -17,7 +17,8 @@ import click
 
 from lightbus_gen.compat import commands
 from lightbus_gen.project.options import dialects, shared
-from lightbus_gen.project.report import Format, Outcome, show
+from lightbus_gen.project.printing import Format
+from lightbus_gen.project.report import Outcome, show
 from lightbus_gen.project.run import plan_project, plan_schemas, run
 from lightbus_gen.read.problems import InputError
 from lightbus_gen.write.plan import Plan
@@ -33,7 +34,7 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
     format_ = click.option(
         "--format",
         "format_",
-        type=click.Choice([each.value for each in Format]),
+        type=click.Choice([each.value for each in Format if each is not Format.JUNIT]),
         default=Format.TEXT.value,
         show_default=True,
         help="How to write the outcome.",

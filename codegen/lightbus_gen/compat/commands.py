@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from lightbus_gen.compat.report.output import Comparison, Format, show
+from lightbus_gen.compat.report.output import Comparison, show
 from lightbus_gen.compat.rules.catalogue import RULES, rule
 from lightbus_gen.compat.rules.findings import Finding, by_place
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.project import options
 from lightbus_gen.project.config import Settings
+from lightbus_gen.project.printing import Format
 from lightbus_gen.project.run import effective_settings
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.problems import InputError, input_error

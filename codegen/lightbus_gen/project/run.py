@@ -43,7 +43,7 @@ def run(
         problems = planned.refusals  # with the drift of all other files
     except InputError as error:
         planned, problems = Plan(), error.problems
-    return Outcome(problems, report.notices, planned, check, time.perf_counter() - began)
+    return Outcome(problems, sorted(report.notices), planned, check, time.perf_counter() - began)
 
 
 def effective_settings(flags: Mapping[str, Any]) -> Settings:

@@ -398,7 +398,8 @@ def test_formats_carry_the_drift(current: Project, format_: str) -> None:
 
 def test_a_bug_asks_for_a_report(project: Project) -> None:
     project.write(
-        "sitecustomize.py", "import lightbus_gen.project.config\nlightbus_gen.config.read_settings = None\n"
+        "sitecustomize.py",
+        "import lightbus_gen.project.config\nlightbus_gen.project.config.read_settings = None\n",
     )
     ran = project.run(env={"PYTHONPATH": str(project.folder)})
     assert ran.returncode == 3

@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import click
 
 from lightbus_gen.compat.rules.findings import Finding
-from lightbus_gen.project.report import annotation
+from lightbus_gen.project.printing import (
+    Format,
+    annotation,
+    bold,
+    echo,
+    print_notices,
+    print_problems,
+    problem_annotations,
+    problem_facts,
+)
 from lightbus_gen.read.positions import pointer
 from lightbus_gen.read.problems import Problem
-
-
-class Format(StrEnum):
-    """How findings are written."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
-    JUNIT = "junit"
 
 
 @dataclass(slots=True)
@@ -64,18 +63,16 @@ def show(outcome: Comparison, format_: Format) -> None:
     if format_ is Format.JSON:
         click.echo(json.dumps(_facts(outcome), indent=2))
     elif format_ is Format.GITHUB:
-        for level, problems in (("error", outcome.problems), ("notice", outcome.notices)):
-            for problem in problems:
-                place: dict[str, str | int] = {
-                    "file": problem.path,
-                    "line": problem.line,
-                    "col": problem.column,
-                    "title": problem.rule,
-                }
-                click.echo(annotation(level, place, f"{problem.message}\nfix: {problem.fix}"))
+        for line in problem_annotations(outcome.problems, outcome.notices):
+            click.echo(line)
         for one in outcome.findings:
             path = one.path.removeprefix(f"{one.against}:")  # what is gone is at an earlier commit
-            place = {"file": path, "line": one.line, "col": one.column, "title": one.rule}
+            place: dict[str, str | int] = {
+                "file": path,
+                "line": one.line,
+                "col": one.column,
+                "title": one.rule,
+            }
             shown = "error" if outcome.counts(one) else {"note": "notice"}.get(one.level, one.level)
             click.echo(annotation(shown, place, "\n".join(_lines(one))))
     elif format_ is Format.JUNIT:
@@ -112,12 +109,8 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def _print(outcome: Comparison) -> None:
-    for level, problems in (("error", outcome.problems), ("note", outcome.notices)):
-        for problem in problems:
-            where = f"{click.style(problem.location, bold=True)}: " if problem.path else ""
-            rule = click.style(problem.rule, fg=_COLOURS[level], bold=True)
-            said = " note" if level == "note" else ""
-            click.echo(f"{where}{rule}{said} {problem.message}\n  fix: {problem.fix}", err=True)
+    print_problems(outcome.problems)
+    print_notices(outcome.notices)
     if outcome.problems:
         return
     lines: list[str] = []
@@ -125,9 +118,9 @@ def _print(outcome: Comparison) -> None:
         first, *more = _lines(one)
         rule = click.style(one.rule, fg=_COLOURS[one.level], bold=True)
         level = "" if one.level == "error" else f" {one.level}"
-        lines.append(f"{click.style(one.location, bold=True)}: {rule}{level} {first}")
+        lines.append(f"{bold(one.location)}: {rule}{level} {first}")
         lines += [f"  {line}" for line in more]
-    click.echo("\n".join([*lines, _summary(outcome)]))
+    echo("\n".join([*lines, _summary(outcome)]))
 
 
 def _summary(outcome: Comparison) -> str:
@@ -145,8 +138,7 @@ def _facts(outcome: Comparison) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "against": list(outcome.against),
         "events": outcome.events,
-        "problems": [asdict(problem) for problem in outcome.problems],
-        "notices": [asdict(problem) for problem in outcome.notices],
+        **problem_facts(outcome.problems, outcome.notices),
         "findings": [_fact(one) for one in outcome.findings],
         "seconds": round(outcome.seconds, 3),
     }
