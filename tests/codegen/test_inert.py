@@ -109,7 +109,8 @@ def written(value: Any, is_ascii: bool) -> str:
 def check(files: dict[str, str]) -> None:
     """Generate, and hold every file against what may be in it."""
     try:
-        made = generate(Path("absent"), PACKAGE, overlay=files)
+        texts = {path: text.encode() for path, text in files.items()}
+        made = generate(Path("absent"), PACKAGE, texts=texts)
     except InputError as error:
         assert error.problems
         for problem in error.problems:

@@ -75,7 +75,9 @@ def same(one: Any, other: Any) -> bool:
 def made(schema: dict[str, Any]) -> Iterator[tuple[SchemaDocument | None, Any]]:
     """Generate the code of one event, and load it; None where the schema is refused."""
     try:
-        files = generate(Path("absent"), "drawn_bus", overlay={"api/happened.json": json.dumps(schema)})
+        files = generate(
+            Path("absent"), "drawn_bus", texts={"api/happened.json": json.dumps(schema).encode()}
+        )
     except InputError as error:
         assert {problem.rule for problem in error.problems} <= REFUSED, error
         yield None, None

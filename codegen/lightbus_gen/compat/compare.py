@@ -6,27 +6,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lightbus_gen.compat.event import Change, EventComparison
-from lightbus_gen.compat.processes import in_processes
 from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.compat.rules.rule import Category, Direction, Mode
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.sources import EventSource
+from lightbus_gen.processes import spread
 
 
 def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]:
     """Return everything that keeps services of two versions from living together, by place."""
+    comparison = EventComparison(old, new, mode)
 
-    def found_in(changes: Sequence[Change]) -> list[Finding]:
-        comparison = EventComparison(old, new, mode)
-        return [one for change in changes for one in comparison.findings(change)]
+    def findings(run: Sequence[Change]) -> list[Finding]:
+        return [finding for change in run for finding in comparison.findings(change)]
 
     changes = [change for change in _pairs(old, new) if not _is_untouched(change, old, new)]
-    found = [*_removed(old, new), *in_processes(found_in, changes)]
+    runs = [changes[start : start + _RUN] for start in range(0, len(changes), _RUN)]
+    found = [*_removed(old, new)]
+    for of_run in spread(findings, runs, lambda run: _WEIGHT * len(run)):
+        found += of_run
     return sorted(found, key=lambda one: (_LEVELS.index(one.level), one.path, one.line, one.column, one.rule))
 
 
 _LEVELS = ("error", "warning", "note")
+_RUN = 20
+"""Events that one process compares in a row, since neighbours share an API and what is known of it."""
+_WEIGHT = 5
+"""How much longer it takes to compare an event than to generate one."""
 
 
 def _pairs(old: Version, new: Version) -> Iterator[Change]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lightbus.schema import FORMAT_SINCE
 from lightbus_gen.read.problems import input_error
-from lightbus_gen.write.plan import MARK
+from lightbus_gen.write.mark import MARK
 
 BESIDE = ("pyproject.toml", "README.md")
 """What makes a package a distribution, beside it in the output folder."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lightbus_gen.emit.distribution import Distribution
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -172,23 +174,6 @@ class Namespace:
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
-    """The package as others install it.
-
-    Attributes:
-        name: name on a package index.
-        version: its version.
-        requirement: the run time it needs.
-        events: full name of each event, and the first sentence about it.
-    """
-
-    name: str
-    version: str
-    requirement: str
-    events: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Package:
     """A whole generated package.
 
@@ -202,6 +187,7 @@ class Package:
         clients: the clients that annotations of the package itself name.
         documents: text of the schema document of each API, by file name in `schemas/`.
         distribution: what the package is installed as, if anything.
+        events: full name of each event, and the first sentence about it.
     """
 
     name: str
@@ -213,3 +199,4 @@ class Package:
     clients: tuple[Child, ...]
     documents: tuple[tuple[str, str], ...]
     distribution: Distribution | None
+    events: tuple[tuple[str, str], ...]

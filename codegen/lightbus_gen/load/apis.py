@@ -7,26 +7,26 @@ What a file is follows from where it stands and what it holds (design section 3)
     shop/orders/placed.json    any other JSON Schema   -> event `placed` of API `shop.orders`
     _types.json, _common/...   or matched by a shared glob -> types to refer to, no event
 
-Reading goes on after a problem, so that one run reports everything.
+Loading goes on after a problem, so that one run reports everything.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lightbus import naming
+from lightbus_gen.load.checks import checked_sources
 from lightbus_gen.load.dialects import Dialects, guessed_dialect
 from lightbus_gen.load.document import read_document
 from lightbus_gen.load.dump import is_dump, read_dump
 from lightbus_gen.load.sources import ApiSource, EventSource, Sources
 from lightbus_gen.load.validity import check_schema
-from lightbus_gen.read.decode import read_file
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.folder import check_paths, read_folder, shown
+from lightbus_gen.read.folder import root_name
 from lightbus_gen.read.positions import Path as JsonPath
 
 _KINDS = {list: "an array", str: "a string", type(None): "nothing"}
@@ -34,52 +34,41 @@ _KINDS = {list: "an array", str: "a string", type(None): "nothing"}
 
 def load(
     folder: Path,
+    files: Sequence[SchemaFile],
     report: Report,
     *,
     shared: Iterable[str] = (),
     dialects: Mapping[str, str] | None = None,
-    overlay: Mapping[str, str] | None = None,
-    texts: Mapping[str, bytes] | None = None,
 ) -> Sources:
-    """Read a schemas folder.
+    """Find the APIs and events that schema files describe, and check the schemas.
 
     Args:
-        folder: the folder.
-        report: takes the problems found.
+        folder: the schemas folder, as messages call it.
+        files: the files that could be read.
+        report: takes the problems found; holds those of reading already.
         shared: globs of files and folders, relative to `folder`, that make no event.
         dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
-        overlay: texts that stand in for (or join) files of the folder, by path below it.
-        texts: the bytes of all files by path, where they have been read already.
     """
-    root = folder.resolve().name or "schemas"
-    texts = dict(read_folder(folder, report) if texts is None else texts)
-    texts |= {path: text.encode() for path, text in (overlay or {}).items()}
-    if not texts and not report.problems:
+    if not files and not report.problems:
         report.add_file(
             str(folder),
             "NO_SCHEMAS",
             "holds no schema" if folder.is_dir() else "is not a folder",
             "export your Api classes with `lightbus-gen export MODULE`, or name the folder with --schemas",
         )
-    check_paths(folder, sorted(texts), report)
-    files = [
-        file
-        for path in sorted(texts)
-        if (file := read_file(path, f"{root}/{path}", shown(folder, path), texts[path], report))
-    ]
-    loader = _Loader(files, tuple(shared), Dialects(dialects or {}), report)
-    apis = loader.apis()
+    finder = _ApiFinder(files, tuple(shared), Dialects(dialects or {}), report)
+    apis = finder.apis()
     if files and not apis and not report.problems:
         report.add_file(
             str(folder),
             "NO_SCHEMAS",
-            loader.says_why_empty(),
+            finder.says_why_empty(),
             "add a schema of an event: <api>/<event>.json",
         )
-    return Sources(root, tuple(loader.files), apis)
+    return checked_sources(root_name(folder), finder.files, apis, report)
 
 
-class _Loader:
+class _ApiFinder:
     """Finds the APIs that files make.
 
     Args:

@@ -39,12 +39,13 @@ class Bundler:
         self._links: dict[str, tuple[dict[str, SchemaFile], bool]] = {}
         self._resources: dict[tuple[str, str], Any] = {}
 
-    def document_text(self, api: ApiSource) -> str:
-        """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
+    def document(self, api: ApiSource) -> tuple[dict[str, Any], str]:
+        """Return an API's document and its text: the file itself where it stands alone, else a bundle."""
         if api.document is not None and self.stands_alone(api):
-            return api.document.text
-        compact = json.dumps(self.bundle(api), ensure_ascii=False)
-        return msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents in Python, 20 times slower
+            return api.document.value, api.document.text
+        bundle = self.bundle(api)
+        compact = json.dumps(bundle, ensure_ascii=False)
+        return bundle, msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents 20 times slower
 
     def stands_alone(self, api: ApiSource) -> bool:
         """Whether an API has a document that refers to no other file, in URIs that all readers take."""

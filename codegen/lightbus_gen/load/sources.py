@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lightbus_gen.load.references import Library
 from lightbus_gen.read.files import SchemaFile
 from lightbus_gen.read.positions import Path as JsonPath
 
@@ -53,8 +54,10 @@ class Sources:
         root: the folder's own name.
         files: all schema files; each event of a dump counts as one.
         apis: the APIs they make, by name.
+        library: resolves the `$ref`s of the files.
     """
 
     root: str
     files: tuple[SchemaFile, ...]
     apis: tuple[ApiSource, ...]
+    library: Library

@@ -7,7 +7,7 @@ import itertools
 import keyword
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import SchemaError
@@ -61,20 +61,20 @@ class EventLowerer:
         self.refused = definitions.refused
         self.renamed: dict[str, Name] = {}
 
-    def events(self, text: str) -> tuple[ir.Event, ...]:
+    def events(self, document: dict[str, Any]) -> tuple[ir.Event, ...]:
         """Lower all events; problems are reported, and then there is no event.
 
         Args:
-            text: the API's schema document, self-contained.
+            document: the API's schema document, self-contained.
         """
         objects = [event for event in self._api.events if self._is_object(event)]
         if len(objects) < len(self._api.events):
             return ()
-        document = functools.cache(lambda: SchemaDocument.parse(text, source=self._api.origin))
+        checked = functools.cache(lambda: SchemaDocument(document, self._api.origin))
         lowered = []
         for event in self._api.events:
             try:
-                contract = document().contract(event.name)
+                contract = checked().contract(event.name)
                 lowered.append(self._lower(event, contract))
             except SchemaError as error:
                 problem = str(error).partition(": ")[2]

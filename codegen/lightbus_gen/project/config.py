@@ -13,7 +13,7 @@ from typing import Any
 from lightbus.errors import did_you_mean
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.read.problems import InputError, Problem, input_error
-from lightbus_gen.write.plan import HEADER
+from lightbus_gen.write.mark import HEADER
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
-"""The bytes of a schema file -> its JSON value, or what is wrong with it."""
+"""The bytes of schema files -> their JSON values, or what is wrong with them."""
 
 from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from lightbus_gen.read.files import YAML_SUFFIXES, Report, SchemaFile
+from lightbus_gen.read.folder import check_paths, root_name, shown
 from lightbus_gen.read.json_text import read_json
 from lightbus_gen.read.limits import MAX_BYTES, MAX_YAML_BYTES
 from lightbus_gen.read.positions import line_and_column
@@ -18,6 +21,26 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+
+
+def read_files(folder: Path, texts: Mapping[str, bytes], report: Report) -> list[SchemaFile]:
+    """Read the schema files of a folder.
+
+    Args:
+        folder: the folder, as messages call it.
+        texts: the bytes of each file, by path below the folder, with `/`.
+        report: takes what is wrong with them.
+
+    Returns:
+        The files that can be read, by path.
+    """
+    root = root_name(folder)
+    check_paths(folder, sorted(texts), report)
+    return [
+        file
+        for path, data in sorted(texts.items())
+        if (file := read_file(path, f"{root}/{path}", shown(folder, path), data, report))
+    ]
 
 
 def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:

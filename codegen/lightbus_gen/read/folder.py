@@ -42,6 +42,11 @@ def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
     return texts
 
 
+def root_name(folder: Path) -> str:
+    """Return what generated code calls a schemas folder: its own name."""
+    return folder.resolve().name or "schemas"
+
+
 def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:
     """Report paths that are one and the same on some file systems: by case, or by the form of their letters."""
     known: dict[str, str] = {}

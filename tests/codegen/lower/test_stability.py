@@ -86,7 +86,9 @@ def test_whatever_is_added_anywhere_renames_nothing(case: str) -> None:
 def names(schema: dict[str, Any]) -> set[str] | None:
     """Return what a module binds, None where the schema is refused."""
     try:
-        files = generate(Path("absent"), "drawn_bus", overlay={"api/happened.json": json.dumps(schema)})
+        files = generate(
+            Path("absent"), "drawn_bus", texts={"api/happened.json": json.dumps(schema).encode()}
+        )
     except InputError:
         return None
     tree = ast.parse(files["drawn_bus/api.py"])

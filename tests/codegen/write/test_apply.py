@@ -17,7 +17,8 @@ import pytest
 
 from lightbus_gen.read.problems import InputError
 from lightbus_gen.write.apply import apply
-from lightbus_gen.write.plan import HEADER, SUFFIX, Plan, plan
+from lightbus_gen.write.mark import HEADER
+from lightbus_gen.write.plan import SUFFIX, Plan, plan
 from tests.codegen.project.project import API, Project, shop
 
 COUNT = 20
@@ -133,8 +134,8 @@ def test_files_of_killed_runs_are_removed(written: Path) -> None:
 RESTLESS = """
 import itertools, signal, sys
 from pathlib import Path
-from lightbus_gen.commit import apply, exclusive
-from lightbus_gen.write import plan
+from lightbus_gen.write.apply import apply, exclusive
+from lightbus_gen.write.plan import plan
 from tests.codegen.write.test_apply import _files
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which may be ignored where the tests run

@@ -14,14 +14,16 @@ from lightbus_gen.compat.proof.contract import Contract, Documents
 from lightbus_gen.compat.versions.git import Repository, short
 from lightbus_gen.load.apis import load
 from lightbus_gen.load.bundle import Bundler
+from lightbus_gen.load.checks import checked_sources
 from lightbus_gen.load.dialects import Dialects, guessed_dialect
 from lightbus_gen.load.document import read_document
 from lightbus_gen.load.dump import is_dump, read_dump
-from lightbus_gen.load.references import Library, Node, check_references
+from lightbus_gen.load.references import Library, Node
 from lightbus_gen.load.sources import ApiSource, EventSource, Sources
 from lightbus_gen.load.validity import check_schema
-from lightbus_gen.read.decode import read_file
+from lightbus_gen.read.decode import read_file, read_files
 from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.folder import read_folder
 from lightbus_gen.read.problems import input_error
 
 
@@ -32,19 +34,22 @@ class Version:
     Attributes:
         label: what messages call it: `origin/main`, `old/schemas`.
         sources: what was loaded.
-        library: resolves `$ref`s.
         is_file: whether it is a single file.
         is_one_schema: whether that holds a plain schema, which is the same event whatever its name.
     """
 
     label: str
     sources: Sources
-    library: Library
     is_file: bool = False
     is_one_schema: bool = False
     _contracts: dict[tuple[str, str], Contract] = field(default_factory=dict, repr=False)
     _by_api: dict[str, Documents] = field(default_factory=dict, repr=False)
     _reached: dict[SchemaFile, tuple[SchemaFile, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def library(self) -> Library:
+        """What resolves `$ref`s."""
+        return self.sources.library
 
     @cached_property
     def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
@@ -108,7 +113,8 @@ def read_version(
             return (top / path).read_bytes() if (top / path).is_file() else None
 
         return _of_file(where.name, str(where.parent), read, str(where), report, dialects or {})
-    return _of_sources(str(where), load(where, report, shared=shared, dialects=dialects), report)
+    schemas = read_files(where, read_folder(where, report), report)
+    return Version(str(where), load(where, schemas, report, shared=shared, dialects=dialects))
 
 
 def read_commit(
@@ -155,21 +161,9 @@ def read_commit(
             return repository.read(ref, place).get("")
 
         return _of_file(name, f"{label}:{folder}", read, f"{label}:{path}", report, dialects or {})
-    texts: dict[str, str] = {}
-    for relative, data in files.items():
-        try:
-            texts[relative] = data.decode()
-        except UnicodeDecodeError:
-            report.add_file(f"{label}:{path}/{relative}", "NOT_UTF8", "is not UTF-8 text", "save it as UTF-8")
-    sources = load(Path(f"{label}:{path}"), report, shared=shared, dialects=dialects, overlay=texts)
-    return _of_sources(label, sources, report)
-
-
-def _of_sources(label: str, sources: Sources, report: Report) -> Version:
-    library = Library(sources.files)
-    for file in sources.files:
-        check_references(library, file, report)
-    return Version(label, sources, library)
+    shown = Path(f"{label}:{path}")
+    schemas = read_files(shown, files, report)
+    return Version(label, load(shown, schemas, report, shared=shared, dialects=dialects))
 
 
 def _of_file(
@@ -184,7 +178,7 @@ def _of_file(
     files = _with_neighbours(name, folder, read, report)
     file = next((file for file in files if file.path == name), None)
     if file is None:
-        return _of_sources(label, Sources(name, (), ()), report)
+        return Version(label, checked_sources(name, (), (), report))
     apis: list[ApiSource] | None = None
     if isinstance(file.value, dict) and "lightbus" in file.value:
         source = read_document(file, report)
@@ -193,7 +187,7 @@ def _of_file(
         apis = list(read_dump(file, Dialects(dialects), report))
         files = tuple(event.file for api in apis for event in api.events)
     if apis is not None:
-        return replace(_of_sources(label, Sources(name, files, tuple(apis)), report), is_file=True)
+        return Version(label, checked_sources(name, files, apis, report), is_file=True)
     drafts = Dialects(dialects)
     files = tuple(
         replace(one, dialect=drafts.of(one.value) or guessed_dialect(one, drafts, report) or DIALECT)
@@ -204,7 +198,8 @@ def _of_file(
     file = next(one for one in files if one.path == name)
     event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
     api = ApiSource("event", "", "", label, None, (event,))
-    return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
+    sources = checked_sources(name, files, (api,), report)
+    return Version(label, sources, is_file=True, is_one_schema=True)
 
 
 def _with_neighbours(
