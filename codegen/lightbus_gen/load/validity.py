@@ -21,14 +21,20 @@ from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import Path
 
 
-def check_schema(file: SchemaFile, path: Path, schema: object, report: Report) -> None:
-    """Check a schema at a path of a file, without what it refers to, against its metaschema."""
-    for place, message in schema_problems(schema, file.dialect):
+def check_schema(file: SchemaFile, path: Path, schema: object, report: Report) -> bool:
+    """Check a schema at a path of a file, without what it refers to, against its metaschema.
+
+    Returns:
+        Whether the schema is valid; what is not is reported.
+    """
+    problems = schema_problems(schema, file.dialect)
+    for place, message in problems:
         fix = "correct the schema here"
         if place[-1:] == ("items",) and file.dialect == DIALECT and _is_tuple(schema, place):
             message = "items is an array of schemas, which is how drafts before 2020-12 write a tuple"
             fix = "write prefixItems, or name the file's draft by $schema or, without one, by --dialect =draft-07"
         report.add(file, path + place, "INVALID_SCHEMA", message, fix)
+    return not problems
 
 
 def _is_tuple(schema: Any, place: Path) -> bool:
