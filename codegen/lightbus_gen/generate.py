@@ -11,15 +11,15 @@ from lightbus_gen.emit.distribution import Distribution
 from lightbus_gen.emit.render import module_printer, render
 from lightbus_gen.load.apis import load
 from lightbus_gen.load.bundle import Bundler
-from lightbus_gen.load.checks import without_faulty
-from lightbus_gen.load.sources import ApiSource
+from lightbus_gen.load.soundness import without_faulty
+from lightbus_gen.load.sources import LoadedApi
 from lightbus_gen.lower.namespaces import module_name
 from lightbus_gen.lower.package import check_names, lower_module, lower_package, summaries
 from lightbus_gen.processes import spread
 from lightbus_gen.read.decode import read_files
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.folder import read_folder
-from lightbus_gen.read.problems import Problem
+from lightbus_gen.read.input_problems import InputProblem
 
 
 def generate(
@@ -59,7 +59,7 @@ def generate(
         about, library, bundler = summaries(sources), sources.library, Bundler(sources.library)
         print_module = module_printer()
 
-        def generated(api: ApiSource) -> tuple[str, str, list[Problem]]:
+        def generated(api: LoadedApi) -> tuple[str, str, list[InputProblem]]:
             problems, document = Report(), bundler.document(api)
             module = lower_module(api, document, about, library, problems)
             return document[1], print_module(module), problems.problems

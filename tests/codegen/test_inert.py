@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.generate import generate
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen import hostile, inert
 from tests.codegen.cases import CASES, generated
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lightbus.schema import SchemaDocument
 from lightbus.schema.language.validation import validator
 from lightbus_gen.generate import generate
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen import drawn
 from tests.codegen.conforms import misfits
 

@@ -18,12 +18,11 @@ from lightbus_gen.compat.rules.catalogue import RULES, rule
 from lightbus_gen.compat.rules.findings import Finding, by_place
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
-from lightbus_gen.project import options
-from lightbus_gen.project.config import Settings
 from lightbus_gen.project.printing import Format
 from lightbus_gen.project.run import effective_settings
+from lightbus_gen.project.settings import ProjectSettings, dialect_option, shared_option
 from lightbus_gen.read.files import Report
-from lightbus_gen.read.problems import InputError, input_error
+from lightbus_gen.read.input_problems import InputError, input_error
 
 if TYPE_CHECKING:
     from lightbus_gen.compat.versions.version import Version
@@ -63,7 +62,7 @@ def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
     schemas = click.option(
         "--schemas", metavar="DIR|FILE", type=Path, help="The current schemas. Default: schemas"
     )
-    return against(against_path(schemas(options.shared(options.dialects(command)))))
+    return against(against_path(schemas(shared_option(dialect_option(command)))))
 
 
 @click.command()
@@ -168,11 +167,11 @@ def _refuse(error: InputError) -> NoReturn:
     sys.exit(outcome.exit_code)
 
 
-def _settings(flags: dict[str, Any]) -> Settings:
+def _settings(flags: dict[str, Any]) -> ProjectSettings:
     return effective_settings({name: value for name, value in flags.items() if value not in (None, ())})
 
 
-def _current(settings: Settings, report: Report) -> Version:
+def _current(settings: ProjectSettings, report: Report) -> Version:
     """Read the schemas as they are."""
     from lightbus_gen.compat.versions.version import read_version
 
@@ -182,7 +181,7 @@ def _current(settings: Settings, report: Report) -> Version:
 
 
 def _earlier(
-    against: Sequence[str], settings: Settings, against_path: str | None, report: Report
+    against: Sequence[str], settings: ProjectSettings, against_path: str | None, report: Report
 ) -> Iterator[Version]:
     """Read what to compare with, by the same settings."""
     from lightbus_gen.compat.versions.git import Repository

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lightbus.schema import FORMAT_SINCE
-from lightbus_gen.read.problems import input_error
+from lightbus_gen.read.input_problems import input_error
 from lightbus_gen.write.mark import MARK
 
 BESIDE = ("pyproject.toml", "README.md")

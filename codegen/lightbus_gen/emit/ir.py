@@ -13,7 +13,7 @@ from lightbus_gen.emit.distribution import Distribution
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class TypedDictKey:
     """One key of a TypedDict.
 
     Attributes:
@@ -33,7 +33,7 @@ class TypedDict:
 
     name: str
     doc: str
-    fields: tuple[Key, ...]
+    fields: tuple[TypedDictKey, ...]
     is_object: Literal[True] = True
 
 
@@ -48,7 +48,7 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class EventField:
     """One parameter of an event, as it stands in each place.
 
     Attributes:
@@ -84,7 +84,7 @@ class More:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EventClasses:
     """One event.
 
     Attributes:
@@ -106,7 +106,7 @@ class Event:
     doc: str
     fire_doc: str
     deprecated: str
-    fields: tuple[Field, ...]
+    fields: tuple[EventField, ...]
     more: More | None
     keyword_call: tuple[str, ...]
     message_call: tuple[str, ...]
@@ -158,14 +158,14 @@ class Module:
     imports: tuple[str, ...]
     aliases: tuple[Alias, ...]
     types: tuple[TypedDict | Alias, ...]
-    events: tuple[Event, ...]
+    events: tuple[EventClasses, ...]
     client: str
     client_doc: str
     children: tuple[Child, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace:
+class NamespaceClass:
     """A class for the part of dotted API names that is no API itself."""
 
     class_name: str
@@ -194,7 +194,7 @@ class Package:
     origin: str
     sha256: str
     doc: str
-    namespaces: tuple[Namespace, ...]
+    namespaces: tuple[NamespaceClass, ...]
     children: tuple[Child, ...]
     clients: tuple[Child, ...]
     documents: tuple[tuple[str, str], ...]

@@ -19,15 +19,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightbus import naming
-from lightbus_gen.load.checks import checked_sources
+from lightbus_gen.load.api_document import read_document
 from lightbus_gen.load.dialects import Dialects, guessed_dialect
-from lightbus_gen.load.document import read_document
 from lightbus_gen.load.dump import is_dump, read_dump
-from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.soundness import checked_sources
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.folder import root_name
-from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.positions import JsonPath
 
 _KINDS = {list: "an array", str: "a string", type(None): "nothing"}
 
@@ -86,9 +86,9 @@ class _ApiFinder:
     ) -> None:
         self.files: list[SchemaFile] = []
         self._read, self._shared, self._dialects, self._report = tuple(read), shared, dialects, report
-        self._apis: dict[str, ApiSource] = {}
+        self._apis: dict[str, LoadedApi] = {}
 
-    def apis(self) -> tuple[ApiSource, ...]:
+    def apis(self) -> tuple[LoadedApi, ...]:
         """Return the APIs, by name."""
         for file in self._read:
             self._dialects.learn(file.value)
@@ -119,7 +119,7 @@ class _ApiFinder:
             return 'holds no event: names that begin with "_" or match `shared` hold types only'
         return "holds no event"
 
-    def _add(self, source: ApiSource, file: SchemaFile, path: JsonPath, fix: str) -> None:
+    def _add(self, source: LoadedApi, file: SchemaFile, path: JsonPath, fix: str) -> None:
         other = self._apis.setdefault(source.name, source)
         if other is not source:
             message = f"API {source.name!r} is described by {other.origin} already"
@@ -151,7 +151,7 @@ class _ApiFinder:
         check_schema(file, (), file.value, self._report)
         return file
 
-    def _folder(self, folder: str, members: list[SchemaFile]) -> ApiSource | None:
+    def _folder(self, folder: str, members: list[SchemaFile]) -> LoadedApi | None:
         """Make an API of a folder of plain schemas."""
         name = re.sub(r"[^A-Za-z0-9_.]", "_", folder.replace("/", "."))
         if not folder:
@@ -165,7 +165,7 @@ class _ApiFinder:
             fix = 'rename the folder, or begin its name with "_" if it only holds types'
             self._report.add_file(members[0].shown, "INVALID_NAME", message, fix)
             return None
-        events: dict[str, EventSource] = {}
+        events: dict[str, LoadedEvent] = {}
         for file in members:
             event = self._event_name(file)
             if other := events.get(event):
@@ -173,9 +173,9 @@ class _ApiFinder:
                 self._report.add(file, (), "NAME_COLLISION", message, "rename one of the files")
             elif event:
                 description = file.value.get("description", "") if isinstance(file.value, dict) else ""
-                events[event] = EventSource(event, description, file, ())
+                events[event] = LoadedEvent(event, description, file, ())
         origin = members[0].name.rpartition("/")[0]
-        return ApiSource(name, "", "", origin, None, tuple(events[event] for event in sorted(events)))
+        return LoadedApi(name, "", "", origin, None, tuple(events[event] for event in sorted(events)))
 
     def _event_name(self, file: SchemaFile) -> str:
         """Return the name of the event that a file describes, "" where it cannot have one."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from lightbus_gen.load.references import Library
 from lightbus_gen.read.files import SchemaFile
-from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.positions import JsonPath
 
 
 @dataclass(frozen=True)
-class EventSource:
+class LoadedEvent:
     """One event.
 
     Attributes:
@@ -27,7 +27,7 @@ class EventSource:
 
 
 @dataclass(frozen=True)
-class ApiSource:
+class LoadedApi:
     """One API.
 
     Attributes:
@@ -43,7 +43,7 @@ class ApiSource:
     version: str
     origin: str
     document: SchemaFile | None
-    events: tuple[EventSource, ...]
+    events: tuple[LoadedEvent, ...]
 
 
 @dataclass(frozen=True)
@@ -59,5 +59,5 @@ class Sources:
 
     root: str
     files: tuple[SchemaFile, ...]
-    apis: tuple[ApiSource, ...]
+    apis: tuple[LoadedApi, ...]
     library: Library

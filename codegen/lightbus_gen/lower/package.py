@@ -11,7 +11,7 @@ from lightbus_gen.emit import ir
 from lightbus_gen.emit.distribution import Distribution
 from lightbus_gen.emit.text import first_sentence, plain
 from lightbus_gen.load.references import Library
-from lightbus_gen.load.sources import ApiSource, Sources
+from lightbus_gen.load.sources import LoadedApi, Sources
 from lightbus_gen.lower import namespaces as tree
 from lightbus_gen.lower.events import EventLowerer
 from lightbus_gen.lower.pytypes import Name
@@ -61,7 +61,7 @@ def lower_package(
 
 
 def lower_module(
-    api: ApiSource,
+    api: LoadedApi,
     document: tuple[dict[str, Any], str],
     about: Mapping[str, str],
     library: Library,
@@ -104,8 +104,8 @@ def lower_module(
 
 
 def _lowered(
-    api: ApiSource, document: dict[str, Any], library: Library, report: Report
-) -> tuple[EventLowerer, tuple[ir.Event, ...]]:
+    api: LoadedApi, document: dict[str, Any], library: Library, report: Report
+) -> tuple[EventLowerer, tuple[ir.EventClasses, ...]]:
     """Lower the events of an API, again where schemas would have one name: none gets it, whichever came first."""
     contested = frozenset[str]()
     while True:
@@ -182,7 +182,7 @@ def check_names(sources: Sources, report: Report) -> None:
                 )
 
 
-def _collide(api: ApiSource, message: str, report: Report) -> None:
+def _collide(api: LoadedApi, message: str, report: Report) -> None:
     text, fix = f"API {api.name!r} {message}", "rename one of the APIs"
     if api.document is not None:
         report.add(api.document, ("api",), "NAME_COLLISION", text, fix)

@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import lightbus
-from lightbus_gen.project.config import Settings
+from lightbus_gen.project.settings import ProjectSettings
 
 FOLDER = ".lightbus"
 """Below the project's folder; what is in it can be deleted at any time."""
 _FILE = "generated.json"
 
 
-def fingerprint(settings: Settings, texts: Mapping[str, bytes]) -> str:
+def fingerprint(settings: ProjectSettings, texts: Mapping[str, bytes]) -> str:
     """Return a hash of everything that the generated text depends on.
 
     Args:
@@ -42,7 +42,7 @@ def fingerprint(settings: Settings, texts: Mapping[str, bytes]) -> str:
     return found.hexdigest()
 
 
-def recall(settings: Settings, key: str) -> dict[str, str] | None:
+def recall(settings: ProjectSettings, key: str) -> dict[str, str] | None:
     """Return the files that were made with this fingerprint; None where the last ones were others."""
     try:
         kept = json.loads((settings.root / FOLDER / _FILE).read_bytes())
@@ -53,7 +53,7 @@ def recall(settings: Settings, key: str) -> dict[str, str] | None:
         return None
 
 
-def keep(settings: Settings, key: str, files: Mapping[str, str]) -> None:
+def keep(settings: ProjectSettings, key: str, files: Mapping[str, str]) -> None:
     """Keep what was made; where that cannot be, the next run makes it again."""
     folder = settings.root / FOLDER
     temporary = folder / f"{_FILE}.{os.getpid()}"

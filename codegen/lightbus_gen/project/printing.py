@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from lightbus_gen.read.problems import Problem
+from lightbus_gen.read.input_problems import InputProblem
 
 
 class Format(StrEnum):
@@ -23,24 +23,24 @@ class Format(StrEnum):
     JUNIT = "junit"
 
 
-def print_problems(problems: Iterable[Problem]) -> None:
+def print_problems(problems: Iterable[InputProblem]) -> None:
     """Print problems for people, to standard error."""
     for problem in problems:
         _print(problem, click.style(problem.rule, fg="red", bold=True))
 
 
-def print_notices(notices: Iterable[Problem]) -> None:
+def print_notices(notices: Iterable[InputProblem]) -> None:
     """Print notices for people, to standard error."""
     for notice in notices:
         _print(notice, f"{click.style(notice.rule, fg='cyan', bold=True)} note")
 
 
-def _print(problem: Problem, rule: str) -> None:
+def _print(problem: InputProblem, rule: str) -> None:
     where = f"{bold(problem.location)}: " if problem.path else ""
     echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
 
 
-def problem_facts(problems: Iterable[Problem], notices: Iterable[Problem]) -> dict[str, Any]:
+def problem_facts(problems: Iterable[InputProblem], notices: Iterable[InputProblem]) -> dict[str, Any]:
     """Return problems and notices as JSON values."""
     return {
         "problems": [asdict(problem) for problem in problems],
@@ -48,7 +48,7 @@ def problem_facts(problems: Iterable[Problem], notices: Iterable[Problem]) -> di
     }
 
 
-def problem_annotations(problems: Sequence[Problem], notices: Sequence[Problem]) -> Iterator[str]:
+def problem_annotations(problems: Sequence[InputProblem], notices: Sequence[InputProblem]) -> Iterator[str]:
     """Yield an annotation for GitHub for each problem and notice."""
     for level, listed in (("error", problems), ("notice", notices)):
         for problem in listed:

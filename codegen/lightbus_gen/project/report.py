@@ -22,12 +22,12 @@ from lightbus_gen.project.printing import (
     problem_annotations,
     problem_facts,
 )
-from lightbus_gen.read.problems import Problem
-from lightbus_gen.write.plan import Change, Plan
+from lightbus_gen.read.input_problems import InputProblem
+from lightbus_gen.write.plan import FileChange, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What a run found or did.
 
     Attributes:
@@ -38,8 +38,8 @@ class Outcome:
         seconds: how long the run took.
     """
 
-    problems: Sequence[Problem]
-    notices: Sequence[Problem]
+    problems: Sequence[InputProblem]
+    notices: Sequence[InputProblem]
     plan: Plan
     is_check: bool
     seconds: float
@@ -52,7 +52,7 @@ class Outcome:
         return 1 if self.is_check and self.plan.changes else 0
 
 
-def show(outcome: Outcome, format_: Format, *, quiet: bool) -> None:
+def show(outcome: RunOutcome, format_: Format, *, quiet: bool) -> None:
     """Print an outcome.
 
     In the text format, problems and notices go to standard error, everything else to standard output.
@@ -73,7 +73,7 @@ _DONE = {kind: kind for kind in _COLOURS}
 _DRIFT = {"written": "missing", "changed": "changed", "removed": "stale"}
 
 
-def _print(outcome: Outcome, quiet: bool) -> None:
+def _print(outcome: RunOutcome, quiet: bool) -> None:
     if not quiet:
         for notice in outcome.notices:
             echo(f"{bold(notice.location)}: {notice.rule} {notice.message}", err=True)
@@ -96,18 +96,18 @@ def _print(outcome: Outcome, quiet: bool) -> None:
     echo(f"{did}{outcome.plan.unchanged} unchanged in {outcome.seconds:.2f} s")
 
 
-def _list(changes: Sequence[Change], words: Mapping[str, str]) -> None:
+def _list(changes: Sequence[FileChange], words: Mapping[str, str]) -> None:
     for change in changes:
         echo(f"{click.style(f'{words[change.kind]:>8}', fg=_COLOURS[change.kind])}  {shown(change.path)}")
 
 
-def _counts(changes: Sequence[Change], words: Mapping[str, str]) -> str:
+def _counts(changes: Sequence[FileChange], words: Mapping[str, str]) -> str:
     """Write how many changes there are of each kind, "2 written, 1 removed"."""
     counts = Counter(change.kind for change in changes)
     return ", ".join(f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind])
 
 
-def _print_diff(change: Change) -> None:
+def _print_diff(change: FileChange) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in change.diff().removesuffix("\n").split("\n"):
         echo(click.style(plain(line), fg=colours.get(line[:1])))
@@ -116,7 +116,7 @@ def _print_diff(change: Change) -> None:
 # -- programs ------------------------------------------------------------------------------------
 
 
-def _facts(outcome: Outcome) -> dict[str, Any]:
+def _facts(outcome: RunOutcome) -> dict[str, Any]:
     by_kind: dict[str, list[str]] = {kind: [] for kind in _COLOURS}
     for change in outcome.plan.changes:
         by_kind[change.kind].append(shown(change.path))
@@ -130,7 +130,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
     return facts | {"unchanged": outcome.plan.unchanged, "seconds": round(outcome.seconds, 3)}
 
 
-def _annotations(outcome: Outcome) -> Iterator[str]:
+def _annotations(outcome: RunOutcome) -> Iterator[str]:
     yield from problem_annotations(outcome.problems, outcome.notices)
     for change in outcome.plan.changes:
         path = shown(change.path)

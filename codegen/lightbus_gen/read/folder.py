@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lightbus_gen.read.files import YAML_SUFFIXES, Report
-from lightbus_gen.read.limits import MAX_BYTES, MAX_FILES
-from lightbus_gen.read.problems import Fault, input_error
+from lightbus_gen.read.input_problems import Fault, input_error
+from lightbus_gen.read.size_limits import MAX_BYTES, MAX_FILES
 
 SUFFIXES = (".json", *YAML_SUFFIXES)
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.generate import generate
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen import drawn, inert
 
 pytestmark = pytest.mark.timeout(900)  # a failing example is made smaller for up to five minutes

@@ -18,7 +18,7 @@ from lightbus_gen.read import folder as walk
 from lightbus_gen.read.decode import read_files
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.folder import read_folder
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen.project.project import Project
 
 EVENT = {"type": "object", "properties": {"number": {"type": "integer"}}}

@@ -20,8 +20,8 @@ from lightbus_gen.project.printing import (
     problem_annotations,
     problem_facts,
 )
+from lightbus_gen.read.input_problems import InputProblem
 from lightbus_gen.read.positions import pointer
-from lightbus_gen.read.problems import Problem
 
 
 @dataclass(slots=True)
@@ -39,8 +39,8 @@ class Comparison:
     """
 
     findings: list[Finding] = field(default_factory=list)
-    problems: Sequence[Problem] = ()
-    notices: Sequence[Problem] = ()
+    problems: Sequence[InputProblem] = ()
+    notices: Sequence[InputProblem] = ()
     against: list[str] = field(default_factory=list)
     events: int = 0
     is_strict: bool = False

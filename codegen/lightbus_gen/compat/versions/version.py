@@ -12,19 +12,19 @@ from pathlib import Path
 from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.compat.proof.contract import Contract, Documents
 from lightbus_gen.compat.versions.git import Repository, short
+from lightbus_gen.load.api_document import read_document
 from lightbus_gen.load.apis import load
 from lightbus_gen.load.bundle import Bundler
-from lightbus_gen.load.checks import checked_sources
 from lightbus_gen.load.dialects import Dialects, guessed_dialect
-from lightbus_gen.load.document import read_document
 from lightbus_gen.load.dump import is_dump, read_dump
 from lightbus_gen.load.references import Library, Node
-from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.soundness import checked_sources
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.decode import read_file, read_files
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.folder import read_folder
-from lightbus_gen.read.problems import input_error
+from lightbus_gen.read.input_problems import input_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Version:
         return self.sources.library
 
     @cached_property
-    def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
+    def events(self) -> dict[tuple[str, str], tuple[LoadedApi, LoadedEvent]]:
         """The events by (API, event)."""
         return {(api.name, event.name): (api, event) for api in self.sources.apis for event in api.events}
 
@@ -65,7 +65,7 @@ class Version:
         """The files by path."""
         return {file.path: file for file in self.sources.files}
 
-    def files_of(self, event: EventSource) -> tuple[SchemaFile, ...]:
+    def files_of(self, event: LoadedEvent) -> tuple[SchemaFile, ...]:
         """Return the files that the schema of an event's payload is made of, its own first."""
         if event.file not in self._reached:
             others = self._bundler.reached(event.file)[0] if _leaves_file(event.file) else []
@@ -78,18 +78,18 @@ class Version:
         apis = tuple(api for api in self.sources.apis if api.name in names)
         return replace(self, sources=replace(self.sources, apis=apis))
 
-    def node(self, event: EventSource) -> Node:
+    def node(self, event: LoadedEvent) -> Node:
         """Return the schema of an event's payload."""
         return self.library.node(event.file, event.path)
 
-    def contract(self, api: ApiSource, event: EventSource) -> Contract:
+    def contract(self, api: LoadedApi, event: LoadedEvent) -> Contract:
         """Return the contract of an event's payload."""
         key = api.name, event.name
         if key not in self._contracts:
             self._contracts[key] = self._documents(api, event).of(event.name)
         return self._contracts[key]
 
-    def _documents(self, api: ApiSource, event: EventSource) -> Documents:
+    def _documents(self, api: LoadedApi, event: LoadedEvent) -> Documents:
         if api.document is None or not self._bundler.stands_alone(api):
             return Documents(self._bundler.bundle(replace(api, events=(event,))))
         if api.name not in self._by_api:
@@ -179,7 +179,7 @@ def _of_file(
     file = next((file for file in files if file.path == name), None)
     if file is None:
         return Version(label, checked_sources(name, (), (), report))
-    apis: list[ApiSource] | None = None
+    apis: list[LoadedApi] | None = None
     if isinstance(file.value, dict) and "lightbus" in file.value:
         source = read_document(file, report)
         apis = [] if source is None else [source]
@@ -196,8 +196,8 @@ def _of_file(
     for one in files:
         check_schema(one, (), one.value, report)
     file = next(one for one in files if one.path == name)
-    event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
-    api = ApiSource("event", "", "", label, None, (event,))
+    event = LoadedEvent(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
+    api = LoadedApi("event", "", "", label, None, (event,))
     sources = checked_sources(name, files, (api,), report)
     return Version(label, sources, is_file=True, is_one_schema=True)
 

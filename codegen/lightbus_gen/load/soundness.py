@@ -8,13 +8,13 @@ from dataclasses import replace
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.cycles import check_cycles
 from lightbus_gen.load.references import Library, Unresolvable, check_references
-from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import pointer
 
 
 def checked_sources(
-    root: str, files: Iterable[SchemaFile], apis: Iterable[ApiSource], report: Report
+    root: str, files: Iterable[SchemaFile], apis: Iterable[LoadedApi], report: Report
 ) -> Sources:
     """Check the references between files, and return all that was loaded.
 
@@ -55,8 +55,8 @@ def _faulty_places(sources: Sources, report: Report) -> dict[str, set[str]]:
     return faulty
 
 
-def _sound(api: ApiSource, faulty: Mapping[str, set[str]], bundler: Bundler) -> ApiSource:
-    def is_sound(event: EventSource) -> bool:
+def _sound(api: LoadedApi, faulty: Mapping[str, set[str]], bundler: Bundler) -> LoadedApi:
+    def is_sound(event: LoadedEvent) -> bool:
         own = pointer((*event.file.base, *event.path[:-1]))
         events = (
             "/events/" if event.path else f"{own}/"

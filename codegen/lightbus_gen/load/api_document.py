@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from lightbus.schema import document_defects
-from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.positions import JsonPath
 
 
-def read_document(file: SchemaFile, report: Report) -> ApiSource | None:
+def read_document(file: SchemaFile, report: Report) -> LoadedApi | None:
     """Read a document of one whole API.
 
     Args:
@@ -36,9 +36,9 @@ def read_document(file: SchemaFile, report: Report) -> ApiSource | None:
         if not isinstance(event, dict) or "parameters" not in event or (*path, "$schema") in places:
             continue
         if check_schema(file, path, event["parameters"], report) and name not in faulty:
-            sources.append(EventSource(name, event.get("description", ""), file, path))
+            sources.append(LoadedEvent(name, event.get("description", ""), file, path))
     if not is_usable:
         return None
     whole = file if len(sources) == len(events) else None
     description, version = value.get("description", ""), value.get("version", "")
-    return ApiSource(value["api"], description, version, file.name, whole, tuple(sources))
+    return LoadedApi(value["api"], description, version, file.name, whole, tuple(sources))
