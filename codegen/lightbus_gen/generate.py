@@ -13,7 +13,6 @@ from lightbus_gen.load.apis import load
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.soundness import without_faulty
 from lightbus_gen.load.sources import LoadedApi
-from lightbus_gen.lower.namespaces import module_name
 from lightbus_gen.lower.package import check_names, lower_module, lower_package, summaries
 from lightbus_gen.processes import spread
 from lightbus_gen.read.decode import read_files
@@ -59,17 +58,16 @@ def generate(
         about, library, bundler = summaries(sources), sources.library, Bundler(sources.library)
         print_module = module_printer()
 
-        def generated(api: LoadedApi) -> tuple[str, str, list[InputProblem]]:
+        def generated(api: LoadedApi) -> tuple[str, tuple[str, str], list[InputProblem]]:
             problems, document = Report(), bundler.document(api)
             module = lower_module(api, document, about, library, problems)
-            return document[1], print_module(module), problems.problems
+            return document[1], (module.name, print_module(module)), problems.problems
 
         results = spread(generated, sources.apis, lambda api: len(api.events))
-        documents, modules = dict[str, str](), dict[str, str]()
-        for api, (document, module, problems) in zip(sources.apis, results, strict=True):
-            documents[api.name], modules[module_name(api.name)] = document, module
-            report.problems += problems
+        report.problems += [problem for *_, problems in results for problem in problems]
         report.check()
+        documents = {api.name: text for api, (text, _, _) in zip(sources.apis, results, strict=True)}
+        modules = dict(module for _, module, _ in results)
         return render(lower_package(package, sources, documents, distribution), modules)
 
 

@@ -23,10 +23,14 @@ def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]
 
     changes = [change for change in _pairs(old, new) if not _is_untouched(change, old, new)]
     runs = [changes[start : start + _RUN] for start in range(0, len(changes), _RUN)]
-    found = [*_removed(old, new)]
+    listed = [*_removed(old, new)]
     for of_run in spread(findings, runs, lambda run: _WEIGHT * len(run)):
-        found += of_run
-    return sorted(found, key=lambda one: (_LEVELS.index(one.level), one.path, one.line, one.column, one.rule))
+        listed += of_run
+    return sorted(listed, key=_order)
+
+
+def _order(finding: Finding) -> tuple[int, str, int, int, str]:
+    return _LEVELS.index(finding.level), finding.path, finding.line, finding.column, finding.rule
 
 
 _LEVELS = ("error", "warning", "note")

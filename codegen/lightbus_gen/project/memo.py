@@ -36,10 +36,10 @@ def fingerprint(settings: ProjectSettings, texts: Mapping[str, bytes]) -> str:
         settings.dialects,
     ]
     facts += [settings.distribution, settings.version, sys.version, _code()]
-    found = hashlib.sha256(repr(facts).encode())
+    digest = hashlib.sha256(repr(facts).encode())
     for path, data in sorted(texts.items()):
-        found.update(f"{path!r} {len(data)} ".encode() + data)
-    return found.hexdigest()
+        digest.update(f"{path!r} {len(data)} ".encode() + data)
+    return digest.hexdigest()
 
 
 def recall(settings: ProjectSettings, key: str) -> dict[str, str] | None:
@@ -75,6 +75,6 @@ def _code() -> list[tuple[str, int, int]]:
     for folder in (Path(__file__).parents[1], Path(lightbus.__file__).parent / "schema"):
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", ".j2"):
-                found = path.stat()
-                sources.append((path.name, found.st_size, found.st_mtime_ns))
+                status = path.stat()
+                sources.append((path.name, status.st_size, status.st_mtime_ns))
     return sources

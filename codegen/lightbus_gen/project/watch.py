@@ -75,8 +75,8 @@ def _changes(settings: ProjectSettings) -> Iterator[list[Path]]:
         )
 
     folders = {root, *(folder for folder in [settings.schemas.resolve()] if folder.is_dir())}
-    found = watchfiles.watch(*folders, watch_filter=is_input, rust_timeout=_POLL, yield_on_timeout=True)
-    for changes in found:
+    batches = watchfiles.watch(*folders, watch_filter=is_input, rust_timeout=_POLL, yield_on_timeout=True)
+    for changes in batches:
         yield [Path(path) for _, path in changes]
 
 
@@ -100,10 +100,10 @@ class _Written:
 
 def _signature(path: Path) -> Signature | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _in_fresh_process(
