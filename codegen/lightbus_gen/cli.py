@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 import click
 
 from lightbus_gen.compat import commands
-from lightbus_gen.project.options import dialects, shared
-from lightbus_gen.project.report import Format, Outcome, show
+from lightbus_gen.project.printing import Format
+from lightbus_gen.project.report import RunOutcome, show
 from lightbus_gen.project.run import plan_project, plan_schemas, run
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.project.settings import dialect_option, shared_option
+from lightbus_gen.read.input_problems import InputError
 from lightbus_gen.write.plan import Plan
 
 _schemas = click.option("--schemas", metavar="DIR", type=Path, help="The schemas folder. Default: schemas")
@@ -33,7 +34,7 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
     format_ = click.option(
         "--format",
         "format_",
-        type=click.Choice([each.value for each in Format]),
+        type=click.Choice([each.value for each in Format if each is not Format.JUNIT]),
         default=Format.TEXT.value,
         show_default=True,
         help="How to write the outcome.",
@@ -52,8 +53,8 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_schemas
 @click.option("--out", metavar="DIR", type=Path, help="Where the package goes. Default: generated")
 @click.option("--package", metavar="NAME", help="Import name of the package.")
-@shared
-@dialects
+@shared_option
+@dialect_option
 @click.option("--only", metavar="API", multiple=True, help="Leave the files of other APIs alone. Repeatable.")
 @click.option("--distribution", metavar="NAME", help="Make the output an installable distribution.")
 @click.option("--version", metavar="X.Y.Z", help="Version of that distribution.")
@@ -106,10 +107,10 @@ def _watch(work: functools.partial[Plan], flags: Mapping[str, Any], format_: For
     try:
         watch(work, flags, functools.partial(show, format_=format_, quiet=quiet))
     except InputError as error:
-        _end(Outcome(error.problems, (), Plan(), is_check=False, seconds=0), format_, quiet)
+        _end(RunOutcome(error.problems, (), Plan(), is_check=False, seconds=0), format_, quiet)
 
 
-def _end(outcome: Outcome, format_: Format, quiet: bool) -> NoReturn:
+def _end(outcome: RunOutcome, format_: Format, quiet: bool) -> NoReturn:
     show(outcome, format_, quiet=quiet)
     sys.exit(outcome.exit_code)
 

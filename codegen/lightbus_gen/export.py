@@ -15,7 +15,7 @@ import lightbus
 from lightbus.api import Api
 from lightbus.errors import LightbusError, did_you_mean
 from lightbus.schema import api_document
-from lightbus_gen.read.problems import InputError, Problem, input_error
+from lightbus_gen.read.input_problems import InputError, InputProblem, input_error
 
 
 def export(specifications: Iterable[str], root: Path) -> dict[str, str]:
@@ -32,7 +32,7 @@ def export(specifications: Iterable[str], root: Path) -> dict[str, str]:
         InputError: a module cannot be imported, has no such class, or an API cannot be written.
     """
     texts: dict[str, str] = {}
-    problems: list[Problem] = []
+    problems: list[InputProblem] = []
     with _importing_from(root):
         for specification in specifications:
             try:
@@ -42,7 +42,9 @@ def export(specifications: Iterable[str], root: Path) -> dict[str, str]:
                 problems += error.problems
             except LightbusError as error:
                 fix = "correct the class"
-                problems.append(Problem("", 0, 0, "INVALID_DEFINITION", f"{specification}: {error}", fix))
+                problems.append(
+                    InputProblem("", 0, 0, "INVALID_DEFINITION", f"{specification}: {error}", fix)
+                )
     if problems:
         raise InputError(problems)
     return texts
@@ -110,7 +112,9 @@ def _failed(name: str, error: BaseException) -> InputError:
         path, line = next(_frames(error.__traceback__), ("", 0))
     reason = traceback.format_exception_only(error)[-1].strip()
     message = f"module {name!r} cannot be imported: {reason}"
-    return InputError([Problem(path, line, 1 if line else 0, "IMPORT_FAILED", message, "correct the module")])
+    return InputError(
+        [InputProblem(path, line, 1 if line else 0, "IMPORT_FAILED", message, "correct the module")]
+    )
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int]]:

@@ -10,8 +10,15 @@ from pathlib import Path
 from lightbus_gen.emit.distribution import Distribution
 from lightbus_gen.emit.render import module_printer, render
 from lightbus_gen.load.apis import load
-from lightbus_gen.lower.package import lower
+from lightbus_gen.load.bundle import Bundler
+from lightbus_gen.load.soundness import without_faulty
+from lightbus_gen.load.sources import LoadedApi
+from lightbus_gen.lower.package import check_names, lower_module, lower_package, summaries
+from lightbus_gen.processes import spread
+from lightbus_gen.read.decode import read_files
 from lightbus_gen.read.files import Report
+from lightbus_gen.read.folder import read_folder
+from lightbus_gen.read.input_problems import InputProblem
 
 
 def generate(
@@ -20,7 +27,6 @@ def generate(
     *,
     shared: Iterable[str] = (),
     dialects: Mapping[str, str] | None = None,
-    overlay: Mapping[str, str] | None = None,
     texts: Mapping[str, bytes] | None = None,
     report: Report | None = None,
     distribution: Distribution | None = None,
@@ -32,8 +38,7 @@ def generate(
         package: import name of the package.
         shared: globs of files and folders, relative to `folder`, that make no event.
         dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
-        overlay: texts that stand in for (or join) files of the folder, by path below it.
-        texts: the bytes of all files by path, where they have been read already.
+        texts: the bytes of all files by path below the folder, which is not read then.
         report: takes notices of what is left out, beside the problems.
         distribution: what others install the package as, if anything.
 
@@ -45,8 +50,25 @@ def generate(
     """
     report = report or Report()
     with _deep_recursion():
-        sources = load(folder, report, shared=shared, dialects=dialects, overlay=overlay, texts=texts)
-        return render(*lower(sources, package, report, module_printer(), distribution))
+        texts = read_folder(folder, report) if texts is None else texts
+        files = read_files(folder, texts, report)
+        sources = load(folder, files, report, shared=shared, dialects=dialects)
+        check_names(sources, report)
+        sources = without_faulty(sources, report)
+        about, library, bundler = summaries(sources), sources.library, Bundler(sources.library)
+        print_module = module_printer()
+
+        def generated(api: LoadedApi) -> tuple[str, tuple[str, str], list[InputProblem]]:
+            problems, document = Report(), bundler.document(api)
+            module = lower_module(api, document, about, library, problems)
+            return document[1], (module.name, print_module(module)), problems.problems
+
+        results = spread(generated, sources.apis, lambda api: len(api.events))
+        report.problems += [problem for *_, problems in results for problem in problems]
+        report.check()
+        documents = {api.name: text for api, (text, _, _) in zip(sources.apis, results, strict=True)}
+        modules = dict(module for _, module, _ in results)
+        return render(lower_package(package, sources, documents, distribution), modules)
 
 
 @contextlib.contextmanager

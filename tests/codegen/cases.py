@@ -11,7 +11,7 @@ from typing import TypedDict
 from lightbus_gen.export import export
 from lightbus_gen.generate import generate
 from lightbus_gen.load.dialects import parse_dialects
-from lightbus_gen.read.problems import InputError, Problem
+from lightbus_gen.read.input_problems import InputError, InputProblem
 
 HERE = Path(__file__).parent
 CASES = sorted(path.name for path in (HERE / "golden").iterdir() if (path / "schemas").is_dir())
@@ -44,8 +44,8 @@ def reported(case: str) -> str:
     return "".join(f"{problem}\n" for problem in problems_in(HERE / "errors" / case))
 
 
-def problems_in(folder: Path) -> tuple[Problem, ...]:
-    """Return the problems in the schemas of a case."""
+def problems_in(folder: Path) -> tuple[InputProblem, ...]:
+    """Return the problems found in the schemas of a case."""
     try:
         _generate(folder)
     except InputError as error:

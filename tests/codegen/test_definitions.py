@@ -37,7 +37,7 @@ def test_a_type_comes_back_as_its_annotation_and_its_values_come_back_the_same(
 ) -> None:
     registry.clear()
     shop = api(Parameter("x", drawn.python))
-    files = generate(Path("absent"), "typed_bus", overlay={"shop.json": document_text(shop)})
+    files = generate(Path("absent"), "typed_bus", texts={"shop.json": document_text(shop).encode()})
     ours = EventContract.of_event(shop, shop.api_events["sold"])
     theirs = SchemaDocument.parse(files["typed_bus/schemas/shop.json"], source="shop").contract("sold")
     module = types.ModuleType("typed_bus.shop")

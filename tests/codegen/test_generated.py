@@ -229,7 +229,7 @@ def test_a_chain_of_unions_is_imported_in_no_time(importable: Path) -> None:
         },
         "$defs": definitions,
     }
-    files = generate(Path("absent"), "chain_bus", overlay={"api/happened.json": json.dumps(schema)})
+    files = generate(Path("absent"), "chain_bus", texts={"api/happened.json": json.dumps(schema).encode()})
     apply(plan(importable, files, within="chain_bus"))
     ran = subprocess.run(
         [sys.executable, "-c", "import chain_bus.api"],

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from lightbus_gen.load.apis import load
-from lightbus_gen.lower.package import lower
+from lightbus_gen.load.bundle import Bundler
+from lightbus_gen.lower.package import lower_module, lower_package, summaries
+from lightbus_gen.read.decode import read_files
 from lightbus_gen.read.files import Report
+from lightbus_gen.read.folder import read_folder
 from tests.codegen.cases import CASES, ERRORS, HERE, expected, exported, generated, reported
 
 
@@ -55,10 +58,14 @@ def test_report_is_as_expected(case: str) -> None:
 
 
 def test_the_decisions_can_be_dumped_as_json() -> None:
-    report = Report()
-    package, modules = lower(load(HERE / "golden/per_api/schemas", report), "acme_bus", report, asdict)
+    report, folder = Report(), HERE / "golden/per_api/schemas"
+    sources = load(folder, read_files(folder, read_folder(folder, report), report), report)
+    [api] = sources.apis
+    document = Bundler(sources.library).document(api)
+    package = lower_package("acme_bus", sources, {api.name: document[1]}, None)
     assert json.loads(json.dumps(asdict(package)))["name"] == "acme_bus"
-    [module] = json.loads(json.dumps([*modules.values()]))
+    lowered = lower_module(api, document, summaries(sources), sources.library, report)
+    module = json.loads(json.dumps(asdict(lowered)))
     assert [event["class_name"] for event in module["events"]] == [
         "UserCreated",
         "UserDeleted",

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.generate import generate
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen import hostile, inert
 from tests.codegen.cases import CASES, generated
 
@@ -109,7 +109,8 @@ def written(value: Any, is_ascii: bool) -> str:
 def check(files: dict[str, str]) -> None:
     """Generate, and check every file against the grammar."""
     try:
-        made = generate(Path("absent"), PACKAGE, overlay=files)
+        texts = {path: text.encode() for path, text in files.items()}
+        made = generate(Path("absent"), PACKAGE, texts=texts)
     except InputError as error:
         assert error.problems
         for problem in error.problems:

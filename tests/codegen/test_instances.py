@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lightbus.schema import SchemaDocument
 from lightbus.schema.language.validation import validator
 from lightbus_gen.generate import generate
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen import drawn
 from tests.codegen.conforms import misfits
 
@@ -75,7 +75,9 @@ def same(one: Any, other: Any) -> bool:
 def made(schema: dict[str, Any]) -> Iterator[tuple[SchemaDocument | None, Any]]:
     """Generate the code of one event and load it; None if the schema is refused."""
     try:
-        files = generate(Path("absent"), "drawn_bus", overlay={"api/happened.json": json.dumps(schema)})
+        files = generate(
+            Path("absent"), "drawn_bus", texts={"api/happened.json": json.dumps(schema).encode()}
+        )
     except InputError as error:
         assert {problem.rule for problem in error.problems} <= REFUSED, error
         yield None, None

@@ -32,8 +32,11 @@ NAMES = {"user_name": "ada", "user_name_": 1, "user_name__": 2, "self_": 3, "sel
 @pytest.fixture
 def bus(importable: Path) -> Iterator[Any]:
     """A generated bus in memory, with an open event and a closed one."""
-    files = {"open/happened.json": json.dumps(SCHEMA), "open/closed.json": json.dumps(CLOSED)}
-    apply(plan(importable, generate(Path("absent"), "open_bus", overlay=files), within="open_bus"))
+    texts = {
+        "open/happened.json": json.dumps(SCHEMA).encode(),
+        "open/closed.json": json.dumps(CLOSED).encode(),
+    }
+    apply(plan(importable, generate(Path("absent"), "open_bus", texts=texts), within="open_bus"))
     with lightbus.create(importlib.import_module("open_bus").Bus, url="memory://open") as made:
         yield made
 

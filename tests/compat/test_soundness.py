@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.compat.versions.version import read_version
 from lightbus_gen.read.files import Report
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.compat.closing import reads, writes
 from tests.compat.drawing import Drawing
 from tests.compat.project import compared

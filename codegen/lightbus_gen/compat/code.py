@@ -14,7 +14,7 @@ from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.parameters import Payload, payload
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
-from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.events import EventLowerer
 from lightbus_gen.lower.names import Hint
@@ -53,7 +53,7 @@ class Code:
         self.version = version
         self._lowerers: dict[str, tuple[EventLowerer, Report]] = {}
 
-    def of(self, api: ApiSource, event: EventSource) -> EventCode | None:
+    def of(self, api: LoadedApi, event: LoadedEvent) -> EventCode | None:
         """Return the code for an event; None where the generator makes none."""
         lowerer, report = self._lowerer(api)
         node = self.version.node(event)
@@ -68,7 +68,7 @@ class Code:
             return None
         return EventCode(lowerer, report, lowerer.class_names.get(event.name, ""), node, found)
 
-    def _lowerer(self, api: ApiSource) -> tuple[EventLowerer, Report]:
+    def _lowerer(self, api: LoadedApi) -> tuple[EventLowerer, Report]:
         if api.name not in self._lowerers:
             report = Report()
             self._lowerers[api.name] = EventLowerer(api, self.version.library, report), report

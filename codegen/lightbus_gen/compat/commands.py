@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from lightbus_gen.compat.report.output import Comparison, Format, show
+from lightbus_gen.compat.report.output import Comparison, show
 from lightbus_gen.compat.rules.catalogue import RULES, rule
 from lightbus_gen.compat.rules.findings import Finding, by_place
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
-from lightbus_gen.project import options
-from lightbus_gen.project.config import Settings
+from lightbus_gen.project.printing import Format
 from lightbus_gen.project.run import effective_settings
+from lightbus_gen.project.settings import ProjectSettings, dialect_option, shared_option
 from lightbus_gen.read.files import Report
-from lightbus_gen.read.problems import InputError, input_error
+from lightbus_gen.read.input_problems import InputError, input_error
 
 if TYPE_CHECKING:
     from lightbus_gen.compat.versions.version import Version
 
 
 class Scope(StrEnum):
-    """Which findings are wanted."""
+    """Which findings to report."""
 
     WIRE = "wire"
     CODE = "code"
@@ -62,7 +62,7 @@ def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
     schemas = click.option(
         "--schemas", metavar="DIR|FILE", type=Path, help="The current schemas. Default: schemas"
     )
-    return against(against_path(schemas(options.shared(options.dialects(command)))))
+    return against(against_path(schemas(shared_option(dialect_option(command)))))
 
 
 @click.command()
@@ -102,14 +102,14 @@ def breaking(
         for old in _earlier(against, settings, against_path, report):
             outcome.against.append(old.label)
             outcome.findings += compare(*_comparable(old, new), Mode(mode_))
-        wanted = (
-            _undecided(one, allow_undecided)
-            for one in outcome.findings
-            if one.rule not in left_out and category_ in (Scope.ALL, one.category)
+        findings = (
+            _undecided(finding, allow_undecided)
+            for finding in outcome.findings
+            if finding.rule not in left_out and category_ in (Scope.ALL, finding.category)
         )
         files = {file.shown: file for file in new.sources.files}
         outcome.findings = by_place(
-            apply_allowances(wanted, files, allowances, datetime.date.today(), report)
+            apply_allowances(findings, files, allowances, datetime.date.today(), report)
         )
         report.check()
         outcome.notices = report.notices
@@ -139,8 +139,8 @@ def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) 
 @click.command("rules")
 def list_rules() -> None:
     """List the rules of `breaking`."""
-    for one in RULES:
-        click.echo(f"{one.id:<26}{one.category:<6}{one.direction:<10}{one.title}")
+    for about in RULES:
+        click.echo(f"{about.id:<26}{about.category:<6}{about.direction:<10}{about.title}")
 
 
 @click.command()
@@ -148,14 +148,14 @@ def list_rules() -> None:
 def explain(rule_id: str) -> None:
     """Say why a rule matters, with an example and the safe way to make the change."""
     try:
-        one = rule(rule_id)
+        about = rule(rule_id)
     except InputError as error:
         _refuse(error)
-    click.echo(f"{one.id}: {one.title}\n\n{one.why}")
-    click.echo(f"So {one.direction.words}.")
-    if one.before:
-        click.echo(f"\nbefore: {one.before}\nafter:  {one.after}")
-    click.echo(f"\nThe safe way: {one.fix}.")
+    click.echo(f"{about.id}: {about.title}\n\n{about.why}")
+    click.echo(f"So {about.direction.words}.")
+    if about.before:
+        click.echo(f"\nbefore: {about.before}\nafter:  {about.after}")
+    click.echo(f"\nThe safe way: {about.fix}.")
 
 
 COMMANDS = (breaking, list_rules, explain, changelog)
@@ -167,11 +167,11 @@ def _refuse(error: InputError) -> NoReturn:
     sys.exit(outcome.exit_code)
 
 
-def _settings(flags: dict[str, Any]) -> Settings:
+def _settings(flags: dict[str, Any]) -> ProjectSettings:
     return effective_settings({name: value for name, value in flags.items() if value not in (None, ())})
 
 
-def _current(settings: Settings, report: Report) -> Version:
+def _current(settings: ProjectSettings, report: Report) -> Version:
     """Read the schemas as they are."""
     from lightbus_gen.compat.versions.version import read_version
 
@@ -181,20 +181,20 @@ def _current(settings: Settings, report: Report) -> Version:
 
 
 def _earlier(
-    against: Sequence[str], settings: Settings, against_path: str | None, report: Report
+    against: Sequence[str], settings: ProjectSettings, against_path: str | None, report: Report
 ) -> Iterator[Version]:
     """Read what to compare with, by the same settings."""
     from lightbus_gen.compat.versions.git import Repository
     from lightbus_gen.compat.versions.version import read_commit, read_version
 
     dialects = parse_dialects(settings.dialects)
-    for given in against or [Repository.around(settings.schemas).merge_base()]:
-        where = Path(given)
+    for earlier in against or [Repository.around(settings.schemas).merge_base()]:
+        where = Path(earlier)
         if where.exists():
             version = read_version(where, settings.shared, report, dialects)
         else:
             version = read_commit(
-                given, settings.schemas, settings.shared, report, dialects, against_path=against_path
+                earlier, settings.schemas, settings.shared, report, dialects, against_path=against_path
             )
         report.check()
         yield version
@@ -203,11 +203,11 @@ def _earlier(
 def _comparable(old: Version, new: Version) -> tuple[Version, Version]:
     """Check that the versions are of a kind; a single document is compared with what the other has of its API."""
     if old.is_one_schema != new.is_one_schema:
-        one, other = (old, new) if old.is_one_schema else (new, old)
-        message = f"{one.label} is the schema of one event, and {other.label} is not"
+        single, other = (old, new) if old.is_one_schema else (new, old)
+        message = f"{single.label} is the schema of one event, and {other.label} is not"
         raise input_error("NOT_COMPARABLE", message, "compare a file with a file, or a folder with a folder")
     return old.of_apis(new) if new.is_file else old, new
 
 
-def _undecided(one: Finding, allow: bool) -> Finding:
-    return replace(one, level="note") if allow and one.rule == "UNDECIDED" else one
+def _undecided(finding: Finding, allow: bool) -> Finding:
+    return replace(finding, level="note") if allow and finding.rule == "UNDECIDED" else finding

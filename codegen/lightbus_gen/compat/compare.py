@@ -5,42 +5,53 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lightbus_gen.compat.event import Change, EventComparison
-from lightbus_gen.compat.processes import in_processes
+from lightbus_gen.compat.event import ChangedEvent, EventComparison
 from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.compat.rules.rule import Category, Direction, Mode
 from lightbus_gen.compat.versions.version import Version
-from lightbus_gen.load.sources import EventSource
+from lightbus_gen.load.sources import LoadedEvent
+from lightbus_gen.processes import spread
 
 
 def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]:
     """Return everything that keeps services of two versions from living together, by place."""
+    comparison = EventComparison(old, new, mode)
 
-    def found_in(changes: Sequence[Change]) -> list[Finding]:
-        comparison = EventComparison(old, new, mode)
-        return [one for change in changes for one in comparison.findings(change)]
+    def findings(run: Sequence[ChangedEvent]) -> list[Finding]:
+        return [finding for change in run for finding in comparison.findings(change)]
 
     changes = [change for change in _pairs(old, new) if not _is_untouched(change, old, new)]
-    found = [*_removed(old, new), *in_processes(found_in, changes)]
-    return sorted(found, key=lambda one: (_LEVELS.index(one.level), one.path, one.line, one.column, one.rule))
+    runs = [changes[start : start + _RUN] for start in range(0, len(changes), _RUN)]
+    listed = [*_removed(old, new)]
+    for of_run in spread(findings, runs, lambda run: _WEIGHT * len(run)):
+        listed += of_run
+    return sorted(listed, key=_order)
+
+
+def _order(finding: Finding) -> tuple[int, str, int, int, str]:
+    return _LEVELS.index(finding.level), finding.path, finding.line, finding.column, finding.rule
 
 
 _LEVELS = ("error", "warning", "note")
+_RUN = 20
+"""Events that one process compares in a row, since neighbours share an API and what is known of it."""
+_WEIGHT = 5
+"""How much longer it takes to compare an event than to generate one."""
 
 
-def _pairs(old: Version, new: Version) -> Iterator[Change]:
+def _pairs(old: Version, new: Version) -> Iterator[ChangedEvent]:
     if old.is_one_schema and new.is_one_schema:
         (before,), (after,) = old.events.values(), new.events.values()
         event = replace(before[1], name=after[1].name)
-        yield Change(event.name, (replace(before[0], events=(event,)), event), after)
+        yield ChangedEvent(event.name, (replace(before[0], events=(event,)), event), after)
         return
     for key, after in new.events.items():
         if key in old.events:
-            yield Change(".".join(key), old.events[key], after)
+            yield ChangedEvent(".".join(key), old.events[key], after)
 
 
-def _is_untouched(change: Change, old: Version, new: Version) -> bool:
+def _is_untouched(change: ChangedEvent, old: Version, new: Version) -> bool:
     """Whether all files that an event is made of are the same."""
     return change.old[1].file.path == change.new[1].file.path and all(
         file.path in old.files and old.files[file.path].text == file.text
@@ -68,7 +79,7 @@ def _removed(old: Version, new: Version) -> Iterator[Finding]:
                 yield _gone("EVENT_REMOVED", name, event, old, f"the event {name!r} is gone")
 
 
-def _gone(id_: str, name: str, event: EventSource | None, old: Version, message: str) -> Finding:
+def _gone(id_: str, name: str, event: LoadedEvent | None, old: Version, message: str) -> Finding:
     path, line, column, where = old.label, 0, 0, tuple[str | int, ...]()
     if event is not None:
         where = event.path[:-1] if id_ == "EVENT_REMOVED" else ()

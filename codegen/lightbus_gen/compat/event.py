@@ -17,11 +17,11 @@ from lightbus_gen.compat.shapes.fields import Field, fields, is_deprecated, rena
 from lightbus_gen.compat.shapes.view import Views
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
-from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedEvent:
     """An event in both versions.
 
     Attributes:
@@ -30,8 +30,8 @@ class Change:
     """
 
     name: str
-    old: tuple[ApiSource, EventSource]
-    new: tuple[ApiSource, EventSource]
+    old: tuple[LoadedApi, LoadedEvent]
+    new: tuple[LoadedApi, LoadedEvent]
 
 
 class EventComparison:
@@ -53,7 +53,7 @@ class EventComparison:
         }
         self._proofs = {direction: Proofs() for direction in self._containment}
 
-    def findings(self, change: Change) -> Iterator[Finding]:
+    def findings(self, change: ChangedEvent) -> Iterator[Finding]:
         """Yield everything that a change of an event does to services and code."""
         before, after = self._old.node(change.old[1]), self._new.node(change.new[1])
         found = [one for direction in self._mode.directions for one in self._on_wire(change, direction)]
@@ -62,7 +62,7 @@ class EventComparison:
         yield from self._deprecated(change, before, after)
         yield from self._in_code(change, after)
 
-    def _on_wire(self, change: Change, direction: Direction) -> list[Finding]:
+    def _on_wire(self, change: ChangedEvent, direction: Direction) -> list[Finding]:
         """Return what keeps events from being read in one direction."""
         sides = (self._old, change.old), (self._new, change.new)
         (writer, written), (reader, read) = sides if direction is Direction.BACKWARD else reversed(sides)
@@ -84,7 +84,7 @@ class EventComparison:
         ]
 
     def _of_obstacle(
-        self, change: Change, direction: Direction, one: Obstacle, proof: Witness | None
+        self, change: ChangedEvent, direction: Direction, one: Obstacle, proof: Witness | None
     ) -> Finding:
         is_forward = direction is Direction.FORWARD
         is_doubt = proof is None and one.kind in _DOUBTFUL
@@ -97,7 +97,7 @@ class EventComparison:
         )
 
     def _merge_renamed(
-        self, found: list[Finding], renamed: Iterable[tuple[str, Field, Field]], change: Change
+        self, found: list[Finding], renamed: Iterable[tuple[str, Field, Field]], change: ChangedEvent
     ) -> list[Finding]:
         """Put one finding in the place of those that a renamed field leads to."""
         for parent, was, is_ in renamed:
@@ -109,7 +109,7 @@ class EventComparison:
             found = [one for one in found if one not in same] + [merged]
         return found
 
-    def _deprecated(self, change: Change, before: Node, after: Node) -> Iterator[Finding]:
+    def _deprecated(self, change: ChangedEvent, before: Node, after: Node) -> Iterator[Finding]:
         """Note what is deprecated now and was not."""
         if not any('"deprecated"' in file.text for file in self._new.files_of(change.new[1])):
             return
@@ -123,7 +123,7 @@ class EventComparison:
                     "FIELD_DEPRECATED", change, Direction.BOTH, field.node, "deprecated", field=path
                 )
 
-    def _in_code(self, change: Change, payload: Node) -> Iterator[Finding]:
+    def _in_code(self, change: ChangedEvent, payload: Node) -> Iterator[Finding]:
         """Yield what code has to follow."""
         was, is_ = self._code[0].of(*change.old), self._code[1].of(*change.new)
         for one in code_changes(was, is_, self._same) if was and is_ else ():
@@ -134,7 +134,7 @@ class EventComparison:
     def _finding(
         self,
         id_: str,
-        change: Change,
+        change: ChangedEvent,
         direction: Direction,
         node: Node,
         message: str,

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lightbus_gen.emit.distribution import Distribution
+
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class TypedDictKey:
     """One key of a TypedDict.
 
     Attributes:
@@ -31,7 +33,7 @@ class TypedDict:
 
     name: str
     doc: str
-    fields: tuple[Key, ...]
+    fields: tuple[TypedDictKey, ...]
     is_object: Literal[True] = True
 
 
@@ -46,7 +48,7 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class EventField:
     """One parameter of an event, in each form that the code needs.
 
     Attributes:
@@ -82,7 +84,7 @@ class More:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class EventClasses:
     """One event.
 
     Attributes:
@@ -104,7 +106,7 @@ class Event:
     doc: str
     fire_doc: str
     deprecated: str
-    fields: tuple[Field, ...]
+    fields: tuple[EventField, ...]
     more: More | None
     keyword_call: tuple[str, ...]
     message_call: tuple[str, ...]
@@ -156,36 +158,19 @@ class Module:
     imports: tuple[str, ...]
     aliases: tuple[Alias, ...]
     types: tuple[TypedDict | Alias, ...]
-    events: tuple[Event, ...]
+    events: tuple[EventClasses, ...]
     client: str
     client_doc: str
     children: tuple[Child, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Namespace:
+class NamespaceClass:
     """A class for a prefix of dotted API names that is not an API itself."""
 
     class_name: str
     doc: str
     children: tuple[Child, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """The package as an installable distribution.
-
-    Attributes:
-        name: name on a package index.
-        version: its version.
-        requirement: the runtime it needs.
-        events: full name of each event, and the first sentence of its description.
-    """
-
-    name: str
-    version: str
-    requirement: str
-    events: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +187,16 @@ class Package:
         clients: the clients that annotations in `__init__.py` name.
         documents: (file name in `schemas/`, text) of the schema document of each API.
         distribution: its distribution, if it has one.
+        events: full name of each event, and the first sentence of its description.
     """
 
     name: str
     origin: str
     sha256: str
     doc: str
-    namespaces: tuple[Namespace, ...]
+    namespaces: tuple[NamespaceClass, ...]
     children: tuple[Child, ...]
     clients: tuple[Child, ...]
     documents: tuple[tuple[str, str], ...]
     distribution: Distribution | None
+    events: tuple[tuple[str, str], ...]

@@ -84,7 +84,7 @@ def _call(parameters: Sequence[str], indent: int) -> str:
     return f"def __call__({lines}\n{margin}) -> object: ..."
 
 
-def _payload(event: ir.Event, function: str, indent: int) -> str:
+def _payload(event: ir.EventClasses, function: str, indent: int) -> str:
     """Print a call with the dict of an event's parameters, on one line if it fits."""
     pairs = [f"{field.wire}: {field.name}" for field in event.fields]
     pairs += [f"**self._by_wire_name({event.more.name})"] if event.more else []
@@ -96,7 +96,7 @@ def _payload(event: ir.Event, function: str, indent: int) -> str:
     return f"{function}(\n{margin}    {{{lines}\n{margin}    }}\n{margin})"
 
 
-def _endpoint(event: ir.Event, indent: int) -> str:
+def _endpoint(event: ir.EventClasses, indent: int) -> str:
     """Print the assignment of an event's endpoint, on three lines if it is long."""
     function = f"self.{event.name} = {event.class_name}Endpoint"
     arguments = f"bus, _SCHEMA, {literal(event.name)}, {event.class_name}"

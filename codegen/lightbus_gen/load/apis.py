@@ -7,79 +7,68 @@ What a file is follows from where it stands and what it holds (design section 3)
     shop/orders/placed.json    any other JSON Schema   -> event `placed` of API `shop.orders`
     _types.json, _common/...   or matched by a shared glob -> types to refer to, no event
 
-Reading goes on after a problem, so that one run reports everything.
+Loading goes on after a problem, so that one run reports everything.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from lightbus import naming
+from lightbus_gen.load.api_document import read_document
 from lightbus_gen.load.dialects import Dialects, guessed_dialect
-from lightbus_gen.load.document import read_document
 from lightbus_gen.load.dump import is_dump, read_dump
-from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.soundness import checked_sources
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.load.validity import check_schema
-from lightbus_gen.read.decode import read_file
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.folder import check_paths, read_folder, shown
-from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.folder import root_name
+from lightbus_gen.read.positions import JsonPath
 
 _KINDS = {list: "an array", str: "a string", type(None): "nothing"}
 
 
 def load(
     folder: Path,
+    files: Sequence[SchemaFile],
     report: Report,
     *,
     shared: Iterable[str] = (),
     dialects: Mapping[str, str] | None = None,
-    overlay: Mapping[str, str] | None = None,
-    texts: Mapping[str, bytes] | None = None,
 ) -> Sources:
-    """Read a schemas folder.
+    """Find the APIs and events that schema files describe, and check the schemas.
 
     Args:
-        folder: the folder.
-        report: takes the problems found.
+        folder: the schemas folder, as messages call it.
+        files: the files that could be read.
+        report: takes the problems found; holds those of reading already.
         shared: globs of files and folders, relative to `folder`, that make no event.
         dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
-        overlay: texts that stand in for (or join) files of the folder, by path below it.
-        texts: the bytes of all files by path, where they have been read already.
     """
-    root = folder.resolve().name or "schemas"
-    texts = dict(read_folder(folder, report) if texts is None else texts)
-    texts |= {path: text.encode() for path, text in (overlay or {}).items()}
-    if not texts and not report.problems:
+    if not files and not report.problems:
         report.add_file(
             str(folder),
             "NO_SCHEMAS",
             "holds no schema" if folder.is_dir() else "is not a folder",
             "export your Api classes with `lightbus-gen export MODULE`, or name the folder with --schemas",
         )
-    check_paths(folder, sorted(texts), report)
-    files = [
-        file
-        for path in sorted(texts)
-        if (file := read_file(path, f"{root}/{path}", shown(folder, path), texts[path], report))
-    ]
-    loader = _Loader(files, tuple(shared), Dialects(dialects or {}), report)
-    apis = loader.apis()
+    finder = _ApiFinder(files, tuple(shared), Dialects(dialects or {}), report)
+    apis = finder.apis()
     if files and not apis and not report.problems:
         report.add_file(
             str(folder),
             "NO_SCHEMAS",
-            loader.says_why_empty(),
+            finder.says_why_empty(),
             "add a schema of an event: <api>/<event>.json",
         )
-    return Sources(root, tuple(loader.files), apis)
+    return checked_sources(root_name(folder), finder.files, apis, report)
 
 
-class _Loader:
+class _ApiFinder:
     """Finds the APIs that files make.
 
     Args:
@@ -97,9 +86,9 @@ class _Loader:
     ) -> None:
         self.files: list[SchemaFile] = []
         self._read, self._shared, self._dialects, self._report = tuple(read), shared, dialects, report
-        self._apis: dict[str, ApiSource] = {}
+        self._apis: dict[str, LoadedApi] = {}
 
-    def apis(self) -> tuple[ApiSource, ...]:
+    def apis(self) -> tuple[LoadedApi, ...]:
         """Return the APIs, by name."""
         for file in self._read:
             self._dialects.learn(file.value)
@@ -130,7 +119,7 @@ class _Loader:
             return 'holds no event: names that begin with "_" or match `shared` hold types only'
         return "holds no event"
 
-    def _add(self, source: ApiSource, file: SchemaFile, path: JsonPath, fix: str) -> None:
+    def _add(self, source: LoadedApi, file: SchemaFile, path: JsonPath, fix: str) -> None:
         other = self._apis.setdefault(source.name, source)
         if other is not source:
             message = f"API {source.name!r} is described by {other.origin} already"
@@ -162,7 +151,7 @@ class _Loader:
         check_schema(file, (), file.value, self._report)
         return file
 
-    def _folder(self, folder: str, members: list[SchemaFile]) -> ApiSource | None:
+    def _folder(self, folder: str, members: list[SchemaFile]) -> LoadedApi | None:
         """Make an API of a folder of plain schemas."""
         name = re.sub(r"[^A-Za-z0-9_.]", "_", folder.replace("/", "."))
         if not folder:
@@ -176,7 +165,7 @@ class _Loader:
             fix = 'rename the folder, or begin its name with "_" if it only holds types'
             self._report.add_file(members[0].shown, "INVALID_NAME", message, fix)
             return None
-        events: dict[str, EventSource] = {}
+        events: dict[str, LoadedEvent] = {}
         for file in members:
             event = self._event_name(file)
             if other := events.get(event):
@@ -184,9 +173,9 @@ class _Loader:
                 self._report.add(file, (), "NAME_COLLISION", message, "rename one of the files")
             elif event:
                 description = file.value.get("description", "") if isinstance(file.value, dict) else ""
-                events[event] = EventSource(event, description, file, ())
+                events[event] = LoadedEvent(event, description, file, ())
         origin = members[0].name.rpartition("/")[0]
-        return ApiSource(name, "", "", origin, None, tuple(events[event] for event in sorted(events)))
+        return LoadedApi(name, "", "", origin, None, tuple(events[event] for event in sorted(events)))
 
     def _event_name(self, file: SchemaFile) -> str:
         """Return the name of the event that a file describes, "" where it cannot have one."""

@@ -18,7 +18,7 @@ from lightbus.schema import FORMAT
 from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.load.dialects import known_dialect
 from lightbus_gen.load.references import REFERENCES, Library, Node, Unresolvable, join
-from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.load.subschemas import DATA, MAPS_OF_SCHEMAS
 from lightbus_gen.read.files import SchemaFile
 from lightbus_gen.read.positions import pointer
@@ -39,21 +39,22 @@ class Bundler:
         self._links: dict[str, tuple[dict[str, SchemaFile], bool]] = {}
         self._resources: dict[tuple[str, str], Any] = {}
 
-    def document_text(self, api: ApiSource) -> str:
-        """Return the text of an API's document: the file itself where it stands alone, else a bundle."""
+    def document(self, api: LoadedApi) -> tuple[dict[str, Any], str]:
+        """Return an API's document and its text: the file itself where it stands alone, else a bundle."""
         if api.document is not None and self.stands_alone(api):
-            return api.document.text
-        compact = json.dumps(self.bundle(api), ensure_ascii=False)
-        return msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents in Python, 20 times slower
+            return api.document.value, api.document.text
+        bundle = self.bundle(api)
+        compact = json.dumps(bundle, ensure_ascii=False)
+        return bundle, msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents 20 times slower
 
-    def stands_alone(self, api: ApiSource) -> bool:
+    def stands_alone(self, api: LoadedApi) -> bool:
         """Whether an API has a document that refers to no other file, in URIs that all readers take."""
         if api.document is None or self.reached(api.document)[0]:
             return False
         refs = (node.schema[keyword] for node, keyword in self._library.references(api.document))
         return all(_escaped(ref.partition("#")[2]) == ref.partition("#")[2] for ref in refs)
 
-    def bundle(self, api: ApiSource) -> dict[str, Any]:
+    def bundle(self, api: LoadedApi) -> dict[str, Any]:
         """Return the document of an API with all that it refers to."""
         document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.name}
         document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
@@ -64,7 +65,7 @@ class Bundler:
         }
         return document
 
-    def _bundle(self, event: EventSource) -> Any:
+    def _bundle(self, event: LoadedEvent) -> Any:
         root = self._library.node(event.file, event.path)
         files, is_referred = self.reached(event.file)
         schema = _copy_root(self._library, root)

@@ -9,7 +9,7 @@ from lightbus.errors import did_you_mean
 from lightbus.schema.language.metaschema import DIALECTS, metaschema_problems
 from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.problems import InputError, Problem
+from lightbus_gen.read.input_problems import InputError, InputProblem
 
 DRAFTS = dict(zip(("draft-04", "draft-06", "draft-07", "2019-09", "2020-12"), DIALECTS, strict=True))
 """The `$schema` of each draft, by what users call it."""
@@ -87,10 +87,10 @@ def parse_dialects(texts: Iterable[str], path: str = "") -> dict[str, str]:
         if not equals or draft not in DRAFTS:
             message = f"dialect {text!r} names no draft{did_you_mean(draft, DRAFTS)}"
             fix = f"write URI=DRAFT, with one of {', '.join(DRAFTS)}"
-            problems.append(Problem(path, 0, 0, "INVALID_CONFIG", message, fix))
+            problems.append(InputProblem(path, 0, 0, "INVALID_CONFIG", message, fix))
         elif _bare(uri) in map(_bare, found):
             message = f"dialects name {uri!r} twice" if uri else "dialects name a draft for no $schema twice"
-            problems.append(Problem(path, 0, 0, "INVALID_CONFIG", message, "keep one of them"))
+            problems.append(InputProblem(path, 0, 0, "INVALID_CONFIG", message, "keep one of them"))
         else:
             found[uri] = DRAFTS[draft]
     if problems:

@@ -15,11 +15,10 @@ from typing import Any
 
 from lightbus import naming
 from lightbus_gen.load.dialects import Dialects
-from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.positions import Path as JsonPath
-from lightbus_gen.read.positions import pointer
+from lightbus_gen.read.positions import JsonPath, pointer
 
 _KINDS = ("events", "rpcs")
 _DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
@@ -37,7 +36,7 @@ def is_dump(value: object) -> bool:
     )
 
 
-def read_dump(file: SchemaFile, dialects: Dialects, report: Report) -> Iterator[ApiSource]:
+def read_dump(file: SchemaFile, dialects: Dialects, report: Report) -> Iterator[LoadedApi]:
     """Read the APIs of a dump.
 
     Args:
@@ -68,7 +67,7 @@ def read_dump(file: SchemaFile, dialects: Dialects, report: Report) -> Iterator[
             if (event := _event(file, name, key, places, dialects, report))
         ]
         if events and len(report.problems) == before:
-            yield ApiSource(name, "", "", file.name, None, tuple(events))
+            yield LoadedApi(name, "", "", file.name, None, tuple(events))
 
 
 def _event(
@@ -78,7 +77,7 @@ def _event(
     places: Mapping[JsonPath, Mapping[JsonPath, tuple[int, int]]],
     dialects: Dialects,
     report: Report,
-) -> EventSource | None:
+) -> LoadedEvent | None:
     here: JsonPath = (api, "events", name)
     event = file.value[api]["events"][name]
     if problem := naming.event_problem(name):
@@ -99,7 +98,7 @@ def _event(
     path = f"{file.path}#{pointer(base)}"
     part = SchemaFile(path, file.name, file.shown, text, schema, places[base], dialect, base)
     check_schema(part, (), schema, report)
-    return EventSource(name, "", part, ())
+    return LoadedEvent(name, "", part, ())
 
 
 def _by_event(file: SchemaFile) -> dict[JsonPath, dict[JsonPath, tuple[int, int]]]:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.load.subschemas import subschemas
 from lightbus_gen.read.files import OLD_DIALECTS, Report, SchemaFile
-from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.positions import JsonPath
 
 REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 ROOT = "file:///"

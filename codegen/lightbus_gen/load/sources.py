@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lightbus_gen.load.references import Library
 from lightbus_gen.read.files import SchemaFile
-from lightbus_gen.read.positions import Path as JsonPath
+from lightbus_gen.read.positions import JsonPath
 
 
 @dataclass(frozen=True)
-class EventSource:
+class LoadedEvent:
     """One event.
 
     Attributes:
@@ -26,7 +27,7 @@ class EventSource:
 
 
 @dataclass(frozen=True)
-class ApiSource:
+class LoadedApi:
     """One API.
 
     Attributes:
@@ -42,7 +43,7 @@ class ApiSource:
     version: str
     origin: str
     document: SchemaFile | None
-    events: tuple[EventSource, ...]
+    events: tuple[LoadedEvent, ...]
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,10 @@ class Sources:
         root: the folder's own name.
         files: all schema files; each event of a dump counts as one.
         apis: the APIs they make, by name.
+        library: resolves the `$ref`s of the files.
     """
 
     root: str
     files: tuple[SchemaFile, ...]
-    apis: tuple[ApiSource, ...]
+    apis: tuple[LoadedApi, ...]
+    library: Library

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lightbus_gen.read.positions import Path
+from lightbus_gen.read.positions import JsonPath
 
 MAPS_OF_SCHEMAS = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies", "events"}
@@ -13,9 +13,9 @@ MAPS_OF_SCHEMAS = frozenset(
 DATA = frozenset({"enum", "const", "default", "examples", "example"})
 
 
-def subschemas(schema: object) -> Iterator[tuple[Path, dict[str, Any]]]:
+def subschemas(schema: object) -> Iterator[tuple[JsonPath, dict[str, Any]]]:
     """Yield (path, schema) of a schema and all objects inside it that may be schemas, in the author's order."""
-    todo: list[tuple[Path, object, bool]] = [((), schema, True)]
+    todo: list[tuple[JsonPath, object, bool]] = [((), schema, True)]
     while todo:
         path, here, is_schema = todo.pop()
         if isinstance(here, dict):

@@ -18,24 +18,30 @@ from lightbus.schema.language.metaschema import metaschema_problems
 from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.load.subschemas import subschemas
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.positions import Path
+from lightbus_gen.read.positions import JsonPath
 
 
-def check_schema(file: SchemaFile, path: Path, schema: object, report: Report) -> None:
-    """Check a schema at a path of a file, without what it refers to, against its metaschema."""
-    for place, message in schema_problems(schema, file.dialect):
+def check_schema(file: SchemaFile, path: JsonPath, schema: object, report: Report) -> bool:
+    """Check a schema at a path of a file, without what it refers to, against its metaschema.
+
+    Returns:
+        Whether the schema is valid; what is not is reported.
+    """
+    problems = schema_problems(schema, file.dialect)
+    for place, message in problems:
         fix = "correct the schema here"
         if place[-1:] == ("items",) and file.dialect == DIALECT and _is_tuple(schema, place):
             message = "items is an array of schemas, which is how drafts before 2020-12 write a tuple"
             fix = "write prefixItems, or name the file's draft by $schema or, without one, by --dialect =draft-07"
         report.add(file, path + place, "INVALID_SCHEMA", message, fix)
+    return not problems
 
 
-def _is_tuple(schema: Any, place: Path) -> bool:
+def _is_tuple(schema: Any, place: JsonPath) -> bool:
     return isinstance(functools.reduce(operator.getitem, place, schema), list)
 
 
-def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
+def schema_problems(schema: object, dialect: str) -> list[tuple[JsonPath, str]]:
     """List what makes a schema invalid.
 
     Args:
@@ -57,10 +63,10 @@ def schema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
     return sorted(merged.items(), key=lambda item: [str(step) for step in item[0]])
 
 
-def _unusable(schema: object) -> Iterator[tuple[Path, str]]:
+def _unusable(schema: object) -> Iterator[tuple[JsonPath, str]]:
     """Yield what metaschemas let pass and nobody can use: regular expressions and URIs that are none."""
     for path, here in subschemas(schema):
-        found: list[tuple[Path, str]] = []
+        found: list[tuple[JsonPath, str]] = []
         if isinstance(patterns := here.get("patternProperties"), dict):
             found += [((*path, "patternProperties", key), key) for key in patterns]
         if isinstance(pattern := here.get("pattern"), str):
@@ -81,7 +87,7 @@ def _is_reference(text: str) -> bool:
     return True
 
 
-def _precise(schema: Any, dialect: str) -> Iterator[tuple[Path, str]]:
+def _precise(schema: Any, dialect: str) -> Iterator[tuple[JsonPath, str]]:
     from jsonschema import exceptions, validators  # slow to import, and rarely needed
 
     draft = validators.validator_for({"$schema": dialect})

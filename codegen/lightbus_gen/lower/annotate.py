@@ -19,7 +19,7 @@ from lightbus_gen.lower.names import Hint, Unnameable, definition_name, name_of
 from lightbus_gen.lower.parts import (
     Part,
     Parts,
-    Shapes,
+    SchemaParts,
     allows_more,
     declared_names,
     describes_array,
@@ -46,7 +46,7 @@ class Annotator:
     """
 
     def __init__(self, library: Library, definitions: Definitions, homes: Mapping[str, str]) -> None:
-        self._shapes = Shapes(library)
+        self._shapes = SchemaParts(library)
         self._branches = Branches(self._shapes, definitions, homes)
         self._definitions, self._homes = definitions, homes
         self._objects: dict[tuple[object, ...], Type] = {}

@@ -14,7 +14,7 @@ from lightbus_gen.lower.parts import (
     Choice,
     Part,
     Parts,
-    Shapes,
+    SchemaParts,
     describes_object,
     required_names,
 )
@@ -44,7 +44,7 @@ class Branches:
         homes: class names of the events that have a file to themselves, by path of the file.
     """
 
-    def __init__(self, shapes: Shapes, definitions: Definitions, homes: Mapping[str, str]) -> None:
+    def __init__(self, shapes: SchemaParts, definitions: Definitions, homes: Mapping[str, str]) -> None:
         self._shapes, self._definitions, self._homes = shapes, definitions, homes
 
     def of_choice(self, choice: Choice, hint: Hint, *, plain: bool = False) -> list[Alternative]:

@@ -9,7 +9,7 @@ from lightbus_gen.emit import ir
 from lightbus_gen.emit.text import literal
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower import pytypes
-from lightbus_gen.lower.names import Names, Unnameable
+from lightbus_gen.lower.names import ModuleNames, Unnameable
 from lightbus_gen.lower.pytypes import Name, Type, Union
 from lightbus_gen.read.files import Report
 
@@ -41,7 +41,7 @@ class Definitions:
         refused: the names that schemas would have and others had already.
     """
 
-    def __init__(self, names: Names, report: Report, contested: frozenset[str] = frozenset()) -> None:
+    def __init__(self, names: ModuleNames, report: Report, contested: frozenset[str] = frozenset()) -> None:
         self.listed: list[ir.TypedDict | ir.Alias] = []
         self.used: set[Name] = set()
         self.contested = contested
@@ -73,7 +73,7 @@ class Definitions:
         for wire, found in properties.items():
             spelled = self._spell(found.type)
             keys.append(
-                ir.Key(
+                ir.TypedDictKey(
                     literal(wire),
                     spelled if found.required else f"NotRequired[{spelled}]",
                     found.description,

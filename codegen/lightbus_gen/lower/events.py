@@ -7,7 +7,7 @@ import itertools
 import keyword
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import SchemaError
@@ -15,11 +15,11 @@ from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus_gen.emit import ir
 from lightbus_gen.emit.text import first_sentence, literal, plain
 from lightbus_gen.load.references import Library
-from lightbus_gen.load.sources import ApiSource, EventSource
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.annotate import Annotator
 from lightbus_gen.lower.definitions import Definitions
-from lightbus_gen.lower.names import RESERVED, Hint, Names, Unnameable, given_name, pascal
+from lightbus_gen.lower.names import RESERVED, Hint, ModuleNames, Unnameable, given_name, pascal
 from lightbus_gen.lower.namespaces import client_class
 from lightbus_gen.lower.pytypes import Literals, Name, Type, Union
 from lightbus_gen.read.files import Report
@@ -47,10 +47,10 @@ class EventLowerer:
     """
 
     def __init__(
-        self, api: ApiSource, library: Library, report: Report, contested: frozenset[str] = frozenset()
+        self, api: LoadedApi, library: Library, report: Report, contested: frozenset[str] = frozenset()
     ) -> None:
         self._api, self._library, self._report = api, library, report
-        self._names = Names()
+        self._names = ModuleNames()
         self._names.reserve(client_class(api.name))
         self.class_names = {event.name: self._reserve(event) for event in api.events}
         homes = {event.file.path: self.class_names[event.name] for event in api.events if not event.path}
@@ -61,20 +61,20 @@ class EventLowerer:
         self.refused = definitions.refused
         self.renamed: dict[str, Name] = {}
 
-    def events(self, text: str) -> tuple[ir.Event, ...]:
+    def events(self, document: dict[str, Any]) -> tuple[ir.EventClasses, ...]:
         """Lower all events; problems are reported, and then there is no event.
 
         Args:
-            text: the API's schema document, self-contained.
+            document: the API's schema document, self-contained.
         """
         objects = [event for event in self._api.events if self._is_object(event)]
         if len(objects) < len(self._api.events):
             return ()
-        document = functools.cache(lambda: SchemaDocument.parse(text, source=self._api.origin))
+        checked = functools.cache(lambda: SchemaDocument(document, self._api.origin))
         lowered = []
         for event in self._api.events:
             try:
-                contract = document().contract(event.name)
+                contract = checked().contract(event.name)
                 lowered.append(self._lower(event, contract))
             except SchemaError as error:
                 problem = str(error).partition(": ")[2]
@@ -83,7 +83,7 @@ class EventLowerer:
                 self._refuse_deep(event)
         return tuple(lowered)
 
-    def _reserve(self, event: EventSource) -> str:
+    def _reserve(self, event: LoadedEvent) -> str:
         """Choose the stem of an event's class names, and take them."""
         try:
             given = given_name(self._library.node(event.file, event.path))
@@ -105,14 +105,14 @@ class EventLowerer:
             self._names.reserve(stem + suffix)
         return stem
 
-    def _refuse(self, event: EventSource, rule: str, message: str, fix: str) -> None:
+    def _refuse(self, event: LoadedEvent, rule: str, message: str, fix: str) -> None:
         self._report.add(event.file, event.path, rule, message, fix)
 
-    def _refuse_deep(self, event: EventSource) -> None:
+    def _refuse_deep(self, event: LoadedEvent) -> None:
         message = f"the types of event {event.name!r} are too deep in one another"
         self._refuse(event, "TOO_DEEP", message, "shorten the chain of $refs between them")
 
-    def _is_object(self, event: EventSource) -> bool:
+    def _is_object(self, event: LoadedEvent) -> bool:
         """Whether the payload is one; reports it where it is not."""
         try:
             is_object = self.annotator.is_object(self._library.node(event.file, event.path))
@@ -125,7 +125,7 @@ class EventLowerer:
             self._refuse(event, "PAYLOAD_NOT_OBJECT", message, fix)
         return is_object
 
-    def _lower(self, event: EventSource, contract: EventContract) -> ir.Event:
+    def _lower(self, event: LoadedEvent, contract: EventContract) -> ir.EventClasses:
         parameters = contract.parameters
         stem = self.class_names[event.name]
         full_name = f"{self._api.name}.{event.name}"
@@ -147,7 +147,7 @@ class EventLowerer:
         star = ("*",) if fields else ()
         others = next(name for name in _other_names() if name not in by_name)
         wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{others}: object")
-        return ir.Event(
+        return ir.EventClasses(
             name=event.name,
             class_name=stem,
             summary=first_sentence(event.description),
@@ -208,7 +208,7 @@ def _other_names() -> Iterator[str]:
     yield from (f"others{'_' * count}" for count in itertools.count())
 
 
-def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.Field:
+def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.EventField:
     """Write a parameter for each place it stands in."""
     name, outside = parameter.name, pytypes.spell(type_)
     inside = pytypes.spell(type_, renamed) if renamed else outside
@@ -222,7 +222,7 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
         attribute, argument = f"{name}: {inside} | {unset}", f"{name}: {outside} | UnsetType = UNSET"
     else:  # the run time fills it in
         attribute, argument = f"{name}: {inside}", f"{name}: {outside} | UnsetType = UNSET"
-    return ir.Field(
+    return ir.EventField(
         name=name,
         wire=literal(parameter.wire),
         attribute=attribute,

@@ -71,7 +71,7 @@ class Unnameable(Exception):
         super().__init__(message)
 
 
-class Names:
+class ModuleNames:
     """The names taken in one generated module."""
 
     def __init__(self) -> None:

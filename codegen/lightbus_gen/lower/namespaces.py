@@ -42,7 +42,7 @@ def children(prefix: str, apis: Mapping[str, str]) -> tuple[ir.Child, ...]:
     return tuple(found)
 
 
-def namespaces(apis: Mapping[str, str]) -> tuple[ir.Namespace, ...]:
+def namespaces(apis: Mapping[str, str]) -> tuple[ir.NamespaceClass, ...]:
     """Return the classes for prefixes of API names that are no API themselves, the longest first."""
     prefixes = {
         ".".join(parts[:count])
@@ -51,7 +51,7 @@ def namespaces(apis: Mapping[str, str]) -> tuple[ir.Namespace, ...]:
         for count in range(1, len(parts))
     }
     return tuple(
-        ir.Namespace(_namespace_class(prefix), f"The APIs below `{prefix}`.", children(prefix, apis))
+        ir.NamespaceClass(_namespace_class(prefix), f"The APIs below `{prefix}`.", children(prefix, apis))
         for prefix in sorted(prefixes - set(apis), key=lambda prefix: (-prefix.count("."), prefix))
     )
 

@@ -1,29 +1,21 @@
-"""Sources -> what to print. Every decision about the output is taken here and in what this calls."""
+"""Sources -> what to print. Every decision about the output is made here and in what this calls."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from lightbus_gen.emit import ir
 from lightbus_gen.emit.distribution import Distribution
 from lightbus_gen.emit.text import first_sentence, plain
-from lightbus_gen.load.bundle import Bundler
-from lightbus_gen.load.cycles import check_cycles
-from lightbus_gen.load.references import Library, Unresolvable, check_references
-from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.references import Library
+from lightbus_gen.load.sources import LoadedApi, Sources
 from lightbus_gen.lower import namespaces as tree
 from lightbus_gen.lower.events import EventLowerer
-from lightbus_gen.lower.processes import spread
 from lightbus_gen.lower.pytypes import Name
 from lightbus_gen.read.files import Report
-from lightbus_gen.read.positions import pointer
-from lightbus_gen.read.problems import Problem
-
-_Made = TypeVar("_Made")
 
 MOST_CONTESTED = 1_000
 """How many names may be sorted out in one API; each time, its events are lowered again."""
@@ -36,100 +28,30 @@ _OF_EVENTS = (
 _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functools"))
 
 
-def lower(
-    sources: Sources,
-    package: str,
-    report: Report,
-    finish: Callable[[ir.Module], _Made],
-    distribution: Distribution | None = None,
-) -> tuple[ir.Package, dict[str, _Made]]:
-    """Decide everything about a generated package.
+def lower_package(
+    name: str, sources: Sources, documents: Mapping[str, str], distribution: Distribution | None
+) -> ir.Package:
+    """Decide everything about a package except its modules.
 
     Args:
+        name: import name of the package.
         sources: what was loaded.
-        package: import name of the package.
-        report: takes the problems found.
-        finish: makes something of a module, in the process that lowered it, which has others beside it where there is much to do.
+        documents: the text of the schema document of each API, by API.
         distribution: what the package is installed as, if anything.
-
-    Returns:
-        The package, and what was made of each module, by the module's name.
-
-    Raises:
-        InputError: there are problems; all that were found.
     """
-    library = Library(sources.files)
-    for file in sources.files:
-        check_references(library, file, report)
-    check_cycles(library, sources.files, report)
-    _check_names(sources, report)
-    bundler = Bundler(library)
-    apis = sources.apis
-    if report.problems:
-        faulty = _faulty_places(sources, library, report)
-        apis = tuple(_sound(api, faulty, bundler) for api in apis)
-    about = {api.name: first_sentence(api.description) for api in apis}
-
-    def lowered(api: ApiSource) -> tuple[_Made, str, list[Problem]]:
-        problems, text = Report(), bundler.document_text(api)
-        return finish(_module(api, about, text, library, problems)), text, problems.problems
-
-    results = spread(lowered, apis, lambda api: len(api.events))
-    for _, _, problems in results:
-        report.problems += problems
-    report.check()
-    made = {tree.module_name(api.name): one for api, (one, _, _) in zip(apis, results, strict=True)}
-    texts = {api.name: text for api, (_, text, _) in zip(apis, results, strict=True)}
+    about = summaries(sources)
     children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
-    whole = ir.Package(
-        name=package,
+    return ir.Package(
+        name=name,
         origin=plain(sources.root),
-        sha256=_sha256("".join(texts.values())),
+        sha256=_sha256("".join(documents.values())),
         doc="Typed bus: `lightbus.create(Bus)`.",
         namespaces=namespaces,
         children=children,
         clients=tuple(sorted((child for child in within if child.module), key=_natural_order)),
-        documents=tuple((f"{name}.json", text) for name, text in texts.items()),
-        distribution=None if distribution is None else _distribution(distribution, sources),
-    )
-    return whole, made
-
-
-def _faulty_places(sources: Sources, library: Library, report: Report) -> dict[str, set[str]]:
-    """Return where problems are, by file; and `$ref`s that lead nowhere for a reason that is reported elsewhere."""
-    faulty: dict[str, set[str]] = {}
-    for problem in report.problems:
-        faulty.setdefault(problem.path, set()).add(problem.pointer)
-    for file in sources.files:
-        for node, keyword in library.references(file):
-            try:
-                library.resolve(node, node.schema[keyword])
-            except Unresolvable:
-                faulty.setdefault(file.shown, set()).add(pointer((*file.base, *node.path)))
-    return faulty
-
-
-def _sound(api: ApiSource, faulty: Mapping[str, set[str]], bundler: Bundler) -> ApiSource:
-    """Leave out the events whose schemas have problems already, so that those of the others are found, too."""
-
-    def is_sound(event: EventSource) -> bool:
-        here = pointer((*event.file.base, *event.path[:-1]))
-        others = "/events/" if event.path else f"{here}/"  # what is in there and not here is another event's
-        for place in faulty.get(event.file.shown, ()):
-            if f"{place}/".startswith(f"{here}/") or not place.startswith(others):
-                return False
-        return not any(file.shown in faulty for file in bundler.reached(event.file)[0])
-
-    events = tuple(event for event in api.events if is_sound(event))
-    return replace(api, events=events, document=api.document if events == api.events != () else None)
-
-
-def _distribution(distribution: Distribution, sources: Sources) -> ir.Distribution:
-    return ir.Distribution(
-        name=distribution.name,
-        version=distribution.version,
-        requirement=distribution.requirement,
+        documents=tuple((f"{api}.json", text) for api, text in documents.items()),
+        distribution=distribution,
         events=tuple(
             (f"{api.name}.{event.name}", first_sentence(event.description))
             for api in sources.apis
@@ -138,11 +60,25 @@ def _distribution(distribution: Distribution, sources: Sources) -> ir.Distributi
     )
 
 
-def _module(
-    api: ApiSource, apis: Mapping[str, str], text: str, library: Library, report: Report
+def lower_module(
+    api: LoadedApi,
+    document: tuple[dict[str, Any], str],
+    about: Mapping[str, str],
+    library: Library,
+    report: Report,
 ) -> ir.Module:
-    lowerer, events = _lowered(api, text, library, report)
-    children = tree.children(api.name, apis)
+    """Decide everything about the module of an API.
+
+    Args:
+        api: the API.
+        document: its schema document, self-contained, and the text of it.
+        about: a sentence about each API of the package.
+        library: resolves the `$ref`s.
+        report: takes the problems found.
+    """
+    schema, text = document
+    lowerer, events = _lowered(api, schema, library, report)
+    children = tree.children(api.name, about)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(
         name=tree.module_name(api.name),
@@ -168,14 +104,14 @@ def _module(
 
 
 def _lowered(
-    api: ApiSource, text: str, library: Library, report: Report
-) -> tuple[EventLowerer, tuple[ir.Event, ...]]:
+    api: LoadedApi, document: dict[str, Any], library: Library, report: Report
+) -> tuple[EventLowerer, tuple[ir.EventClasses, ...]]:
     """Lower the events of an API, again where schemas would have one name: none gets it, whichever came first."""
     contested = frozenset[str]()
     while True:
         problems = Report()
         lowerer = EventLowerer(api, library, problems, contested)
-        events = lowerer.events(text)
+        events = lowerer.events(document)
         if lowerer.refused <= contested or len(contested) > MOST_CONTESTED:
             report.problems += problems.problems
             return lowerer, events
@@ -217,7 +153,12 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_names(sources: Sources, report: Report) -> None:
+def summaries(sources: Sources) -> dict[str, str]:
+    """Return the first sentence about each API, "" without one, by API."""
+    return {api.name: first_sentence(api.description) for api in sources.apis}
+
+
+def check_names(sources: Sources, report: Report) -> None:
     """Report APIs whose modules, classes or attributes would be in each other's way."""
     modules: dict[str, str] = {}
     classes: dict[str, str] = {}
@@ -241,7 +182,7 @@ def _check_names(sources: Sources, report: Report) -> None:
                 )
 
 
-def _collide(api: ApiSource, message: str, report: Report) -> None:
+def _collide(api: LoadedApi, message: str, report: Report) -> None:
     text, fix = f"API {api.name!r} {message}", "rename one of the APIs"
     if api.document is not None:
         report.add(api.document, ("api",), "NAME_COLLISION", text, fix)

@@ -135,7 +135,7 @@ def describes_array(parts: Parts) -> bool:
     return any(part.has(_ARRAY) for part in parts)
 
 
-class Shapes:
+class SchemaParts:
     """Takes schemas apart.
 
     Args:

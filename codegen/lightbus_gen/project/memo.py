@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import lightbus
-from lightbus_gen.project.config import Settings
+from lightbus_gen.project.settings import ProjectSettings
 
 FOLDER = ".lightbus"
 """Below the project's folder; what is in it can be deleted at any time."""
 _FILE = "generated.json"
 
 
-def fingerprint(settings: Settings, texts: Mapping[str, bytes]) -> str:
+def fingerprint(settings: ProjectSettings, texts: Mapping[str, bytes]) -> str:
     """Return a hash of everything that the generated text depends on.
 
     Args:
@@ -36,13 +36,13 @@ def fingerprint(settings: Settings, texts: Mapping[str, bytes]) -> str:
         settings.dialects,
     ]
     facts += [settings.distribution, settings.version, sys.version, _code()]
-    found = hashlib.sha256(repr(facts).encode())
+    digest = hashlib.sha256(repr(facts).encode())
     for path, data in sorted(texts.items()):
-        found.update(f"{path!r} {len(data)} ".encode() + data)
-    return found.hexdigest()
+        digest.update(f"{path!r} {len(data)} ".encode() + data)
+    return digest.hexdigest()
 
 
-def recall(settings: Settings, key: str) -> dict[str, str] | None:
+def recall(settings: ProjectSettings, key: str) -> dict[str, str] | None:
     """Return the files that were made with this fingerprint; None where the last ones were others."""
     try:
         kept = json.loads((settings.root / FOLDER / _FILE).read_bytes())
@@ -53,7 +53,7 @@ def recall(settings: Settings, key: str) -> dict[str, str] | None:
         return None
 
 
-def keep(settings: Settings, key: str, files: Mapping[str, str]) -> None:
+def keep(settings: ProjectSettings, key: str, files: Mapping[str, str]) -> None:
     """Keep what was made; where that cannot be, the next run makes it again."""
     folder = settings.root / FOLDER
     temporary = folder / f"{_FILE}.{os.getpid()}"
@@ -75,6 +75,6 @@ def _code() -> list[tuple[str, int, int]]:
     for folder in (Path(__file__).parents[1], Path(lightbus.__file__).parent / "schema"):
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", ".j2"):
-                found = path.stat()
-                sources.append((path.name, found.st_size, found.st_mtime_ns))
+                status = path.stat()
+                sources.append((path.name, status.st_size, status.st_mtime_ns))
     return sources

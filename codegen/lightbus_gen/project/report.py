@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lightbus_gen.emit.text import plain
-from lightbus_gen.read.problems import Problem
-from lightbus_gen.write.plan import Change, Plan
-
-
-class Format(StrEnum):
-    """How the outcome is written."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
+from lightbus_gen.project.printing import (
+    Format,
+    annotation,
+    bold,
+    echo,
+    print_problems,
+    problem_annotations,
+    problem_facts,
+)
+from lightbus_gen.read.input_problems import InputProblem
+from lightbus_gen.write.plan import FileChange, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What a run found or did.
 
     Attributes:
@@ -39,8 +38,8 @@ class Outcome:
         seconds: how long the run took.
     """
 
-    problems: Sequence[Problem]
-    notices: Sequence[Problem]
+    problems: Sequence[InputProblem]
+    notices: Sequence[InputProblem]
     plan: Plan
     is_check: bool
     seconds: float
@@ -53,7 +52,7 @@ class Outcome:
         return 1 if self.is_check and self.plan.changes else 0
 
 
-def show(outcome: Outcome, format_: Format, *, quiet: bool) -> None:
+def show(outcome: RunOutcome, format_: Format, *, quiet: bool) -> None:
     """Print an outcome.
 
     In the text format, problems and notices go to standard error, everything else to standard output.
@@ -74,65 +73,50 @@ _DONE = {kind: kind for kind in _COLOURS}
 _DRIFT = {"written": "missing", "changed": "changed", "removed": "stale"}
 
 
-def _print(outcome: Outcome, quiet: bool) -> None:
+def _print(outcome: RunOutcome, quiet: bool) -> None:
     if not quiet:
-        for notice in sorted(outcome.notices):
-            _echo(f"{_bold(notice.location)}: {notice.rule} {notice.message}", err=True)
-    for problem in outcome.problems:
-        where = f"{_bold(problem.location)}: " if problem.path else ""
-        rule = click.style(problem.rule, fg="red", bold=True)
-        _echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
+        for notice in outcome.notices:
+            echo(f"{bold(notice.location)}: {notice.rule} {notice.message}", err=True)
+    print_problems(outcome.problems)
     if outcome.problems:
         count = len(outcome.problems)
-        _echo(f"{count} problem{'s' if count > 1 else ''}; nothing was written", err=True)
+        echo(f"{count} problem{'s' if count > 1 else ''}; nothing was written", err=True)
     changes = outcome.plan.changes
     if outcome.is_check and changes:
         for change in changes:
             _print_diff(change)
         _list(changes, _DRIFT)
-        counts = _bold(f"{_counts(changes, _DRIFT)}, {outcome.plan.unchanged} current")
-        _echo(f"{counts}; to update: lightbus-gen")
+        counts = bold(f"{_counts(changes, _DRIFT)}, {outcome.plan.unchanged} current")
+        echo(f"{counts}; to update: lightbus-gen")
         return
     if quiet or outcome.problems:
         return
     _list(changes, _DONE)
     did = f"{_counts(changes, _DONE)}, " if changes else ""
-    _echo(f"{did}{outcome.plan.unchanged} unchanged in {outcome.seconds:.2f} s")
+    echo(f"{did}{outcome.plan.unchanged} unchanged in {outcome.seconds:.2f} s")
 
 
-def _list(changes: Sequence[Change], words: Mapping[str, str]) -> None:
+def _list(changes: Sequence[FileChange], words: Mapping[str, str]) -> None:
     for change in changes:
-        _echo(f"{click.style(f'{words[change.kind]:>8}', fg=_COLOURS[change.kind])}  {shown(change.path)}")
+        echo(f"{click.style(f'{words[change.kind]:>8}', fg=_COLOURS[change.kind])}  {shown(change.path)}")
 
 
-def _counts(changes: Sequence[Change], words: Mapping[str, str]) -> str:
+def _counts(changes: Sequence[FileChange], words: Mapping[str, str]) -> str:
     """Write how many changes there are of each kind, "2 written, 1 removed"."""
     counts = Counter(change.kind for change in changes)
     return ", ".join(f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind])
 
 
-def _print_diff(change: Change) -> None:
+def _print_diff(change: FileChange) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in change.diff().removesuffix("\n").split("\n"):
-        _echo(click.style(plain(line), fg=colours.get(line[:1])))
-
-
-def _bold(text: str) -> str:
-    return click.style(text, bold=True)
-
-
-def _echo(text: str, *, err: bool = False) -> None:
-    """Print a line, in colour on terminals; the variables are those of no-color.org and force-color.org."""
-    stream = sys.stderr if err else sys.stdout
-    if not os.environ.get("FORCE_COLOR") and (os.environ.get("NO_COLOR") or not stream.isatty()):
-        text = click.unstyle(text)
-    print(text, file=stream)
+        echo(click.style(plain(line), fg=colours.get(line[:1])))
 
 
 # -- programs ------------------------------------------------------------------------------------
 
 
-def _facts(outcome: Outcome) -> dict[str, Any]:
+def _facts(outcome: RunOutcome) -> dict[str, Any]:
     by_kind: dict[str, list[str]] = {kind: [] for kind in _COLOURS}
     for change in outcome.plan.changes:
         by_kind[change.kind].append(shown(change.path))
@@ -140,25 +124,14 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         {"path": shown(change.path), "kind": _DRIFT[change.kind], "diff": change.diff()}
         for change in outcome.plan.changes
     ]
-    facts: dict[str, Any] = {
-        "exit_code": outcome.exit_code,
-        "problems": [asdict(problem) for problem in outcome.problems],
-        "notices": [asdict(notice) for notice in sorted(outcome.notices)],
-    }
+    facts: dict[str, Any] = {"exit_code": outcome.exit_code}
+    facts |= problem_facts(outcome.problems, outcome.notices)
     facts |= {"drift": drift} if outcome.is_check else by_kind
     return facts | {"unchanged": outcome.plan.unchanged, "seconds": round(outcome.seconds, 3)}
 
 
-def _annotations(outcome: Outcome) -> Iterator[str]:
-    for level, found in (("error", outcome.problems), ("notice", sorted(outcome.notices))):
-        for problem in found:
-            place: dict[str, str | int] = {
-                "file": problem.path,
-                "line": problem.line,
-                "col": problem.column,
-                "title": problem.rule,
-            }
-            yield annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
+def _annotations(outcome: RunOutcome) -> Iterator[str]:
+    yield from problem_annotations(outcome.problems, outcome.notices)
     for change in outcome.plan.changes:
         path = shown(change.path)
         if outcome.is_check:
@@ -166,22 +139,6 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
             yield annotation("error", {"file": path, "title": "DRIFT"}, message)
         else:
             yield f"{change.kind} {path}"
-
-
-def annotation(level: str, place: Mapping[str, str | int], message: str) -> str:
-    """Write an annotation for GitHub.
-
-    Args:
-        level: `error`, `warning` or `notice`.
-        place: `file`, `line`, `col` and `title`; what is empty is left out.
-        message: the text.
-    """
-
-    def escaped(value: object, more: str = "") -> str:
-        return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))
-
-    listed = ",".join(f"{key}={escaped(value, ':,')}" for key, value in place.items() if value)
-    return f"::{level} {listed}::{escaped(message)}"
 
 
 def shown(path: Path) -> str:

@@ -13,18 +13,18 @@ from lightbus_gen.emit.distribution import BESIDE, Distribution, checked_distrib
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.lower import namespaces as tree
 from lightbus_gen.project import memo
-from lightbus_gen.project.config import Settings, read_settings
-from lightbus_gen.project.report import Outcome
+from lightbus_gen.project.report import RunOutcome
+from lightbus_gen.project.settings import ProjectSettings, read_settings
 from lightbus_gen.read.files import Report
 from lightbus_gen.read.folder import read_folder
-from lightbus_gen.read.problems import InputError, Problem, input_error
+from lightbus_gen.read.input_problems import InputError, InputProblem, input_error
 from lightbus_gen.write.apply import apply, exclusive
 from lightbus_gen.write.plan import Plan, plan
 
 
 def run(
-    work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any], *, check: bool = False
-) -> Outcome:
+    work: Callable[[ProjectSettings, Report], Plan], flags: Mapping[str, Any], *, check: bool = False
+) -> RunOutcome:
     """Do the work of a command.
 
     Args:
@@ -33,7 +33,7 @@ def run(
         check: whether to write nothing.
     """
     began = time.perf_counter()
-    planned, problems, report = Plan(), tuple[Problem, ...](), Report()
+    planned, problems, report = Plan(), tuple[InputProblem, ...](), Report()
     try:
         settings = effective_settings(flags)
         with exclusive(settings.root):
@@ -43,10 +43,10 @@ def run(
         problems = planned.refusals  # with the drift of all other files
     except InputError as error:
         planned, problems = Plan(), error.problems
-    return Outcome(problems, report.notices, planned, check, time.perf_counter() - began)
+    return RunOutcome(problems, sorted(report.notices), planned, check, time.perf_counter() - began)
 
 
-def effective_settings(flags: Mapping[str, Any]) -> Settings:
+def effective_settings(flags: Mapping[str, Any]) -> ProjectSettings:
     """Read the settings of the working folder's project, and put flags over them.
 
     Raises:
@@ -55,7 +55,7 @@ def effective_settings(flags: Mapping[str, Any]) -> Settings:
     return replace(read_settings(Path.cwd()), **flags)
 
 
-def plan_schemas(settings: Settings, report: Report, modules: Sequence[str]) -> Plan:
+def plan_schemas(settings: ProjectSettings, report: Report, modules: Sequence[str]) -> Plan:
     """Work out what the documents of some modules' Api classes would change."""
     from lightbus_gen.export import export
 
@@ -63,7 +63,7 @@ def plan_schemas(settings: Settings, report: Report, modules: Sequence[str]) -> 
 
 
 def plan_project(
-    settings: Settings, report: Report, only: Sequence[str] = (), is_check: bool = False
+    settings: ProjectSettings, report: Report, only: Sequence[str] = (), is_check: bool = False
 ) -> Plan:
     """Work out everything a bare `lightbus-gen` would change.
 
@@ -99,7 +99,7 @@ def plan_project(
 
 
 def _generate(
-    settings: Settings,
+    settings: ProjectSettings,
     documents: Mapping[str, str],
     distribution: Distribution | None,
     report: Report,
@@ -127,7 +127,7 @@ def _generate(
     return files
 
 
-def _restrict(files: Mapping[str, str], settings: Settings, only: Sequence[str]) -> dict[str, str]:
+def _restrict(files: Mapping[str, str], settings: ProjectSettings, only: Sequence[str]) -> dict[str, str]:
     """Keep the files of some APIs, those of the package as a whole, and what was never generated."""
     package = settings.package
     start = f"{package}/schemas/"

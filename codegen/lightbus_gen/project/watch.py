@@ -12,9 +12,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from lightbus_gen.project.config import Settings
-from lightbus_gen.project.report import Outcome, shown
+from lightbus_gen.project.report import RunOutcome, shown
 from lightbus_gen.project.run import effective_settings, run
+from lightbus_gen.project.settings import ProjectSettings
 from lightbus_gen.read.files import Report
 from lightbus_gen.write.plan import Plan
 
@@ -25,7 +25,9 @@ Signature = tuple[int, int, int]
 
 
 def watch(
-    work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any], show: Callable[[Outcome], None]
+    work: Callable[[ProjectSettings, Report], Plan],
+    flags: Mapping[str, Any],
+    show: Callable[[RunOutcome], None],
 ) -> None:
     """Run until Ctrl-C or SIGTERM. Each run has a process of its own, so that it imports Api classes anew.
 
@@ -57,7 +59,7 @@ def watch(
                 _say(f"watching {shown(settings.root)} for changes; Ctrl-C ends this")
 
 
-def _changes(settings: Settings) -> Iterator[list[Path]]:
+def _changes(settings: ProjectSettings) -> Iterator[list[Path]]:
     """Yield what changed, and an empty list at once and now and then."""
     import watchfiles
 
@@ -73,8 +75,8 @@ def _changes(settings: Settings) -> Iterator[list[Path]]:
         )
 
     folders = {root, *(folder for folder in [settings.schemas.resolve()] if folder.is_dir())}
-    found = watchfiles.watch(*folders, watch_filter=is_input, rust_timeout=_POLL, yield_on_timeout=True)
-    for changes in found:
+    batches = watchfiles.watch(*folders, watch_filter=is_input, rust_timeout=_POLL, yield_on_timeout=True)
+    for changes in batches:
         yield [Path(path) for _, path in changes]
 
 
@@ -98,13 +100,15 @@ class _Written:
 
 def _signature(path: Path) -> Signature | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _in_fresh_process(work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any]) -> Outcome | None:
+def _in_fresh_process(
+    work: Callable[[ProjectSettings, Report], Plan], flags: Mapping[str, Any]
+) -> RunOutcome | None:
     """Run in a new process and return the outcome, None where the process ended without one."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -114,7 +118,7 @@ def _in_fresh_process(work: Callable[[Settings, Report], Plan], flags: Mapping[s
     signal.signal(signal.SIGINT, before)
     sender.close()
     try:
-        outcome: Outcome = receiver.recv()
+        outcome: RunOutcome = receiver.recv()
     except EOFError:
         process.join()
         _say(f"the run ended with exit code {process.exitcode}; waiting for a change")
@@ -126,7 +130,9 @@ def _in_fresh_process(work: Callable[[Settings, Report], Plan], flags: Mapping[s
     return outcome
 
 
-def _send(sender: Connection, work: Callable[[Settings, Report], Plan], flags: Mapping[str, Any]) -> None:
+def _send(
+    sender: Connection, work: Callable[[ProjectSettings, Report], Plan], flags: Mapping[str, Any]
+) -> None:
     sender.send(run(work, flags))
 
 

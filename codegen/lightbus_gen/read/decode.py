@@ -1,16 +1,19 @@
-"""The bytes of a schema file -> its JSON value, or its problems."""
+"""The bytes of schema files -> their JSON values, or what is wrong with them."""
 
 from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from lightbus_gen.read.files import YAML_SUFFIXES, Report, SchemaFile
+from lightbus_gen.read.folder import check_paths, root_name, shown
+from lightbus_gen.read.input_problems import Fault, Repeated, UnreadableText
 from lightbus_gen.read.json_text import read_json
-from lightbus_gen.read.limits import MAX_BYTES, MAX_YAML_BYTES
 from lightbus_gen.read.positions import line_and_column
-from lightbus_gen.read.problems import Fault, Repeated, Unreadable
+from lightbus_gen.read.size_limits import MAX_BYTES, MAX_YAML_BYTES
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -18,6 +21,26 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+
+
+def read_files(folder: Path, texts: Mapping[str, bytes], report: Report) -> list[SchemaFile]:
+    """Read the schema files of a folder.
+
+    Args:
+        folder: the folder, as messages call it.
+        texts: the bytes of each file, by path below the folder, with `/`.
+        report: takes what is wrong with them.
+
+    Returns:
+        The files that can be read, by path.
+    """
+    root = root_name(folder)
+    check_paths(folder, sorted(texts), report)
+    return [
+        file
+        for path, data in sorted(texts.items())
+        if (file := read_file(path, f"{root}/{path}", shown(folder, path), data, report))
+    ]
 
 
 def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:
@@ -47,7 +70,7 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
 
         value, places = read_yaml(text)
         return SchemaFile(path, name, shown, _as_json(value), value, places)
-    except Unreadable as error:
+    except UnreadableText as error:
         if isinstance(error, Repeated) and report.is_lenient:
             report.notices += [
                 replace(fault, message=f"{fault.message}; the last counts").of(shown)
@@ -68,7 +91,7 @@ def _check_size(data: bytes, is_yaml: bool) -> None:
     if len(data) > limit:
         advice = ", or write it in JSON" if is_yaml else ""
         message = f"has more than {limit:,} bytes, the most that are read"
-        raise Unreadable([Fault(0, 0, "TOO_LARGE", message, f"split it into several files{advice}")])
+        raise UnreadableText([Fault(0, 0, "TOO_LARGE", message, f"split it into several files{advice}")])
 
 
 def _decode(data: bytes) -> str:
@@ -91,5 +114,5 @@ def _decode(data: bytes) -> str:
         raise _not_utf8(message, "save it as UTF-8", *line_and_column(before, len(before))) from None
 
 
-def _not_utf8(message: str, fix: str, line: int = 1, column: int = 1) -> Unreadable:
-    return Unreadable([Fault(line, column, "NOT_UTF8", message, fix)])
+def _not_utf8(message: str, fix: str, line: int = 1, column: int = 1) -> UnreadableText:
+    return UnreadableText([Fault(line, column, "NOT_UTF8", message, fix)])

@@ -11,9 +11,8 @@ from urllib.parse import quote
 
 from lightbus.schema.language.metaschema import unknown_keywords
 from lightbus.schema.python.from_api import DIALECT
-from lightbus_gen.read.positions import Path as JsonPath
-from lightbus_gen.read.positions import index, pointer
-from lightbus_gen.read.problems import Fault, InputError, Problem
+from lightbus_gen.read.input_problems import Fault, InputError, InputProblem
+from lightbus_gen.read.positions import JsonPath, index, pointer
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
@@ -97,8 +96,8 @@ class Report:
 
     def __init__(self, *, is_lenient: bool = False) -> None:
         self.is_lenient = is_lenient
-        self.problems: list[Problem] = []
-        self.notices: list[Problem] = []
+        self.problems: list[InputProblem] = []
+        self.notices: list[InputProblem] = []
         self._unusable: dict[str, bytes] = {}
 
     def add(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
@@ -107,7 +106,7 @@ class Report:
 
     def add_file(self, shown: str, rule: str, message: str, fix: str) -> None:
         """Add a problem with a file or folder as a whole."""
-        self.problems.append(Problem(shown, 0, 0, rule, message, fix))
+        self.problems.append(InputProblem(shown, 0, 0, rule, message, fix))
 
     def add_unreadable(self, path: str, shown: str, data: bytes, faults: Iterable[Fault]) -> None:
         """Add the problems that make a file, by its path below the schemas folder, unreadable."""
@@ -129,9 +128,11 @@ class Report:
             raise InputError(self.problems)
 
 
-def _problem(file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> Problem:
+def _problem(file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> InputProblem:
     line, column = file.locate(path)
-    return Problem(file.shown, line, column, rule, _brief(message), _brief(fix), pointer((*file.base, *path)))
+    return InputProblem(
+        file.shown, line, column, rule, _brief(message), _brief(fix), pointer((*file.base, *path))
+    )
 
 
 def _brief(text: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lightbus_gen.read.files import YAML_SUFFIXES, Report
-from lightbus_gen.read.limits import MAX_BYTES, MAX_FILES
-from lightbus_gen.read.problems import Fault, input_error
+from lightbus_gen.read.input_problems import Fault, input_error
+from lightbus_gen.read.size_limits import MAX_BYTES, MAX_FILES
 
 SUFFIXES = (".json", *YAML_SUFFIXES)
 
@@ -40,6 +40,11 @@ def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
         except OSError as error:
             _refuse(folder, path, error, report)
     return texts
+
+
+def root_name(folder: Path) -> str:
+    """Return what generated code calls a schemas folder: its own name."""
+    return folder.resolve().name or "schemas"
 
 
 def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:

@@ -6,16 +6,16 @@ import json
 import math
 from typing import Any, NoReturn
 
-from lightbus_gen.read.limits import MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
+from lightbus_gen.read.input_problems import Fault, Repeated, UnreadableText
 from lightbus_gen.read.positions import line_and_column, places, pointer, repeated_keys, tokens
-from lightbus_gen.read.problems import Fault, Repeated, Unreadable
+from lightbus_gen.read.size_limits import MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
 
 
 def read_json(text: str) -> Any:
     """Read a JSON text.
 
     Raises:
-        Unreadable: it is not valid JSON, exceeds a limit, or has a duplicate key in an object.
+        UnreadableText: it is not valid JSON, passes a limit, or has a key twice in an object.
     """
     has_repeats = False
 
@@ -39,7 +39,7 @@ def read_json(text: str) -> Any:
         if character and character < " " and character != "\n":
             message = f"is not valid JSON: the character U+{ord(character):04X} may not stand in it"
             fix = "remove the character, or write it as an escape in a string"
-        raise Unreadable([Fault(error.lineno, error.colno, "INVALID_JSON", message, fix)]) from None
+        raise UnreadableText([Fault(error.lineno, error.colno, "INVALID_JSON", message, fix)]) from None
     except _BadNumber as error:
         offset = next(start for start, token in tokens(text) if token.startswith(error.token))
         raise _unreadable(text, offset, error.rule, error.message, error.fix) from None
@@ -110,7 +110,7 @@ def _is_within_limits(value: Any) -> bool:
     return False
 
 
-def _past_limit(text: str) -> Unreadable:
+def _past_limit(text: str) -> UnreadableText:
     """Return the error for the first place that exceeds a limit; the text must have one."""
     for index, (path, offset) in enumerate(places(text)):
         if len(path) >= MAX_DEPTH:
@@ -137,5 +137,5 @@ def _refuse_surrogates(text: str) -> None:
             )
 
 
-def _unreadable(text: str, offset: int, rule: str, message: str, fix: str) -> Unreadable:
-    return Unreadable([Fault(*line_and_column(text, offset), rule, message, fix)])
+def _unreadable(text: str, offset: int, rule: str, message: str, fix: str) -> UnreadableText:
+    return UnreadableText([Fault(*line_and_column(text, offset), rule, message, fix)])

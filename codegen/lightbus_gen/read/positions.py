@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
-Path = tuple[str | int, ...]
+JsonPath = tuple[str | int, ...]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
@@ -16,7 +16,7 @@ def tokens(text: str) -> Iterator[tuple[int, str]]:
     return ((token.start(), token.group()) for token in _TOKEN.finditer(text))
 
 
-def places(text: str) -> Iterator[tuple[Path, int]]:
+def places(text: str) -> Iterator[tuple[JsonPath, int]]:
     """Yield (path, offset) of each value; in an object, the offset of its key.
 
     A duplicate key is yielded twice. The text must be valid JSON.
@@ -51,9 +51,9 @@ def places(text: str) -> Iterator[tuple[Path, int]]:
             yield tuple(path), token.start()
 
 
-def index(text: str) -> dict[Path, tuple[int, int]]:
+def index(text: str) -> dict[JsonPath, tuple[int, int]]:
     """Return (line, column) of each place in a JSON text."""
-    places_by_path: dict[Path, tuple[int, int]] = {}
+    places_by_path: dict[JsonPath, tuple[int, int]] = {}
     line, start = 1, 0
     for path, offset in places(text):
         line += text.count("\n", start, offset)
@@ -62,10 +62,10 @@ def index(text: str) -> dict[Path, tuple[int, int]]:
     return places_by_path
 
 
-def repeated_keys(text: str) -> Iterator[tuple[Path, int, int]]:
+def repeated_keys(text: str) -> Iterator[tuple[JsonPath, int, int]]:
     """Yield (path, line, column) of each key that its object already has."""
-    seen: set[Path] = set()
-    duplicates: set[Path] = set()
+    seen: set[JsonPath] = set()
+    duplicates: set[JsonPath] = set()
     for path, offset in places(text):
         if any(path[:length] in duplicates for length in range(len(path))):
             continue  # everything below a duplicate key looks like one

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from lightbus_gen.read.limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
-from lightbus_gen.read.positions import Path, line_and_column, pointer
-from lightbus_gen.read.problems import Fault, Repeated, Unreadable
+from lightbus_gen.read.input_problems import Fault, Repeated, UnreadableText
+from lightbus_gen.read.positions import JsonPath, line_and_column, pointer
+from lightbus_gen.read.size_limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS = {
@@ -47,18 +47,17 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read_yaml(text: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
+def read_yaml(text: str) -> tuple[Any, dict[JsonPath, tuple[int, int]]]:
     """Read a YAML document.
 
     Args:
         text: one document.
 
     Returns:
-        Its JSON value, and (line, column) of each value in it; in an object, that of its key.
+        Its JSON value, and (line, column) of each value in it: of its key in an object.
 
     Raises:
-        Unreadable: it is not valid YAML, exceeds a limit, has a duplicate key in an object, or a value that JSON
-            does not have.
+        UnreadableText: it is not valid YAML, passes a limit, has a key twice in an object, or holds what JSON cannot.
     """
     try:
         node = yaml.compose(text, _Loader)
@@ -70,8 +69,8 @@ def read_yaml(text: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
     except yaml.reader.ReaderError as error:
         message = f"is not valid YAML: the character U+{error.character:04X} may not stand in it"
         fault = Fault(*line_and_column(text, error.position), "INVALID_YAML", message, "remove the character")
-        raise Unreadable([fault]) from None
-    places: dict[Path, tuple[int, int]] = {(): (1, 1)}
+        raise UnreadableText([fault]) from None
+    places: dict[JsonPath, tuple[int, int]] = {(): (1, 1)}
     if node is None:
         return None, places
     reader = _Reader(places)
@@ -81,21 +80,21 @@ def read_yaml(text: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
     return value, places
 
 
-def _unreadable(mark: yaml.Mark, rule: str, message: str, fix: str) -> Unreadable:
-    return Unreadable([Fault(mark.line + 1, mark.column + 1, rule, message, fix)])
+def _unreadable(mark: yaml.Mark, rule: str, message: str, fix: str) -> UnreadableText:
+    return UnreadableText([Fault(mark.line + 1, mark.column + 1, rule, message, fix)])
 
 
-def _too_deep(mark: Any) -> Unreadable:
+def _too_deep(mark: Any) -> UnreadableText:
     return _unreadable(mark, "TOO_DEEP", f"nests more than {MAX_DEPTH} levels", "use $ref for inner types")
 
 
 class _Reader:
-    def __init__(self, places: dict[Path, tuple[int, int]]) -> None:
+    def __init__(self, places: dict[JsonPath, tuple[int, int]]) -> None:
         self.repeats: list[Fault] = []
         self._places = places
         self._characters = 0
 
-    def value(self, node: yaml.Node, path: Path, within: tuple[yaml.Node, ...]) -> Any:
+    def value(self, node: yaml.Node, path: JsonPath, within: tuple[yaml.Node, ...]) -> Any:
         """Return the JSON value of a node, and record the places of the values in it."""
         if any(node is outer for outer in within):
             message = "holds itself by an alias"
@@ -138,7 +137,7 @@ class _Reader:
             self._count(key)
             yield key, child
 
-    def _place(self, path: Path, node: yaml.Node) -> Path:
+    def _place(self, path: JsonPath, node: yaml.Node) -> JsonPath:
         if len(self._places) > MAX_VALUES:
             message = f"holds more than {MAX_VALUES:,} values once its aliases are written out"
             raise _unreadable(node.start_mark, "TOO_LARGE", message, "use $ref instead of aliases")

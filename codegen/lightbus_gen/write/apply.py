@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lightbus_gen.read.problems import InputError, input_error
-from lightbus_gen.write.plan import SUFFIX, Change, Plan
+from lightbus_gen.read.input_problems import InputError, input_error
+from lightbus_gen.write.plan import SUFFIX, FileChange, Plan
 
 _FIXES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space") | dict.fromkeys(
     (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT), "move what is in the way"
@@ -92,7 +92,7 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _stage(change: Change, tidy: ExitStack) -> tuple[Path | None, Path | None]:
+def _stage(change: FileChange, tidy: ExitStack) -> tuple[Path | None, Path | None]:
     """Prepare one change: write the new file and keep a copy of the old one, both beside the target."""
     new = old = None
     if change.after is not None:

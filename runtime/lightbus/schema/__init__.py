@@ -1,7 +1,7 @@
 """Schema documents: made from `Api` classes or read from files, and what events are checked against."""
 
 from lightbus.schema.contract import EventContract
-from lightbus.schema.document import SchemaDocument
+from lightbus.schema.document import SchemaDocument, document_defects
 from lightbus.schema.language.formats import FormatType, format_type
 from lightbus.schema.language.openness import open_schema
 from lightbus.schema.language.validation import is_pattern, pattern_matches
@@ -16,6 +16,7 @@ __all__ = [
     "ParameterContract",
     "SchemaDocument",
     "api_document",
+    "document_defects",
     "format_type",
     "is_pattern",
     "open_schema",

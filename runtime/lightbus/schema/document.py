@@ -1,14 +1,15 @@
-"""Schema documents read from files, one for each API."""
+"""Schema documents read from files, one for each API, and what makes such a document wrong."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lightbus import naming
-from lightbus.errors import SchemaError
+from lightbus.errors import SchemaError, did_you_mean
 from lightbus.schema.contract import EventContract
 from lightbus.schema.language.metaschema import DIALECTS, metaschema_problems
 from lightbus.schema.language.reference import Document, Node
@@ -17,7 +18,94 @@ from lightbus.schema.payload.problems import short
 from lightbus.schema.python.from_api import DIALECT, FORMAT
 
 _DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DIALECTS}  # written with and without "#"
-_SHARED = ("$schema", "$defs", "definitions")
+_DOCUMENT_KEYS = ("$schema", "lightbus", "api", "version", "description", "events", "$defs")
+_EVENT_KEYS = ("description", "parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Where a document is not in the format.
+
+    Attributes:
+        path: the place in the document, or where what is missing should stand.
+        message: what is wrong, one clause without full stop.
+        fix: what to do, imperative.
+        rule: stable identifier, such as `INVALID_NAME`.
+        is_harmless: whether a reader can do without what is wrong, such as a key of a newer version.
+    """
+
+    path: tuple[str, ...]
+    message: str
+    fix: str
+    rule: str = "INVALID_DOCUMENT"
+    is_harmless: bool = False
+
+
+def document_defects(document: Mapping[str, Any], *, reader: str) -> Iterator[Defect]:
+    """Yield where a document is not in the format, its schemas aside.
+
+    Args:
+        document: an object with "lightbus".
+        reader: the program that reads it, as messages name it.
+    """
+    if document["lightbus"] != FORMAT or isinstance(document["lightbus"], bool):
+        message = f"is in format {short(document['lightbus'])}, this {reader} reads format {FORMAT}"
+        fix = "upgrade lightbus-nats, or export the document again with this version"
+        yield Defect(("lightbus",), message, fix, "UNKNOWN_FORMAT")
+        return
+    yield from _unknown_keys("a document", document, (), _DOCUMENT_KEYS)
+    if _dialect(document) != DIALECT:
+        message = "a document is written in draft 2020-12"
+        yield Defect(("$schema",), message, f"write {DIALECT}", "UNKNOWN_DIALECT")
+    name = document.get("api")
+    if not isinstance(name, str):
+        yield Defect(("api",), "the API has no name", 'add "api": "name"')
+    elif problem := naming.api_problem(name):
+        yield Defect(("api",), problem, "rename the API", "INVALID_NAME")
+    for key in ("description", "version"):
+        if not isinstance(document.get(key, ""), str):
+            yield Defect((key,), f"{key} is not a string", "write a string", is_harmless=True)
+    if not isinstance(document.get("$defs", {}), dict):
+        yield Defect(("$defs",), "$defs is not an object", "write an object of schemas")
+    events = document.get("events")
+    if not isinstance(events, dict):
+        yield Defect(("events",), "there is no object of events", 'add "events": {...}')
+        return
+    for event_name, event in events.items():
+        yield from _event_defects(event_name, event)
+
+
+def _event_defects(name: str, event: object) -> Iterator[Defect]:
+    path = ("events", name)
+    if problem := naming.event_problem(name):
+        yield Defect(path, problem, "rename the event", "INVALID_NAME")
+    if not isinstance(event, dict):
+        message = "an event is an object with parameters"
+        yield Defect(path, message, 'write {"parameters": {...}}')
+        return
+    yield from _unknown_keys("an event", event, path, _EVENT_KEYS)
+    if not isinstance(event.get("description", ""), str):
+        place = (*path, "description")
+        yield Defect(place, "description is not a string", "write a string", is_harmless=True)
+    if "parameters" not in event:
+        yield Defect(path, "the event has no parameters", 'add "parameters": {"type": "object", ...}')
+    elif isinstance(event["parameters"], dict) and _dialect(event["parameters"]) is None:
+        message = f"the $schema {event['parameters']['$schema']!r} is no draft of JSON Schema"
+        yield Defect((*path, "parameters", "$schema"), message, f"write {DIALECT}", "UNKNOWN_DIALECT")
+
+
+def _unknown_keys(
+    owner: str, value: Iterable[str], path: tuple[str, ...], known: tuple[str, ...]
+) -> Iterator[Defect]:
+    for key in value:
+        if key not in known and not key.startswith("x-"):
+            message = f"{owner} has no key {key!r}{did_you_mean(key, known)}"
+            yield Defect((*path, key), message, "remove it, or begin it with x-", is_harmless=True)
+
+
+def _dialect(schema: Mapping[str, Any]) -> str | None:
+    """Return the key of `DIALECTS` that a schema is written in, None for an unknown one."""
+    return _DIALECTS.get(str(schema.get("$schema", DIALECT)).removesuffix("#"))
 
 
 class SchemaDocument:
@@ -42,26 +130,16 @@ class SchemaDocument:
             self._refuse(
                 'it is not a Lightbus schema document: an object with "lightbus", "api" and "events"'
             )
-        if data["lightbus"] != FORMAT or isinstance(data["lightbus"], bool):
-            self._refuse(
-                f"it is in format {short(data['lightbus'])}, this lightbus reads format {FORMAT}:"
-                " upgrade lightbus-nats, or write the document again with the lightbus-gen of this version",
-                "/lightbus",
-            )
-        api = data.get("api")
-        if not isinstance(api, str):
-            self._refuse('"api" must be the API\'s name, a string', "/api")
-        if problem := naming.api_problem(api):
-            self._refuse(problem, "/api")
-        self.api: str = api
+        for defect in document_defects(data, reader="lightbus"):
+            if not defect.is_harmless:
+                self._refuse(f"{defect.message}; {defect.fix}", defect.path)
+        self.api: str = data["api"]
         self.description = str(data.get("description", ""))
-        events = data.get("events")
-        if not isinstance(events, dict):
-            self._refuse('"events" must be an object of events by name', "/events")
-        self._dialect = data.get("$schema", DIALECT)
-        self._check_schema({key: data[key] for key in _SHARED if key in data}, "")
+        self._check_schema({key: data[key] for key in ("$defs", "definitions") if key in data}, ())
         self._document = Document(data, source)
-        self._payloads = {name: self._payload(name, event) for name, event in events.items()}
+        self._payloads = {
+            name: self._payload(name, event["parameters"]) for name, event in data["events"].items()
+        }
         self._contracts: dict[str, EventContract] = {}
 
     @classmethod
@@ -102,7 +180,7 @@ class SchemaDocument:
         """
         if event not in self._contracts:
             if event not in self._payloads:
-                self._refuse(f"it has no event {event!r}", "/events")
+                self._refuse(f"it has no event {event!r}", ("events",))
             node = self._payloads[event]
             self._contracts[event] = EventContract(
                 self.api,
@@ -113,34 +191,29 @@ class SchemaDocument:
             )
         return self._contracts[event]
 
-    def _payload(self, name: str, event: object) -> Node:
-        pointer = f"/events/{name}"
-        if problem := naming.event_problem(name):
-            self._refuse(problem, pointer)
-        parameters = event.get("parameters") if isinstance(event, dict) else None
-        if not isinstance(parameters, dict):
-            self._refuse('an event must have "parameters", a JSON Schema of its payload', pointer)
-        pointer += "/parameters"
-        self._check_schema(parameters, pointer)
-        if "$id" in parameters or "$schema" in parameters:  # brings its own references and draft
-            node = Document(parameters, f"{self.source}#{pointer}").root
+    def _payload(self, name: str, parameters: Any) -> Node:
+        path = ("events", name, "parameters")
+        self._check_schema(parameters, path)
+        if isinstance(parameters, dict) and ("$id" in parameters or "$schema" in parameters):
+            source = f"{self.source}#{_pointer(path)}"
+            node = Document(parameters, source).root  # brings its own references and draft
         else:
-            node = self._document.at(pointer)
-        if not accepts(node, "object"):
-            self._refuse("the payload of an event must be an object", pointer)
+            node = self._document.at(_pointer(path))
+        if not isinstance(parameters, dict) or not accepts(node, "object"):
+            self._refuse("the payload of an event must be an object", path)
         return node
 
-    def _check_schema(self, schema: dict[str, Any], pointer: str) -> None:
-        dialect = schema.get("$schema", self._dialect)
-        known = _DIALECTS.get(str(dialect).removesuffix("#"))
-        if known is None:
-            self._refuse(f"its $schema is {short(dialect)}, known are {', '.join(DIALECTS)}", pointer)
-        for path, sentence in metaschema_problems(schema, known):
-            place = pointer + "".join(f"/{step}" for step in path)
-            self._refuse(f"the schema is invalid: {sentence}", place)
+    def _check_schema(self, schema: Any, path: tuple[str, ...]) -> None:
+        dialect = _dialect(schema) if isinstance(schema, dict) else None
+        for steps, sentence in metaschema_problems(schema, dialect or DIALECT):
+            self._refuse(f"the schema is invalid: {sentence}", (*path, *steps))
 
-    def _refuse(self, problem: str, pointer: str = "") -> NoReturn:
-        raise SchemaError(problem, source=self.source, pointer=pointer)
+    def _refuse(self, problem: str, path: Iterable[str | int] = ()) -> NoReturn:
+        raise SchemaError(problem, source=self.source, pointer=_pointer(path))
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    return "".join(f"/{step}" for step in path)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -14,8 +14,8 @@ from lightbus_gen.generate import generate
 
 
 def bundled(schema: dict[str, Any]) -> EventContract:
-    """Return the contract of an event, from the document that is generated from its schema."""
-    files = generate(Path("absent"), "one_bus", overlay={"api/happened.json": json.dumps(schema)})
+    """Return the contract of an event, by the document that is generated from its schema."""
+    files = generate(Path("absent"), "one_bus", texts={"api/happened.json": json.dumps(schema).encode()})
     return SchemaDocument.parse(files["one_bus/schemas/api.json"], source="api.json").contract("happened")
 
 

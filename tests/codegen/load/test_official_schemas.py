@@ -15,7 +15,7 @@ import pytest
 from lightbus.errors import InvalidEvent
 from lightbus.schema import SchemaDocument
 from lightbus_gen.generate import generate
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen.conforms import misfits
 from tests.codegen.corpora import CORPORA
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from lightbus_gen.generate import generate
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen import drawn, inert
 
 pytestmark = pytest.mark.timeout(900)  # a failing example is shrunk for up to five minutes
@@ -86,7 +86,9 @@ def test_whatever_is_added_anywhere_renames_nothing(case: str) -> None:
 def names(schema: dict[str, Any]) -> set[str] | None:
     """Return the names that a module binds, or None where the schema is refused."""
     try:
-        files = generate(Path("absent"), "drawn_bus", overlay={"api/happened.json": json.dumps(schema)})
+        files = generate(
+            Path("absent"), "drawn_bus", texts={"api/happened.json": json.dumps(schema).encode()}
+        )
     except InputError:
         return None
     tree = ast.parse(files["drawn_bus/api.py"])

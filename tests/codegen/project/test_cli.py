@@ -399,7 +399,7 @@ def test_formats_carry_the_drift(current: Project, format_: str) -> None:
 def test_a_bug_asks_for_a_report(project: Project) -> None:
     project.write(
         "sitecustomize.py",
-        "import lightbus_gen.project.config\nlightbus_gen.project.config.read_settings = None\n",
+        "import lightbus_gen.project.settings\nlightbus_gen.project.settings.read_settings = None\n",
     )
     ran = project.run(env={"PYTHONPATH": str(project.folder)})
     assert ran.returncode == 3

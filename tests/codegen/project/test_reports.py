@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lightbus_gen.project.report import Format, Outcome, show
+from lightbus_gen.project.printing import Format
+from lightbus_gen.project.report import RunOutcome, show
 from lightbus_gen.write.plan import Plan
 from tests.codegen.cases import ERRORS, HERE, problems_in
 
@@ -76,7 +77,7 @@ def _both(*edits: Edit) -> Edit:
 @pytest.mark.parametrize("case", ERRORS)
 def test_all_formats_tell_the_same(case: str, capsys: pytest.CaptureFixture[str]) -> None:
     problems = problems_in(HERE / "errors" / case)
-    outcome = Outcome(problems, (), Plan(), is_check=False, seconds=0)
+    outcome = RunOutcome(problems, (), Plan(), is_check=False, seconds=0)
     assert outcome.exit_code == 2
 
     show(outcome, Format.JSON, quiet=False)
@@ -181,8 +182,8 @@ RULE = re.compile(r'"([A-Z][A-Z0-9_]{5,})"')
 
 
 def test_the_manual_lists_every_rule() -> None:
-    generator = ROOT / "codegen/lightbus_gen"
-    files = [path for path in generator.rglob("*.py") if generator / "compat" not in path.parents]
-    code = "".join(path.read_text() for path in files)
+    modules = [path for path in (ROOT / "codegen/lightbus_gen").rglob("*.py") if "compat" not in path.parts]
+    modules.append(ROOT / "runtime/lightbus/schema/document.py")
+    code = "".join(path.read_text() for path in modules)
     table = re.findall(r"^\| `([A-Z0-9_]+)` \|", (ROOT / "docs/generator.md").read_text(), re.MULTILINE)
     assert sorted(table) == sorted({*RULE.findall(code)} - {"TYPE_CHECKING", "NO_COLOR", "FORCE_COLOR"})

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from lightbus_gen.generate import generate
 from lightbus_gen.load.apis import load
 from lightbus_gen.read import folder as walk
+from lightbus_gen.read.decode import read_files
 from lightbus_gen.read.files import Report
-from lightbus_gen.read.problems import InputError
+from lightbus_gen.read.folder import read_folder
+from lightbus_gen.read.input_problems import InputError
 from tests.codegen.project.project import Project
 
 EVENT = {"type": "object", "properties": {"number": {"type": "integer"}}}
@@ -32,9 +34,9 @@ def schemas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def problems(folder: Path, overlay: dict[str, str] | None = None) -> list[str]:
+def problems(folder: Path, texts: dict[str, bytes] | None = None) -> list[str]:
     with pytest.raises(InputError) as caught:
-        generate(folder, "acme_bus", overlay=overlay)
+        generate(folder, "acme_bus", texts=texts)
     return [f"{problem.location}: {problem.rule} {problem.message}" for problem in caught.value.problems]
 
 
@@ -118,7 +120,7 @@ def test_links_between_folders_do_not_multiply_for_ever(
     ],
 )
 def test_paths_that_some_systems_hold_for_the_same_are_refused(schemas: Path, one: str, other: str) -> None:
-    event = json.dumps(EVENT)
+    event = json.dumps(EVENT).encode()
     found = problems(schemas, {one: event, other: event})
     assert any("NAME_COLLISION" in line and "do not tell such letters apart" in line for line in found)
 
@@ -232,9 +234,9 @@ values = st.recursive(
 @settings(deadline=None)
 @given(st.dictionaries(keywords, values, max_size=6), st.sampled_from(["shop/placed", "_types/a"]))
 def test_any_schema_is_used_or_refused(value: dict[str, Any], name: str) -> None:
-    texts = {"mail/sent.json": json.dumps(EVENT), f"{name}.json": json.dumps(value)}
+    texts = {"mail/sent.json": json.dumps(EVENT).encode(), f"{name}.json": json.dumps(value).encode()}
     try:
-        files = generate(Path("no_such_folder"), "acme_bus", overlay=texts)
+        files = generate(Path("no_such_folder"), "acme_bus", texts=texts)
     except InputError as error:
         assert all(problem.path and problem.message and problem.fix for problem in error.problems)
     else:
@@ -305,6 +307,6 @@ def test_a_problem_in_a_dump_is_at_its_place_in_the_dump(schemas: Path) -> None:
     bad = {"shops": {"events": {"sold": {"parameters": {**EVENT, "type": "objekt"}}}, "rpcs": {}}}
     (schemas / "dump.json").write_text(json.dumps(bad, indent=2))
     report = Report()
-    load(schemas, report)
+    load(schemas, read_files(schemas, read_folder(schemas, report), report), report)
     [problem] = report.problems
     assert (problem.line, problem.pointer) == (6, "/shops/events/sold/parameters/type")

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus_gen.read.problems import Unreadable
+from lightbus_gen.read.input_problems import UnreadableText
 from lightbus_gen.read.yaml_text import read_yaml
 
 
@@ -49,7 +49,7 @@ def test_words_mean_what_json_means(text: str, value: Any) -> None:
     ["a: .inf", "a: !!binary aGk=", "a: !mine x", "? [a]\n: b", "a: 1\n--- \nb: 2", "a: \x01", "a: [1", "%"],
 )
 def test_what_json_cannot_hold_is_refused_where_it_stands(text: str) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableText) as caught:
         read_yaml(text)
     [fault] = caught.value.faults
     assert fault.line >= 1 and fault.column >= 1
@@ -76,5 +76,5 @@ def test_json_is_yaml(value: Any) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         json.dumps(read_yaml(text)[0])
-    except Unreadable as error:
+    except UnreadableText as error:
         assert error.faults

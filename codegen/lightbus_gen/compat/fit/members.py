@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle
+from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.words import values_in_words
 from lightbus_gen.compat.shapes.checks import matches, says_something
@@ -16,7 +16,6 @@ from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
 
 Fits = Callable[[All, Node, Spot], list[Obstacle]]
-Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]
 
 
 class Members:

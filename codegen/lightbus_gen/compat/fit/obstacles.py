@@ -11,10 +11,10 @@ from typing import Any
 from lightbus_gen.compat.shapes.shape import Shape
 from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
+from lightbus_gen.read.positions import JsonPath
 
 _MOST_VALUES = 30
 _CHOICES = 4
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Spot:
         put: builds the enclosing object or array around a value; a number selects the values of its other members.
     """
 
-    path: Path = ()
+    path: JsonPath = ()
     within: Spot | None = None
     step: str = ""
     put: Callable[[Any, int], Any] = dataclasses.field(default=lambda value, choice: value, repr=False)
@@ -94,7 +94,7 @@ class Obstacle:
     name: str = ""
 
     @property
-    def path(self) -> Path:
+    def path(self) -> JsonPath:
         """The property names and indexes that lead to its place in the payload."""
         return self.spot.path
 
@@ -114,6 +114,10 @@ class Obstacle:
     def moved(self, old: Spot, new: Spot) -> Obstacle:
         """Return the same obstacle for another place where the same schemas are compared."""
         return dataclasses.replace(self, spot=self.spot.moved(old, new))
+
+
+Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]
+"""Compares a value with a schema that applies to it, too: (shape, schema, place, pairs that are being compared)."""
 
 
 def obstacle(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot
+from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.shapes.expand import Shapes
 from lightbus_gen.compat.shapes.shape import Shape
@@ -14,7 +14,6 @@ from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
 from lightbus_gen.read.files import SchemaFile
 
-Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]
 _TEXTS = frozenset(("string",))
 
 

@@ -10,7 +10,7 @@ from lightbus_gen.compat.rules.rule import Category, Mode
 from lightbus_gen.compat.shapes.fields import Field, fields, is_deprecated
 from lightbus_gen.compat.shapes.view import Views, text_of
 from lightbus_gen.compat.versions.version import Version
-from lightbus_gen.load.sources import EventSource
+from lightbus_gen.load.sources import LoadedEvent
 
 _SEEN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")
 
@@ -34,18 +34,18 @@ def changelog(old: Version, new: Version) -> str:
     return "\n\n".join([f"## Events since {old.label}", *(written or ["No event has changed."])]) + "\n"
 
 
-def _names(version: Version) -> Iterator[tuple[str, EventSource]]:
+def _names(version: Version) -> Iterator[tuple[str, LoadedEvent]]:
     for (api, name), (_, event) in version.events.items():
         yield (api if version.is_one_schema else f"{api}.{name}"), event
 
 
-def _entry(name: str, event: EventSource) -> str:
+def _entry(name: str, event: LoadedEvent) -> str:
     summary = event.description.strip().partition("\n")[0]
     return f"- `{name}`: {summary}" if summary else f"- `{name}`"
 
 
 def _changes(
-    old: Version, before: EventSource, new: Version, after: EventSource, found: Iterable[Finding]
+    old: Version, before: LoadedEvent, new: Version, after: LoadedEvent, found: Iterable[Finding]
 ) -> Iterator[str]:
     """Yield what has changed in an event, a line each."""
     sides = old.node(before), new.node(after)

@@ -5,24 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import click
 
 from lightbus_gen.compat.rules.findings import Finding
-from lightbus_gen.project.report import annotation
+from lightbus_gen.project.printing import (
+    Format,
+    annotation,
+    bold,
+    echo,
+    print_notices,
+    print_problems,
+    problem_annotations,
+    problem_facts,
+)
+from lightbus_gen.read.input_problems import InputProblem
 from lightbus_gen.read.positions import pointer
-from lightbus_gen.read.problems import Problem
-
-
-class Format(StrEnum):
-    """How findings are written."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
-    JUNIT = "junit"
 
 
 @dataclass(slots=True)
@@ -30,7 +29,7 @@ class Comparison:
     """What came of comparing.
 
     Attributes:
-        findings: what was found.
+        findings: what the comparison found.
         problems: why nothing could be compared.
         notices: what was let pass in the schemas.
         against: what was compared with.
@@ -40,8 +39,8 @@ class Comparison:
     """
 
     findings: list[Finding] = field(default_factory=list)
-    problems: Sequence[Problem] = ()
-    notices: Sequence[Problem] = ()
+    problems: Sequence[InputProblem] = ()
+    notices: Sequence[InputProblem] = ()
     against: list[str] = field(default_factory=list)
     events: int = 0
     is_strict: bool = False
@@ -52,11 +51,11 @@ class Comparison:
         """0 compatible, 1 findings, 2 wrong usage or schemas."""
         if self.problems:
             return 2
-        return int(any(self.counts(one) for one in self.findings))
+        return int(any(self.counts(finding) for finding in self.findings))
 
-    def counts(self, one: Finding) -> bool:
+    def counts(self, finding: Finding) -> bool:
         """Whether a finding fails the comparison."""
-        return one.level == "error" or (self.is_strict and one.level == "warning")
+        return finding.level == "error" or (self.is_strict and finding.level == "warning")
 
 
 def show(outcome: Comparison, format_: Format) -> None:
@@ -64,37 +63,37 @@ def show(outcome: Comparison, format_: Format) -> None:
     if format_ is Format.JSON:
         click.echo(json.dumps(_facts(outcome), indent=2))
     elif format_ is Format.GITHUB:
-        for level, problems in (("error", outcome.problems), ("notice", outcome.notices)):
-            for problem in problems:
-                place: dict[str, str | int] = {
-                    "file": problem.path,
-                    "line": problem.line,
-                    "col": problem.column,
-                    "title": problem.rule,
-                }
-                click.echo(annotation(level, place, f"{problem.message}\nfix: {problem.fix}"))
-        for one in outcome.findings:
-            path = one.path.removeprefix(f"{one.against}:")  # what is gone is at an earlier commit
-            place = {"file": path, "line": one.line, "col": one.column, "title": one.rule}
-            shown = "error" if outcome.counts(one) else {"note": "notice"}.get(one.level, one.level)
-            click.echo(annotation(shown, place, "\n".join(_lines(one))))
+        for line in problem_annotations(outcome.problems, outcome.notices):
+            click.echo(line)
+        for finding in outcome.findings:
+            path = finding.path.removeprefix(f"{finding.against}:")  # what is gone is at an earlier commit
+            place: dict[str, str | int] = {
+                "file": path,
+                "line": finding.line,
+                "col": finding.column,
+                "title": finding.rule,
+            }
+            shown = (
+                "error" if outcome.counts(finding) else {"note": "notice"}.get(finding.level, finding.level)
+            )
+            click.echo(annotation(shown, place, "\n".join(_lines(finding))))
     elif format_ is Format.JUNIT:
         click.echo(_junit(outcome))
     else:
         _print(outcome)
 
 
-def _lines(one: Finding) -> list[str]:
+def _lines(finding: Finding) -> list[str]:
     """Write a finding without its place and rule."""
-    lines = [f"{one.subject}: {one.message}", *([one.effect] if one.effect else [])]
-    if one.also:
-        lines.append(f"also: {_names(one.also)}")
-    if one.payload is not None:
-        lines.append(f"payload: {_short(json.dumps(one.payload, ensure_ascii=False))}")
-        lines.append(f"refused: {_short(one.refusal)}")
-    if one.allowed:
-        return [*lines, f"allowed: {one.allowed}"]
-    return [*lines, f"fix: {one.fix}"] if one.fix else lines
+    lines = [f"{finding.subject}: {finding.message}", *([finding.effect] if finding.effect else [])]
+    if finding.also:
+        lines.append(f"also: {_names(finding.also)}")
+    if finding.payload is not None:
+        lines.append(f"payload: {_short(json.dumps(finding.payload, ensure_ascii=False))}")
+        lines.append(f"refused: {_short(finding.refusal)}")
+    if finding.allowed:
+        return [*lines, f"allowed: {finding.allowed}"]
+    return [*lines, f"fix: {finding.fix}"] if finding.fix else lines
 
 
 def _names(events: Sequence[str]) -> str:
@@ -112,32 +111,28 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def _print(outcome: Comparison) -> None:
-    for level, problems in (("error", outcome.problems), ("note", outcome.notices)):
-        for problem in problems:
-            where = f"{click.style(problem.location, bold=True)}: " if problem.path else ""
-            rule = click.style(problem.rule, fg=_COLOURS[level], bold=True)
-            said = " note" if level == "note" else ""
-            click.echo(f"{where}{rule}{said} {problem.message}\n  fix: {problem.fix}", err=True)
+    print_problems(outcome.problems)
+    print_notices(outcome.notices)
     if outcome.problems:
         return
     lines: list[str] = []
-    for one in outcome.findings:
-        first, *more = _lines(one)
-        rule = click.style(one.rule, fg=_COLOURS[one.level], bold=True)
-        level = "" if one.level == "error" else f" {one.level}"
-        lines.append(f"{click.style(one.location, bold=True)}: {rule}{level} {first}")
+    for finding in outcome.findings:
+        first, *more = _lines(finding)
+        rule = click.style(finding.rule, fg=_COLOURS[finding.level], bold=True)
+        level = "" if finding.level == "error" else f" {finding.level}"
+        lines.append(f"{bold(finding.location)}: {rule}{level} {first}")
         lines += [f"  {line}" for line in more]
-    click.echo("\n".join([*lines, _summary(outcome)]))
+    echo("\n".join([*lines, _summary(outcome)]))
 
 
 def _summary(outcome: Comparison) -> str:
-    counted = sum(outcome.counts(one) for one in outcome.findings)
-    others = len(outcome.findings) - counted
-    said = f"{counted} finding{'' if counted == 1 else 's'}" if counted else "compatible"
-    noted = f", {others} to note" if others else ""
+    counted = sum(outcome.counts(finding) for finding in outcome.findings)
+    uncounted = len(outcome.findings) - counted
+    verdict = f"{counted} finding{'' if counted == 1 else 's'}" if counted else "compatible"
+    noted = f", {uncounted} to note" if uncounted else ""
     with_ = " and ".join(outcome.against)
     events = f"{outcome.events} event{'' if outcome.events == 1 else 's'}"
-    return f"{said}{noted}: {events} compared with {with_} in {outcome.seconds:.2f} s"
+    return f"{verdict}{noted}: {events} compared with {with_} in {outcome.seconds:.2f} s"
 
 
 def _facts(outcome: Comparison) -> dict[str, Any]:
@@ -145,38 +140,37 @@ def _facts(outcome: Comparison) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "against": list(outcome.against),
         "events": outcome.events,
-        "problems": [asdict(problem) for problem in outcome.problems],
-        "notices": [asdict(problem) for problem in outcome.notices],
-        "findings": [_fact(one) for one in outcome.findings],
+        **problem_facts(outcome.problems, outcome.notices),
+        "findings": [_fact(finding) for finding in outcome.findings],
         "seconds": round(outcome.seconds, 3),
     }
 
 
-def _fact(one: Finding) -> dict[str, Any]:
-    fact = asdict(one)
-    fact["place"] = pointer(one.place)
-    return fact | {"effect": one.effect}
+def _fact(finding: Finding) -> dict[str, Any]:
+    fact = asdict(finding)
+    fact["place"] = pointer(finding.place)
+    return fact | {"effect": finding.effect}
 
 
 def _junit(outcome: Comparison) -> str:
     from xml.etree import ElementTree
 
-    failed = sum(outcome.counts(one) for one in outcome.findings)
+    failed = sum(outcome.counts(finding) for finding in outcome.findings)
     suite = ElementTree.Element("testsuite", name="lightbus-gen breaking", time=f"{outcome.seconds:.3f}")
     for problem in outcome.problems:
         case = ElementTree.SubElement(suite, "testcase", classname=problem.path, name=problem.rule)
         ElementTree.SubElement(case, "error", message=_printable(problem.message)).text = _printable(
             str(problem)
         )
-    for one in outcome.findings:
+    for finding in outcome.findings:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=_printable(one.event), name=_printable(f"{one.rule} {one.field}".strip()),
-            file=_printable(one.path), line=str(one.line),
+            suite, "testcase", classname=_printable(finding.event), name=_printable(f"{finding.rule} {finding.field}".strip()),
+            file=_printable(finding.path), line=str(finding.line),
         )  # fmt: skip
-        text = _printable("\n".join([one.location, *_lines(one)]))
-        if outcome.counts(one):
+        text = _printable("\n".join([finding.location, *_lines(finding)]))
+        if outcome.counts(finding):
             ElementTree.SubElement(
-                case, "failure", type=one.rule, message=_printable(one.message)
+                case, "failure", type=finding.rule, message=_printable(finding.message)
             ).text = text
         else:
             ElementTree.SubElement(case, "system-out").text = text

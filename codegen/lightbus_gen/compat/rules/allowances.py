@@ -23,7 +23,7 @@ from typing import Any
 from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.problems import input_error
+from lightbus_gen.read.input_problems import input_error
 
 KEYWORD = "x-lightbus-allow-breaking"
 _KEYS = ("rule", "event", "reason", "until")

@@ -6,7 +6,7 @@ import functools
 
 from lightbus.errors import did_you_mean
 from lightbus_gen.compat.rules.rule import Category, Direction, Rule
-from lightbus_gen.read.problems import input_error
+from lightbus_gen.read.input_problems import input_error
 
 _WIRE, _CODE = Category.WIRE, Category.CODE
 _BACK, _FORE, _BOTH = Direction.BACKWARD, Direction.FORWARD, Direction.BOTH

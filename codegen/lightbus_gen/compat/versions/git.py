@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from lightbus.errors import did_you_mean
 from lightbus_gen.read.files import YAML_SUFFIXES
-from lightbus_gen.read.problems import input_error
+from lightbus_gen.read.input_problems import input_error
 
 _RULE = "NO_BASE"
 _DEEPEN = "fetch more of the history: `fetch-depth: 0` of actions/checkout, GIT_DEPTH: 0 of GitLab, or git fetch --unshallow"

@@ -12,17 +12,19 @@ from pathlib import Path
 from lightbus.schema.python.from_api import DIALECT
 from lightbus_gen.compat.proof.contract import Contract, Documents
 from lightbus_gen.compat.versions.git import Repository, short
+from lightbus_gen.load.api_document import read_document
 from lightbus_gen.load.apis import load
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.dialects import Dialects, guessed_dialect
-from lightbus_gen.load.document import read_document
 from lightbus_gen.load.dump import is_dump, read_dump
-from lightbus_gen.load.references import Library, Node, check_references
-from lightbus_gen.load.sources import ApiSource, EventSource, Sources
+from lightbus_gen.load.references import Library, Node
+from lightbus_gen.load.soundness import checked_sources
+from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.load.validity import check_schema
-from lightbus_gen.read.decode import read_file
+from lightbus_gen.read.decode import read_file, read_files
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.problems import input_error
+from lightbus_gen.read.folder import read_folder
+from lightbus_gen.read.input_problems import input_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,24 +32,27 @@ class Version:
     """All schemas at one point in time.
 
     Attributes:
-        label: its name in messages: `origin/main`, `old/schemas`.
-        sources: the loaded APIs and files.
-        library: resolves `$ref`s.
+        label: what messages call it: `origin/main`, `old/schemas`.
+        sources: what was loaded.
         is_file: whether it is a single file.
-        is_one_schema: whether that file is a plain schema, which is the same event under any name.
+        is_one_schema: whether that holds a plain schema, which is the same event whatever its name.
     """
 
     label: str
     sources: Sources
-    library: Library
     is_file: bool = False
     is_one_schema: bool = False
     _contracts: dict[tuple[str, str], Contract] = field(default_factory=dict, repr=False)
     _by_api: dict[str, Documents] = field(default_factory=dict, repr=False)
     _reached: dict[SchemaFile, tuple[SchemaFile, ...]] = field(default_factory=dict, repr=False)
 
+    @property
+    def library(self) -> Library:
+        """What resolves `$ref`s."""
+        return self.sources.library
+
     @cached_property
-    def events(self) -> dict[tuple[str, str], tuple[ApiSource, EventSource]]:
+    def events(self) -> dict[tuple[str, str], tuple[LoadedApi, LoadedEvent]]:
         """The events by (API name, event name)."""
         return {(api.name, event.name): (api, event) for api in self.sources.apis for event in api.events}
 
@@ -60,7 +65,7 @@ class Version:
         """The files by path."""
         return {file.path: file for file in self.sources.files}
 
-    def files_of(self, event: EventSource) -> tuple[SchemaFile, ...]:
+    def files_of(self, event: LoadedEvent) -> tuple[SchemaFile, ...]:
         """Return the files that an event's schema consists of, its own first."""
         if event.file not in self._reached:
             reached = self._bundler.reached(event.file)[0] if _leaves_file(event.file) else []
@@ -73,18 +78,18 @@ class Version:
         apis = tuple(api for api in self.sources.apis if api.name in names)
         return replace(self, sources=replace(self.sources, apis=apis))
 
-    def node(self, event: EventSource) -> Node:
+    def node(self, event: LoadedEvent) -> Node:
         """Return the schema of an event's payload."""
         return self.library.node(event.file, event.path)
 
-    def contract(self, api: ApiSource, event: EventSource) -> Contract:
+    def contract(self, api: LoadedApi, event: LoadedEvent) -> Contract:
         """Return the contract of an event's payload."""
         key = api.name, event.name
         if key not in self._contracts:
             self._contracts[key] = self._documents(api, event).of(event.name)
         return self._contracts[key]
 
-    def _documents(self, api: ApiSource, event: EventSource) -> Documents:
+    def _documents(self, api: LoadedApi, event: LoadedEvent) -> Documents:
         if api.document is None or not self._bundler.stands_alone(api):
             return Documents(self._bundler.bundle(replace(api, events=(event,))))
         if api.name not in self._by_api:
@@ -108,7 +113,8 @@ def read_version(
             return (top / path).read_bytes() if (top / path).is_file() else None
 
         return _of_file(where.name, str(where.parent), read, str(where), report, dialects or {})
-    return _of_sources(str(where), load(where, report, shared=shared, dialects=dialects), report)
+    schemas = read_files(where, read_folder(where, report), report)
+    return Version(str(where), load(where, schemas, report, shared=shared, dialects=dialects))
 
 
 def read_commit(
@@ -155,21 +161,9 @@ def read_commit(
             return repository.read(ref, place).get("")
 
         return _of_file(name, f"{label}:{folder}", read, f"{label}:{path}", report, dialects or {})
-    texts: dict[str, str] = {}
-    for relative, data in files.items():
-        try:
-            texts[relative] = data.decode()
-        except UnicodeDecodeError:
-            report.add_file(f"{label}:{path}/{relative}", "NOT_UTF8", "is not UTF-8 text", "save it as UTF-8")
-    sources = load(Path(f"{label}:{path}"), report, shared=shared, dialects=dialects, overlay=texts)
-    return _of_sources(label, sources, report)
-
-
-def _of_sources(label: str, sources: Sources, report: Report) -> Version:
-    library = Library(sources.files)
-    for file in sources.files:
-        check_references(library, file, report)
-    return Version(label, sources, library)
+    shown = Path(f"{label}:{path}")
+    schemas = read_files(shown, files, report)
+    return Version(label, load(shown, schemas, report, shared=shared, dialects=dialects))
 
 
 def _of_file(
@@ -184,8 +178,8 @@ def _of_file(
     files = _with_neighbours(name, folder, read, report)
     file = next((file for file in files if file.path == name), None)
     if file is None:
-        return _of_sources(label, Sources(name, (), ()), report)
-    apis: list[ApiSource] | None = None
+        return Version(label, checked_sources(name, (), (), report))
+    apis: list[LoadedApi] | None = None
     if isinstance(file.value, dict) and "lightbus" in file.value:
         source = read_document(file, report)
         apis = [] if source is None else [source]
@@ -193,7 +187,7 @@ def _of_file(
         apis = list(read_dump(file, Dialects(dialects), report))
         files = tuple(event.file for api in apis for event in api.events)
     if apis is not None:
-        return replace(_of_sources(label, Sources(name, files, tuple(apis)), report), is_file=True)
+        return Version(label, checked_sources(name, files, apis, report), is_file=True)
     drafts = Dialects(dialects)
     files = tuple(
         replace(each, dialect=drafts.of(each.value) or guessed_dialect(each, drafts, report) or DIALECT)
@@ -202,9 +196,10 @@ def _of_file(
     for each in files:
         check_schema(each, (), each.value, report)
     file = next(each for each in files if each.path == name)
-    event = EventSource(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
-    api = ApiSource("event", "", "", label, None, (event,))
-    return replace(_of_sources(label, Sources(name, files, (api,)), report), is_file=True, is_one_schema=True)
+    event = LoadedEvent(re.sub(r"^(?=\d)|\W", "_", file.stem, flags=re.ASCII), "", file, ())
+    api = LoadedApi("event", "", "", label, None, (event,))
+    sources = checked_sources(name, files, (api,), report)
+    return Version(label, sources, is_file=True, is_one_schema=True)
 
 
 def _with_neighbours(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+from lightbus_gen.read.positions import JsonPath
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class InputProblem:
     """One thing to fix.
 
     Attributes:
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A problem in a text, without its file."""
+    """What is wrong with a text: an `InputProblem` that does not know its file yet."""
 
     line: int
     column: int
@@ -50,12 +50,12 @@ class Fault:
     fix: str
     pointer: str = ""
 
-    def of(self, path: str) -> Problem:
+    def of(self, path: str) -> InputProblem:
         """Return the problem, with the path of its file."""
-        return Problem(path, self.line, self.column, self.rule, self.message, self.fix, self.pointer)
+        return InputProblem(path, self.line, self.column, self.rule, self.message, self.fix, self.pointer)
 
 
-class Unreadable(Exception):
+class UnreadableText(Exception):
     """A text cannot be read as a JSON value.
 
     Attributes:
@@ -67,7 +67,7 @@ class Unreadable(Exception):
         super().__init__("; ".join(fault.message for fault in self.faults))
 
 
-class Repeated(Unreadable):
+class Repeated(UnreadableText):
     """A text has duplicate keys.
 
     Attributes:
@@ -79,7 +79,7 @@ class Repeated(Unreadable):
         self,
         faults: Iterable[Fault],
         value: object,
-        places: Mapping[Path, tuple[int, int]] | None = None,
+        places: Mapping[JsonPath, tuple[int, int]] | None = None,
     ) -> None:
         super().__init__(faults)
         self.value, self.places = value, places
@@ -92,11 +92,11 @@ class InputError(Exception):
         problems: all problems, in order of place.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[InputProblem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 def input_error(rule: str, message: str, fix: str, *, path: str = "") -> InputError:
     """Return the error for one problem that has no position in a file."""
-    return InputError([Problem(path, 0, 0, rule, message, fix)])
+    return InputError([InputProblem(path, 0, 0, rule, message, fix)])

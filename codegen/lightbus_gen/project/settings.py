@@ -10,14 +10,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import click
+
 from lightbus.errors import did_you_mean
 from lightbus_gen.load.dialects import parse_dialects
-from lightbus_gen.read.problems import InputError, Problem, input_error
-from lightbus_gen.write.plan import HEADER
+from lightbus_gen.read.input_problems import InputError, InputProblem, input_error
+from lightbus_gen.write.mark import HEADER
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProjectSettings:
     """The settings; paths are relative to the working folder.
 
     Attributes:
@@ -60,10 +62,10 @@ class Settings:
         return self.package
 
 
-_KEYS = tuple(field.name for field in fields(Settings) if field.name != "root")
+_KEYS = tuple(field.name for field in fields(ProjectSettings) if field.name != "root")
 
 
-def read_settings(start: Path) -> Settings:
+def read_settings(start: Path) -> ProjectSettings:
     """Read the settings of the project that a folder belongs to.
 
     Args:
@@ -76,7 +78,7 @@ def read_settings(start: Path) -> Settings:
     files = (folder / "pyproject.toml" for folder in (start, *start.parents))
     file = next((path for path in files if path.is_file() and not _is_generated(path)), None)
     if file is None:
-        return Settings(root=start)
+        return ProjectSettings(root=start)
     shown = os.path.relpath(file, start)
     try:
         tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
@@ -93,7 +95,7 @@ def read_settings(start: Path) -> Settings:
         raise InputError(problems)
     parse_dialects(tool.get("dialects", ()), shown)
     folder = Path(os.path.relpath(file.parent, start))
-    return Settings(
+    return ProjectSettings(
         apis=tuple(tool.get("apis", ())),
         schemas=folder / tool.get("schemas", "schemas"),
         out=folder / tool.get("out", "generated"),
@@ -113,10 +115,10 @@ def _is_generated(path: Path) -> bool:
         return file.read(len(HEADER)) == HEADER.encode()
 
 
-def _problem(path: str, key: str, value: object) -> Problem | None:
+def _problem(path: str, key: str, value: object) -> InputProblem | None:
     if key not in _KEYS:
         message = f"[tool.lightbus-gen] has no key {key!r}{did_you_mean(key, _KEYS)}"
-        return Problem(path, 0, 0, "INVALID_CONFIG", message, f"use {', '.join(_KEYS)}")
+        return InputProblem(path, 0, 0, "INVALID_CONFIG", message, f"use {', '.join(_KEYS)}")
     if key == "breaking":
         is_valid = isinstance(value, list) and all(isinstance(item, dict) for item in value)
         kind = "an array of tables"
@@ -127,4 +129,17 @@ def _problem(path: str, key: str, value: object) -> Problem | None:
         is_valid, kind = isinstance(value, str), "a string"
     if is_valid:
         return None
-    return Problem(path, 0, 0, "INVALID_CONFIG", f"{key} = {value!r} is not {kind}", f"write {kind}")
+    return InputProblem(path, 0, 0, "INVALID_CONFIG", f"{key} = {value!r} is not {kind}", f"write {kind}")
+
+
+shared_option = click.option(
+    "--shared", metavar="GLOB", multiple=True, help="Schema files that make no event. Repeatable."
+)
+dialect_option = click.option(
+    "--dialect",
+    "dialects",
+    metavar="[URI]=DRAFT",
+    multiple=True,
+    help="Read files with this $schema (or none) by a draft: draft-04, draft-06, draft-07, 2019-09, 2020-12."
+    " Repeatable.",
+)

@@ -1,4 +1,4 @@
-"""Work that several processes share is returned complete and in order, whatever happens to them."""
+"""Work that several processes share comes back whole and in order, whatever becomes of them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from lightbus_gen.processes import LEAST_WEIGHT, spread
 from tests.bench.generator import project as write_project
 from tests.codegen.project.project import Project
 
 SCRIPT = """
 import os, signal, sys
-from lightbus_gen.lower import processes as spread
-spread._processors = lambda: int(sys.argv[1])
+from lightbus_gen import processes
+processes._processors = lambda: int(sys.argv[1])
 parent = os.getpid()
 
 def work(item):
@@ -23,7 +24,7 @@ def work(item):
         {in_child}
     return item * item
 
-print(spread.spread(work, range(9), lambda item: spread.LEAST_WEIGHT), end=" ")
+print(processes.spread(work, range(9), lambda item: processes.LEAST_WEIGHT), end=" ")
 try:
     os.wait()
 except ChildProcessError:
@@ -54,6 +55,28 @@ def test_an_error_is_raised_as_if_there_were_one_process() -> None:
     ran = _run(script, "2")
     assert ran.returncode == 1
     assert ran.stderr.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 100])
+def test_results_are_in_the_order_of_the_items(count: int) -> None:
+    results = spread(lambda item: item * item, range(count), lambda item: LEAST_WEIGHT)
+    assert results == [item * item for item in range(count)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one process is used")
+def test_what_fails_in_another_process_fails_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightbus_gen.processes._processors", lambda: 2)
+    seen: list[int] = []
+
+    def work(item: int) -> int:
+        seen.append(item)
+        if item == 9:
+            raise ValueError("nine")
+        return item
+
+    with pytest.raises(ValueError, match="nine"):
+        spread(work, range(10), lambda item: LEAST_WEIGHT)
+    assert sorted(seen) == [*range(10)]  # this process did its share, and that of the process that failed
 
 
 @pytest.mark.skipif(

@@ -1,6 +1,6 @@
-"""Pure work on many things, in several processes where there is enough of it and the system can fork.
+"""Pure work on many items, split over processes where there is enough of it and the system can fork.
 
-A process that fails costs nothing but time: what it was to do is done here, and any error is raised here.
+A process that fails costs nothing but time: the parent repeats its work, and raises any error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Result = TypeVar("_Result")
 
 MOST_PROCESSES = 4
 LEAST_WEIGHT = 200
-"""What pays for a process: the work on as many events takes ten times as long as starting one."""
+"""Weight that pays for a process: generating as many events takes ten times as long as starting one."""
 
 
 def spread(
@@ -29,7 +29,7 @@ def spread(
     Args:
         work: the function; it changes nothing, since another process may carry it out.
         items: what to apply it to.
-        weight: tells how much work an item makes, in events.
+        weight: returns how much work an item makes; generating an event weighs 1.
 
     Returns:
         The results in the order of the items, whichever process made them.
@@ -41,12 +41,12 @@ def spread(
     shares = _shares([weight(item) for item in items])
     children = [_fork(functools.partial(done, share)) for share in shares[1:]]
     try:
-        found = done(shares[0])
+        results = done(shares[0])
     finally:
         answers = [_answer(*child) for child in children]  # even if the work failed, no child outlives this
     for share, answer in zip(shares[1:], answers, strict=True):
-        found |= pickle.loads(answer) if answer else done(share)
-    return [found[index] for index in range(len(items))]
+        results |= pickle.loads(answer) if answer else done(share)
+    return [results[index] for index in range(len(items))]
 
 
 def _shares(weights: Sequence[int]) -> list[list[int]]:
@@ -79,7 +79,7 @@ def _fork(work: Callable[[], object]) -> tuple[int, int]:
             pipe.write(pickle.dumps(work()))
         os._exit(0)
     finally:
-        os._exit(1)  # without a word: this process does the work again and says what is wrong
+        os._exit(1)  # without an answer: the parent repeats the work and raises the error
 
 
 def _answer(process: int, reader: int) -> bytes:

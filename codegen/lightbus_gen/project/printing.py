@@ -1,0 +1,90 @@
+"""Problems and notices as text, JSON and GitHub's annotations, for every command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any
+
+import click
+
+from lightbus_gen.read.input_problems import InputProblem
+
+
+class Format(StrEnum):
+    """How the outcome of a command is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
+
+
+def print_problems(problems: Iterable[InputProblem]) -> None:
+    """Print problems for people, to standard error."""
+    for problem in problems:
+        _print(problem, click.style(problem.rule, fg="red", bold=True))
+
+
+def print_notices(notices: Iterable[InputProblem]) -> None:
+    """Print notices for people, to standard error."""
+    for notice in notices:
+        _print(notice, f"{click.style(notice.rule, fg='cyan', bold=True)} note")
+
+
+def _print(problem: InputProblem, rule: str) -> None:
+    where = f"{bold(problem.location)}: " if problem.path else ""
+    echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
+
+
+def problem_facts(problems: Iterable[InputProblem], notices: Iterable[InputProblem]) -> dict[str, Any]:
+    """Return problems and notices as JSON values."""
+    return {
+        "problems": [asdict(problem) for problem in problems],
+        "notices": [asdict(notice) for notice in notices],
+    }
+
+
+def problem_annotations(problems: Sequence[InputProblem], notices: Sequence[InputProblem]) -> Iterator[str]:
+    """Yield an annotation for GitHub for each problem and notice."""
+    for level, listed in (("error", problems), ("notice", notices)):
+        for problem in listed:
+            place: dict[str, str | int] = {
+                "file": problem.path,
+                "line": problem.line,
+                "col": problem.column,
+                "title": problem.rule,
+            }
+            yield annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
+
+
+def annotation(level: str, place: Mapping[str, str | int], message: str) -> str:
+    """Write an annotation for GitHub.
+
+    Args:
+        level: `error`, `warning` or `notice`.
+        place: `file`, `line`, `col` and `title`; what is empty is left out.
+        message: the text.
+    """
+
+    def escaped(value: object, more: str = "") -> str:
+        return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))
+
+    listed = ",".join(f"{key}={escaped(value, ':,')}" for key, value in place.items() if value)
+    return f"::{level} {listed}::{escaped(message)}"
+
+
+def bold(text: str) -> str:
+    """Return text that is bold on a terminal."""
+    return click.style(text, bold=True)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line, in colour on terminals; the variables are those of no-color.org and force-color.org."""
+    stream = sys.stderr if err else sys.stdout
+    if not os.environ.get("FORCE_COLOR") and (os.environ.get("NO_COLOR") or not stream.isatty()):
+        text = click.unstyle(text)
+    print(text, file=stream)
