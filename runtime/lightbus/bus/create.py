@@ -103,7 +103,7 @@ def create(
     )
     made = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
     if _host is not None:
-        made._defer_listeners()
+        made._core.defer_listeners()
         _host.buses.append(made)
     return made
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from lightbus.api import Api, registry
 from lightbus.bus.bus import Bus
-from lightbus.bus.endpoint import EventEndpoint
+from lightbus.bus.endpoint import ContractSource, EventEndpoint
 from lightbus.bus.session import Settings
 from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
 from lightbus.message import EventMessage
@@ -20,21 +20,17 @@ _LIGHTBUS_1_HINT = (
 )
 
 
-class Source(Protocol):
-    """An API's contracts."""
+class ApiContracts(ContractSource, Protocol):
+    """An API's events and their contracts."""
 
     @property
     def events(self) -> Iterable[str]:
         """Names of the API's events."""
         ...
 
-    def contract(self, event: str) -> EventContract:
-        """Return the contract of one event."""
-        ...
 
-
-class ApiSource:
-    """Contracts of an `Api` class of this process."""
+class DefinedApi:
+    """The contracts of an `Api` class of this process."""
 
     def __init__(self, api: type[Api]) -> None:
         self._api = api
@@ -52,6 +48,50 @@ class ApiSource:
         return self._contracts[event]
 
 
+class KnownApis:
+    """The APIs of a dynamic bus, by name.
+
+    Args:
+        apis, schemas: as `create()` takes them. Without both, every `Api` class defined in this process is known,
+            also later ones.
+    """
+
+    def __init__(self, apis: Iterable[type[Api]] | None, schemas: str | Path | None) -> None:
+        self._known: dict[str, ApiContracts] | None = None
+        self._registered: dict[type[Api], DefinedApi] = {}
+        if apis is not None or schemas is not None:
+            self._known = {}
+        for api in apis or ():
+            self._add(api.api_name, DefinedApi(api), api.__qualname__)
+        if schemas is not None:
+            for document in read_folder(Path(schemas)):
+                self._add(document.api, document, document.source)
+
+    def _add(self, name: str, contracts: ApiContracts, origin: str) -> None:
+        assert self._known is not None
+        if name in self._known:
+            raise UsageError(f"API {name!r} is given twice; the second time by {origin}")
+        self._known[name] = contracts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known if self._known is not None else registry.all())
+
+    def get(self, name: str) -> ApiContracts | None:
+        """Return an API's contracts, None if it is unknown."""
+        if self._known is not None:
+            return self._known.get(name)
+        api = registry.get(name)
+        if api is None:
+            return None
+        if api not in self._registered:
+            self._registered[api] = DefinedApi(api)
+        return self._registered[api]
+
+    def begins(self, name: str) -> bool:
+        """Whether a name is an API, or the first parts of one."""
+        return any(f"{api}.".startswith(f"{name}.") for api in self)
+
+
 class DynamicBus(Bus):
     """A bus on which APIs and events are found by name, and checked when used.
 
@@ -66,38 +106,7 @@ class DynamicBus(Bus):
         schemas: str | Path | None = None,
     ) -> None:
         super().__init__(settings)
-        self._sources: dict[str, Source] | None = None
-        self._registered: dict[type[Api], ApiSource] = {}
-        if apis is not None or schemas is not None:
-            self._sources = {}
-        for api in apis or ():
-            self._add(api.api_name, ApiSource(api), api.__qualname__)
-        if schemas is not None:
-            for document in read_folder(Path(schemas)):
-                self._add(document.api, document, document.source)
-
-    def _add(self, name: str, source: Source, origin: str) -> None:
-        assert self._sources is not None
-        if name in self._sources:
-            raise UsageError(f"API {name!r} is given twice; the second time by {origin}")
-        self._sources[name] = source
-
-    def _source(self, name: str) -> Source | None:
-        if self._sources is not None:
-            return self._sources.get(name)
-        api = registry.get(name)
-        if api is None:
-            return None
-        if (found := self._registered.get(api)) is None:
-            found = self._registered[api] = ApiSource(api)
-        return found
-
-    def _known(self) -> Iterable[str]:
-        return self._sources if self._sources is not None else registry.all()
-
-    def _leads_to(self, name: str) -> bool:
-        """Whether a name is an API, or the first parts of one."""
-        return any(f"{api}.".startswith(f"{name}.") for api in self._known())
+        self._apis = KnownApis(apis, schemas)
 
     def __getattr__(self, name: str) -> DynamicApi:
         if name.startswith("_"):
@@ -105,7 +114,7 @@ class DynamicBus(Bus):
         return DynamicApi(self, name)
 
     def __dir__(self) -> Iterable[str]:
-        return [*super().__dir__(), *(api.partition(".")[0] for api in self._known())]
+        return [*super().__dir__(), *(api.partition(".")[0] for api in self._apis)]
 
 
 class DynamicApi:
@@ -117,10 +126,10 @@ class DynamicApi:
 
     def __init__(self, bus: DynamicBus, name: str) -> None:
         self._bus, self._name = bus, name
-        self._api = bus._source(name)
-        if self._api is None and not bus._leads_to(name):
+        self._api = bus._apis.get(name)
+        if self._api is None and not bus._apis.begins(name):
             hint = _LIGHTBUS_1_HINT if name == "client" else ""
-            raise UnknownApi(name, bus._known(), hint=hint)
+            raise UnknownApi(name, bus._apis, hint=hint)
 
     def __getattr__(self, name: str) -> Any:
         """Return the event of that name, else the API one level down."""
@@ -129,7 +138,7 @@ class DynamicApi:
         if self._api is not None and name in self._api.events:
             return DynamicEndpoint(self._bus, self._api, name)
         deeper = f"{self._name}.{name}"
-        if self._api is None or self._bus._leads_to(deeper):
+        if self._api is None or self._bus._apis.begins(deeper):
             return DynamicApi(self._bus, deeper)
         raise UnknownEvent(self._name, name, self._api.events)
 
@@ -151,11 +160,11 @@ class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
             ConnectionFailed, PublishFailed, PublishUnknown: as `Transport.publish` describes.
             BlockingCall: this thread runs an event loop; use `fire_async`.
         """
-        return self._fire(self._by_wire_name(arguments))
+        return self._fire(self._contract.by_wire_name(arguments))
 
     async def fire_async(self, /, **arguments: Any) -> EventMessage:
         """Fire from a running event loop; see `fire`."""
-        return await self._fire_async(self._by_wire_name(arguments))
+        return await self._fire_async(self._contract.by_wire_name(arguments))
 
 
 def read_folder(folder: Path) -> list[SchemaDocument]:
