@@ -42,54 +42,31 @@ class DefinedApi:
         return self._api.api_events
 
     def contract(self, event: str) -> EventContract:
-        """Return the contract of one event, made on first use."""
+        """Return the contract of one event."""
         if event not in self._contracts:
             self._contracts[event] = EventContract.of_event(self._api, self._api.api_events[event])
         return self._contracts[event]
 
 
-class KnownApis:
-    """The APIs of a dynamic bus, by name.
+class DefinedApis(Mapping[str, ApiContracts]):
+    """Every `Api` class defined in this process, also later ones, by API name."""
 
-    Args:
-        apis, schemas: as `create()` takes them. Without both, every `Api` class defined in this process is known,
-            also later ones.
-    """
+    def __init__(self) -> None:
+        self._used: dict[type[Api], DefinedApi] = {}
 
-    def __init__(self, apis: Iterable[type[Api]] | None, schemas: str | Path | None) -> None:
-        self._known: dict[str, ApiContracts] | None = None
-        self._registered: dict[type[Api], DefinedApi] = {}
-        if apis is not None or schemas is not None:
-            self._known = {}
-        for api in apis or ():
-            self._add(api.api_name, DefinedApi(api), api.__qualname__)
-        if schemas is not None:
-            for document in read_folder(Path(schemas)):
-                self._add(document.api, document, document.source)
-
-    def _add(self, name: str, contracts: ApiContracts, origin: str) -> None:
-        assert self._known is not None
-        if name in self._known:
-            raise UsageError(f"API {name!r} is given twice; the second time by {origin}")
-        self._known[name] = contracts
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known if self._known is not None else registry.all())
-
-    def get(self, name: str) -> ApiContracts | None:
-        """Return an API's contracts, None if it is unknown."""
-        if self._known is not None:
-            return self._known.get(name)
+    def __getitem__(self, name: str) -> ApiContracts:
         api = registry.get(name)
         if api is None:
-            return None
-        if api not in self._registered:
-            self._registered[api] = DefinedApi(api)
-        return self._registered[api]
+            raise KeyError(name)
+        if api not in self._used:
+            self._used[api] = DefinedApi(api)
+        return self._used[api]
 
-    def begins(self, name: str) -> bool:
-        """Whether a name is an API, or the first parts of one."""
-        return any(f"{api}.".startswith(f"{name}.") for api in self)
+    def __iter__(self) -> Iterator[str]:
+        return iter(registry.all())
+
+    def __len__(self) -> int:
+        return len(registry.all())
 
 
 class DynamicBus(Bus):
@@ -106,7 +83,10 @@ class DynamicBus(Bus):
         schemas: str | Path | None = None,
     ) -> None:
         super().__init__(settings)
-        self._apis = KnownApis(apis, schemas)
+        is_limited = apis is not None or schemas is not None
+        self._apis: Mapping[str, ApiContracts] = (
+            _contracts(apis or (), schemas) if is_limited else DefinedApis()
+        )
 
     def __getattr__(self, name: str) -> DynamicApi:
         if name.startswith("_"):
@@ -127,7 +107,7 @@ class DynamicApi:
     def __init__(self, bus: DynamicBus, name: str) -> None:
         self._bus, self._name = bus, name
         self._api = bus._apis.get(name)
-        if self._api is None and not bus._apis.begins(name):
+        if self._api is None and not _begins(bus._apis, name):
             hint = _LIGHTBUS_1_HINT if name == "client" else ""
             raise UnknownApi(name, bus._apis, hint=hint)
 
@@ -138,7 +118,7 @@ class DynamicApi:
         if self._api is not None and name in self._api.events:
             return DynamicEndpoint(self._bus, self._api, name)
         deeper = f"{self._name}.{name}"
-        if self._api is None or self._bus._apis.begins(deeper):
+        if self._api is None or _begins(self._bus._apis, deeper):
             return DynamicApi(self._bus, deeper)
         raise UnknownEvent(self._name, name, self._api.events)
 
@@ -147,6 +127,11 @@ class DynamicApi:
 
     def __repr__(self) -> str:
         return f"<API {self._name}>"
+
+
+def _begins(apis: Iterable[str], name: str) -> bool:
+    """Whether a name is one of some APIs, or their first parts."""
+    return any(f"{api}.".startswith(f"{name}.") for api in apis)
 
 
 class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
@@ -167,7 +152,21 @@ class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
         return await self._fire_async(self._contract.by_wire_name(arguments))
 
 
-def read_folder(folder: Path) -> list[SchemaDocument]:
+def _contracts(apis: Iterable[type[Api]], schemas: str | Path | None) -> dict[str, ApiContracts]:
+    """Return the contracts of some `Api` classes and of a folder of schema documents, by API name."""
+    sources: list[tuple[str, ApiContracts, str]]
+    sources = [(api.api_name, DefinedApi(api), api.__qualname__) for api in apis]
+    if schemas is not None:
+        sources += [(document.api, document, document.source) for document in _read(Path(schemas))]
+    contracts: dict[str, ApiContracts] = {}
+    for name, source, origin in sources:
+        if name in contracts:
+            raise UsageError(f"API {name!r} is given twice; the second time by {origin}")
+        contracts[name] = source
+    return contracts
+
+
+def _read(folder: Path) -> list[SchemaDocument]:
     """Read every per-API schema document of a folder.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from lightbus.bus.bus import Bus
 from lightbus.bus.listeners import Listener
-from lightbus.errors import UsageError
+from lightbus.errors import InvalidEventArguments, UsageError
 from lightbus.listening.handler import handler_for
 from lightbus.listening.options import ListenOptions, check, policy_of
 from lightbus.listening.worker import Listening
@@ -223,15 +223,22 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     required = accepted - set(method.__kwdefaults__ or ())
     takes_more = bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
-    def check(endpoint: EventEndpoint[Any, Any], args: object, kwargs: Mapping[str, object]) -> None:
+    def explain(
+        endpoint: EventEndpoint[Any, Any], args: object, kwargs: Mapping[str, object]
+    ) -> Exception | None:
+        """Return what is wrong with the arguments, None if nothing is."""
         contract = endpoint._contract
         if args:
-            raise TypeError(
+            return TypeError(
                 f"{contract.full_name} takes keyword, not positional, arguments: {contract.signature}"
             )
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
-            contract.further({name: value for name, value in kwargs.items() if name not in accepted})
-            contract.encode(contract.by_wire_name(kwargs))  # raises
+            try:
+                contract.further({name: value for name, value in kwargs.items() if name not in accepted})
+                contract.encode(contract.by_wire_name(kwargs))
+            except InvalidEventArguments as error:
+                return error
+        return None
 
     if inspect.iscoroutinefunction(method):
 
@@ -241,9 +248,8 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
                 self._warn_if_deprecated()
             try:
                 work = method(self, *args, **kwargs)  # a coroutine, which has not begun to run
-            except TypeError:
-                check(self, args, kwargs)
-                raise
+            except TypeError as error:
+                raise explain(self, args, kwargs) or error from None
             return await work
 
         return call_async
@@ -254,8 +260,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
             self._warn_if_deprecated()
         try:
             return method(self, *args, **kwargs)
-        except TypeError:
-            check(self, args, kwargs)
-            raise
+        except TypeError as error:
+            raise explain(self, args, kwargs) or error from None
 
     return call

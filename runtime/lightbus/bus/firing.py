@@ -30,7 +30,8 @@ class Firing:
     """
 
     def __init__(self, settings: Settings, session: Callable[[], Session]) -> None:
-        self._source, self._timeout, self._session = settings.source, settings.timeout, session
+        self._source = f"/{settings.service_name or 'lightbus'}"  # the CloudEvents attribute
+        self._timeout, self._session = settings.timeout, session
         self._stored: set[str] = set()  # APIs whose stream has taken a batch
 
     async def fire(self, contract: EventContract, arguments: Mapping[str, object]) -> EventMessage:

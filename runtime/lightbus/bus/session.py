@@ -34,11 +34,6 @@ class Settings:
     provision: Provision
     transport: Transport | None = None
 
-    @property
-    def source(self) -> str:
-        """The CloudEvents `source` of events fired with these settings."""
-        return f"/{self.service_name or 'lightbus'}"
-
 
 def make_transport(settings: Settings) -> Transport:
     """Return the transport that the URL names: `memory://` stays in this process, anything else is NATS."""
