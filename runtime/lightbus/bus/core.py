@@ -236,23 +236,19 @@ class BusCore:
 
     async def close_async(self) -> None:
         """Close the bus from a running event loop; see `Bus.close_async`."""
-        here = asyncio.get_running_loop()
+        own_loop, is_cancelled = asyncio.get_running_loop(), False
         try:
             for loop, session in self._begin_close():
-                if loop is here:
+                if loop is own_loop:
                     await session.close()
                 elif loop.is_running():
                     await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.close(), loop))
         except asyncio.CancelledError:
+            is_cancelled = True
             raise
-        except BaseException:
-            await self._finish_close_async()
-            raise
-        await self._finish_close_async()
-
-    async def _finish_close_async(self) -> None:
-        for portal in self._finish_close():
-            await asyncio.to_thread(portal.stop)
+        finally:
+            for portal in () if is_cancelled else self._finish_close():
+                await asyncio.to_thread(portal.stop)
 
     def _begin_close(self) -> list[tuple[asyncio.AbstractEventLoop, Session]]:
         """Refuse new listeners and sessions from now on; handlers that run may still fire.
@@ -280,7 +276,6 @@ class BusCore:
                 self.ended = concurrent.futures.Future()
             self.ended.set_result(None)
             self.sessions = {}
-            self.listeners.clear()
             portals, self._portals = self._portals, []
             return portals
 

@@ -61,12 +61,9 @@ class Firing:
             if len(encoded) % _TURN == 0:
                 await asyncio.sleep(0)
         transport = session.transport or await session.connected()
-        errors = await _publish_all(
-            transport,
-            [outgoing for _, outgoing in encoded],
-            self._timeout,
-            first_alone=contract.api not in self._stored,
-        )
+        everything = [outgoing for _, outgoing in encoded]
+        first_alone = contract.api not in self._stored
+        errors = await _publish_all(transport, everything, self._timeout, first_alone=first_alone)
         if None in errors:
             self._stored.add(contract.api)
         messages = [message for message, _ in encoded]
@@ -98,14 +95,8 @@ class Firing:
     ) -> tuple[EventMessage, Outgoing]:
         """Validate an event and write it as bytes."""
         data, values = contract.prepare(arguments)
-        message = EventMessage(
-            event_id(),
-            contract.api,
-            contract.event,
-            values,
-            datetime.now(UTC),
-            self._source,
-        )
+        now = datetime.now(UTC)
+        message = EventMessage(event_id(), contract.api, contract.event, values, now, self._source)
         return message, _outgoing(contract, message, data)
 
 

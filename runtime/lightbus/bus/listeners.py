@@ -64,8 +64,3 @@ class Listeners:
         ended = Listener(listening.contract.full_name, listening.consumer.durable)
         with self._lock:
             self._by_name = {key: value for key, value in self._by_name.items() if value != ended}
-
-    def clear(self) -> None:
-        """Free all names."""
-        with self._lock:
-            self._by_name = {}

@@ -83,7 +83,7 @@ def handler_for(
     form = _form(given, known, payload)
     if form == "payload":
         takes_message = _is_annotated(given[0], EventMessage)
-        arguments = _fields(contract) if contract.more else None
+        arguments = functools.partial(_fields, contract) if contract.more else None
         return Handler(function, name, "payload", None if takes_message else payload, is_async, arguments)
     problems = _mismatches(given[1:] if form == "message" else given, known)
     may_be_misspelt = problems and form == "message" and not _is_annotated(given[0], EventMessage)
@@ -118,14 +118,10 @@ def _bound(function: Callable[..., Any], form: Form, given: Sequence[inspect.Par
     return frozenset(names)
 
 
-def _fields(contract: EventContract) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what turns values into the fields of a payload object, further properties in one of them."""
-
-    def fields(values: dict[str, Any]) -> dict[str, Any]:
-        declared, more = contract.split(values)
-        return {**declared, contract.more: more}
-
-    return fields
+def _fields(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a payload object, which keeps further properties in one of them."""
+    declared, more = contract.split(values)
+    return {**declared, contract.more: more}
 
 
 def _form(
