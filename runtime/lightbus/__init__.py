@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from msgspec import UNSET, UnsetType
 
     from lightbus.api import Api, Event, Parameter
-    from lightbus.bus.bus import Bus, Health, Listener, health
+    from lightbus.bus.bus import Bus, Health, health
     from lightbus.bus.create import create
-    from lightbus.bus.deprecation import deprecated
     from lightbus.bus.dynamic import DynamicBus
     from lightbus.bus.endpoint import ApiClient, EventEndpoint, Namespace
-    from lightbus.bus.generated import GeneratedSchema, require_format
+    from lightbus.bus.generated import GeneratedSchema, deprecated, require_format
+    from lightbus.bus.listeners import Listener
     from lightbus.errors import (
         BatchFailed,
         BlockingCall,
@@ -93,15 +93,15 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("UNSET", "UnsetType"), "msgspec"),
     **dict.fromkeys(("Api", "Event", "Parameter"), "lightbus.api"),
-    **dict.fromkeys(("Bus", "Health", "Listener", "health"), "lightbus.bus.bus"),
+    **dict.fromkeys(("Bus", "Health", "health"), "lightbus.bus.bus"),
     **dict.fromkeys(("ApiClient", "EventEndpoint", "Namespace"), "lightbus.bus.endpoint"),
     **dict.fromkeys(("Backoff", "OnError"), "lightbus.listening.decide"),
-    **dict.fromkeys(("GeneratedSchema", "require_format"), "lightbus.bus.generated"),
+    **dict.fromkeys(("GeneratedSchema", "deprecated", "require_format"), "lightbus.bus.generated"),
     "DynamicBus": "lightbus.bus.dynamic",
     "ListenOptions": "lightbus.listening.options",
     "EventMessage": "lightbus.message",
     "create": "lightbus.bus.create",
-    "deprecated": "lightbus.bus.deprecation",
+    "Listener": "lightbus.bus.listeners",
 }
 
 if not TYPE_CHECKING:  # checkers would take every name for one that is there

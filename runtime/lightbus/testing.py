@@ -1,4 +1,4 @@
-"""What tests of code on the bus import: a real server, or a bus in memory. A pytest plugin as well.
+"""Servers and brokers for tests of code on the bus: a real server, or a bus in memory. Also a pytest plugin.
 
 Add `pytest_plugins = ["lightbus.testing"]` to `conftest.py` for the fixtures `memory_url` (an empty
 in-memory broker per test), `nats_server` (a real nats-server per test session) and `bus_prefix` (empty
@@ -39,11 +39,11 @@ def nats_server() -> Iterator[NatsServer]:
 
 @pytest.fixture
 def bus_prefix() -> str:
-    """Provide a prefix nobody else uses, so that a bus with it meets no event of another test."""
+    """Provide a unique prefix, so that a bus with it sees no events of other tests."""
     return f"test-{uuid.uuid4().hex}"
 
 
 @pytest.fixture
 def memory_url() -> str:
-    """Provide the URL of an in-memory broker nobody else uses; `broker(url)` looks inside."""
+    """Provide the URL of an in-memory broker of the test's own; `broker(url)` returns it."""
     return f"memory://test-{next(_numbers)}"

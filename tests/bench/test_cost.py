@@ -26,7 +26,7 @@ EVENTS = 200
 SLACK = 1.15
 Trace = Callable[[FrameType, str, Any], Any]
 
-FIRE = {"memory": 560, "server": 1056}
+FIRE = {"memory": 554, "server": 1037}
 HANDLE = {"memory": 640, "server": 890}
 """Instructions per event, counted on Python 3.11; 3.13 needs a tenth fewer. On a server, they include those of the parser."""
 

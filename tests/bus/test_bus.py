@@ -656,7 +656,7 @@ def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen)
 
         thread = threading.Thread(target=fire)
         thread.start()
-        transport: Any = next(iter(bus._sessions.values()))._transport
+        transport: Any = next(iter(bus._core.sessions.values())).transport
         while not transport._publisher._acknowledgements._waiting:
             thread.join(0.01)
         bus.close()
@@ -729,7 +729,7 @@ async def listen_and_fire(username):
 
 asyncio.run(listen_and_fire("first"))
 asyncio.run(listen_and_fire("second"))
-print("sessions:", len(bus._sessions))
+print("sessions:", len(bus._core.sessions))
 bus.close()
 """
 

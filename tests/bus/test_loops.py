@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 import lightbus
-from lightbus.bus.loops import new_loop
+from lightbus.bus.portal import new_loop
 from lightbus.testing import NatsServer
 
 

@@ -78,6 +78,11 @@ class Annotator:
         ]
         return union(found) if found else pytypes.ANY
 
+    def patterns(self, node: Node) -> set[str]:
+        """Return the patterns of property names in the schema of a payload."""
+        parts = (part for parts in self._objects_of(node) for part in parts)
+        return {pattern for part in parts for pattern in part.get("patternProperties") or ()}
+
     def _objects_of(self, node: Node) -> list[Parts]:
         if node.key not in self._payloads:
             parts = self._shapes.flatten(Part(node))

@@ -6,7 +6,7 @@ import functools
 import itertools
 import keyword
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from lightbus.api import NO_DEFAULT
@@ -132,6 +132,8 @@ class EventLowerer:
         node, hint = self._library.node(event.file, event.path), Hint(stem, stem)
         declared = self.annotator.payload(node, hint, [parameter.wire for parameter in parameters])
         more = self.annotator.more(node, hint) if contract.more else None
+        if more:
+            self._refuse_hidden(event, parameters, self.annotator.patterns(node))
         renamed = self._rename(parameters, [*declared.values()], more)
         fields = tuple(_field(parameter, declared[parameter.wire], renamed) for parameter in parameters)
         ordered = [
@@ -162,6 +164,18 @@ class EventLowerer:
             keyword_signature=f"def handler({', '.join(wanted)})",
             message_signature=f"def handler({', '.join([f'{message}: EventMessage', *wanted])})",
         )
+
+    def _refuse_hidden(
+        self, event: LoadedEvent, parameters: Sequence[ParameterContract], patterns: Collection[str]
+    ) -> None:
+        """Refuse a pattern that declares just the property whose name another one has in Python."""
+        for parameter in parameters:
+            name, pattern = parameter.name, f"^{parameter.name}$"
+            if name != parameter.wire and pattern in patterns:
+                message = f"property {parameter.wire!r} is {name!r} in Python, where patternProperties declare {name!r}"
+                fix = f"move {name!r} to properties; {parameter.wire!r} then gets another name"
+                place = (*event.path, "patternProperties", pattern)
+                self._report.add(event.file, place, "NAME_COLLISION", message, fix)
 
     def _rename(
         self, parameters: Sequence[ParameterContract], spelled: Sequence[Type], more: Type | None

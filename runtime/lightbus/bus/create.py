@@ -1,4 +1,4 @@
-"""`lightbus.create()`: the way to a bus."""
+"""`lightbus.create()`, and what `lightbus run` changes about the buses it creates."""
 
 from __future__ import annotations
 
@@ -72,9 +72,8 @@ def create(
         prefix: first token of streams and subjects.
         timeout: seconds `fire()` waits for the server to confirm, retries included.
         grace: seconds running handlers get to finish when the bus closes.
-        provision: `"create"` makes streams and durables that are missing, as suits development; with
-            `"verify"` a missing one is an error that names the command which makes it. Neither changes one
-            that exists. Default: `LIGHTBUS_PROVISION`, else `"create"`.
+        provision: `"create"` creates missing streams and durables, as suits development; with `"verify"` a
+            missing one is an error that names the command to create it. Neither changes one that exists. Default: `LIGHTBUS_PROVISION`, else `"create"`.
         apis: on a dynamic bus, the only APIs it knows.
         schemas: on a dynamic bus, a folder of `<api>.json` schema documents it knows.
 
@@ -87,8 +86,8 @@ def create(
     if unknown:
         raise _unknown(next(iter(unknown)))
     if bus is not None and not (isinstance(bus, type) and issubclass(bus, Bus)):
-        given = getattr(bus, "__name__", type(bus).__name__)
-        raise UsageError(f"create() takes the Bus class of a generated package, not {given}")
+        name = getattr(bus, "__name__", type(bus).__name__)
+        raise UsageError(f"create() takes the Bus class of a generated package, not {name}")
     service_name = _service_name(service_name)
     problem = (service_name and naming.service_problem(service_name)) or naming.prefix_problem(prefix)
     if problem:
@@ -101,23 +100,23 @@ def create(
     settings = Settings(
         _url(url), service_name, prefix, timeout, grace, provision=_provision(provision), transport=transport
     )
-    made = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
+    created = DynamicBus(settings, apis=apis, schemas=schemas) if bus is None else bus(settings)
     if _host is not None:
-        made._defer_listeners()
-        _host.buses.append(made)
-    return made
+        created._core.defer_listeners()
+        _host.buses.append(created)
+    return created
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What `lightbus run` and its like want of the buses a module creates, in place before the import.
+    """How `lightbus run` and its like want the buses that a module creates; set before the import.
 
-    Listeners set up during the import are held until the service is ready for events.
+    Listeners set up during the import start when the service is ready for events.
 
     Attributes:
-        service_name, provision: replace those in the code, unless None.
-        transport: makes what each bus uses in place of a server, unless None.
-        buses: those created so far.
+        service_name, provision: override those in the code, unless None.
+        transport: returns the transport of each bus, in place of a server, unless None.
+        buses: the buses created so far.
     """
 
     service_name: str | None = None
@@ -130,41 +129,41 @@ _host: Host | None = None
 
 
 def host_buses(host: Host | None) -> None:
-    """Have every bus that is created from here on hosted; None ends that."""
+    """Host every bus that is created from now on; None ends that."""
     global _host
     _host = host
 
 
 def _unknown(name: str) -> UsageError:
-    """Answer untyped code, such as code for Lightbus 1.x."""
-    known = list(create.__kwdefaults__ or ())
+    """Return the error for an unknown argument, such as one of Lightbus 1.x."""
+    accepted = list(create.__kwdefaults__ or ())
     return UsageError(
-        f"create() has no argument {name!r}{did_you_mean(name, known)}; it takes {', '.join(known)}."
+        f"create() has no argument {name!r}{did_you_mean(name, accepted)}; it takes {', '.join(accepted)}."
         ' For those of Lightbus 1.x see "Coming from Lightbus" in the README.'
     )
 
 
-def _url(given: str | None) -> str | None:
-    """Choose a bus in memory that `NATS_URL` names; a server's address is looked up when connecting."""
+def _url(argument: str | None) -> str | None:
+    """Return the URL, that of `NATS_URL` if it is in memory; a server's address is looked up when connecting."""
     from_environment = os.environ.get("NATS_URL", "")
-    return from_environment if not given and from_environment.startswith("memory://") else given
+    return from_environment if not argument and from_environment.startswith("memory://") else argument
 
 
-def _service_name(given: str | None) -> str:
-    """Choose between what overrides the code, what the code says, and the environment."""
+def _service_name(argument: str | None) -> str:
+    """Return the service name of the host, else of the code, else of the environment."""
     if _host is not None and _host.service_name is not None:
         return _host.service_name
-    return given if given is not None else os.environ.get("LIGHTBUS_SERVICE_NAME", "")
+    return argument if argument is not None else os.environ.get("LIGHTBUS_SERVICE_NAME", "")
 
 
-def _provision(given: Provision | None) -> Provision:
-    """Choose as for the service name.
+def _provision(argument: Provision | None) -> Provision:
+    """Return what to do about missing streams and durables, found like the service name.
 
     Raises:
-        UsageError: it is not one of the two.
+        UsageError: it is neither value.
     """
     override = _host.provision if _host is not None else None
-    chosen: str | None = override or given
+    chosen: str | None = override or argument
     name = "provision"
     if chosen is None:
         name, chosen = _PROVISION_VARIABLE, os.environ.get(_PROVISION_VARIABLE) or "create"

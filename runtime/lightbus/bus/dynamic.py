@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from lightbus.api import Api, registry
 from lightbus.bus.bus import Bus
-from lightbus.bus.endpoint import EventEndpoint
+from lightbus.bus.endpoint import ContractSource, EventEndpoint
 from lightbus.bus.session import Settings
 from lightbus.errors import SchemaError, UnknownApi, UnknownEvent, UsageError
 from lightbus.message import EventMessage
@@ -20,21 +20,17 @@ _LIGHTBUS_1_HINT = (
 )
 
 
-class Source(Protocol):
-    """An API's contracts."""
+class ApiContracts(ContractSource, Protocol):
+    """An API's events and their contracts."""
 
     @property
     def events(self) -> Iterable[str]:
         """Names of the API's events."""
         ...
 
-    def contract(self, event: str) -> EventContract:
-        """Return the contract of one event."""
-        ...
 
-
-class ApiSource:
-    """Contracts of an `Api` class of this process."""
+class DefinedApi:
+    """The contracts of an `Api` class of this process."""
 
     def __init__(self, api: type[Api]) -> None:
         self._api = api
@@ -46,10 +42,31 @@ class ApiSource:
         return self._api.api_events
 
     def contract(self, event: str) -> EventContract:
-        """Return the contract of one event, made on first use."""
+        """Return the contract of one event."""
         if event not in self._contracts:
             self._contracts[event] = EventContract.of_event(self._api, self._api.api_events[event])
         return self._contracts[event]
+
+
+class DefinedApis(Mapping[str, ApiContracts]):
+    """Every `Api` class defined in this process, also later ones, by API name."""
+
+    def __init__(self) -> None:
+        self._used: dict[type[Api], DefinedApi] = {}
+
+    def __getitem__(self, name: str) -> ApiContracts:
+        api = registry.get(name)
+        if api is None:
+            raise KeyError(name)
+        if api not in self._used:
+            self._used[api] = DefinedApi(api)
+        return self._used[api]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(registry.all())
+
+    def __len__(self) -> int:
+        return len(registry.all())
 
 
 class DynamicBus(Bus):
@@ -66,38 +83,10 @@ class DynamicBus(Bus):
         schemas: str | Path | None = None,
     ) -> None:
         super().__init__(settings)
-        self._sources: dict[str, Source] | None = None
-        self._registered: dict[type[Api], ApiSource] = {}
-        if apis is not None or schemas is not None:
-            self._sources = {}
-        for api in apis or ():
-            self._add(api.api_name, ApiSource(api), api.__qualname__)
-        if schemas is not None:
-            for document in read_folder(Path(schemas)):
-                self._add(document.api, document, document.source)
-
-    def _add(self, name: str, source: Source, origin: str) -> None:
-        assert self._sources is not None
-        if name in self._sources:
-            raise UsageError(f"API {name!r} is given twice; the second time by {origin}")
-        self._sources[name] = source
-
-    def _source(self, name: str) -> Source | None:
-        if self._sources is not None:
-            return self._sources.get(name)
-        api = registry.get(name)
-        if api is None:
-            return None
-        if (found := self._registered.get(api)) is None:
-            found = self._registered[api] = ApiSource(api)
-        return found
-
-    def _known(self) -> Iterable[str]:
-        return self._sources if self._sources is not None else registry.all()
-
-    def _leads_to(self, name: str) -> bool:
-        """Whether a name is an API, or the first parts of one."""
-        return any(f"{api}.".startswith(f"{name}.") for api in self._known())
+        is_limited = apis is not None or schemas is not None
+        self._apis: Mapping[str, ApiContracts] = (
+            _contracts(apis or (), schemas) if is_limited else DefinedApis()
+        )
 
     def __getattr__(self, name: str) -> DynamicApi:
         if name.startswith("_"):
@@ -105,7 +94,7 @@ class DynamicBus(Bus):
         return DynamicApi(self, name)
 
     def __dir__(self) -> Iterable[str]:
-        return [*super().__dir__(), *(api.partition(".")[0] for api in self._known())]
+        return [*super().__dir__(), *(api.partition(".")[0] for api in self._apis)]
 
 
 class DynamicApi:
@@ -117,10 +106,10 @@ class DynamicApi:
 
     def __init__(self, bus: DynamicBus, name: str) -> None:
         self._bus, self._name = bus, name
-        self._api = bus._source(name)
-        if self._api is None and not bus._leads_to(name):
+        self._api = bus._apis.get(name)
+        if self._api is None and not _begins(bus._apis, name):
             hint = _LIGHTBUS_1_HINT if name == "client" else ""
-            raise UnknownApi(name, bus._known(), hint=hint)
+            raise UnknownApi(name, bus._apis, hint=hint)
 
     def __getattr__(self, name: str) -> Any:
         """Return the event of that name, else the API one level down."""
@@ -129,7 +118,7 @@ class DynamicApi:
         if self._api is not None and name in self._api.events:
             return DynamicEndpoint(self._bus, self._api, name)
         deeper = f"{self._name}.{name}"
-        if self._api is None or self._bus._leads_to(deeper):
+        if self._api is None or _begins(self._bus._apis, deeper):
             return DynamicApi(self._bus, deeper)
         raise UnknownEvent(self._name, name, self._api.events)
 
@@ -138,6 +127,11 @@ class DynamicApi:
 
     def __repr__(self) -> str:
         return f"<API {self._name}>"
+
+
+def _begins(apis: Iterable[str], name: str) -> bool:
+    """Whether a name is one of some APIs, or their first parts."""
+    return any(f"{api}.".startswith(f"{name}.") for api in apis)
 
 
 class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
@@ -151,14 +145,28 @@ class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
             ConnectionFailed, PublishFailed, PublishUnknown: as `Transport.publish` describes.
             BlockingCall: this thread runs an event loop; use `fire_async`.
         """
-        return self._fire(self._by_wire_name(arguments))
+        return self._fire(self._contract.by_wire_name(arguments))
 
     async def fire_async(self, /, **arguments: Any) -> EventMessage:
         """Fire from a running event loop; see `fire`."""
-        return await self._fire_async(self._by_wire_name(arguments))
+        return await self._fire_async(self._contract.by_wire_name(arguments))
 
 
-def read_folder(folder: Path) -> list[SchemaDocument]:
+def _contracts(apis: Iterable[type[Api]], schemas: str | Path | None) -> dict[str, ApiContracts]:
+    """Return the contracts of some `Api` classes and of a folder of schema documents, by API name."""
+    sources: list[tuple[str, ApiContracts, str]]
+    sources = [(api.api_name, DefinedApi(api), api.__qualname__) for api in apis]
+    if schemas is not None:
+        sources += [(document.api, document, document.source) for document in _read(Path(schemas))]
+    contracts: dict[str, ApiContracts] = {}
+    for name, source, origin in sources:
+        if name in contracts:
+            raise UsageError(f"API {name!r} is given twice; the second time by {origin}")
+        contracts[name] = source
+    return contracts
+
+
+def _read(folder: Path) -> list[SchemaDocument]:
     """Read every per-API schema document of a folder.
 
     Raises:

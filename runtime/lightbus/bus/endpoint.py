@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
-from lightbus.bus.bus import Bus, Listener
-from lightbus.bus.portal import loop_is_running
-from lightbus.errors import BlockingCall, UsageError
+from lightbus.bus.bus import Bus
+from lightbus.bus.listeners import Listener
+from lightbus.errors import InvalidEventArguments, UsageError
 from lightbus.listening.handler import handler_for
 from lightbus.listening.options import ListenOptions, check, policy_of
 from lightbus.listening.worker import Listening
@@ -20,7 +20,7 @@ from lightbus.transport import DEFAULT_ACK_WAIT, Consumer
 
 
 class Namespace:
-    """One part of dotted API names: `bus.shop` when there is an API `shop.orders`."""
+    """The first part of dotted API names: `bus.shop` when there is an API `shop.orders`."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -31,7 +31,7 @@ class ApiClient:
 
 
 class ContractSource(Protocol):
-    """Where an endpoint gets its contract from: a schema document or generated package data."""
+    """What holds the contracts of an API: a schema document, or a generated package's."""
 
     def contract(self, event: str) -> EventContract:
         """Return the contract of an event by name."""
@@ -40,7 +40,6 @@ class ContractSource(Protocol):
 
 ListenerT = TypeVar("ListenerT", bound=Callable[..., Any])
 PayloadT = TypeVar("PayloadT")
-R = TypeVar("R")
 
 
 class EventEndpoint(Generic[ListenerT, PayloadT]):
@@ -48,7 +47,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
 
     Args:
         bus: the bus to fire and listen on.
-        source: what knows the event's contract; asked on first use.
+        source: holds the event's contract; asked on first use.
         event: name of the event.
         payload: the generated payload class, if there is one.
     """
@@ -67,7 +66,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         event: str,
         payload: Callable[..., Any] | None = None,
     ) -> None:
-        self._bus = bus
+        self._core, self._firing = bus._core, bus._core.firing
         self._source = source
         self._event = event
         self._payload = payload
@@ -87,26 +86,16 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
             name = self._contract.full_name
             warnings.warn(f"event {name} is deprecated", DeprecationWarning, stacklevel=3)
 
-    def _by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        return {self._contract.wire_name(name): value for name, value in arguments.items()}
+    def _by_wire_name(self, more: Mapping[str, object]) -> Mapping[str, object]:
+        """Return further properties by wire name, for generated code."""
+        return self._contract.further(more)
 
     def _fire(self, arguments: Mapping[str, object]) -> EventMessage:
-        async def fire() -> EventMessage:  # on the bus's loop, whose session it is
-            return await self._fire_async(arguments)
-
-        return self._blocking("fire", fire)
-
-    def _blocking(self, method: str, work: Callable[[], Coroutine[Any, Any, R]]) -> R:
-        self._refuse_to_block(method)
-        return self._bus._blocking(work)
-
-    def _refuse_to_block(self, method: str) -> None:
-        if loop_is_running():
-            name = self._contract.full_name
-            raise BlockingCall(f"{name}.{method}()", f"await bus.{name}.{method}_async(...)")
+        contract = self._contract
+        return self._core.blocking(f"{contract.full_name}.fire", self._firing.fire, contract, arguments)
 
     def _fire_async(self, arguments: Mapping[str, object]) -> Coroutine[Any, Any, EventMessage]:
-        return self._bus._session().fire(self._contract, arguments)
+        return self._firing.fire(self._contract, arguments)
 
     def fire_many(self, events: Iterable[PayloadT]) -> list[EventMessage]:
         """Fire several events together, which is far quicker than one after the other.
@@ -126,34 +115,33 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
             BlockingCall: this thread runs an event loop; use `fire_many_async`.
         """
         self._warn_if_deprecated()
-        self._refuse_to_block("fire_many")
-        arguments = [*map(self._arguments_of, events)]  # here, as the events may be this thread's own
 
-        async def fire() -> list[EventMessage]:
-            return await self._bus._session().fire_many(self._contract, arguments)
+        def start() -> Coroutine[Any, Any, list[EventMessage]]:
+            arguments = [*map(self._arguments_of, events)]  # in this thread, whose own the events may be
+            return self._firing.fire_many(self._contract, arguments)
 
-        return self._bus._blocking(fire)
+        return self._core.blocking(f"{self._contract.full_name}.fire_many", start)
 
     async def fire_many_async(self, events: Iterable[PayloadT]) -> list[EventMessage]:
         """Fire several events together from a running event loop; see `fire_many`."""
         self._warn_if_deprecated()
-        return await self._bus._session().fire_many(self._contract, map(self._arguments_of, events))
+        return await self._firing.fire_many(self._contract, map(self._arguments_of, events))
 
     def _arguments_of(self, event: PayloadT) -> dict[str, object]:
-        """Take a payload apart, by wire name."""
+        """Return the values of a payload by wire name."""
         contract = self._contract
         if isinstance(event, Mapping):
-            return self._by_wire_name(event)
+            return contract.by_wire_name(event)
         if self._payload is None or not isinstance(event, self._payload):  # type: ignore[arg-type]
-            wanted = getattr(self._payload, "__name__", "mapping")
-            raise UsageError(f"fire_many() of {contract.full_name} takes {wanted} objects, not {event!r}")
+            expected = getattr(self._payload, "__name__", "mapping")
+            raise UsageError(f"fire_many() of {contract.full_name} takes {expected} objects, not {event!r}")
         arguments = {wire: getattr(event, name) for wire, name in self._fields}
         if contract.more:
-            arguments.update(self._by_wire_name(getattr(event, contract.more)))
+            arguments.update(contract.further(getattr(event, contract.more)))
         return arguments
 
     def fire_again(self, message: EventMessage) -> EventMessage:
-        """Fire an event whose outcome is not known once more, under its id, so that it is stored only once.
+        """Fire an event of unknown outcome once more, under its id, so that it is stored only once.
 
         Args:
             message: the event, as `PublishUnknown.message` or `BatchFailed.failed` have it. The server knows its id
@@ -162,11 +150,13 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         Raises:
             What `fire` raises.
         """
-        return self._blocking("fire_again", lambda: self.fire_again_async(message))
+        return self._core.blocking(
+            f"{self._contract.full_name}.fire_again", self._firing.fire_again, self._contract, message
+        )
 
     async def fire_again_async(self, message: EventMessage) -> EventMessage:
         """Fire an event once more from a running event loop; see `fire_again`."""
-        return await self._bus._session().fire_again(self._contract, message)
+        return await self._firing.fire_again(self._contract, message)
 
     def listen(
         self, listener: ListenerT, *, listener_name: str, **options: Unpack[ListenOptions]
@@ -184,34 +174,18 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
             InvalidListener: the handler cannot accept the event. DuplicateListenerName: the name is taken.
         """
         self._warn_if_deprecated()
-        made, listening = self._prepare(listener, listener_name, options)
-        if self._bus._defer(listening):
-            return made
-        if loop_is_running():  # as in an `async def before_server_start()`: start on this loop
-            self._bus._session().listen_soon(listening)
-            return made
-        try:
-            self._bus._blocking(lambda: self._start(listening))
-        except BaseException:
-            self._bus._release(listening)
-            raise
-        return made
+        reserved, listening = self._prepare(listener, listener_name, options)
+        self._core.listen(listening)
+        return reserved
 
     async def listen_async(
         self, listener: ListenerT, *, listener_name: str, **options: Unpack[ListenOptions]
     ) -> Listener:
         """Listen from a running event loop; see `listen`."""
         self._warn_if_deprecated()
-        made, listening = self._prepare(listener, listener_name, options)
-        try:
-            await self._start(listening)
-        except BaseException:
-            self._bus._release(listening)
-            raise
-        return made
-
-    async def _start(self, listening: Listening) -> None:
-        await self._bus._session().listen(listening)
+        reserved, listening = self._prepare(listener, listener_name, options)
+        await self._core.listen_async(listening)
+        return reserved
 
     def _prepare(
         self, handler: Callable[..., Any], listener_name: str, options: ListenOptions
@@ -219,7 +193,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         contract = self._contract
         check(options)
         adapted = handler_for(handler, contract, self._payload)
-        listener = self._bus._reserve(contract, listener_name)
+        listener = self._core.reserve(contract, listener_name)
         return listener, Listening(
             contract=contract,
             consumer=Consumer(
@@ -238,7 +212,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
 
 
 def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a generated `fire` say what is wrong with its arguments as the dynamic one does.
+    """Have a generated `fire` explain wrong arguments as the dynamic one does.
 
     Python's own TypeError names one unexpected argument and stops; `InvalidEventArguments` names them all.
     The mark of a deprecated event is for type checkers: here, all endpoints warn in one way.
@@ -249,17 +223,22 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     required = accepted - set(method.__kwdefaults__ or ())
     takes_more = bool(code.co_flags & inspect.CO_VARKEYWORDS)
 
-    def named(endpoint: EventEndpoint[Any, Any], kwargs: Mapping[str, object]) -> Mapping[str, object]:
-        return endpoint._contract.by_python_name(kwargs) if takes_more else kwargs
-
-    def check(endpoint: EventEndpoint[Any, Any], args: object, kwargs: Mapping[str, object]) -> None:
+    def explain(
+        endpoint: EventEndpoint[Any, Any], args: object, kwargs: Mapping[str, object]
+    ) -> Exception | None:
+        """Return what is wrong with the arguments, None if nothing is."""
+        contract = endpoint._contract
         if args:
-            contract = endpoint._contract
-            raise TypeError(
+            return TypeError(
                 f"{contract.full_name} takes keyword, not positional, arguments: {contract.signature}"
             )
         if not required <= kwargs.keys() or not (takes_more or kwargs.keys() <= accepted):
-            endpoint._contract.encode(endpoint._by_wire_name(kwargs))  # raises
+            try:
+                contract.further({name: value for name, value in kwargs.items() if name not in accepted})
+                contract.encode(contract.by_wire_name(kwargs))
+            except InvalidEventArguments as error:
+                return error
+        return None
 
     if inspect.iscoroutinefunction(method):
 
@@ -267,21 +246,21 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
         async def call_async(self: EventEndpoint[Any, Any], /, *args: object, **kwargs: object) -> object:
             if self._contract.deprecated:
                 self._warn_if_deprecated()
-            given = named(self, kwargs)
             try:
-                work = method(self, *args, **given)  # a coroutine, which has not begun to run
-            except TypeError:
-                check(self, args, given)
-                raise
+                work = method(self, *args, **kwargs)  # a coroutine, which has not begun to run
+            except TypeError as error:
+                raise explain(self, args, kwargs) or error from None
             return await work
 
         return call_async
 
     @functools.wraps(method)
     def call(self: EventEndpoint[Any, Any], /, *args: object, **kwargs: object) -> object:
-        self._warn_if_deprecated()
-        given = named(self, kwargs)
-        check(self, args, given)
-        return method(self, *args, **given)
+        if self._contract.deprecated:
+            self._warn_if_deprecated()
+        try:
+            return method(self, *args, **kwargs)
+        except TypeError as error:
+            raise explain(self, args, kwargs) or error from None
 
     return call

@@ -1,4 +1,4 @@
-"""What generated packages need beyond the bus itself: the format guard and their packaged schemas."""
+"""What generated packages need beyond the bus itself: the format guard, their packaged schemas, `deprecated`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import threading
 
 from lightbus.errors import FormatMismatch, SchemaError
 from lightbus.schema import FORMAT, EventContract, SchemaDocument
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated
+else:
+    from typing_extensions import deprecated
+
+__all__ = ["GeneratedSchema", "deprecated", "require_format"]
 
 
 def require_format(number: int) -> None:

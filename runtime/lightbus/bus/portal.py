@@ -7,60 +7,59 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Coroutine
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from lightbus.bus.loops import new_loop
+import msgspec
+
 from lightbus.errors import BusClosed
 
 T = TypeVar("T")
 
 
-class _Call(Generic[T]):
-    """A coroutine that a thread waits for.
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop, uvloop's where it is installed; the caller closes it."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
-    A lock is the lightest thing a thread can wait on; a `concurrent.futures.Future` took half of a blocking fire.
+
+def loop_is_running() -> bool:
+    """Whether this thread runs an event loop, so that it must not block."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class _Call(msgspec.Struct, Generic[T], eq=False):
+    """A coroutine whose outcome a thread waits for.
+
+    A `SimpleQueue` is about the lightest thing a thread can wait on; a `concurrent.futures.Future` took half of a
+    blocking fire.
+
+    Attributes:
+        coroutine: what to run.
+        ended: gets the task once it is done, or None when the loop ended before it began.
+        task: what runs it.
     """
 
-    __slots__ = ("_coroutine", "_ended", "_task")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._coroutine = coroutine
-        self._task: asyncio.Task[T] | None = None
-        self._ended = threading.Lock()
-        self._ended.acquire()
-
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run it, on its loop."""
-        self._task = loop.create_task(self._coroutine)
-        self._task.add_done_callback(lambda _: self._ended.release())
-
-    def cancel(self) -> None:
-        """End it early, on its loop."""
-        if self._task is not None:
-            self._task.cancel()
-
-    def abandon(self) -> None:
-        """End it before it began, as its loop has ended."""
-        if self._task is None:
-            self._coroutine.close()
-            self._ended.release()
-
-    def result(self) -> T:
-        """Wait for the outcome, in any other thread."""
-        self._ended.acquire()
-        if self._task is None or self._task.cancelled():
-            raise BusClosed("the bus was closed during the call, whose outcome is not known")
-        return self._task.result()
+    coroutine: Coroutine[Any, Any, T]
+    ended: SimpleQueue[asyncio.Task[T] | None]
+    task: asyncio.Task[T] | None = None
 
 
 class Portal:
     """Runs coroutines on one event loop for callers in other threads.
 
-    Calls that come together are begun together, for one wake-up of the loop.
+    Calls made at the same time begin together, so that the loop wakes up once.
 
     Args:
-        loop: a loop that runs already, such as the one of `lightbus run`; None starts an own one in a
-            daemon thread.
+        loop: a running loop, such as the one of `lightbus run`; None starts one in a daemon thread.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
@@ -92,7 +91,7 @@ class Portal:
         Raises:
             BusClosed: the loop ended before the result was there.
         """
-        call = _Call(coroutine)
+        call = _Call(coroutine, SimpleQueue())
         self._calls.append(call)
         try:
             if not self._is_due or self.loop.is_closed():
@@ -102,40 +101,41 @@ class Portal:
             self._abandon()
             raise BusClosed("this bus was closed; create a new one") from None
         try:
-            return call.result()
-        except BusClosed:
-            raise
+            task = call.ended.get()
         except BaseException:
-            self._end(call)  # Ctrl-C in the caller must not leave the work behind
+            self._cancel(call)  # Ctrl-C in the caller must not leave the work behind
             raise
+        if task is None or task.cancelled():
+            raise BusClosed("the bus was closed during the call, whose outcome is not known")
+        return task.result()
 
     def _begin(self) -> None:
         self._is_due = False  # before the calls are taken, so that none is overlooked
         while self._calls:
-            self._calls.popleft().begin(self.loop)
+            call = self._calls.popleft()
+            call.task = self.loop.create_task(call.coroutine)
+            call.task.add_done_callback(call.ended.put)
 
-    def _end(self, call: _Call[Any]) -> None:
+    def _cancel(self, call: _Call[Any]) -> None:
+        def cancel() -> None:
+            if call.task is not None:
+                call.task.cancel()
+
         with contextlib.suppress(RuntimeError):  # the loop is closed, and the call with it
-            self.loop.call_soon_threadsafe(call.cancel)
+            self.loop.call_soon_threadsafe(cancel)
 
     def _abandon(self) -> None:
+        """End the calls that have not begun."""
         while self._calls:
-            self._calls.popleft().abandon()
+            call = self._calls.popleft()
+            call.coroutine.close()
+            call.ended.put(None)
 
     def stop(self) -> None:
-        """End an own loop and its thread; a loop that was handed in goes on."""
+        """End the portal's own loop and thread; a loop that was passed in keeps running."""
         if self._thread is not None:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self._thread = None
             self._is_due = False
             self._abandon()
-
-
-def loop_is_running() -> bool:
-    """Whether this thread runs an event loop, so that it must not block."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

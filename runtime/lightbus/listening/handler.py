@@ -83,7 +83,7 @@ def handler_for(
     form = _form(given, known, payload)
     if form == "payload":
         takes_message = _is_annotated(given[0], EventMessage)
-        arguments = _fields(contract) if contract.more else None
+        arguments = functools.partial(_fields, contract) if contract.more else None
         return Handler(function, name, "payload", None if takes_message else payload, is_async, arguments)
     problems = _mismatches(given[1:] if form == "message" else given, known)
     may_be_misspelt = problems and form == "message" and not _is_annotated(given[0], EventMessage)
@@ -91,12 +91,11 @@ def handler_for(
         problems = [f"it takes {given[0].name!r}, which the event does not have{guess}", *problems]
     if problems:
         raise InvalidListener(contract.full_name, name, problems, expected=expected_signature(contract))
-    takes_more = any(parameter.kind is parameter.VAR_KEYWORD for parameter in given)
     adapt: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    if contract.more and not takes_more:
+    if contract.more and any(parameter.kind is parameter.VAR_KEYWORD for parameter in given):
+        adapt = functools.partial(_without, _bound(function, form, given) - known.keys())
+    elif contract.more:
         adapt = functools.partial(_declared, contract)
-    elif contract.more and form == "message":
-        adapt = _beside(given[0].name)
     return Handler(function, name, form, payload, is_async, adapt)
 
 
@@ -104,28 +103,25 @@ def _declared(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]
     return contract.split(values)[0]
 
 
-def _beside(message: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what renames an undeclared property that goes by the name of the parameter for the message."""
-
-    def arguments(values: dict[str, Any]) -> dict[str, Any]:
-        if message not in values:
-            return values
-        free = f"{message}_"
-        while free in values:
-            free += "_"
-        return {free if name == message else name: value for name, value in values.items()}
-
-    return arguments
+def _without(names: frozenset[str], values: dict[str, Any]) -> dict[str, Any]:
+    if names.isdisjoint(values):
+        return values
+    return {name: value for name, value in values.items() if name not in names}
 
 
-def _fields(contract: EventContract) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Return what makes the fields of a payload object that keeps further properties in one of them."""
+def _bound(function: Callable[..., Any], form: Form, given: Sequence[inspect.Parameter]) -> frozenset[str]:
+    """Return the parameters that have their value already, so that no undeclared property can be passed there."""
+    names = {"self", given[0].name} if form == "message" else {"self"}
+    if isinstance(function, functools.partial):
+        parameters = list(_signature(function.func).parameters)
+        names.update(parameters[: len(function.args)], function.keywords)
+    return frozenset(names)
 
-    def fields(values: dict[str, Any]) -> dict[str, Any]:
-        declared, more = contract.split(values)
-        return {**declared, contract.more: more}
 
-    return fields
+def _fields(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a payload object, which keeps further properties in one of them."""
+    declared, more = contract.split(values)
+    return {**declared, contract.more: more}
 
 
 def _form(

@@ -21,7 +21,6 @@ from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_yo
 from lightbus.schema.language.openness import open_schema, prune
 from lightbus.schema.language.reference import Document, Node
 from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
-from lightbus.schema.payload.further import FurtherNames
 from lightbus.schema.payload.limits import MAX_DEPTH, has_many, is_too_deep, is_too_long
 from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
 from lightbus.schema.payload.problems import explain, explain_one, not_json, path_text, short
@@ -83,7 +82,7 @@ class EventContract:
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
-        self._is_renamed = self._payload.is_open or self._names.keys() != self._wires.keys()
+        self._is_renamed = self._names.keys() != self._wires.keys()
         self._given_converters = converters
         self.full_name = f"{api}.{event}"
         self.uri = f"lightbus:{api}#/events/{event}"
@@ -122,33 +121,32 @@ class EventContract:
         declared = {name: value for name, value in values.items() if name in self._wires}
         return declared, {name: value for name, value in values.items() if name not in declared}
 
-    def wire_name(self, name: str) -> str:
-        """Return the property a Python name stands for; a property's own name stands for it as well."""
-        if name in self._wires:
-            return self._wires[name]
-        return name if name in self._names else self._further.wire_name(name)
-
     def python_name(self, wire: str) -> str:
-        """Return the Python name of a property, declared or not."""
-        return self._names[wire] if wire in self._names else self._further.python_name(wire)
+        """Return the Python name of a property; an undeclared one goes by its name on the wire."""
+        return self._names.get(wire, wire)
 
-    def by_python_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        """Put declared properties that go by their name on the wire under their Python name.
+    def by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Return arguments by wire name; a property's own name is accepted as well as its Python name."""
+        return {self._wires.get(name, name): value for name, value in arguments.items()}
+
+    def further(self, more: Mapping[str, object]) -> Mapping[str, object]:
+        """Return undeclared properties that are fired beside the parameters.
 
         Raises:
-            InvalidEventArguments: one is given by both names.
+            InvalidEventArguments: one is a parameter, by either name.
         """
         problems = [
-            Problem(name, f"is given twice, as {name!r} and as {wire!r}", "unexpected")
-            for name, wire in self._wires.items()
-            if name != wire and name in arguments and wire in arguments
+            Problem(
+                name,
+                f"is the parameter {self._names.get(name, name)!r}, not a further property",
+                "unexpected",
+            )
+            for name in more
+            if name in self._names or name in self._wires
         ]
         if problems:
             raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
-        return {
-            name if name in self._wires else self._names.get(name, name): value
-            for name, value in arguments.items()
-        }
+        return more
 
     def encode(self, arguments: Mapping[str, object]) -> dict[str, Any]:
         """Check the arguments of `fire()` and make the payload of them.
@@ -212,7 +210,8 @@ class EventContract:
             data: JSON value of the event's `data`.
 
         Returns:
-            Values by Python name: those the schema declares or explicitly allows, defaults filled in.
+            Values by Python name: those the schema declares or explicitly allows, defaults filled in. An undeclared
+            property whose name is a parameter's Python name is left out.
 
         Raises:
             InvalidEvent: with every problem.
@@ -240,18 +239,13 @@ class EventContract:
                 values = {name: data[wire] for wire, name in self._names.items() if wire in data}
             if self.more:
                 for wire in data:
-                    if wire not in self._names:
-                        values[self._further.python_name(wire)] = data[wire]
+                    if wire not in self._names and wire not in self._wires:  # there it means the parameter
+                        values[wire] = data[wire]
             if self._converters:
                 self._convert(values)
         except RecursionError:  # Python's stack was nearly used up before
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
-
-    @cached_property
-    def _further(self) -> FurtherNames:
-        """What undeclared properties are called, for the few schemas that allow them."""
-        return FurtherNames(self._names)
 
     @cached_property
     def _search(self) -> Finder | None:

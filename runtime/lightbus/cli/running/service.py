@@ -10,7 +10,7 @@ from types import ModuleType
 from lightbus import naming
 from lightbus.bus.bus import Bus
 from lightbus.bus.create import Host, host_buses
-from lightbus.bus.loops import new_loop
+from lightbus.bus.portal import new_loop
 from lightbus.bus.session import Settings
 from lightbus.cli.running.bus_module import find_bus, load_module
 from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
@@ -44,7 +44,7 @@ def run_service(module_name: str, service_name: str | None, provision: Provision
     host_buses(host := Host(service_name, provision))
     module = load_module(module_name)
     bus = find_bus(module)
-    log.info("lightbus %s, %s", importlib.metadata.version("lightbus-nats"), _introduce(bus._settings))
+    log.info("lightbus %s, %s", importlib.metadata.version("lightbus-nats"), _introduce(bus._core.settings))
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_serve(module, host.buses))
 
@@ -64,7 +64,7 @@ async def _serve(module: ModuleType, buses: list[Bus]) -> int:
     """Start the service, wait until it fails or a signal comes, and stop it."""
     signalled = first_signal()
     for bus in buses:
-        bus._adopt(asyncio.get_running_loop())
+        bus._core.adopt(asyncio.get_running_loop())
     started, code = False, OK
     try:
         started = await unless(signalled, call_hook(module, BEFORE_START))
@@ -94,11 +94,9 @@ async def _listen(module: ModuleType, buses: list[Bus]) -> None:
         LightbusError: there are no listeners, or one of them failed.
     """
     for bus in buses:
-        await bus._start_deferred()
-        await bus._session().all_started()
-        bus._raise_failure()
+        await bus._core.start_listeners()
     host_buses(None)  # a bus that a handler creates is not part of the service
-    listeners = [listener for bus in buses for listener in bus._listeners.values()]
+    listeners = [listener for bus in buses for listener in bus._core.listeners]
     if not listeners:
         raise UsageError(
             f"module {module.__name__!r} sets up no listeners, so there is nothing to run.\n"
@@ -106,7 +104,7 @@ async def _listen(module: ModuleType, buses: list[Bus]) -> None:
         )
     for listener in listeners:
         log.info("listening to %s as %s", listener.event, listener.durable)
-    if any(bus._listeners and not bus._settings.service_name for bus in buses):
+    if any([*bus._core.listeners] and not bus._core.settings.service_name for bus in buses):
         log.warning(
             "the service has no name: it shares the events of its listeners with those of the same name in any"
             " other service without one. Give it one: lightbus.create(service_name=...)"

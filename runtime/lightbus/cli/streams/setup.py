@@ -88,27 +88,25 @@ def collect(module_names: Sequence[str], service_name: str | None) -> list[Setup
 async def _set_up(module: ModuleType, host: Host) -> None:
     """Start the buses as `lightbus run` does, then close them."""
     for bus in host.buses:
-        bus._adopt(asyncio.get_running_loop())
+        bus._core.adopt(asyncio.get_running_loop())
     try:
         await call_hook(module, BEFORE_START)
         for bus in host.buses:
-            await bus._start_deferred()
-            await bus._session().all_started()
-            bus._raise_failure()
+            await bus._core.start_listeners()
     finally:
         await asyncio.gather(*(bus.close_async() for bus in host.buses))
     await call_hook(module, AFTER_STOP)
 
 
 def _setup(bus: Bus, module: ModuleType) -> Setup:
-    settings = bus._settings
+    settings = bus._core.settings
     if settings.url is not None and settings.url.startswith("memory://"):
         raise UsageError(
             f"the bus of {module.__name__!r} is at {settings.url}, where nothing is provisioned."
         )
     recorder = settings.transport
     assert isinstance(recorder, Recorder)
-    apis = tuple(dict.fromkeys(bus._known() if isinstance(bus, DynamicBus) else _generated(bus)))
+    apis = tuple(dict.fromkeys(bus._apis if isinstance(bus, DynamicBus) else _generated(bus)))
     own = tuple(api for api in apis if _is_beside(api, module))
     return Setup(settings, apis, own, tuple(recorder.consumers))
 

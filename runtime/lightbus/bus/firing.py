@@ -1,0 +1,150 @@
+"""Firing: validate events, encode them, and publish them on the transport of the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lightbus.bus.session import Session, Settings
+from lightbus.errors import BatchFailed, PublishUnknown, TransportError
+from lightbus.event import envelope
+from lightbus.event.ids import event_id
+from lightbus.message import EventMessage
+from lightbus.schema import EventContract
+from lightbus.transport import Outgoing, PubAck, Transport
+
+_TURN = 256  # events that are validated before other tasks of the event loop get their turn
+_TOGETHER = 64  # events that are written at once, so that the server has work while more are encoded
+_LATE = 0.05  # seconds for a confirmation, after which the remaining ones are awaited side by side
+
+
+class Firing:
+    """Fires the events of a bus, on any event loop.
+
+    Args:
+        settings: the bus's settings.
+        session: returns the session of the running event loop.
+    """
+
+    def __init__(self, settings: Settings, session: Callable[[], Session]) -> None:
+        self._source = f"/{settings.service_name or 'lightbus'}"  # the CloudEvents attribute
+        self._timeout, self._session = settings.timeout, session
+        self._stored: set[str] = set()  # APIs whose stream has taken a batch
+
+    async def fire(self, contract: EventContract, arguments: Mapping[str, object]) -> EventMessage:
+        """Validate an event, store it, and return it once the server has confirmed.
+
+        Args:
+            contract: the event's contract.
+            arguments: values by wire name; UNSET counts as absent.
+        """
+        session = self._session()
+        message, outgoing = self._encode(contract, arguments)
+        return await self._publish(session, message, outgoing)
+
+    async def fire_many(
+        self, contract: EventContract, events: Iterable[Mapping[str, object]]
+    ) -> list[EventMessage]:
+        """Validate events, store them together, and return them once the server has confirmed each.
+
+        Args:
+            contract: the events' contract.
+            events: arguments of each, as `fire` takes them.
+        """
+        session = self._session()
+        encoded: list[tuple[EventMessage, Outgoing]] = []
+        for arguments in events:
+            encoded.append(self._encode(contract, arguments))
+            if len(encoded) % _TURN == 0:
+                await asyncio.sleep(0)
+        transport = session.transport or await session.connected()
+        everything = [outgoing for _, outgoing in encoded]
+        first_alone = contract.api not in self._stored
+        errors = await _publish_all(transport, everything, self._timeout, first_alone=first_alone)
+        if None in errors:
+            self._stored.add(contract.api)
+        messages = [message for message, _ in encoded]
+        failed = [(message, error) for message, error in zip(messages, errors, strict=True) if error]
+        for message, error in failed:
+            if isinstance(error, PublishUnknown):
+                error.message = message
+        if failed:
+            raise BatchFailed(contract.full_name, messages, failed)
+        return messages
+
+    async def fire_again(self, contract: EventContract, message: EventMessage) -> EventMessage:
+        """Store an event that was fired before, under its id, so that the server keeps it only once."""
+        session = self._session()
+        data = contract.encode(contract.by_wire_name(message.kwargs))
+        return await self._publish(session, message, _outgoing(contract, message, data))
+
+    async def _publish(self, session: Session, message: EventMessage, outgoing: Outgoing) -> EventMessage:
+        transport = session.transport or await session.connected()
+        try:
+            await transport.publish(outgoing, timeout=self._timeout)
+            return message
+        except PublishUnknown as error:
+            error.message = message
+            raise
+
+    def _encode(
+        self, contract: EventContract, arguments: Mapping[str, object]
+    ) -> tuple[EventMessage, Outgoing]:
+        """Validate an event and write it as bytes."""
+        data, values = contract.prepare(arguments)
+        now = datetime.now(UTC)
+        message = EventMessage(event_id(), contract.api, contract.event, values, now, self._source)
+        return message, _outgoing(contract, message, data)
+
+
+def _outgoing(contract: EventContract, message: EventMessage, data: Mapping[str, Any]) -> Outgoing:
+    body, headers = envelope.encode(message, data, dataschema=contract.uri)
+    return Outgoing(contract.api, contract.event, message.id, body, headers)
+
+
+async def _publish_all(
+    transport: Transport, events: Sequence[Outgoing], timeout: float, *, first_alone: bool
+) -> list[TransportError | None]:
+    """Publish events in order, and wait until each is confirmed or has failed.
+
+    Args:
+        transport: a connected transport.
+        events: what to store, in this order.
+        timeout: seconds for each of them.
+        first_alone: whether to wait for the first one before sending more. Where there may be no stream yet, the
+            first one creates it; the others would be sent in vain, and again out of order.
+
+    Returns:
+        Why each was not confirmed, None for those that were.
+    """
+    waiting: deque[Coroutine[Any, Any, PubAck]] = deque()
+    errors: list[TransportError | None] = []
+    clock = asyncio.get_running_loop().time
+    try:
+        for number, event in enumerate(events):
+            if number % _TOGETHER == 0:
+                await transport.room()
+            if number == 1 and first_alone:
+                errors.append(await _error_of(waiting.popleft()))
+            waiting.append(transport.publish(event, timeout=timeout))
+        while waiting:
+            began = clock()
+            errors.append(await _error_of(waiting.popleft()))
+            if clock() - began > _LATE:  # it may have been sent again, and so may those behind it
+                rest, waiting = waiting, deque()
+                errors += await asyncio.gather(*map(_error_of, rest))
+        return errors
+    finally:
+        for publishing in waiting:
+            publishing.close()
+
+
+async def _error_of(publishing: Coroutine[Any, Any, PubAck]) -> TransportError | None:
+    try:
+        await publishing
+    except TransportError as error:
+        return error
+    return None
