@@ -12,14 +12,14 @@ from lightbus import naming
 from lightbus.event.envelope import HEADROOM
 from lightbus.jetstream.connection.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.consuming.replays import RARELY, ReplaySubscription
-from lightbus.jetstream.consuming.subscription import PullSubscription
+from lightbus.jetstream.consuming.delivery import Deliveries
+from lightbus.jetstream.consuming.subscription import EVENTS, REPLAYS, Deliver, Pace, PullSubscription
 from lightbus.jetstream.publisher import Publisher
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.ensure import Provisioner
 from lightbus.jetstream.streams.health import alarms
-from lightbus.jetstream.streams.resources import NANOSECONDS
+from lightbus.jetstream.streams.resources import NANOSECONDS, Durable
 from lightbus.jetstream.streams.watch import Watch
 from lightbus.transport import Consumer, Outgoing, Provision, PubAck
 
@@ -92,34 +92,34 @@ class JetStreamTransport:
         task.add_done_callback(self._looking.discard)
 
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
-        """Join a durable, made when missing."""
+        """Join a durable; see `Transport.subscribe`."""
         stream = await self._provisioner.ensure_stream(resources.event_stream(self._prefix, consumer.api))
         durable = resources.durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)
         await self._provisioner.ensure_kept(resources.dead_letter_stream(self._prefix))
-        subscription = PullSubscription(
-            self._connection,
-            self.dead_letters,
-            stream=durable.stream,
-            durable=durable.name,
-            ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
-        )
         self._watch.add(durable, alarms(stream, info) if stream is not None else [])
-        await subscription.start()
-        return subscription
+        return await self._pull(durable, info, self._deliveries(durable).event, EVENTS)
 
-    async def subscribe_replays(self, consumer: Consumer) -> ReplaySubscription:
+    async def subscribe_replays(self, consumer: Consumer) -> PullSubscription:
         """Join the replays sent to a listener, through a durable of its own."""
         await self._provisioner.ensure_stream(resources.replay_stream(self._prefix))
         durable = resources.replay_durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)
-        subscription = ReplaySubscription(
+        return await self._pull(durable, info, self._deliveries(durable).replay, REPLAYS)
+
+    def _deliveries(self, durable: Durable) -> Deliveries:
+        return Deliveries(self._connection, self.dead_letters, durable.stream, durable.name)
+
+    async def _pull(
+        self, durable: Durable, info: dict[str, Any], deliver: Deliver, pace: Pace
+    ) -> PullSubscription:
+        subscription = PullSubscription(
             self._connection,
-            self.dead_letters,
+            deliver,
             stream=durable.stream,
             durable=durable.name,
             ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
-            pace=RARELY,
+            pace=pace,
         )
         await subscription.start()
         return subscription

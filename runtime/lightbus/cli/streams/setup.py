@@ -19,8 +19,7 @@ from lightbus.cli.running.bus_module import find_bus, load_module
 from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.errors import UsageError
 from lightbus.memory import MemoryBroker, MemoryTransport
-from lightbus.memory.transport import MemorySubscription
-from lightbus.transport import Consumer, Outgoing, PubAck
+from lightbus.transport import Consumer, Outgoing, PubAck, Subscription
 
 log = logging.getLogger("lightbus")
 
@@ -54,7 +53,7 @@ class Recorder(MemoryTransport):
         log.warning("%s.%s is not fired: this only finds out what is set up", event.api, event.event)
         return PubAck("", 0, False)
 
-    async def subscribe(self, consumer: Consumer) -> MemorySubscription:
+    async def subscribe(self, consumer: Consumer) -> Subscription:
         """Note a listener."""
         self.consumers.append(consumer)
         return await super().subscribe(consumer)

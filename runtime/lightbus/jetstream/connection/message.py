@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from lightbus.event.envelope import CONTENT_TYPE, MESSAGE_ID
 
 VERSION = b"NATS/1.0"
@@ -11,7 +13,7 @@ _USUAL = f"NATS/1.0\r\nContent-Type: {CONTENT_TYPE}\r\n{MESSAGE_ID}: ".encode() 
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
 
-class Message:
+class Message(msgspec.Struct, frozen=True, eq=False):
     """A message that arrived.
 
     Attributes:
@@ -20,10 +22,10 @@ class Message:
         body: what it carries.
     """
 
-    __slots__ = ("body", "header", "reply", "subject")
-
-    def __init__(self, subject: str, reply: str, header: bytes, body: bytes) -> None:
-        self.subject, self.reply, self.header, self.body = subject, reply, header, body
+    subject: str
+    reply: str
+    header: bytes
+    body: bytes
 
     @property
     def headers(self) -> dict[str, str]:

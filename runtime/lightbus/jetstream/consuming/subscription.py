@@ -12,22 +12,19 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.connection.refusals import Refusals
-from lightbus.jetstream.consuming.delivery import PullDelivery
 from lightbus.jetstream.consuming.origin import Origin, Origins
-from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.transport import Delivery
 
 _MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
 _PAUSE = 0.5  # seconds until a pull that was refused is made again
-_CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
 _PULL = b'{"batch": %d, "expires": %d, "idle_heartbeat": %d}'
 _STATUS, _COUNT = re.compile("[0-9]{3}"), re.compile("[0-9]{1,9}")
 _GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
@@ -47,6 +44,10 @@ class Pace:
 
 
 EVENTS = Pace(30.0, 5.0)
+REPLAYS = Pace(300.0, 30.0)  # they are rare, and every listener waits for them
+
+Deliver: TypeAlias = Callable[[Message, Origin], Delivery | None]
+"""Makes a delivery of a message, or returns None for one in the stream of replays that is not a replay."""
 
 
 class PullSubscription:
@@ -58,7 +59,7 @@ class PullSubscription:
 
     Args:
         connection: a connected connection.
-        dead_letters: where events go that were given up.
+        deliver: makes a delivery of a message.
         stream: name of the stream.
         durable: name of the durable.
         ack_wait: the durable's own ack_wait, in seconds.
@@ -71,22 +72,22 @@ class PullSubscription:
     def __init__(
         self,
         connection: Connection,
-        dead_letters: JetStreamDeadLetters,
+        deliver: Deliver,
         *,
         stream: str,
         durable: str,
         ack_wait: float,
         pace: Pace = EVENTS,
     ) -> None:
-        self._connection, self.dead_letters = connection, dead_letters
+        self._connection, self._deliver = connection, deliver
         self.stream, self.durable, self.ack_wait = stream, durable, ack_wait
         self.ahead = 0
         self.refusals = Refusals(durable)
         self._origins = Origins(stream, durable)
         self._pace = pace
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
-        self._waiting: deque[asyncio.Future[PullDelivery | None]] = deque()
-        self._buffer: deque[PullDelivery] = deque()
+        self._waiting: deque[asyncio.Future[Delivery | None]] = deque()
+        self._buffer: deque[Delivery] = deque()
         self._asked = 0  # events the server still owes us
         self._inbox, self._reply = "", ""
         self._round = 0  # of pulls; the last token of their reply subject. News of older ones is ignored
@@ -107,11 +108,11 @@ class PullSubscription:
         self._begin(self._watch())
 
     @property
-    def buffered(self) -> Collection[PullDelivery]:
+    def buffered(self) -> Collection[Delivery]:
         """Events that have arrived and were not taken yet."""
         return self._buffer
 
-    def next(self) -> PullDelivery | None:
+    def next(self) -> Delivery | None:
         """Return the next event if it is here; see `Subscription.next`."""
         if not self._buffer or self._closed or self._error is not None:
             return None
@@ -120,7 +121,7 @@ class PullSubscription:
             self._pull()
         return delivery
 
-    async def take(self) -> PullDelivery | None:
+    async def take(self) -> Delivery | None:
         """Wait for the next event; see `Subscription.take`."""
         if self._error is not None:
             raise self._error
@@ -128,7 +129,7 @@ class PullSubscription:
             return None
         if self._buffer:
             return self.next()
-        future: asyncio.Future[PullDelivery | None] = self._loop.create_future()
+        future: asyncio.Future[Delivery | None] = self._loop.create_future()
         self._waiting.append(future)
         self._pull()
         try:
@@ -174,7 +175,7 @@ class PullSubscription:
         while self._buffer:
             await self._give_back(self._buffer.popleft())
 
-    async def _give_back(self, delivery: PullDelivery) -> None:
+    async def _give_back(self, delivery: Delivery) -> None:
         try:
             await delivery.retry(0)
         except TransportError as error:
@@ -253,12 +254,11 @@ class PullSubscription:
                 self.refusals.add(message.subject, f"is no delivery of {self.durable!r}")
                 return
             self._heard = self._loop.time()
-            delivery = self._delivery(message, origin)
-            if delivery is not None:
-                self._arrived(delivery)
+            delivery = self._deliver(message, origin)
+            if delivery is None:
+                self._refuse(message)
             else:
-                self._asked = max(0, self._asked - 1)
-                self._pull()
+                self._arrived(delivery)
             return
         status, text = message.status
         if not _STATUS.fullmatch(status):
@@ -281,11 +281,15 @@ class PullSubscription:
             self._pull_later()
             self._begin(self._look_into(f"{status} {text}"))
 
-    def _delivery(self, message: Message, origin: Origin) -> PullDelivery | None:
-        """Make a delivery of a message, unless it has no business here."""
-        return PullDelivery(message, origin, self)
+    def _refuse(self, message: Message) -> None:
+        """End a message in the stream of replays that is not a replay, or it would be delivered forever."""
+        self.refusals.add(message.subject, "is no replay of a dead letter")
+        with contextlib.suppress(TransportError):
+            self._connection.send(message.reply, b"+TERM it is no replay of a dead letter")
+        self._asked = max(0, self._asked - 1)
+        self._pull()
 
-    def _arrived(self, delivery: PullDelivery) -> None:
+    def _arrived(self, delivery: Delivery) -> None:
         if self._asked:
             self._asked -= 1
         while self._waiting:
@@ -307,17 +311,3 @@ class PullSubscription:
             if not future.done():
                 future.set_exception(error)
         self._waiting.clear()
-
-    # -- for deliveries ------------------------------------------------------------------------------
-
-    def send(self, reply: str, body: bytes) -> None:
-        """Send an acknowledgement of any kind."""
-        self._connection.send(reply, body)
-
-    async def confirm(self, reply: str, body: bytes) -> None:
-        """Send an acknowledgement of any kind, and wait until the server has it.
-
-        Raises:
-            TransportError: it did not say so in time.
-        """
-        await self._connection.request(reply, body, _CONFIRMATION)

@@ -75,22 +75,22 @@ class JetStreamDeadLetters:
 
     # -- for people and tools ----------------------------------------------------------------------
 
-    async def find(self, wanted: Filter) -> AsyncIterator[DeadLetter]:
+    async def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
         """Go through those that match; see `DeadLetters.find`."""
         state = (await self._info(self._stream)).get("state", {})
         if not state.get("messages"):
             return
-        if wanted.numbers and not wanted.event_ids:
-            found = self._numbered(sorted(wanted.numbers))
+        if selection.numbers and not selection.event_ids:
+            found = self._numbered(sorted(selection.numbers))
         else:
-            listener = "" if set(wanted.listener) & set("*?[") else wanted.listener
+            listener = "" if set(selection.listener) & set("*?[") else selection.listener
             subjects = naming.dead_letter_subjects(self._prefix, listener)
             found = direct_get.messages(
                 self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
             )
         async for message in found:
             dead_letter = _dead_letter(message)
-            if dead_letter is not None and wanted.matches(dead_letter):
+            if dead_letter is not None and selection.matches(dead_letter):
                 yield dead_letter
 
     async def count(self) -> int:
