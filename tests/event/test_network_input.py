@@ -18,7 +18,7 @@ from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
 from lightbus.event.dead_letter import DeadLetter, Failure, event_id, failure_of
 from lightbus.event.envelope import message_size
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
-from lightbus.jetstream.connection.message import Message, header_block, read_headers
+from lightbus.jetstream.connection.wire import Message, header_block, read_headers
 from lightbus.jetstream.consuming.delivery import Deliveries
 from lightbus.jetstream.consuming.origin import Origins
 from lightbus.jetstream.consuming.subscription import PullSubscription

@@ -14,7 +14,7 @@ import atheris  # pyright: ignore[reportMissingModuleSource]
 with atheris.instrument_imports(include=["lightbus"]):  # pyright: ignore[reportAttributeAccessIssue]
     from lightbus.errors import InvalidEvent, UnreadableEvent
     from lightbus.event.dead_letter import DeadLetter
-    from lightbus.jetstream.connection.message import header_block, read_headers
+    from lightbus.jetstream.connection.wire import header_block, read_headers
     from lightbus.listening.call import read
 
 from tests.event.hostile import arrived

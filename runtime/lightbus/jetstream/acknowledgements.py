@@ -12,8 +12,8 @@ import msgspec
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.connection.refusals import Refusals
+from lightbus.jetstream.connection.wire import Message
 
 _NO_RESPONDERS = "503"
 _NUMBER = re.compile("[1-9][0-9]{0,17}")

@@ -24,7 +24,7 @@ from lightbus.errors import (
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer, Refusal, Unanswered
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.connection.message import header_block
+from lightbus.jetstream.connection.wire import header_block
 from lightbus.transport import PubAck
 
 _ATTEMPT = 5.0  # seconds one attempt waits for its acknowledgement

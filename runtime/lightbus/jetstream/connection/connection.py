@@ -11,7 +11,8 @@ import nats.errors
 
 from lightbus.errors import ConnectionFailed, JetStreamUnavailable, PermissionDenied, TransportError
 from lightbus.jetstream.connection import diagnosis
-from lightbus.jetstream.connection.supervised import FLUSH_TIMEOUT, Supervised, bounded
+from lightbus.jetstream.connection.client import bounded
+from lightbus.jetstream.connection.supervised import FLUSH_TIMEOUT, Supervised
 from lightbus.logs import log
 
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request

@@ -11,7 +11,7 @@ from lightbus import naming
 from lightbus.errors import PermissionDenied
 from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.wire import Message
 from lightbus.jetstream.consuming.origin import Origin
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.resources import NANOSECONDS

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.connection.refusals import Refusals
+from lightbus.jetstream.connection.wire import Message
 from lightbus.jetstream.consuming.origin import Origin, Origins
 from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log

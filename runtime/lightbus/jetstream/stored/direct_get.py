@@ -12,7 +12,7 @@ import msgspec
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.wire import Message
 
 _BATCH = 256  # messages of one request,
 _BATCH_BYTES = 1024 * 1024  # unless they are large
