@@ -13,12 +13,12 @@ from lightbus.listening.decide import (
     Failed,
     GiveUp,
     Handled,
+    Invalid,
     OnError,
     Outcome,
     Policy,
     Retry,
     Shutdown,
-    Unreadable,
     can_spare,
     decide,
     exhausted,
@@ -36,7 +36,7 @@ def test_handled_is_acknowledged_whatever_the_policy(on_error: OnError) -> None:
 
 @pytest.mark.parametrize("on_error", list(OnError))
 def test_unreadable_is_kept_with_its_reason_and_never_dropped(on_error: OnError) -> None:
-    assert decide(Unreadable(ERROR), 1, Policy(on_error), 0.5) == GiveUp("no such user", "ValueError")
+    assert decide(Invalid(ERROR), 1, Policy(on_error), 0.5) == GiveUp("no such user", "ValueError")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_reasons_fit_a_header(text: str) -> None:
     assert "\n" not in line and "\r" not in line
 
 
-@pytest.mark.parametrize("outcome", [Handled(), Failed(ERROR), Unreadable(ERROR), Crashed()])
+@pytest.mark.parametrize("outcome", [Handled(), Failed(ERROR), Invalid(ERROR), Crashed()])
 def test_every_outcome_has_a_decision(outcome: Outcome) -> None:
     for policy in OnError:
         assert decide(outcome, 3, Policy(policy), 0.0) is not None

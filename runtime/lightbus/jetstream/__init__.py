@@ -25,13 +25,13 @@ from lightbus.transport import Consumer, Outgoing, Provision, PubAck
 
 
 class JetStreamTransport:
-    """One connection's worth of JetStream; see `lightbus.transport.Transport`.
+    """JetStream over one connection; see `lightbus.transport.Transport`.
 
     Args:
-        url: server address; None looks it up, see `lightbus.jetstream.connection.address.resolve`.
+        url: the server's address; None looks it up, see `lightbus.jetstream.connection.address.resolve`.
         service_name: shown in the connection's name, and in its inboxes.
         prefix: first token of streams and subjects.
-        provision: whether to make streams and durables that are missing.
+        provision: whether to create missing streams and durables.
         given: how the user gave the url, for messages.
     """
 
@@ -52,7 +52,7 @@ class JetStreamTransport:
         self._publisher = Publisher(self._connection)
         self._provisioner = Provisioner(self._connection, provision)
         self._watch = Watch(self._connection)
-        self._fired: set[str] = set()  # APIs whose stream was looked at
+        self._fired: set[str] = set()  # APIs whose stream was checked
         self._looking: set[asyncio.Task[None]] = set()
         self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, self._provisioner, prefix)
 
@@ -61,12 +61,12 @@ class JetStreamTransport:
         try:
             await self._connection.connect()
             await self._publisher.start()
-        except BaseException:  # also a cancellation must not leave half a connection behind
+        except BaseException:  # even a cancellation must not leave half a connection behind
             await self._connection.close()
             raise
 
     def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
-        """Send an event; its stream is made when no stream answers."""
+        """Send an event; its stream is created when no stream answers."""
         if event.api not in self._fired:
             self._look_at_stream(event.api, timeout)
         return self._publisher.publish(
@@ -80,11 +80,11 @@ class JetStreamTransport:
         )
 
     async def room(self) -> None:
-        """Let what was sent be written, and wait while too much is left."""
+        """Let sent events be written, and wait while too many are pending."""
         await self._publisher.room()
 
     def _look_at_stream(self, api: str, timeout: float) -> None:
-        """Have the stream of an API checked, beside its first event so that none waits for it."""
+        """Check the stream of an API in the background, so that its first event does not wait."""
         self._fired.add(api)
         stream = resources.event_stream(self._prefix, api)
         task = asyncio.create_task(self._provisioner.look_at(stream, timeout), name=f"{stream.name}/check")

@@ -10,7 +10,7 @@ from msgspec import UnsetType
 
 from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
-from lightbus.listening.decide import HANDLED, Crashed, Failed, Outcome, Policy, Unreadable, exhausted
+from lightbus.listening.decide import HANDLED, Crashed, Failed, Invalid, Outcome, Policy, exhausted
 from lightbus.listening.handler import Handler
 from lightbus.listening.in_hand import Hold
 from lightbus.listening.threads import DaemonThreads
@@ -64,7 +64,7 @@ class Caller:
         try:
             message = read(delivery, self._contract)
         except (UnreadableEvent, InvalidEvent) as error:
-            return Unreadable(error), None
+            return Invalid(error), None
         outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
         try:

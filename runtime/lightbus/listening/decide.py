@@ -2,7 +2,7 @@
 
     outcome          attempt      OnError                  decision
     Handled          any          any                      Ack
-    Unreadable       any          any                      GiveUp
+    Invalid          any          any                      GiveUp
     Failed           any          DEAD_LETTER, no_retry    GiveUp
     Failed           <= retries   DEAD_LETTER              Retry(backoff)
     Failed           >  retries   DEAD_LETTER              GiveUp
@@ -102,7 +102,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class Invalid:
     """The event could not be read, or does not match the schema; a retry cannot help."""
 
     error: BaseException
@@ -113,7 +113,7 @@ class Crashed:
     """All attempts are exhausted without a result, as when each worker died."""
 
 
-Outcome = Handled | Failed | Unreadable | Crashed
+Outcome = Handled | Failed | Invalid | Crashed
 
 HANDLED = Handled()
 
@@ -184,7 +184,7 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
     match outcome:
         case Handled():
             return ACK
-        case Unreadable(error):
+        case Invalid(error):
             return GiveUp(one_line(text_of(error)), type(error).__name__)
         case Crashed():
             return GiveUp(f"delivered {attempt - 1} times without a result, as when its worker dies")

@@ -12,11 +12,11 @@ from lightbus.listening.decide import (
     Decision,
     Failed,
     GiveUp,
+    Invalid,
     Outcome,
     Policy,
     Retry,
     Shutdown,
-    Unreadable,
     decide,
     text_of,
 )
@@ -72,7 +72,7 @@ class Settling:
             case Shutdown():
                 await self.retry(delivery, 0)
             case GiveUp(reason):
-                if isinstance(outcome, (Failed, Unreadable)):
+                if isinstance(outcome, (Failed, Invalid)):
                     await self.dead_letter(delivery, failure_of(outcome.error, reason))
                 else:
                     await self.dead_letter(delivery, Failure(reason))
@@ -134,9 +134,7 @@ class Settling:
         event = message.id if message else f"at sequence {delivery.sequence}"
         event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
         trace = outcome.error if isinstance(outcome, Failed) else None
-        what = (
-            text_of(outcome.error) if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
-        )
+        what = text_of(outcome.error) if isinstance(outcome, (Failed, Invalid)) else "no attempt had a result"
         match decision:
             case Retry(after):
                 log.warning(

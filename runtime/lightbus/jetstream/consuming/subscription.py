@@ -1,7 +1,7 @@
 """Consuming with our own pulls (ADR-37): overlapping requests, heartbeats, a new pull after a break.
 
-nats-py's `fetch` sleeps through a server restart, hides a deleted consumer and ignores missed heartbeats
-(measured on 2.16); here each of these ends or renews the pull at once.
+nats-py's `fetch` stalls over a server restart, hides a deleted consumer and ignores missed heartbeats (measured on
+2.16); here each of these ends or renews the pull at once.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, NANOSECONDS
 from lightbus.logs import log
 from lightbus.transport import Delivery
 
-_MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
-_PAUSE = 0.5  # seconds until a pull that was refused is made again
+_MISSED = 2.5  # heartbeats of silence after which the pull counts as lost
+_PAUSE = 0.5  # seconds before a refused pull is repeated
 _PULL = b'{"batch": %d, "expires": %d, "idle_heartbeat": %d}'
 _STATUS, _COUNT = re.compile("[0-9]{3}"), re.compile("[0-9]{1,9}")
 _GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
@@ -32,11 +32,11 @@ _GONE = ("consumer deleted", "consumer is push based", "stream not found", "cons
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a pull waits.
+    """The timing of pulls.
 
     Attributes:
         expires: seconds a pull request stays on the server.
-        heartbeat: seconds between signs of life meanwhile.
+        heartbeat: seconds between the server's heartbeats.
     """
 
     expires: float
@@ -53,9 +53,9 @@ Deliver: TypeAlias = Callable[[Message, Origin], Delivery | None]
 class PullSubscription:
     """A worker's share of a durable; see `lightbus.transport.Subscription`.
 
-    Keeps as many events asked for as there are `take()`s waiting, and `ahead` more. Those more are asked for by the
-    half, so that the next request is on its way while the last one is still being served. After a break it may get
-    some events twice over; those wait in the buffer.
+    Keeps one event requested for each waiting `take()`, and `ahead` more. Those are requested by the half, so that the
+    next request is on its way while the last one is being served. After a break some events may arrive twice; those
+    wait in the buffer.
 
     Args:
         connection: a connected connection.
@@ -63,10 +63,10 @@ class PullSubscription:
         stream: name of the stream.
         durable: name of the durable.
         ack_wait: the durable's own ack_wait, in seconds.
-        pace: how long pulls wait.
+        pace: the timing of pulls.
 
     Attributes:
-        refusals: what came to the inbox and was neither a delivery of the durable nor a word of the server.
+        refusals: messages to the inbox that are neither deliveries of the durable nor statuses of the server.
     """
 
     def __init__(
@@ -88,13 +88,15 @@ class PullSubscription:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._waiting: deque[asyncio.Future[Delivery | None]] = deque()
         self._buffer: deque[Delivery] = deque()
-        self._asked = 0  # events the server still owes us
+        self._asked = 0  # events that the server still owes us
         self._inbox, self._reply = "", ""
-        self._round = 0  # of pulls; the last token of their reply subject. News of older ones is ignored
-        self._heard = 0.0  # loop time of the last sign of life
+        self._round = (
+            0  # of pulls; the last token of their reply subject. Statuses of older rounds are ignored
+        )
+        self._heard = 0.0  # loop time of the last message
         self._error: TransportError | None = None
         self._closed = False
-        self._pause: asyncio.TimerHandle | None = None  # no pull is made meanwhile
+        self._pause: asyncio.TimerHandle | None = None  # no pull until it ends
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._loop = asyncio.get_running_loop()
@@ -113,7 +115,7 @@ class PullSubscription:
         return self._buffer
 
     def next(self) -> Delivery | None:
-        """Return the next event if it is here; see `Subscription.next`."""
+        """Return the next event if it is buffered; see `Subscription.next`."""
         if not self._buffer or self._closed or self._error is not None:
             return None
         delivery = self._buffer.popleft()
@@ -142,10 +144,10 @@ class PullSubscription:
             raise
 
     async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
-        """Give back what nobody took; see `Subscription.shed`."""
+        """Give back buffered events; see `Subscription.shed`."""
         self.ahead = 0
         end, waiting = self._end, tuple(filter(may_go, self._buffer))
-        await self._open()  # pulls of the old inbox end with it, or what is given back would come here again
+        await self._open()  # pulls end with the old inbox, or events that are given back would return
         self._pull()
         if end is not None:
             await end()
@@ -155,7 +157,7 @@ class PullSubscription:
                 await self._give_back(delivery)
 
     async def close(self) -> None:
-        """Stop pulling, then give back what nobody took; see `Subscription.close`."""
+        """Stop pulling, then give back buffered events; see `Subscription.close`."""
         if self._closed:
             return
         self._closed = True
@@ -171,7 +173,7 @@ class PullSubscription:
                 future.set_result(None)
         self._waiting.clear()
         if self._end is not None:
-            await self._end()  # what is on its way arrives in the buffer
+            await self._end()  # events on their way arrive in the buffer
         while self._buffer:
             await self._give_back(self._buffer.popleft())
 
@@ -184,14 +186,14 @@ class PullSubscription:
     # -- pulling -----------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        """Have answers to pulls come to a fresh inbox."""
+        """Subscribe to a fresh inbox for answers to pulls."""
         inbox = self._connection.new_inbox()
         self._end = await self._connection.subscribe(f"{inbox}.*", self._received)
         self._inbox = inbox
         self._forget_pulls()
 
     def _pull(self) -> None:
-        """Ask for what is missing, if there is somebody to ask."""
+        """Request the missing events, if the connection is up."""
         missing = len(self._waiting) + self.ahead - len(self._buffer) - self._asked
         is_enough = self._asked >= len(self._waiting) and missing * 2 < self.ahead
         if missing <= 0 or is_enough or self._pause is not None or self._closed or self._error is not None:
@@ -200,19 +202,19 @@ class PullSubscription:
         try:
             self._connection.send(self._next, request, reply=self._reply)
         except TransportError:
-            return  # the connection tells when it is back
+            return  # `when_up` pulls again
         if not self._asked:
             self._heard = self._loop.time()
         self._asked += missing
 
     def _forget_pulls(self) -> None:
-        """Forget what was asked for; what still comes of it is kept in the buffer."""
+        """Forget outstanding requests; events that still arrive are kept in the buffer."""
         self._asked = 0
         self._round += 1
         self._reply = f"{self._inbox}.{self._round}"
 
     def _pull_later(self) -> None:
-        """Ask for nothing for a moment."""
+        """Pull again after a pause."""
 
         def over() -> None:
             self._pause = None
@@ -222,7 +224,7 @@ class PullSubscription:
             self._pause = self._loop.call_later(_PAUSE, over)
 
     async def _watch(self) -> None:
-        """Pull again when the server has fallen silent on a waiting pull."""
+        """Pull again when the server is silent on a waiting pull."""
         while True:
             await asyncio.sleep(self._pace.heartbeat / 2)
             silent = self._loop.time() - self._heard
@@ -232,7 +234,7 @@ class PullSubscription:
                 self._pull()
 
     async def _look_into(self, trouble: str) -> None:
-        """A pull was refused: the durable is gone, or it cannot be served for a moment (ADR-22)."""
+        """Determine why a pull was refused: the durable is gone, or unavailable for a moment (ADR-22)."""
         log.debug("%s: %s", self.durable, trouble)
         try:
             await self._connection.api(f"CONSUMER.INFO.{self.stream}.{self.durable}")
@@ -266,7 +268,7 @@ class PullSubscription:
             return
         self._heard = self._loop.time()
         if status == "100" or message.subject != self._reply:
-            return  # a heartbeat, or news of a pull that was given up
+            return  # a heartbeat, or the status of an older pull
         pending = message.headers.get("Nats-Pending-Messages", "")
         if status == "408" and _COUNT.fullmatch(pending):  # expired; these will not come
             self._asked = max(0, self._asked - int(pending))
@@ -276,7 +278,7 @@ class PullSubscription:
             self._fail(ConsumerLost(f"{where} was removed on the server ({text})"))
         elif status in ("400", "423") or text.lower().startswith("exceeded maxrequest"):
             self._fail(TransportError(f"the server refuses to deliver to {self.durable!r}: {status} {text}"))
-        else:  # 503 nobody there, 409 leadership change, server shutdown or too many waiting pulls
+        else:  # 503 no responders, 409 leadership change, server shutdown or too many waiting pulls
             self._forget_pulls()
             self._pull_later()
             self._begin(self._look_into(f"{status} {text}"))
