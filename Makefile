@@ -54,7 +54,7 @@ pythons:
 
 nightly: .venv/ready
 	$(BIN)/python -m pytest --hypothesis-profile nightly --timeout 7200 tests/codegen tests/compat tests/schema \
-	    tests/event/test_network_input.py tests/jetstream/connection/test_message.py
+	    tests/event/test_network_input.py tests/jetstream/connection/test_wire.py
 
 FLOOD ?= 100000
 flood: .venv/ready

@@ -1,4 +1,4 @@
-"""The event as users see it: what `fire()` returns and a handler receives."""
+"""The event as users see it: `fire()` returns it, and a handler receives it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class EventMessage(msgspec.Struct, frozen=True):
     """One event, as `fire()` returned it or as a handler receives it.
 
     Attributes:
-        id: unique over all events; the same for every delivery, so the key for idempotent handlers.
+        id: unique among all events and equal for every delivery, so it is the key for idempotent handlers.
         api_name: name of the API, such as `auth`.
         event_name: name of the event, such as `user_created`.
         kwargs: the event's values by parameter name, defaults filled in.
         time: when it was fired, with time zone.
-        source: who fired it, `/` and the service name.
+        source: `/` and the name of the service that fired it.
         attempt: 1 on the first delivery to this listener, 2 on the second, and so on.
         trace: the W3C trace context (`traceparent`, `tracestate`), empty without tracing.
     """

@@ -1,7 +1,7 @@
 """How APIs, events, services and listeners are named on the server, in one place.
 
 Every stream, subject and durable of the wire contract (docs/protocol.md) is spelled by a function
-of this module and nowhere else. Rules: identifiers are ASCII, so each name is one NATS token.
+of this module and nowhere else. Identifiers are ASCII, so each name is one NATS token.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ DEFAULT_PREFIX = "lightbus"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
-_MAX_DURABLE = 128  # part of every acknowledgement subject, so kept short
+_MAX_DURABLE = 128  # characters; it is part of every acknowledgement subject, so kept short
 _RESERVED_EVENTS = {"api_name", "api_version", "api_description", "api_events"}
 _RESERVED_APIS = {"close", "close_async", "wait", "wait_async"}
-_RESERVED_STREAMS = {"dead.letters", "dead.letters.replays"}  # API names that would share a stream with them
+_RESERVED_STREAMS = {
+    "dead.letters",
+    "dead.letters.replays",
+}  # API names whose streams would be those of the dead letters
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(
     r"[^.]+\.(?P<stream>[^.]+)\.(?P<listener>[^.]+)\.(?P<sequence>\d{1,19})\.(?P<stored>\d{1,17})"
@@ -31,11 +34,11 @@ _PLACE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the subject of a dead letter says: whose failure with which event it is.
+    """The event and the listener that the subject of a dead letter names.
 
     Attributes:
-        stream, sequence, stored: where the event stands and when it was stored there. The time tells the
-            events of a stream apart from those of one made anew under its name.
+        stream, sequence, stored: where and when the event was stored. The time distinguishes the events of a
+            stream from those of a new stream with the same name.
         listener: name of the durable that gave the event up.
     """
 
@@ -108,7 +111,7 @@ def stream(prefix: str, api: str) -> str:
 
 
 def stream_subjects(prefix: str, api: str) -> str:
-    """Give the subject filter an API's stream captures: `lightbus.shop.orders.*`."""
+    """Return the subject filter that an API's stream captures: `lightbus.shop.orders.*`."""
     return f"{prefix}.{api}.*"
 
 
@@ -132,7 +135,7 @@ def durable(service_name: str, listener_name: str) -> str:
 
 
 def inbox_prefix(service_name: str) -> str:
-    """Name the first token of a service's inboxes, which no other service needs to hear: `_INBOX_mailer`."""
+    """Name the first token of a service's inboxes, which no other service may read: `_INBOX_mailer`."""
     return f"_INBOX_{service_name}" if service_name else "_INBOX"
 
 
@@ -142,7 +145,7 @@ def dead_letter_stream(prefix: str) -> str:
 
 
 def dead_letter_subjects(prefix: str, durable_name: str = "", stream_name: str = "*") -> str:
-    """Give the subject filter the dead-letter stream captures, or the one of a listener's dead letters."""
+    """Return the subject filter that the stream of dead letters captures, or that of one listener's."""
     if not durable_name:
         return f"{prefix}-dead-letters.>"
     return f"{prefix}-dead-letters.{stream_name}.{durable_name}.>"
@@ -154,12 +157,12 @@ def dead_letter_subject(prefix: str, place: Place) -> str:
 
 
 def replay_stream(prefix: str) -> str:
-    """Name the stream that takes dead letters back to their listeners: `lightbus-dead-letters-replays`."""
+    """Name the stream that returns dead letters to their listeners: `lightbus-dead-letters-replays`."""
     return f"{prefix}-dead-letters-replays"
 
 
 def replay_subjects(prefix: str, stream_name: str = "", durable_name: str = "") -> str:
-    """Give the subject filter the stream of replays captures, or the one of a listener's replays."""
+    """Return the subject filter that the stream of replays captures, or that of one listener's."""
     if not durable_name:
         return f"{prefix}-dead-letters-replays.>"
     return f"{prefix}-dead-letters-replays.{stream_name}.{durable_name}.>"
@@ -171,23 +174,22 @@ def replay_subject(prefix: str, place: Place, number: int) -> str:
 
 
 def replay_durable(stream_name: str, durable_name: str) -> str:
-    """Name the durable through which a listener gets replays: `mailer-welcome@lightbus-auth`."""
+    """Name the durable of a listener's replays: `mailer-welcome@lightbus-auth`."""
     return f"{durable_name}@{stream_name}"
 
 
 def place_of(subject: str) -> tuple[Place, int] | None:
-    """Read the subject of a dead letter or replay; None when it is neither.
+    """Parse the subject of a dead letter or replay; return None when it is neither.
 
     Returns:
-        Whose failure with which event it is about, and the dead letter's number, 0 in its own subject.
+        The place, and the dead letter's number, which is 0 in its own subject.
     """
-    found = _PLACE.fullmatch(subject)
-    if found is None:
+    match = _PLACE.fullmatch(subject)
+    if match is None:
         return None
-    stored = _EPOCH + timedelta(microseconds=int(found["stored"]))
-    return Place(found["stream"], found["listener"], int(found["sequence"]), stored), int(
-        found["number"] or 0
-    )
+    stored = _EPOCH + timedelta(microseconds=int(match["stored"]))
+    place = Place(match["stream"], match["listener"], int(match["sequence"]), stored)
+    return place, int(match["number"] or 0)
 
 
 def _place_tokens(place: Place) -> str:
@@ -199,8 +201,8 @@ def python_names(wire_names: Iterable[str]) -> dict[str, str]:
     """Map the property names of a payload to Python parameter names, in order.
 
     `class` becomes `class_`, `user-name` becomes `user_name`, `self` becomes `self_`, `2nd` becomes
-    `_2nd`, `__a` becomes `_a`. A name that is an identifier already keeps it, whatever the others are;
-    of two names that would meet, the altered one gets underscores appended until it is free.
+    `_2nd`, `__a` becomes `_a`. A valid identifier stays as it is, whatever the others are; of two names that would
+    collide, the altered one gets underscores appended until it is free.
     """
     wires = list(wire_names)
     taken = {wire for wire in wires if _is_plain(wire)}

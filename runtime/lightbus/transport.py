@@ -1,7 +1,7 @@
-"""The seam between the bus and what carries its events.
+"""The contract between the bus and its transports.
 
-Two transports keep this contract, `lightbus.jetstream` and `lightbus.memory`; tests/conformance runs
-the same suite against both. All calls of one transport happen on one event loop.
+Two transports keep it, `lightbus.jetstream` and `lightbus.memory`; tests/conformance runs the same suite against
+both. All calls of one transport happen on one event loop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Since = Literal["beginning", "now"] | datetime
 """Where a new durable starts: all stored events, only later ones, or those from a time on."""
 
 Provision = Literal["create", "verify"]
-"""What to do about streams and durables that are missing: make them, or refuse to work."""
+"""Whether missing streams and durables are created, or are an error."""
 
 DEFAULT_ACK_WAIT = 30.0  # seconds
 
@@ -28,7 +28,7 @@ class Outgoing(msgspec.Struct, frozen=True):
     """An event on its way to the server.
 
     Attributes:
-        api, event: names of the event.
+        api, event: names of the API and the event.
         id: its id; publishing the same id again stores nothing.
         body, headers: the bytes and headers to store.
     """
@@ -41,12 +41,12 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class PubAck(msgspec.Struct, frozen=True):
-    """The server's word that an event is stored.
+    """The server's acknowledgement that an event is stored.
 
     Attributes:
         stream: the stream that keeps it.
-        sequence: its place in the stream, from 1.
-        duplicate: whether an event with this id was there already, so that nothing new was stored.
+        sequence: its sequence in the stream, from 1.
+        duplicate: whether an event with this id was already stored, so that nothing was added.
     """
 
     stream: str
@@ -56,14 +56,14 @@ class PubAck(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A listener's durable, as the listener wants it.
+    """A listener's durable, as the listener declares it.
 
     Attributes:
         api, event: the event listened to.
         durable: the durable's name; processes that use the same one share its events.
         since: where the durable starts when it does not exist yet.
-        ack_wait: seconds after which an event without a sign of life is delivered again.
-        ordered: whether an event is delivered only after the one before it was settled for good.
+        ack_wait: seconds after which an event that is neither settled nor in progress is delivered again.
+        ordered: whether an event is delivered only after the previous one is settled for good.
     """
 
     api: str
@@ -74,95 +74,98 @@ class Consumer:
     ordered: bool = False
 
 
-class Delivery(Protocol):
-    """One delivery of one event to one listener. Settle it exactly once, in any of three ways.
-
-    The replay of a dead letter is told as the event it was: subject, sequence and time are the event's own.
-    """
-
-    @property
-    def subject(self) -> str:
-        """The subject the event was published on."""
-        ...
-
-    @property
-    def body(self) -> bytes:
-        """The stored bytes."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The stored headers."""
-        ...
-
-    @property
-    def sequence(self) -> int:
-        """The event's place in its stream."""
-        ...
-
-    @property
-    def attempt(self) -> int:
-        """1 on the first delivery to this durable; counts on across workers and restarts."""
-        ...
-
-    @property
-    def time(self) -> datetime:
-        """When the event was stored."""
-        ...
-
-    @property
-    def replay_of(self) -> int:
-        """The number of the dead letter that is replayed; 0 for an event that comes from its stream."""
-        ...
+class Settler(Protocol):
+    """What a transport does to settle one delivery; see the methods of `Delivery`."""
 
     async def ack(self) -> None:
-        """Settle: the event is done; its dead letter, if this is a replay, is removed before.
+        """See `Delivery.ack`."""
+        ...
+
+    async def retry(self, after: float) -> None:
+        """See `Delivery.retry`."""
+        ...
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """See `Delivery.dead_letter`."""
+        ...
+
+    async def in_progress(self) -> None:
+        """See `Delivery.in_progress`."""
+        ...
+
+
+class Delivery(msgspec.Struct, frozen=True, eq=False):
+    """One delivery of one event to one listener. Settle it exactly once: `ack`, `retry` or `dead_letter`.
+
+    The replay of a dead letter is presented as the original event.
+
+    Attributes:
+        subject: the subject the event was published on.
+        body, headers: the stored bytes and headers.
+        sequence: the event's sequence in its stream.
+        attempt: 1 on the first delivery to this durable; counts on across workers and restarts.
+        time: when the event was stored.
+        replay_of: the number of the dead letter that is replayed; 0 for an event that comes from its stream.
+        settler: the transport's side of it.
+    """
+
+    subject: str
+    body: bytes
+    headers: Mapping[str, str]
+    sequence: int
+    attempt: int
+    time: datetime
+    replay_of: int
+    settler: Settler
+
+    def ack(self) -> Coroutine[Any, Any, None]:
+        """Settle: the event is done. If this is a replay, its dead letter is removed first.
 
         Raises:
             TransportError: the dead letter could not be removed; the event is not settled.
         """
-        ...
+        return self.settler.ack()
 
-    async def retry(self, after: float) -> None:
+    def retry(self, after: float) -> Coroutine[Any, Any, None]:
         """Settle: deliver the event again, to any worker, in `after` seconds."""
-        ...
+        return self.settler.retry(after)
 
-    async def dead_letter(self, failure: Failure) -> None:
+    def dead_letter(self, failure: Failure) -> Coroutine[Any, Any, None]:
         """Settle: keep a copy in the dead letters, and only then end the event.
 
-        The copy takes the place of an earlier one for the same listener and event.
+        The copy replaces an earlier one of the same listener and event.
 
         Raises:
             TransportError: the copy was not confirmed; the event is not settled.
         """
-        ...
+        return self.settler.dead_letter(self, failure)
 
-    async def in_progress(self) -> None:
-        """Restart the event's `ack_wait`: somebody is still working on it."""
-        ...
+    def in_progress(self) -> Coroutine[Any, Any, None]:
+        """Restart the event's `ack_wait`, because it is still being worked on."""
+        return self.settler.in_progress()
 
 
 class Subscription(Protocol):
     """A worker's share of a durable.
 
     Attributes:
-        ahead: how many events to have here beyond the free handler slots, 0 at first. Its user sets it.
+        ahead: how many events to buffer beyond the free handler slots, 0 at first; set by the worker.
     """
 
     ahead: int
 
     @property
     def ack_wait(self) -> float:
-        """Seconds after which the server delivers an unsettled event again; may differ from what was asked."""
+        """Seconds after which the server delivers an unsettled event again; may differ from what was asked for."""
         ...
 
     @property
     def buffered(self) -> Collection[Delivery]:
-        """Events that have arrived and were not taken yet; their `ack_wait` runs already."""
+        """Events that arrived and are not taken yet; their `ack_wait` is already running."""
         ...
 
     def next(self) -> Delivery | None:
-        """Return the next event if one is here already, else None; raises as `take()` does."""
+        """Return the next event if one is already buffered, else None; raises as `take()` does."""
         ...
 
     async def take(self) -> Delivery | None:
@@ -177,15 +180,15 @@ class Subscription(Protocol):
         ...
 
     async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
-        """Give events nobody took back to the server, so that other workers get them; `ahead` is 0 again.
+        """Give buffered events back to the server for other workers, and reset `ahead` to 0.
 
         Args:
-            may_go: whether an event is among them, as each that goes has used up a delivery.
+            may_go: whether to give an event back; each one that goes has used up a delivery.
         """
         ...
 
     async def close(self) -> None:
-        """Stop asking, end every waiting `take()`, and give events nobody took back to the server.
+        """Stop pulling, end every waiting `take()`, and give buffered events back to the server.
 
         Closing twice is harmless.
         """
@@ -193,10 +196,10 @@ class Subscription(Protocol):
 
 
 class DeadLetters(Protocol):
-    """The dead letters of a prefix, for people and tools."""
+    """The dead letters of a prefix, for operators and tools."""
 
-    def find(self, wanted: Filter) -> AsyncIterator[DeadLetter]:
-        """Go through those that match, of the ones there now, oldest first and a bounded number at a time."""
+    def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
+        """Iterate over those that match and exist now, oldest first; reads a bounded number at a time."""
         ...
 
     async def count(self) -> int:
@@ -204,39 +207,39 @@ class DeadLetters(Protocol):
         ...
 
     async def replay(self, dead_letter: DeadLetter) -> bool:
-        """Send a dead letter to its listener, and no other, once more; it stays until it has been handled.
+        """Send a dead letter to its own listener again; it stays until the replay has been handled.
 
         Returns:
-            False when it is on its way already, so that nothing was sent.
+            False when a replay is already on its way, so that nothing was sent.
 
         Raises:
-            TransportError: it was not sent, or that is not known; sending it again is safe.
+            TransportError: it was not sent, or the outcome is unknown; sending it again is safe.
         """
         ...
 
     async def discard(self, dead_letter: DeadLetter) -> bool:
-        """Remove a dead letter for good, and a replay of it that nobody has taken.
+        """Remove a dead letter for good, and a replay of it that no worker has taken.
 
         Returns:
-            False when it was gone.
+            False when it no longer existed.
         """
         ...
 
     async def replaying(self) -> Set[int]:
-        """Return the numbers of the dead letters whose replays are waiting or in a handler's hands."""
+        """Return the numbers of the dead letters whose replays are waiting or being handled."""
         ...
 
     async def latest(self, dead_letter: DeadLetter) -> int:
-        """Return the number that the same listener's dead letter of the same event has now, 0 when it has none."""
+        """Return the current number of the same listener's dead letter of the same event, 0 when there is none."""
         ...
 
     async def is_served(self, dead_letter: DeadLetter) -> bool:
-        """Whether any worker of the dead letter's listener takes replays now."""
+        """Whether any worker of the dead letter's listener is taking replays now."""
         ...
 
 
 class Transport(Protocol):
-    """A connection to whatever keeps the events."""
+    """A connection to the place where events are stored."""
 
     async def connect(self) -> None:
         """Connect, within a bound.
@@ -247,17 +250,17 @@ class Transport(Protocol):
         ...
 
     def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
-        """Store an event, making its stream when that is missing and the transport may.
+        """Store an event; create its stream if it is missing and the transport may.
 
-        The event is sent by the call itself when that is possible at once, so that several that are called before
-        the first is awaited travel together.
+        If possible the call itself sends the event, so that several calls made before the first is awaited
+        travel together.
 
         Args:
             event: what to store.
             timeout: seconds until the outcome counts as unknown; retries happen within.
 
         Returns:
-            A coroutine that waits for the server's word. It must be awaited, once. It raises:
+            A coroutine that waits for the acknowledgement, to be awaited exactly once. It raises:
 
             PublishFailed: it was not stored. EventTooLarge: and never will be.
             PublishUnknown: no answer in time; it may have been stored.
@@ -265,11 +268,11 @@ class Transport(Protocol):
         ...
 
     async def room(self) -> None:
-        """Let what was published be sent, and wait until there is room for more."""
+        """Let published events be sent, and wait until there is room for more."""
         ...
 
     async def subscribe(self, consumer: Consumer) -> Subscription:
-        """Join a durable, making it and its stream when they are missing and the transport may.
+        """Join a durable; create it and its stream if they are missing and the transport may.
 
         Raises:
             ProvisionError: one is missing, or exists with settings that do not fit.
@@ -277,7 +280,7 @@ class Transport(Protocol):
         ...
 
     async def subscribe_replays(self, consumer: Consumer) -> Subscription:
-        """Join the replays that are sent to a listener; raises as `subscribe` does."""
+        """Join the replays sent to a listener; raises as `subscribe` does."""
         ...
 
     @property
@@ -287,7 +290,7 @@ class Transport(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be sent or received at the moment, in words for people; empty when all is well."""
+        """Why nothing can be sent or received at the moment, for people to read; empty when all is well."""
         ...
 
     async def close(self) -> None:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
+from lightbus.transport import Delivery
+
 _BEFORE = b'{"specversion":"1.0","id":"1","source":"/s","type":"shop.sold","data":'
 
 
-@dataclass(frozen=True)
-class Arrived:
-    """The parts of a delivery that are read."""
-
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    attempt: int = 1
-    time: datetime = datetime(2026, 11, 23, tzinfo=UTC)
+def arrived(body: bytes, headers: Mapping[str, str]) -> Delivery:
+    """Return the first delivery of a message, to be read only."""
+    time = datetime(2026, 11, 23, tzinfo=UTC)
+    return Delivery("", body, headers, 1, 1, time, 0, None)  # type: ignore[arg-type]
 
 
 def structured(data: Any) -> dict[str, Any]:

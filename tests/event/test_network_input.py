@@ -18,16 +18,16 @@ from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
 from lightbus.event.dead_letter import DeadLetter, Failure, event_id, failure_of
 from lightbus.event.envelope import message_size
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
-from lightbus.jetstream.connection.message import Message, header_block, read_headers
+from lightbus.jetstream.connection.wire import Message, header_block, read_headers
+from lightbus.jetstream.consuming.delivery import Deliveries
 from lightbus.jetstream.consuming.origin import Origins
-from lightbus.jetstream.consuming.replays import ReplayDelivery, ReplaySubscription
 from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.jetstream.stored import direct_get
 from lightbus.listening.call import read
 from lightbus.message import EventMessage
 from lightbus.naming import Place
 from lightbus.schema import EventContract
-from tests.event.hostile import Arrived, body_of, mutated, structured
+from tests.event.hostile import arrived, body_of, mutated, structured
 from tests.schema.build import declared, exported, written
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -66,7 +66,7 @@ CONTRACTS = [declared(*PARAMETERS), exported(*PARAMETERS), TREE]
 def read_or_refuse(contract: EventContract, body: bytes, headers: dict[str, str]) -> EventMessage | None:
     """Read input as a worker does; any unexpected exception fails the test."""
     try:
-        event = read(Arrived(body, headers), contract)  # type: ignore[arg-type]
+        event = read(arrived(body, headers), contract)
     except (UnreadableEvent, InvalidEvent) as error:
         failure = failure_of(error, str(error))
         dead_letter = DeadLetter.first(
@@ -204,7 +204,7 @@ class TestOneOfAKind:
 def test_a_time_without_zone_is_refused() -> None:
     body = json.dumps({**structured({"name": "a"}), "time": "2026-11-23T12:00:00"}).encode()
     with pytest.raises(UnreadableEvent, match="time"):
-        read(Arrived(body, {}), CONTRACTS[0])  # type: ignore[arg-type]
+        read(arrived(body, {}), CONTRACTS[0])
 
 
 # -- requests to a server --------------------------------------------------------------------------
@@ -342,20 +342,22 @@ def test_any_reply_subject_is_read_or_refused(reply: str) -> None:
     st.lists(st.tuples(st.booleans(), replies, blocks, st.binary(max_size=20)), max_size=10),
     st.sampled_from(
         [
-            (PullSubscription, "prefix.shop.sold"),
-            (ReplaySubscription, naming.replay_subject("prefix", PLACE, 5)),
+            ("event", "prefix.shop.sold"),
+            ("replay", naming.replay_subject("prefix", PLACE, 5)),
         ]
     ),
 )
 def test_the_inbox_of_a_listener_takes_only_deliveries_and_statuses(
-    forged: list[tuple[bool, str, bytes, bytes]], genuine: tuple[type[PullSubscription], str]
+    forged: list[tuple[bool, str, bytes, bytes]], genuine: tuple[str, str]
 ) -> None:
     kind, subject = genuine
 
     async def take() -> None:
         wire = Wire()
-        subscription = kind(
-            *(wire, None),  # type: ignore[arg-type]
+        source = Deliveries(wire, None, "stream", "durable")  # type: ignore[arg-type]
+        subscription = PullSubscription(
+            wire,  # type: ignore[arg-type]
+            source.event if kind == "event" else source.replay,
             stream="stream",
             durable="durable",
             ack_wait=30.0,
@@ -435,7 +437,9 @@ def test_any_headers_make_a_replay(heads: dict[str, str]) -> None:
     message = Message("p-replays.stream.durable.7.1.5", GENUINE[0], header_block(heads), b"x")
     origin = Origins("stream", "durable").read(GENUINE[0])
     assert origin is not None
-    delivery = ReplayDelivery(message, origin, None, Place("stream", "durable", 7, NOON), 5)  # type: ignore[arg-type]
+    source = Deliveries(Wire(), None, "stream", "durable")  # type: ignore[arg-type]
+    delivery = source.replay(message, origin)
+    assert delivery is not None
     assert (delivery.replay_of, delivery.sequence, delivery.attempt) == (5, 7, 1)
 
 

@@ -8,7 +8,7 @@ import signal
 from itertools import pairwise
 
 import lightbus
-from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.wire import Message
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 from tests.faults.conftest import Open

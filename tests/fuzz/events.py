@@ -14,10 +14,10 @@ import atheris  # pyright: ignore[reportMissingModuleSource]
 with atheris.instrument_imports(include=["lightbus"]):  # pyright: ignore[reportAttributeAccessIssue]
     from lightbus.errors import InvalidEvent, UnreadableEvent
     from lightbus.event.dead_letter import DeadLetter
-    from lightbus.jetstream.connection.message import header_block, read_headers
+    from lightbus.jetstream.connection.wire import header_block, read_headers
     from lightbus.listening.call import read
 
-from tests.event.hostile import Arrived
+from tests.event.hostile import arrived
 from tests.event.test_network_input import CONTRACTS, NOON, PLACE
 
 
@@ -27,7 +27,7 @@ def read_one(data: bytes) -> None:
     headers, body = read_headers(b"NATS/1.0\r\n" + data[1 : 1 + size]), data[1 + size :]
     for contract in CONTRACTS:
         with contextlib.suppress(UnreadableEvent, InvalidEvent):
-            read(Arrived(body, headers), contract)  # type: ignore[arg-type]
+            read(arrived(body, headers), contract)
     dead_letter = DeadLetter.decode(PLACE, 1, headers, body, NOON)
     header_block(dead_letter.encode({"Nats-Msg-Id": "1"}, 1024 * 1024))
 

@@ -15,7 +15,7 @@ from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import HEADROOM, message_size
 from lightbus.jetstream import JetStreamTransport
-from lightbus.jetstream.connection.message import header_block
+from lightbus.jetstream.connection.wire import header_block
 from lightbus.testing import NatsServer
 from tests.conformance.bench import outgoing
 from tests.conformance.kits import look_into

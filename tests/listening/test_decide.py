@@ -13,16 +13,16 @@ from lightbus.listening.decide import (
     Failed,
     GiveUp,
     Handled,
+    Invalid,
     OnError,
     Outcome,
     Policy,
     Retry,
     Shutdown,
-    Unreadable,
     can_spare,
+    decide,
     exhausted,
     one_line,
-    settle,
 )
 
 ERROR = ValueError("no such\nuser")
@@ -31,12 +31,12 @@ EVEN = Backoff(first=1, factor=2, limit=60, jitter=0)
 
 @pytest.mark.parametrize("on_error", list(OnError))
 def test_handled_is_acknowledged_whatever_the_policy(on_error: OnError) -> None:
-    assert settle(Handled(), 1, Policy(on_error), 0.5) == Ack()
+    assert decide(Handled(), 1, Policy(on_error), 0.5) == Ack()
 
 
 @pytest.mark.parametrize("on_error", list(OnError))
 def test_unreadable_is_kept_with_its_reason_and_never_dropped(on_error: OnError) -> None:
-    assert settle(Unreadable(ERROR), 1, Policy(on_error), 0.5) == GiveUp("no such user", "ValueError")
+    assert decide(Invalid(ERROR), 1, Policy(on_error), 0.5) == GiveUp("no such user", "ValueError")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_unreadable_is_kept_with_its_reason_and_never_dropped(on_error: OnError)
 )
 def test_failures_are_retried_and_then_kept(attempt: int, decision: Retry | GiveUp) -> None:
     policy = Policy(OnError.DEAD_LETTER, retries=3, backoff=EVEN)
-    assert settle(Failed(ERROR), attempt, policy, 0.5) == decision
+    assert decide(Failed(ERROR), attempt, policy, 0.5) == decision
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_failures_are_retried_and_then_kept(attempt: int, decision: Retry | Give
     [(OnError.ACKNOWLEDGE_AND_LOG, Ack()), (OnError.SHUTDOWN, Shutdown(ERROR))],
 )
 def test_the_other_policies_decide_at_the_first_failure(on_error: OnError, decision: object) -> None:
-    assert settle(Failed(ERROR), 1, Policy(on_error), 0.5) == decision
+    assert decide(Failed(ERROR), 1, Policy(on_error), 0.5) == decision
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_event_that_is_given_back_can_still_crash_a_worker_and_then_run(
 
 
 def test_a_crash_loop_says_how_often_it_was_tried() -> None:
-    decision = settle(Crashed(), 5, Policy(), 0.5)
+    decision = decide(Crashed(), 5, Policy(), 0.5)
     assert decision == GiveUp("delivered 4 times without a result, as when its worker dies")
 
 
@@ -127,10 +127,10 @@ def test_reasons_fit_a_header(text: str) -> None:
     assert "\n" not in line and "\r" not in line
 
 
-@pytest.mark.parametrize("outcome", [Handled(), Failed(ERROR), Unreadable(ERROR), Crashed()])
+@pytest.mark.parametrize("outcome", [Handled(), Failed(ERROR), Invalid(ERROR), Crashed()])
 def test_every_outcome_has_a_decision(outcome: Outcome) -> None:
     for policy in OnError:
-        assert settle(outcome, 3, Policy(policy), 0.0) is not None
+        assert decide(outcome, 3, Policy(policy), 0.0) is not None
 
 
 def test_an_exception_that_cannot_say_what_it_is_does_no_harm() -> None:
@@ -138,5 +138,5 @@ def test_an_exception_that_cannot_say_what_it_is_does_no_harm() -> None:
         def __str__(self) -> str:
             raise RuntimeError("no words")
 
-    decision = settle(Failed(Mute()), 1, Policy(retries=0), 0.5)
+    decision = decide(Failed(Mute()), 1, Policy(retries=0), 0.5)
     assert isinstance(decision, GiveUp) and decision.error == "Mute"

@@ -15,7 +15,7 @@ from lightbus import Backoff, EventMessage, UsageError, naming
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import TransportError
 from lightbus.jetstream import JetStreamTransport
-from lightbus.jetstream.consuming.delivery import PullDelivery
+from lightbus.jetstream.consuming.delivery import EventSettler
 from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer, Delivery
@@ -252,20 +252,20 @@ async def test_trouble_does_not_end_the_care_for_what_is_held(
     service: Service, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
     """Events behind a stuck handler go to others though that failed once; the running one stays all the while."""
-    shed, in_progress, troubles = PullSubscription.shed, PullDelivery.in_progress, [trouble] * 2
+    shed, in_progress, troubles = PullSubscription.shed, EventSettler.in_progress, [trouble] * 2
 
     async def shed_later(self: PullSubscription, may_go: Callable[[Delivery], bool]) -> None:
         if troubles:
             raise troubles.pop()
         await shed(self, may_go)
 
-    async def in_progress_later(self: PullDelivery) -> None:
+    async def in_progress_later(self: EventSettler) -> None:
         if troubles:
             raise troubles.pop()
         await in_progress(self)
 
     monkeypatch.setattr(PullSubscription, "shed", shed_later)
-    monkeypatch.setattr(PullDelivery, "in_progress", in_progress_later)
+    monkeypatch.setattr(EventSettler, "in_progress", in_progress_later)
     stuck = asyncio.Event()
     _, seen = await handed_over(service(), service(), stuck)
     assert not troubles and "stuck" not in seen

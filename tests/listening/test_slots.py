@@ -17,9 +17,9 @@ from lightbus.listening.decide import Failed, GiveUp, Policy
 from lightbus.listening.settle import Settling
 from lightbus.listening.threads import DaemonThreads
 from lightbus.memory import MemoryBroker, MemoryTransport
-from lightbus.memory.transport import MemoryDeadLetters
+from lightbus.memory.dead_letters import MemoryDeadLetters
 from lightbus.testing import NatsServer
-from lightbus.transport import Consumer, Delivery, Outgoing
+from lightbus.transport import Consumer, Outgoing
 from tests.conformance.bench import take
 from tests.conformance.kits import look_into
 from tests.faults.waiting import BOUND, until
@@ -245,14 +245,13 @@ async def test_why_an_event_was_given_up_is_known_for_a_while(monkeypatch: pytes
     for number in range(3):
         await transport.publish(Outgoing("job", "wanted", str(number), b"", {}), timeout=BOUND)
     subscription = await transport.subscribe(Consumer("job", "wanted", "l"))
-    held: set[Delivery] = set()
-    settled = Settling("l", Policy(), held)
+    settled = Settling("l", Policy())
     taken = [await take(subscription) for _ in range(3)]
     for delivery in taken:
-        held.add(delivery)
+        settled.held.add(delivery)
         error = ValueError(f"no {delivery.sequence}")
         await settled.carry_out(delivery, GiveUp("gone wrong"), Failed(error))
-    assert not held
+    assert not settled.held
     first, second, third = taken
     failure = settled.recall(first)
     assert failure is not None and (failure.reason, failure.error) == ("gone wrong", "ValueError")

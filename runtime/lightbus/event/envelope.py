@@ -18,7 +18,7 @@ from lightbus.message import EventMessage
 
 CONTENT_TYPE = "application/cloudevents+json"
 MESSAGE_ID = "Nats-Msg-Id"  # the server drops a second message with the same value
-HEADROOM = 2048  # bytes of `max_payload` that events leave free, so that their dead letters fit as well
+HEADROOM = 2048  # bytes of `max_payload` that events leave free for the headers of their dead letters
 
 
 class Envelope(msgspec.Struct, kw_only=True):
@@ -91,7 +91,7 @@ def decode(body: bytes, headers: Mapping[str, str]) -> Envelope:
     Raises:
         UnreadableEvent: the message is not a CloudEvent 1.0 with JSON data; the text says why.
     """
-    if headers.get("Content-Type") != CONTENT_TYPE:  # else it is surely structured, as ours are
+    if headers.get("Content-Type") != CONTENT_TYPE:  # otherwise it is structured, as ours are
         lowered = {name.lower(): value for name, value in headers.items()}
         if "ce-specversion" in lowered:
             return _decode_binary(body, lowered)
@@ -106,7 +106,7 @@ def decode(body: bytes, headers: Mapping[str, str]) -> Envelope:
 
 
 def message_size(body: bytes, headers: Mapping[str, str]) -> int:
-    """Return the bytes a message takes on the wire, headers included, as the server's `max_payload` counts."""
+    """Return a message's size in bytes, headers included, as the server's `max_payload` counts it."""
     lines = sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
     return len(body) + (len(b"NATS/1.0\r\n\r\n") + lines if headers else 0)
 

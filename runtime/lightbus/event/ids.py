@@ -1,16 +1,14 @@
-"""Ids of events: random UUIDs, of which none comes twice, also in processes that fork."""
+"""Ids of events: random UUIDs that never repeat, even in processes that fork."""
 
 from __future__ import annotations
 
 import os
 
-_AT_ONCE = (
-    256  # ids that are made together: asking the system for random digits takes as long as all the rest
-)
+_AT_ONCE = 256  # ids made together: one request for random digits costs as much as all the rest
 
 _stock: list[str] = []
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_stock.clear)  # or parent and child would use the same ones
+    os.register_at_fork(after_in_child=_stock.clear)  # or parent and child would use the same ids
 
 
 def event_id() -> str:

@@ -1,4 +1,4 @@
-"""Which part of a traceback is the user's code, and not this library or Python's own."""
+"""Which part of a traceback is the user's code, rather than this library or Python itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_installed(filename: str) -> bool:
 
 
 def users_traceback(error: BaseException) -> str:
-    """Write out a traceback that begins where the user's code does, as `traceback` would."""
+    """Format a traceback from the user's code inwards, as `traceback` would."""
     trace = error.__traceback__
     while trace is not None and is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
@@ -35,8 +35,8 @@ def users_traceback(error: BaseException) -> str:
 def users_functions(error: BaseException) -> list[str]:
     """Name the user's functions an exception passed through, `module:function`, outermost first.
 
-    A function that calls itself counts once. Libraries below the user's code are left out, unless there is
-    nothing else: a service may be installed, too.
+    Recursive calls count once. Installed packages are left out unless there is nothing else: a service may itself
+    be installed.
     """
     frames = [
         (frame.f_code.co_filename, f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}")

@@ -12,26 +12,26 @@ from lightbus import naming
 from lightbus.event.envelope import HEADROOM
 from lightbus.jetstream.connection.address import GIVEN_IN_CODE, resolve
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.consuming.replays import RARELY, ReplaySubscription
-from lightbus.jetstream.consuming.subscription import PullSubscription
+from lightbus.jetstream.consuming.delivery import Deliveries
+from lightbus.jetstream.consuming.subscription import EVENTS, REPLAYS, Deliver, Pace, PullSubscription
 from lightbus.jetstream.publisher import Publisher
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.ensure import Provisioner
 from lightbus.jetstream.streams.health import alarms
-from lightbus.jetstream.streams.resources import NANOSECONDS
+from lightbus.jetstream.streams.resources import NANOSECONDS, Durable
 from lightbus.jetstream.streams.watch import Watch
 from lightbus.transport import Consumer, Outgoing, Provision, PubAck
 
 
 class JetStreamTransport:
-    """One connection's worth of JetStream; see `lightbus.transport.Transport`.
+    """JetStream over one connection; see `lightbus.transport.Transport`.
 
     Args:
-        url: server address; None looks it up, see `lightbus.jetstream.connection.address.resolve`.
+        url: the server's address; None looks it up, see `lightbus.jetstream.connection.address.resolve`.
         service_name: shown in the connection's name, and in its inboxes.
         prefix: first token of streams and subjects.
-        provision: whether to make streams and durables that are missing.
+        provision: whether to create missing streams and durables.
         given: how the user gave the url, for messages.
     """
 
@@ -52,7 +52,7 @@ class JetStreamTransport:
         self._publisher = Publisher(self._connection)
         self._provisioner = Provisioner(self._connection, provision)
         self._watch = Watch(self._connection)
-        self._fired: set[str] = set()  # APIs whose stream was looked at
+        self._fired: set[str] = set()  # APIs whose stream was checked
         self._looking: set[asyncio.Task[None]] = set()
         self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, self._provisioner, prefix)
 
@@ -61,12 +61,12 @@ class JetStreamTransport:
         try:
             await self._connection.connect()
             await self._publisher.start()
-        except BaseException:  # also a cancellation must not leave half a connection behind
+        except BaseException:  # even a cancellation must not leave half a connection behind
             await self._connection.close()
             raise
 
     def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
-        """Send an event; its stream is made when no stream answers."""
+        """Send an event; its stream is created when no stream answers."""
         if event.api not in self._fired:
             self._look_at_stream(event.api, timeout)
         return self._publisher.publish(
@@ -80,11 +80,11 @@ class JetStreamTransport:
         )
 
     async def room(self) -> None:
-        """Let what was sent be written, and wait while too much is left."""
+        """Let sent events be written, and wait while too many are pending."""
         await self._publisher.room()
 
     def _look_at_stream(self, api: str, timeout: float) -> None:
-        """Have the stream of an API checked, beside its first event so that none waits for it."""
+        """Check the stream of an API in the background, so that its first event does not wait."""
         self._fired.add(api)
         stream = resources.event_stream(self._prefix, api)
         task = asyncio.create_task(self._provisioner.look_at(stream, timeout), name=f"{stream.name}/check")
@@ -92,34 +92,34 @@ class JetStreamTransport:
         task.add_done_callback(self._looking.discard)
 
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
-        """Join a durable, made when missing."""
+        """Join a durable; see `Transport.subscribe`."""
         stream = await self._provisioner.ensure_stream(resources.event_stream(self._prefix, consumer.api))
         durable = resources.durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)
         await self._provisioner.ensure_kept(resources.dead_letter_stream(self._prefix))
-        subscription = PullSubscription(
-            self._connection,
-            self.dead_letters,
-            stream=durable.stream,
-            durable=durable.name,
-            ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
-        )
         self._watch.add(durable, alarms(stream, info) if stream is not None else [])
-        await subscription.start()
-        return subscription
+        return await self._pull(durable, info, self._deliveries(durable).event, EVENTS)
 
-    async def subscribe_replays(self, consumer: Consumer) -> ReplaySubscription:
+    async def subscribe_replays(self, consumer: Consumer) -> PullSubscription:
         """Join the replays sent to a listener, through a durable of its own."""
         await self._provisioner.ensure_stream(resources.replay_stream(self._prefix))
         durable = resources.replay_durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)
-        subscription = ReplaySubscription(
+        return await self._pull(durable, info, self._deliveries(durable).replay, REPLAYS)
+
+    def _deliveries(self, durable: Durable) -> Deliveries:
+        return Deliveries(self._connection, self.dead_letters, durable.stream, durable.name)
+
+    async def _pull(
+        self, durable: Durable, info: dict[str, Any], deliver: Deliver, pace: Pace
+    ) -> PullSubscription:
+        subscription = PullSubscription(
             self._connection,
-            self.dead_letters,
+            deliver,
             stream=durable.stream,
             durable=durable.name,
             ack_wait=info["config"]["ack_wait"] / NANOSECONDS,
-            pace=RARELY,
+            pace=pace,
         )
         await subscription.start()
         return subscription

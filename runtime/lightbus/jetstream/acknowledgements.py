@@ -1,6 +1,6 @@
-"""What the server answers to published messages: one inbox, a number for each message, one timer for all.
+"""The server's answers to published messages: one inbox, a number for each message, one timer for all.
 
-A timer and a task for every message, as `asyncio.wait_for` makes them, took a fifth of the time of a fire.
+A timer and a task for each message, as `asyncio.wait_for` makes them, cost a fifth of the time of a fire.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import msgspec
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.connection.refusals import Refusals
+from lightbus.jetstream.connection.wire import Message
 
 _NO_RESPONDERS = "503"
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
-_SWEEP = 0.1  # seconds between looks for messages whose time is over
+_SWEEP = 0.1  # seconds between checks for messages whose time is over
 
 
 class Unanswered(TransportError):
-    """A message may have reached the server, and no answer came."""
+    """No answer came; the message may have reached the server."""
 
 
 class Refusal(msgspec.Struct):
@@ -33,7 +33,7 @@ class Refusal(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What the server says to a message: where it is stored, or an error."""
+    """The server's answer to a message: where it is stored, or an error."""
 
     stream: str = ""
     seq: int = 0
@@ -45,15 +45,16 @@ _answers = msgspec.json.Decoder(Answer)
 
 
 class Acknowledgements:
-    """Sends messages and hands out their answers.
+    """Sends messages and returns their answers.
 
-    What is no answer is refused, and the true one still waited for: any responder on the subject may reply, too.
+    A reply that is not an acknowledgement is refused, and the true one still awaited: any other responder on the
+    subject may reply as well.
 
     Args:
         connection: a connection.
 
     Attributes:
-        refusals: what came and was no answer.
+        refusals: replies that were not acknowledgements.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -66,7 +67,7 @@ class Acknowledgements:
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Begin to receive answers; the connection is connected by now."""
+        """Begin to receive answers; the connection must be up."""
         self._loop = asyncio.get_running_loop()
         self._inbox = self._connection.new_inbox() + "."
         await self._connection.subscribe(f"{self._inbox}*", self._received)
@@ -79,8 +80,8 @@ class Acknowledgements:
     ) -> asyncio.Future[Answer | None]:
         """Send a message, and return the future of its answer; None means that no stream answered.
 
-        The future raises `Unanswered` when the connection breaks or nothing came by the deadline, a time of the
-        event loop, or a tenth of a second after; and `PermissionDenied` when the user may not publish there.
+        The future raises `Unanswered` when the connection breaks, or when nothing came by the deadline (a time of
+        the event loop) or a tenth of a second later; and `PermissionDenied` when the user may not publish there.
 
         Raises:
             TransportError: the connection is down; nothing was sent. PermissionDenied: answers cannot arrive.
@@ -97,9 +98,9 @@ class Acknowledgements:
         return future
 
     def _received(self, message: Message) -> None:
-        found = self._waiting.get(message.subject)
-        if found is None:
-            if not self._was_used(message.subject):  # else it comes late
+        waiting = self._waiting.get(message.subject)
+        if waiting is None:
+            if not self._was_used(message.subject):  # else it is late
                 self.refusals.add(message.subject, "answers nothing that was sent")
             return
         try:
@@ -108,11 +109,11 @@ class Acknowledgements:
             self.refusals.add(message.subject, f"is no acknowledgement: {error}")
             return
         del self._waiting[message.subject]
-        if not found[0].done():
-            found[0].set_result(answer)
+        if not waiting[0].done():
+            waiting[0].set_result(answer)
 
     def _was_used(self, subject: str) -> bool:
-        """Whether an answer on a subject was ever asked for."""
+        """Whether a message was sent with this reply subject."""
         number = subject[len(self._inbox) :]
         return _NUMBER.fullmatch(number) is not None and int(number) <= self._number
 
@@ -129,11 +130,11 @@ class Acknowledgements:
             _fail(future, Unanswered("the connection broke"))
 
     def _hear(self) -> None:
-        """The subscription was made anew, perhaps with other permissions."""
+        """Assume that answers arrive again: the new subscription may have other permissions."""
         self._deaf = None
 
     def _denied(self, action: str, subject: str) -> None:
-        """Fail at once what the server denies."""
+        """Fail the messages that the server denies, at once."""
         if action == "subscription" and subject == f"{self._inbox}*".lower():
             self._deaf = PermissionDenied(f"{self._inbox}*", "subscribing to")
         for future, target, _ in self._waiting.values():
@@ -146,14 +147,14 @@ class Acknowledgements:
 def _fail(future: asyncio.Future[Answer | None], error: TransportError) -> None:
     if not future.done():
         future.set_exception(error)
-        future.exception()  # looked at, or asyncio would complain where whoever waited has given up
+        future.exception()  # retrieved, or asyncio would report it when nobody waits any more
 
 
 def _read(message: Message) -> Answer | None:
-    """Read an answer; None means that no stream answered.
+    """Decode an answer; None means that no stream answered.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not an acknowledgement.
     """
     if message.header and message.status[0] == _NO_RESPONDERS:
         return None

@@ -1,7 +1,7 @@
-"""Publishing with acknowledgements of our own: retries under one deadline, honest outcomes.
+"""Publishing with our own acknowledgements: retries under one deadline, and true outcomes.
 
-nats-py's `js.publish` waits out its timeout when the connection breaks and never retries; here a break ends
-the attempt at once and the event is sent again under the same id, which the server stores only once.
+nats-py's `js.publish` waits out its timeout when the connection breaks and never retries; here a break ends the attempt
+at once, and the event is sent again under the same id, which the server stores only once.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from lightbus.errors import (
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer, Refusal, Unanswered
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.connection.message import header_block
+from lightbus.jetstream.connection.wire import header_block
 from lightbus.transport import PubAck
 
 _ATTEMPT = 5.0  # seconds one attempt waits for its acknowledgement
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts, doubling, with jitter
-_PATIENCE = 4  # attempts nobody answers after the stream was seen to; an election looks like that (ADR-22)
+_PATIENCE = 4  # unanswered attempts after the stream was created; an election looks the same (ADR-22)
 _TRANSIENT = {10008, 10009, 10023, 10158, 10167}  # unavailable, no leader, resources, id in process, too many
-_CONFLICT = 10071  # the message was expected to be another, or the first, on its subject
-_FULL = 10077  # a limit of the stream is reached, and it refuses new messages
+_CONFLICT = 10071  # the last message on the subject is not the expected one
+_FULL = 10077  # the stream reached a limit and refuses new messages
 _MAX_SUBJECT = 1024  # characters; the server closes the connection over 4,096
 
 
@@ -40,12 +40,12 @@ class Publication(msgspec.Struct):
     """A message to be stored.
 
     Attributes:
-        what: what is published, for messages.
+        what: a description for error messages.
         event_id: its `Nats-Msg-Id`.
         subject, header, body: the message.
-        make_stream: makes the stream that is missing.
-        timeout: seconds for everything together.
-        deadline: when they are over, as a time of the event loop.
+        make_stream: creates its stream if missing.
+        timeout: seconds for all attempts together.
+        deadline: the end of the timeout, as a time of the event loop.
     """
 
     what: str
@@ -68,15 +68,17 @@ class Publisher:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._acknowledgements = Acknowledgements(connection)
-        self._making: dict[str, asyncio.Future[None]] = {}  # streams, by a subject nobody answered on
+        self._making: dict[
+            str, asyncio.Future[None]
+        ] = {}  # streams being created, by the subject that nobody answered on
 
     async def start(self) -> None:
-        """Begin to receive acknowledgements; the connection is connected by now."""
+        """Begin to receive acknowledgements; the connection must be up."""
         self._clock = asyncio.get_running_loop().time
         await self._acknowledgements.start()
 
     async def room(self) -> None:
-        """Let what was sent be written, and wait while too much is left."""
+        """Let sent messages be written, and wait while too many are pending."""
         await asyncio.sleep(0)
         if self._connection.is_full:
             await self._connection.room()
@@ -92,24 +94,24 @@ class Publisher:
         timeout: float,
         headroom: int = 0,
     ) -> Coroutine[Any, Any, PubAck]:
-        """Send a message, at once if that is possible, and return what waits for it to be stored.
+        """Send a message, at once if possible, and return a coroutine that waits until it is stored.
 
         Args:
             subject: a literal subject.
             body, headers: the message; without a `Nats-Msg-Id` among the headers it may be stored twice.
-            what: what is published, for messages.
+            what: a description for error messages.
             make_stream: called once, when nobody answers on the subject.
-            timeout: seconds for everything together.
+            timeout: seconds for all attempts together.
             headroom: bytes below the server's `max_payload` to leave free.
 
         Returns:
-            A coroutine to await once; it returns the server's acknowledgement, and raises:
+            A coroutine to await once. It returns the server's acknowledgement, and raises:
 
             PublishFailed: the server refused it, or it was never sent. EventTooLarge: before sending.
             PublishUnknown: it was sent and not confirmed in time.
             Conflict: the stream is not as `Nats-Expected-*` headers say.
             PermissionDenied: the user may not publish there.
-            ProvisionError: its stream cannot be made.
+            ProvisionError: its stream cannot be created.
         """
         header = header_block(headers)
         size, limit = len(header) + len(body), self._connection.max_payload - headroom
@@ -128,11 +130,11 @@ class Publisher:
         except PermissionDenied as error:
             return _failing(error)
         except TransportError:
-            pass  # the connection is down, and is waited for
+            pass  # the connection is down; `_outcome` waits for it
         return self._outcome(this, first)
 
     async def _outcome(self, this: Publication, answering: asyncio.Future[Answer | None] | None) -> PubAck:
-        """Wait for the answer of a first attempt, and try again as long as that makes sense."""
+        """Wait for the answer to a first attempt, and retry while a retry can help."""
         pause, is_unknown, unanswered, reason = _FIRST_PAUSE, False, 0, ""
         while True:
             try:
@@ -156,10 +158,10 @@ class Publisher:
                     unanswered += 1
                     if unanswered == 1:
                         answering = None
-                        reason = await self._see_to_stream(this)
+                        reason = await self._ensure_stream(this)
                         if not reason:
                             continue
-                        unanswered = 0  # nobody could tell: an election goes on
+                        unanswered = 0  # unknown: an election is going on
                     if unanswered > _PATIENCE:
                         reason = f"no stream captures {this.subject!r}, see: lightbus plan"
                         raise PublishFailed(this.what, this.event_id, reason)
@@ -178,16 +180,16 @@ class Publisher:
             raise PublishFailed(this.what, this.event_id, reason)
         raise PublishUnknown(this.what, this.event_id, this.timeout, reason)
 
-    async def _see_to_stream(self, this: Publication) -> str:
-        """Make the stream when it is missing.
+    async def _ensure_stream(self, this: Publication) -> str:
+        """Create the stream if it is missing.
 
         Returns:
-            Why that cannot be known for now, "" when there is a stream.
+            Why the stream's state is unknown for now, "" when there is a stream.
         """
         making = self._making.get(this.subject)
-        if making is None or making.done():  # thousands may be fired at once, and one asks for all
+        if making is None or making.done():  # thousands may be fired at once; the first one asks for all
             making = self._making[this.subject] = asyncio.ensure_future(this.make_stream())
-            making.add_done_callback(_looked_at)
+            making.add_done_callback(_retrieved)
         await asyncio.wait({making}, timeout=max(0.0, this.deadline - self._clock()))
         if not making.done():
             return "no stream takes it, and the server did not say why in time"
@@ -206,8 +208,8 @@ class Publisher:
         return ""
 
 
-def _looked_at(making: asyncio.Future[None]) -> None:
-    """Look at the outcome, which asyncio would report as overlooked where all who waited have given up."""
+def _retrieved(making: asyncio.Future[None]) -> None:
+    """Retrieve the outcome, which asyncio would report when nobody waits for it any more."""
     if not making.cancelled():
         making.exception()
 
@@ -217,14 +219,14 @@ async def _failing(error: TransportError) -> PubAck:
 
 
 class Conflict(PublishFailed):
-    """The stream is not as the headers of a message expect it, so the message was not stored."""
+    """The stream is not in the state that a message's headers expect, so the message was not stored."""
 
 
 def _transient(refusal: Refusal, this: Publication) -> str:
-    """Return why the server refuses for now.
+    """Return the reason of a temporary refusal.
 
     Raises:
-        PublishFailed: it refuses for good.
+        PublishFailed: the refusal is permanent.
     """
     if refusal.err_code == _FULL:
         raise PublishFailed(this.what, this.event_id, f"the stream is full: {refusal.description}")

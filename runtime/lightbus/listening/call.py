@@ -1,4 +1,4 @@
-"""One delivery becomes one call of the handler, and the call an outcome."""
+"""Calls the handler with a delivery, and returns the outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import UnsetType
 
 from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
-from lightbus.listening.decide import HANDLED, Crashed, Failed, Outcome, Policy, Unreadable, exhausted
+from lightbus.listening.decide import HANDLED, Crashed, Failed, Invalid, Outcome, Policy, exhausted
 from lightbus.listening.handler import Handler
 from lightbus.listening.in_hand import Hold
 from lightbus.listening.threads import DaemonThreads
@@ -26,7 +26,7 @@ class Caller:
         contract: contract of the event listened to.
         handler: the user's function.
         policy: how many attempts an event has, and how long a call may take.
-        hold: told of each call, so that one that takes too long is ended; knows which cancellations are its own.
+        hold: ends a call that takes too long, and recognises its own cancellations.
     """
 
     def __init__(self, contract: EventContract, handler: Handler, policy: Policy, hold: Hold) -> None:
@@ -34,12 +34,12 @@ class Caller:
         self._threads: DaemonThreads | None = None
 
     def start(self, concurrency: int, name: str) -> None:
-        """Make the threads that a sync handler runs in, as many as there are calls at a time."""
+        """Start the threads that a sync handler runs in, one for each unit of concurrency."""
         if not self._handler.is_async:
             self._threads = DaemonThreads(concurrency, name)
 
     def stop(self) -> None:
-        """Let the threads end after their present call."""
+        """Let the threads end after their current call."""
         if self._threads is not None:
             self._threads.shutdown()
 
@@ -48,8 +48,8 @@ class Caller:
     ) -> tuple[Outcome, EventMessage | None]:
         """Decode an event and call the handler with it.
 
-        Whatever the handler does, the slot goes on: what it raises is an outcome, `KeyboardInterrupt` as well, and if it
-        cancels the slot's task, that is its own failure. Only the end of the worker ends a slot.
+        Whatever the handler does, the slot continues: every exception is an outcome, even `KeyboardInterrupt`, and a
+        handler that cancels the slot's task has failed. Only the end of the worker ends a slot.
 
         Args:
             delivery: the event.
@@ -57,14 +57,14 @@ class Caller:
             now: the time of the event loop.
 
         Returns:
-            What came of it, and the event, if it could be read and had attempts left.
+            The outcome, and the event if it could be read and had attempts left.
         """
         if delivery.attempt > 1 and exhausted(delivery.attempt, self._policy):
             return Crashed(), None
         try:
             message = read(delivery, self._contract)
         except (UnreadableEvent, InvalidEvent) as error:
-            return Unreadable(error), None
+            return Invalid(error), None
         outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
         try:
@@ -79,14 +79,14 @@ class Caller:
                 raise
             else:
                 outcome = Failed(error)
-        except GeneratorExit:  # the slot itself is being thrown away
+        except GeneratorExit:  # the slot itself is being discarded
             raise
         except BaseException as error:
             outcome = Failed(error)
         finally:
             self._hold.end(slot)
         if slot.cancelling():
-            await self._hold.let_go_on(slot)
+            await self._hold.resume(slot)
         return outcome, message
 
     async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
@@ -101,7 +101,7 @@ class Caller:
 
 
 def read(delivery: Delivery, contract: EventContract) -> EventMessage:
-    """Turn a delivery into the event a handler gets.
+    """Decode a delivery into the event that the handler receives.
 
     Raises:
         UnreadableEvent: it is not a CloudEvent of this type.

@@ -1,8 +1,8 @@
-"""What becomes of a delivered event: the table of decisions. Pure.
+"""Decides what to do about a delivered event, by the table below. Pure.
 
     outcome          attempt      OnError                  decision
     Handled          any          any                      Ack
-    Unreadable       any          any                      GiveUp
+    Invalid          any          any                      GiveUp
     Failed           any          DEAD_LETTER, no_retry    GiveUp
     Failed           <= retries   DEAD_LETTER              Retry(backoff)
     Failed           >  retries   DEAD_LETTER              GiveUp
@@ -11,9 +11,9 @@
     Crashed          any          DEAD_LETTER, ACK...      GiveUp
     Crashed          any          SHUTDOWN                 (never an outcome)
 
-A delivery counts as Crashed, before its handler would run, when all its attempts are used up and
-none of them reported a result: the worker died each time, or could not say. The server counts deliveries,
-also those that waited in a worker that died, or that were given back; so it takes at least three. See `exhausted`.
+A delivery counts as Crashed, before its handler would run, when its attempts are exhausted and none of them
+reported a result: the worker died each time, or lost its connection. The server counts every delivery, even of an
+event that only waited in a worker that died, or that was given back; so it takes at least three. See `exhausted`.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A listener's answer to failures.
+    """How a listener answers failures.
 
     Attributes:
         on_error: what to do when the handler raises.
-        retries: how often a failed event is tried again before it becomes a dead letter.
-        backoff: the waits between tries.
-        no_retry: exceptions after which trying again cannot help; the event is a dead letter at once.
+        retries: how often a failed event is retried before it becomes a dead letter.
+        backoff: the waits before retries.
+        no_retry: exceptions after which a retry cannot help; the event becomes a dead letter at once.
         timeout: seconds a handler may take; longer counts as an error.
     """
 
@@ -102,18 +102,18 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """The event could not be read, or does not match the schema; trying again cannot help."""
+class Invalid:
+    """The event could not be read, or does not match the schema; a retry cannot help."""
 
     error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """Every attempt was used up without a result, as by workers that died."""
+    """All attempts are exhausted without a result, as when each worker died."""
 
 
-Outcome = Handled | Failed | Unreadable | Crashed
+Outcome = Handled | Failed | Invalid | Crashed
 
 HANDLED = Handled()
 
@@ -122,12 +122,12 @@ HANDLED = Handled()
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Tell the server the event is done."""
+    """The event is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Have the event delivered again.
+    """Deliver the event again.
 
     Attributes:
         after: seconds to wait.
@@ -159,21 +159,21 @@ class Shutdown:
 Decision = Ack | Retry | GiveUp | Shutdown
 
 ACK = Ack()
-_DELIVERIES = 3  # without any result, until an event is taken for one that kills its workers
+_DELIVERIES = 3  # without a result, before an event is taken to kill its workers
 
 
 def exhausted(attempt: int, policy: Policy) -> bool:
-    """Whether a delivery must not reach the handler any more, its attempts having crashed their workers."""
+    """Whether a delivery must not reach the handler, because earlier attempts crashed their workers."""
     return attempt > max(policy.retries + 1, _DELIVERIES) and policy.on_error is not OnError.SHUTDOWN
 
 
 def can_spare(attempt: int, policy: Policy) -> bool:
-    """Whether a delivery may be given back unhandled, so that one more could crash its worker and the event still run."""
+    """Whether a delivery may be given back unhandled: one more may crash its worker, and the event can still run."""
     return not exhausted(attempt + 2, policy)
 
 
-def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Decision:
-    """Decide what becomes of a delivery; the table stands at the top of the module.
+def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Decision:
+    """Decide what to do about a delivery, by the table at the top of the module.
 
     Args:
         outcome: what happened.
@@ -184,7 +184,7 @@ def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
     match outcome:
         case Handled():
             return ACK
-        case Unreadable(error):
+        case Invalid(error):
             return GiveUp(one_line(text_of(error)), type(error).__name__)
         case Crashed():
             return GiveUp(f"delivered {attempt - 1} times without a result, as when its worker dies")
@@ -199,7 +199,7 @@ def settle(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
 
 
 def text_of(error: BaseException) -> str:
-    """Return an exception's text, whatever a user's class does in `__str__`."""
+    """Return an exception's text, even if its `__str__` raises."""
     try:
         return str(error)
     except Exception:

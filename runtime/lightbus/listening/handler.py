@@ -1,7 +1,7 @@
-"""How a handler wants to be called: by keyword, message first, or with one payload object.
+"""The form of a handler: by keyword, message first, or with one payload object.
 
-Type checkers see the same three forms as Protocols in generated code; this module catches what they
-cannot see (`functools.partial`, untyped code) when `listen()` is called, not when the event arrives.
+Type checkers see the same three forms as Protocols in generated code. This module catches what they cannot see
+(`functools.partial`, untyped code) when `listen()` is called, not when the event arrives.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Handler:
 
     Attributes:
         function: the user's callable.
-        name: what to call it in messages.
+        name: its name in messages.
         form: which of the three forms its signature has.
-        payload: class of the payload object for the `payload` form; None hands over the `EventMessage`.
+        payload: class of the payload object for the `payload` form; None passes the `EventMessage`.
         is_async: whether it runs on the event loop; others run in a thread.
-        arguments: makes keyword arguments of the event's values, where they are not the same.
+        arguments: turns the event's values into keyword arguments, where they differ.
     """
 
     function: Callable[..., Any]
@@ -56,7 +56,7 @@ def handler_for(
     contract: EventContract,
     payload: Callable[..., Any] | None = None,
 ) -> Handler:
-    """Find out how to call a function with an event.
+    """Determine how to call a function with an event.
 
     Args:
         function: the user's handler, sync or async: a function, method, partial, lambda or object.
@@ -64,7 +64,7 @@ def handler_for(
         payload: the generated payload class, None on the dynamic bus.
 
     Raises:
-        InvalidListener: no form fits; the error holds each mismatch and the signature to write.
+        InvalidListener: no form fits; the error lists each mismatch and the expected signature.
     """
     name = _name(function)
     if not callable(function):
@@ -129,7 +129,7 @@ def _form(
     known: Collection[str],
     payload: Callable[..., Any] | None,
 ) -> Form:
-    """Tell the form by the first parameter: its annotation, else whether the event has its name."""
+    """Determine the form from the first parameter: its annotation, or else whether the event has its name."""
     if not given or given[0].kind not in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL):
         return "keyword"
     first, rest = given[0], given[1:]
@@ -137,14 +137,14 @@ def _form(
     if first.name in known and not wants_payload and not _is_annotated(first, EventMessage):
         return "keyword"
     if not _may_be(first.annotation, EventMessage, payload):
-        return "keyword"  # meant for a value, and misspelt
+        return "keyword"  # a misspelt value
     alone = all(p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in rest)
     takes_more = any(p.kind is p.VAR_KEYWORD for p in rest)
     return "payload" if alone and (wants_payload or not takes_more) else "message"
 
 
 def _may_be(annotation: object, *wanted: Callable[..., Any] | None) -> bool:
-    """Whether a parameter with this annotation may be meant for one of some classes; when in doubt, it may."""
+    """Whether an annotation may stand for one of some classes; True when in doubt."""
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
         return any(_may_be(member, *wanted) for member in typing.get_args(annotation))
     kind = typing.get_origin(annotation) or annotation
@@ -155,7 +155,7 @@ def _may_be(annotation: object, *wanted: Callable[..., Any] | None) -> bool:
 
 
 def expected_signature(contract: EventContract) -> str:
-    """Write out the keyword form of an event's handler, as the text of a `def`."""
+    """Return the keyword form of an event's handler as the text of a `def`."""
     parameters = [_declaration(parameter) for parameter in contract.parameters]
     parameters += [f"**{contract.more}"] if contract.more else []
     return f"def handler({', '.join(parameters)})"
@@ -170,7 +170,7 @@ def _declaration(parameter: ParameterContract) -> str:
 
 
 def _mismatches(given: Sequence[inspect.Parameter], known: dict[str, ParameterContract]) -> list[str]:
-    """List why a call with the event's values as keywords would fail."""
+    """List the reasons why a call with the event's values as keywords would fail."""
     problems = []
     by_keyword = {p.name: p for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in given)
@@ -194,7 +194,7 @@ def _mismatches(given: Sequence[inspect.Parameter], known: dict[str, ParameterCo
 
 
 def _is_annotated(parameter: inspect.Parameter, wanted: Callable[..., Any]) -> bool:
-    """Whether a parameter is annotated with a class, perhaps as a text that could not be evaluated."""
+    """Whether a parameter is annotated with a class, perhaps as a string that could not be evaluated."""
     annotation = parameter.annotation
     name = getattr(wanted, "__name__", "")
     return annotation is wanted or (isinstance(annotation, str) and annotation.rpartition(".")[2] == name)

@@ -1,4 +1,4 @@
-"""What `listen()` can be told about a listener, and the check of it."""
+"""The options of `listen()`, and their validation."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class ListenOptions(TypedDict, total=False):
 
     Attributes:
         on_error: what to do when the handler raises; default `OnError.DEAD_LETTER`.
-        concurrency: events handled at a time; default 1, which keeps their order until one has to be retried.
+        concurrency: events handled at a time; default 1, which keeps their order until one is retried.
         since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime.
-        retries: tries after the first before an event becomes a dead letter; default 8.
-        backoff: the waits between tries; default 1 s, doubling, at most 60 s.
+        retries: how often a failed event is retried before it becomes a dead letter; default 8.
+        backoff: the waits before retries; default 1 s, doubling, at most 60 s.
         no_retry: exceptions, as a class or a tuple of classes, after which the event becomes a dead letter at once.
-        timeout: seconds the handler may take for an event, longer counts as an error; default 3,600. A sync
-            handler cannot be stopped: its thread goes on beside the next try.
-        ordered: True never handles an event before the one before it is done for good, retries included; for a
-            durable that does not exist yet. It goes with concurrency 1, and over all processes of the service.
+        timeout: seconds the handler may take for an event; longer counts as an error; default 3,600. A sync
+            handler cannot be stopped: its thread continues beside the retry.
+        ordered: True handles no event before the previous one is settled for good, retries included, over all
+            processes of the service; for a durable that does not exist yet. Requires concurrency 1.
         ack_wait: for a durable that does not exist yet, seconds until another worker takes over the events
-            of one that died; default 30. A running handler may take longer, its worker keeps the event.
+            of one that died; default 30. A running handler may take longer: its worker keeps the event.
     """
 
     on_error: OnError
@@ -43,7 +43,7 @@ class ListenOptions(TypedDict, total=False):
 
 
 def policy_of(options: ListenOptions) -> Policy:
-    """Return the answer to failures that options ask for."""
+    """Return the policy that options ask for."""
     return Policy(
         options.get("on_error", _DEFAULT.on_error),
         options.get("retries", _DEFAULT.retries),
@@ -89,19 +89,19 @@ _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def check(options: Mapping[str, object]) -> None:
-    """Refuse options that cannot be used, as untyped code may pass them.
+    """Check options, which untyped code may get wrong.
 
     Raises:
-        UsageError: names the option, the value and what it takes.
+        UsageError: an option is unknown, or its value is invalid.
     """
     for name, value in options.items():
         if name not in _VALID:
             raise UsageError(
                 f"listen() has no option {name!r}{did_you_mean(name, _VALID)}; it takes {', '.join(_VALID)}"
             )
-        is_valid, wanted = _VALID[name]
+        is_valid, expected = _VALID[name]
         if not is_valid(value):
-            raise UsageError(f"listen(): {name}={value!r} is not {wanted}")
+            raise UsageError(f"listen(): {name}={value!r} is not {expected}")
     if options.get("ordered") and options.get("concurrency", 1) != 1:
         raise UsageError(
             "listen(): ordered=True handles one event at a time, so concurrency= cannot be more than 1"

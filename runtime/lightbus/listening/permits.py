@@ -1,4 +1,4 @@
-"""How many may work at a time, and who is next."""
+"""A fair limit on how many handlers run at a time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections import deque
 
 
 class Permits:
-    """A number of permits; whoever has waited longest gets the next one.
+    """A number of permits; the longest waiting task gets the next one.
 
-    Like `asyncio.Semaphore`, but a permit that is free is had by a plain call: the coroutines of `async with` took a
+    Like `asyncio.Semaphore`, but a free permit is taken by a plain call: the coroutines of `async with` cost a
     twentieth of the time of an event.
 
     Args:
-        count: how many there are.
+        count: the number of permits.
     """
 
     def __init__(self, count: int) -> None:
@@ -41,7 +41,7 @@ class Permits:
             raise
 
     def give_back(self) -> None:
-        """Give a permit back, to whoever waits."""
+        """Return a permit, to the first task that waits."""
         while self._waiting:
             next_one = self._waiting.popleft()
             if not next_one.done():

@@ -1,24 +1,24 @@
-"""How many events a worker has at hand beyond its free slots. Pure.
+"""How many events a worker buffers beyond its free slots. Pure.
 
-Speed and fairness pull against each other. An event that waits here while another worker is idle is late, so a
-worker starts with none, and with slow handlers it stays there. But a listener that asks for one event at a time
-spends most of its time on round trips, so with fast handlers it asks ahead: for what its handlers clear in a
-moment, as measured.
+Speed and fairness conflict. An event that waits in one worker while another is idle is late, so a worker starts
+without a buffer, and with slow handlers it stays without. But a listener that asks for one event at a time spends most
+of its time on round trips, so with fast handlers it asks ahead, for as many as its handlers clear in a moment, as
+measured.
 
-    grows      with every event, by one and a quarter of what it is
+    grows      with every event, by one plus a quarter
     limit      what the handlers clear in a quarter of a second, or of `ack_wait` if that is less; 1,000 events
-    falls      at once to what a slow event says; it takes several fast ones to believe in speed again
+    falls      at once after a slow event; several fast ones are needed to grow again
 """
 
 from __future__ import annotations
 
 _MOST = 1000  # events
-_MOMENT = 0.25  # seconds of work that may wait here
+_MOMENT = 0.25  # seconds of work that may be buffered
 _WEIGHT = 0.1  # of the newest event in the average, when it is faster
 
 
 class Prefetch:
-    """Follows how long handlers take.
+    """Follows how long events take.
 
     Args:
         concurrency: events handled at a time.
@@ -27,15 +27,15 @@ class Prefetch:
 
     def __init__(self, concurrency: int, ack_wait: float) -> None:
         self._work = concurrency * min(_MOMENT, ack_wait / 4)
-        self._fast = self._work / _MOST  # an event that takes no longer changes nothing at the limit
+        self._fast = self._work / _MOST  # at the limit, an event that takes no longer changes nothing
         self._average = 0.0
         self.ahead = 0
 
     def handled(self, seconds: float) -> int:
-        """Take note of an event that was handled, and return how many to have at hand from now on.
+        """Record a handled event, and return how many to buffer from now on.
 
         Args:
-            seconds: how long it was in hand.
+            seconds: how long it took.
         """
         if self.ahead == _MOST and seconds <= self._fast:
             return _MOST
@@ -50,5 +50,5 @@ class Prefetch:
         return grown
 
     def stuck(self) -> None:
-        """Take note that all slots are busy for long with what they have in hand."""
+        """Record that all slots have been busy for long."""
         self.ahead = 0

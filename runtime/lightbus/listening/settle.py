@@ -1,4 +1,4 @@
-"""Tells the server, and the log, what became of an event. The only place that settles."""
+"""Settles deliveries as decided, and logs the outcome. The only module that tells a transport what became of an event."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ from lightbus.listening.decide import (
     Decision,
     Failed,
     GiveUp,
+    Invalid,
     Outcome,
     Policy,
     Retry,
     Shutdown,
-    Unreadable,
-    settle,
+    decide,
     text_of,
 )
 from lightbus.logs import log
 from lightbus.message import EventMessage
 from lightbus.transport import Delivery
 
-_RETRY_AFTER_TROUBLE = 5.0  # seconds before an event is tried again whose dead letter was not confirmed
-_REMEMBERED = 300.0  # seconds for which its failure is known here; another worker may get it instead
+_RETRY_AFTER_TROUBLE = 5.0  # seconds before an event whose dead letter was not confirmed is tried again
+_REMEMBERED = 300.0  # seconds for which its failure is remembered; another worker may get the event instead
 
 
 class Settling:
-    """Settles the deliveries of one worker. What cannot reach the server comes again after `ack_wait`.
-
-    Attributes:
-        unconfirmed: failures of events whose dead letter was not confirmed, so that the true reason is kept next time.
+    """Settles the deliveries of one worker. An event whose settlement does not arrive returns after `ack_wait`.
 
     Args:
         durable: name of the durable, for messages.
-        policy: the answer to failures.
-        held: deliveries to settle; what is settled leaves it.
+        policy: how the listener answers failures.
+
+    Attributes:
+        held: deliveries that the worker took and has not settled.
+        unconfirmed: failures of events whose dead letter was not confirmed, with the loop's time, oldest first;
+            the next delivery is given up with the true reason.
     """
 
-    def __init__(self, durable: str, policy: Policy, held: set[Delivery]) -> None:
-        self._durable, self._policy, self._held = durable, policy, held
+    def __init__(self, durable: str, policy: Policy) -> None:
+        self._durable, self._policy = durable, policy
         self._loop = asyncio.get_running_loop()
-        self.unconfirmed: dict[
-            tuple[int, int], tuple[float, Failure]
-        ] = {}  # with the loop's time; the oldest first
+        self.held: set[Delivery] = set()
+        self.unconfirmed: dict[tuple[int, int], tuple[float, Failure]] = {}
 
     async def ack(self, delivery: Delivery) -> None:
-        """Settle an event whose handler returned, as the table has it for every policy."""
+        """Settle an event whose handler returned, which every policy acknowledges."""
         try:
             await delivery.ack()
         except TransportError as trouble:
             self._not_settled(trouble)
         finally:
-            self._held.discard(delivery)
+            self.held.discard(delivery)
 
     def decide(self, delivery: Delivery, outcome: Outcome, message: EventMessage | None) -> Decision:
-        """Decide what becomes of an event, and say so."""
-        decision = settle(outcome, delivery.attempt, self._policy, random.random())
+        """Decide what to do about a delivery, and log the decision."""
+        decision = decide(outcome, delivery.attempt, self._policy, random.random())
         self._report(outcome, decision, message, delivery)
         return decision
 
     async def carry_out(self, delivery: Delivery, decision: Decision, outcome: Outcome) -> None:
-        """Settle an event as decided."""
+        """Settle a delivery as decided."""
         match decision:
             case Ack():
                 await self.ack(delivery)
@@ -72,25 +72,34 @@ class Settling:
             case Shutdown():
                 await self.retry(delivery, 0)
             case GiveUp(reason):
-                if isinstance(outcome, (Failed, Unreadable)):
+                if isinstance(outcome, (Failed, Invalid)):
                     await self.dead_letter(delivery, failure_of(outcome.error, reason))
                 else:
                     await self.dead_letter(delivery, Failure(reason))
 
     async def retry(self, delivery: Delivery, after: float) -> None:
-        """Have an event delivered again, in so many seconds."""
+        """Have an event delivered again in `after` seconds."""
         try:
             await delivery.retry(after)
         except TransportError as trouble:
             self._not_settled(trouble)
         finally:
-            self._held.discard(delivery)
+            self.held.discard(delivery)
+
+    async def give_back(self, delivery: Delivery) -> None:
+        """Give an event that no handler has begun to other workers.
+
+        Raises:
+            TransportError: it returns after `ack_wait`.
+        """
+        self.held.discard(delivery)
+        await delivery.retry(0)
 
     async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
-        """Make an event a dead letter; while that does not work, it stays pending."""
+        """Make an event a dead letter; until that is confirmed it stays pending."""
         try:
             await delivery.dead_letter(failure)
-            self._held.discard(delivery)
+            self.held.discard(delivery)
         except TransportError as trouble:
             log.error("%s: an event stays pending, its dead letter failed: %s", self._durable, trouble)
             self.unconfirmed.pop(_key(delivery), None)  # so that the newest is the last
@@ -98,12 +107,21 @@ class Settling:
             await self.retry(delivery, _RETRY_AFTER_TROUBLE)
 
     def recall(self, delivery: Delivery) -> Failure | None:
-        """Return why an event was given up of which only the dead letter is missing; told once."""
+        """Return, once, the failure of an event whose dead letter was not confirmed."""
         _, failure = self.unconfirmed.pop(_key(delivery), (0.0, None))
         now = self._loop.time()
         while self.unconfirmed and next(iter(self.unconfirmed.values()))[0] < now - _REMEMBERED:
             del self.unconfirmed[next(iter(self.unconfirmed))]
         return failure
+
+    async def keep(self, delivery: Delivery) -> None:
+        """Restart the `ack_wait` of an event that this worker still holds."""
+        try:
+            await delivery.in_progress()
+        except TransportError as error:
+            log.debug("%s: could not extend an event's time: %s", self._durable, error)
+        except Exception:
+            log.exception("%s: unexpected error while extending an event's time", self._durable)
 
     def _not_settled(self, trouble: TransportError) -> None:
         log.warning("%s: not settled, will be delivered again: %s", self._durable, trouble)
@@ -112,13 +130,11 @@ class Settling:
         self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery
     ) -> None:
         if isinstance(decision, Shutdown):
-            return  # a shutdown is reported by the bus, with the failure
+            return  # the bus reports it, with the failure
         event = message.id if message else f"at sequence {delivery.sequence}"
         event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
         trace = outcome.error if isinstance(outcome, Failed) else None
-        what = (
-            text_of(outcome.error) if isinstance(outcome, (Failed, Unreadable)) else "no attempt had a result"
-        )
+        what = text_of(outcome.error) if isinstance(outcome, (Failed, Invalid)) else "no attempt had a result"
         match decision:
             case Retry(after):
                 log.warning(

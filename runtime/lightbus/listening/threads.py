@@ -1,7 +1,7 @@
-"""Threads for blocking code that never keep the process from ending.
+"""Threads for blocking code that never keep the process alive.
 
-`concurrent.futures.ThreadPoolExecutor` joins its threads at exit, so one handler that never returns would
-make the process immortal; and it refuses work once the exit has begun, which would fail the last events.
+`concurrent.futures.ThreadPoolExecutor` joins its threads at exit, so a handler that never returns would keep the
+process alive; and it refuses work once the exit has begun, which would fail the last events.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ class DaemonThreads(Executor):
         threading.Thread(target=self._run, name=f"{self._name}/{next(self._numbers)}", daemon=True).start()
 
     def abandon(self, call: Future[Any]) -> None:
-        """Wait for a call no longer. No thread can be ended from outside: another takes its place, and it ends itself.
+        """Stop waiting for a call. Its thread cannot be ended from outside, so another replaces it until it ends itself.
 
         Args:
             call: what `submit` returned.
         """
         with self._lock:
             if call.cancel() or call.done():
-                return  # it has no thread yet, or no more
+                return  # it is in no thread
             self._abandoned.add(call)
         self._start_one()
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Have a function called by the next free thread."""
+        """Call a function in the next free thread."""
         future: Future[R] = Future()
         self._work.put((future, lambda: fn(*args, **kwargs)))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let each thread end after its present call; nothing is waited for or cancelled."""
+        """Let each thread end after its current call, without waiting or cancelling."""
         for _ in range(self._count):
             self._work.put(None)
 
@@ -67,7 +67,7 @@ class DaemonThreads(Executor):
                 continue
             try:
                 future.set_result(call())
-            except StopIteration as error:  # a future cannot hold one, so it would never end
+            except StopIteration as error:  # a future cannot hold one and would never complete
                 wrapped = RuntimeError(
                     "StopIteration out of a blocking function, as of next() without default"
                 )
@@ -78,5 +78,5 @@ class DaemonThreads(Executor):
             with self._lock:
                 if future in self._abandoned:
                     self._abandoned.discard(future)
-                    return  # another thread has taken this one's place
+                    return  # another thread has replaced this one
             del item, future, call  # an idle thread keeps nothing alive

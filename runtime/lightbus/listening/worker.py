@@ -1,4 +1,4 @@
-"""One listener at work: its slots take events, have the handler called and the outcome settled, until it is stopped."""
+"""One listener at work: its slots take events, call the handler and settle, until it is stopped."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
     "handling", default=None
 )
 
-_TURN = 0.005  # seconds slots go on with events that are here already, before others get their turn
-_REJOIN = 30.0  # seconds before replays are joined again, when that did not work
+_TURN = 0.005  # seconds for which slots handle buffered events before other tasks get their turn
+_REJOIN = 30.0  # seconds before another attempt to join the replays
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """What a worker needs to know.
+    """A listener, as its worker needs it.
 
     Attributes:
         contract: contract of the event listened to.
         consumer: the durable to join.
         handler: the user's function.
-        policy: the answer to failures.
+        policy: how to answer failures.
         concurrency: how many events are handled at a time.
     """
 
@@ -50,9 +50,9 @@ class Listening:
 class Worker:
     """Runs one listener on the current event loop until it is stopped or fails.
 
-    Each unit of concurrency is a slot, a task that takes one event after another. One slot more takes the
-    replays of dead letters; it shares the handler with the others, so that no more events are handled at
-    a time than was asked for. What goes wrong with replays never stops the listener.
+    Each unit of concurrency is a slot, a task that takes one event after another. One more slot takes the replays
+    of dead letters; it shares the permits of the others, so that `concurrency` holds. Trouble with replays never
+    stops the listener.
 
     Args:
         listening: the listener.
@@ -75,8 +75,8 @@ class Worker:
         self._slots_left = listening.concurrency + 1
         self._permits = Permits(listening.concurrency)
         self._replayer: asyncio.Task[None] | None = None
-        self._hold = Hold(self.durable, listening.policy, listening.concurrency)
-        self._settling = Settling(self.durable, listening.policy, self._hold.deliveries)
+        self._settling = Settling(self.durable, listening.policy)
+        self._hold = Hold(self.durable, listening.policy, listening.concurrency, self._settling)
         self._caller = Caller(listening.contract, listening.handler, listening.policy, self._hold)
         self._turn_ends = 0.0  # loop time
         self._failing: asyncio.Task[None] | None = None
@@ -97,7 +97,7 @@ class Worker:
             return True
 
     async def start(self) -> None:
-        """Join the durable and begin to take events.
+        """Join the durable and start to take events.
 
         Raises:
             ProvisionError, TransportError: the durable cannot be joined.
@@ -120,7 +120,7 @@ class Worker:
         )
 
     async def stop(self, grace: float) -> None:
-        """Take no more events, let running handlers finish, give the rest back.
+        """Stop taking events, let running handlers finish, give the rest back.
 
         Args:
             grace: seconds to wait for handlers; those still running then are cancelled and their events
@@ -138,14 +138,14 @@ class Worker:
                 slot.cancel()
             await asyncio.wait(late, timeout=1.0)
         await self._hold.stopped()
-        for delivery in tuple(self._hold.deliveries):
+        for delivery in tuple(self._settling.held):
             await self._settling.retry(delivery, 0)
         self._caller.stop()
         if self._failing is not None:
             await asyncio.wait([self._failing])
 
     async def _take_no_more(self) -> None:
-        """Close both subscriptions; what was taken already is still in hand."""
+        """Close both subscriptions; events that were taken stay held."""
         if self._subscription is not None:
             await self._subscription.close()
         if self._replays is not None:
@@ -160,11 +160,11 @@ class Worker:
         except LightbusError as error:
             self._fail(error, str(error))
         except Exception as error:
-            log.exception("%s: a defect in the listener's loop", self.durable)
+            log.exception("%s: unexpected error in the listener loop", self.durable)
             self._fail(error, _reason(error))
 
     def _slot_ended(self, slot: asyncio.Task[None]) -> None:
-        """See to it that no slot ends unheard of, and that with the last one nothing is left running."""
+        """Report a slot that ends by mistake, and stop everything else after the last one."""
         error = asyncio.CancelledError("its task was cancelled") if slot.cancelled() else slot.exception()
         if error is not None and not self._hold.is_ending and not self._hold.is_over:
             self._fail(error, f"a slot ended: {_reason(error)}")
@@ -174,7 +174,7 @@ class Worker:
             self._caller.stop()
 
     async def _take_replays(self) -> None:
-        """Handle replays of the listener's dead letters as they come, as far as the server lets us."""
+        """Handle replays of the listener's dead letters as they come, if the server allows it."""
         while True:
             try:
                 self._replays = await self._transport.subscribe_replays(self.listening.consumer)
@@ -186,20 +186,20 @@ class Worker:
             except TransportError as error:
                 log.warning("%s: takes no replays of its dead letters for now: %s", self.durable, error)
             except Exception:
-                log.exception("%s: a defect while taking replays", self.durable)
+                log.exception("%s: unexpected error while taking replays", self.durable)
             if self._replays is not None:
                 await self._replays.close()
                 self._replays = None
             if self._hold.is_ending or self._failing is not None:
-                return  # meanwhile
+                return
             await asyncio.sleep(_REJOIN)
 
     async def _take_from(self, subscription: Subscription, prefetch: Prefetch | None = None) -> None:
-        """Handle what a subscription brings until it is closed; without a prefetch one event at a time comes."""
+        """Handle the events of a subscription until it is closed; without a prefetch one arrives at a time."""
         slot = asyncio.current_task()
         assert slot is not None
         _handling.set(slot)
-        hold, held, permits, settling = self._hold, self._hold.deliveries, self._permits, self._settling
+        hold, held, permits, settling = self._hold, self._settling.held, self._permits, self._settling
         clock = asyncio.get_running_loop().time
         while True:
             delivery = subscription.next()
@@ -212,15 +212,15 @@ class Worker:
                 continue
             try:
                 if hold.is_ending:
-                    return  # while it waited; `stop()` gives it back
+                    return  # it waited for a permit; `stop()` gives it back
                 began = clock()
                 if began > self._turn_ends:
                     self._turn_ends = began + _TURN
                     await asyncio.sleep(0)
-                    began = clock()  # others had their turns meanwhile, which is not this event's doing
+                    began = clock()  # the turns of other tasks do not count as this event's time
                     self._turn_ends = began + _TURN
                 if settling.unconfirmed and (failure := settling.recall(delivery)) is not None:
-                    await settling.dead_letter(delivery, failure)  # only its dead letter is missing
+                    await settling.dead_letter(delivery, failure)
                 else:
                     outcome, message = await self._caller.call(delivery, slot, began)
                     if outcome is HANDLED:
@@ -233,28 +233,28 @@ class Worker:
                 subscription.ahead = prefetch.handled(clock() - began)
 
     async def _permit(self, delivery: Delivery) -> bool:
-        """Wait until a handler may run; False when the event was given to other workers meanwhile."""
+        """Wait until a handler may run; False when the event has been given back in the meantime."""
         self._hold.waiting.add(delivery)
         try:
             await self._permits.take()
         finally:
             self._hold.waiting.discard(delivery)
-        if delivery in self._hold.deliveries:
+        if delivery in self._settling.held:
             return True
         self._permits.give_back()
         return False
 
     async def _settle(self, delivery: Delivery, outcome: Outcome, message: EventMessage | None) -> None:
-        """Settle what was not handled; a shutdown ends the listener besides."""
+        """Settle an event that was not handled; a shutdown also ends the listener."""
         decision = self._settling.decide(delivery, outcome, message)
         if isinstance(decision, Shutdown):
-            await self._take_no_more()  # or the event that is given back would come here again
+            await self._take_no_more()  # or the event that is given back would return here
         await self._settling.carry_out(delivery, decision, outcome)
         if isinstance(decision, Shutdown):
             self._fail(decision.error, _reason(decision.error), message.id if message else None)
 
     def _fail(self, cause: BaseException, reason: str, event_id: str | None = None) -> None:
-        """Take no more events, and say so; what other slots have in hand is finished."""
+        """Stop taking events and report the failure; other slots finish the events they hold."""
         if self._failing is not None:
             return
 

@@ -1,4 +1,4 @@
-"""The broker: streams and durables in memory, with a clock that can be turned by hand."""
+"""The broker: streams and durables in memory, with a clock that can be advanced by hand."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from lightbus.errors import ConsumerLost, ProvisionError
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.transport import Consumer, PubAck
 
+MAX_PAYLOAD = 1024 * 1024  # bytes, the default of nats-server
+
 
 class Clock:
-    """The time a broker goes by: seconds since the epoch."""
+    """A broker's time, in seconds since the epoch."""
 
     def now(self) -> float:
         """Return the current time."""
         return time.time()
 
     def seconds_until(self, deadline: float) -> float | None:
-        """Return how long to wait for a deadline; None waits until the clock is turned."""
+        """Return how long to wait for a deadline; None waits until the clock is advanced."""
         return max(0.0, deadline - self.now())
 
 
 class ManualClock(Clock):
-    """A clock that stands still until `MemoryBroker.advance()` turns it."""
+    """A clock that stands still until `MemoryBroker.advance()` moves it."""
 
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self.time = start
 
     def now(self) -> float:
-        """Return the time the clock was turned to."""
+        """Return the time the clock was advanced to."""
         return self.time
 
     def seconds_until(self, deadline: float) -> float | None:
-        """Wait for the clock to be turned, unless the deadline has passed."""
+        """Wait for the clock to be advanced, unless the deadline has passed."""
         return 0.0 if deadline <= self.time else None
 
 
@@ -53,20 +55,20 @@ class Stored:
 
 @dataclass(slots=True)
 class _Pending:
-    """A delivery that was not settled: due again at `deadline`."""
+    """An unsettled delivery; due again at `deadline`."""
 
     attempt: int
     deadline: float
 
 
 @dataclass(slots=True)
-class Durable:
-    """A listener's place in a stream.
+class MemoryDurable:
+    """A listener's position in a stream.
 
     Attributes:
-        subject: what it listens to; one that ends in `>` stands for all that begin so.
+        subject: the subject it listens to; one that ends in `>` matches all with that beginning.
         ack_wait: seconds after which an unsettled event falls due again.
-        ordered: whether an event is handed out only after the one before it was settled.
+        ordered: whether an event is delivered only after the previous one is settled.
     """
 
     subject: str
@@ -90,14 +92,14 @@ class _Stream:
     messages: dict[int, Stored] = field(default_factory=dict)  # by sequence, in its order
     last: int = 0
     ids: dict[str, int] = field(default_factory=dict)
-    durables: dict[str, Durable] = field(default_factory=dict)
+    durables: dict[str, MemoryDurable] = field(default_factory=dict)
 
 
 class MemoryBroker:
-    """Streams and durables, guarded by one lock; what the server is to the JetStream transport.
+    """Streams and durables, guarded by one lock; the in-memory counterpart of a NATS server.
 
     Args:
-        clock: the time deadlines go by.
+        clock: the time by which deadlines are judged.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -107,10 +109,10 @@ class MemoryBroker:
         self._watchers: set[Callable[[], None]] = set()
 
     def advance(self, seconds: float) -> None:
-        """Turn a `ManualClock` forward, so that what falls due happens.
+        """Advance a `ManualClock`; events that fall due are delivered.
 
         Raises:
-            TypeError: the broker goes by the real time.
+            TypeError: the broker uses the real time.
         """
         if not isinstance(self.clock, ManualClock):
             raise TypeError("only a broker with a ManualClock can be advanced")
@@ -118,12 +120,12 @@ class MemoryBroker:
         self._notify()
 
     def messages(self, stream: str) -> list[Stored]:
-        """Return what a stream holds, oldest first; a stream that does not exist holds nothing."""
+        """Return a stream's messages, oldest first; a stream that does not exist has none."""
         with self._lock:
             return list(self._streams.get(stream, _Stream()).messages.values())
 
     def unsettled(self, stream: str, durable: str) -> int:
-        """Return how many events of a durable were delivered and not settled."""
+        """Return how many events of a durable are delivered and not settled."""
         with self._lock:
             return len(self._streams[stream].durables[durable].pending)
 
@@ -136,7 +138,7 @@ class MemoryBroker:
     def store(
         self, stream: str, subject: str, body: bytes, headers: Mapping[str, str], *, replace: bool = False
     ) -> PubAck:
-        """Append a message, unless its id is there already; `replace` removes others of its subject."""
+        """Append a message unless its id is already stored; `replace` removes others of its subject."""
         with self._lock:
             kept = self._streams.setdefault(stream, _Stream())
             message_id = headers.get(MESSAGE_ID, "")
@@ -153,7 +155,7 @@ class MemoryBroker:
         return PubAck(stream, sequence, duplicate=False)
 
     def remove(self, stream: str, sequence: int) -> bool:
-        """Delete a message; False when it was gone."""
+        """Delete a message; False when it no longer existed."""
         with self._lock:
             return self._streams.get(stream, _Stream()).messages.pop(sequence, None) is not None
 
@@ -169,13 +171,13 @@ class MemoryBroker:
         return [message for message in kept.messages.values() if message.subject == subject]
 
     def is_served(self, stream: str, durable: str) -> bool:
-        """Whether somebody takes events of a durable or has some in hand."""
+        """Whether a worker takes events of a durable or holds some."""
         with self._lock:
-            found = self._streams.get(stream, _Stream()).durables.get(durable)
-            return found is not None and bool(found.takers or found.pending)
+            known = self._streams.get(stream, _Stream()).durables.get(durable)
+            return known is not None and bool(known.takers or known.pending)
 
-    def join(self, stream: str, subject: str, consumer: Consumer) -> Durable:
-        """Return a durable, made when missing.
+    def join(self, stream: str, subject: str, consumer: Consumer) -> MemoryDurable:
+        """Return a durable, created if missing.
 
         Raises:
             ProvisionError: it exists for another event.
@@ -185,7 +187,7 @@ class MemoryBroker:
             durable = kept.durables.get(consumer.durable)
             if durable is None:
                 position = _start(kept, consumer)
-                durable = Durable(subject, consumer.ack_wait, consumer.ordered, position)
+                durable = MemoryDurable(subject, consumer.ack_wait, consumer.ordered, position)
                 kept.durables[consumer.durable] = durable
             elif durable.subject != subject:
                 raise ProvisionError(
@@ -195,51 +197,50 @@ class MemoryBroker:
             durable.takers += 1
             return durable
 
-    def leave(self, durable: Durable) -> None:
-        """Take a durable's events no longer; for each `join()` once."""
+    def leave(self, durable: MemoryDurable) -> None:
+        """Stop taking a durable's events; call it once for each `join()`."""
         with self._lock:
             durable.takers -= 1
 
-    def next(self, stream: str, durable: Durable) -> tuple[Stored, int] | None:
-        """Hand out the next due event of a durable and its attempt, or None when nothing is due."""
+    def next(self, stream: str, durable: MemoryDurable) -> tuple[Stored, int] | None:
+        """Deliver the next due event of a durable with its attempt, or None when nothing is due."""
         with self._lock:
             if durable.deleted:
                 raise ConsumerLost(f"a durable of stream {stream!r} was deleted")
             now = self.clock.now()
             kept = self._streams[stream]
-            due = [sequence for sequence, pending in durable.pending.items() if pending.deadline <= now]
-            for sequence in sorted(due):
+            for sequence in _overdue(durable, now) if durable.pending else ():
                 if sequence in kept.messages:
-                    return self._hand_out(durable, kept.messages[sequence], now)
-                self.settle(durable, sequence)  # it was deleted meanwhile
+                    return self._deliver(durable, kept.messages[sequence], now)
+                self.settle(durable, sequence)  # it was deleted in the meantime
             while durable.position < kept.last and not (durable.ordered and durable.pending):
                 durable.position += 1
                 message = kept.messages.get(durable.position)
                 if message is not None and durable.wants(message.subject):
-                    return self._hand_out(durable, message, now)
+                    return self._deliver(durable, message, now)
             return None
 
-    def _hand_out(self, durable: Durable, message: Stored, now: float) -> tuple[Stored, int]:
+    def _deliver(self, durable: MemoryDurable, message: Stored, now: float) -> tuple[Stored, int]:
         attempt = durable.attempts.get(message.sequence, 0) + 1
         durable.attempts[message.sequence] = attempt
         durable.pending[message.sequence] = _Pending(attempt, now + durable.ack_wait)
         return message, attempt
 
-    def next_deadline(self, durable: Durable) -> float | None:
+    def next_deadline(self, durable: MemoryDurable) -> float | None:
         """Return when the next unsettled event falls due again."""
         with self._lock:
             return min((pending.deadline for pending in durable.pending.values()), default=None)
 
-    def settle(self, durable: Durable, sequence: int) -> None:
-        """End an event for a durable, whichever delivery it was."""
+    def settle(self, durable: MemoryDurable, sequence: int) -> None:
+        """End an event for a durable, whichever delivery it came with."""
         with self._lock:
             durable.pending.pop(sequence, None)
             durable.attempts.pop(sequence, None)
         if durable.ordered:
             self._notify()
 
-    def postpone(self, durable: Durable, sequence: int, attempt: int, seconds: float) -> None:
-        """Set when an unsettled event falls due; a delivery that was superseded is ignored."""
+    def postpone(self, durable: MemoryDurable, sequence: int, attempt: int, seconds: float) -> None:
+        """Set when an unsettled event falls due; a superseded delivery is ignored."""
         with self._lock:
             pending = durable.pending.get(sequence)
             if pending is not None and pending.attempt == attempt:
@@ -247,7 +248,7 @@ class MemoryBroker:
         self._notify()
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call a function, from any thread, whenever something may have fallen due."""
+        """Call a function, from any thread, whenever an event may have fallen due."""
         with self._lock:
             self._watchers.add(watcher)
 
@@ -261,6 +262,10 @@ class MemoryBroker:
             watchers = tuple(self._watchers)
         for watcher in watchers:
             watcher()
+
+
+def _overdue(durable: MemoryDurable, now: float) -> list[int]:
+    return sorted(sequence for sequence, pending in durable.pending.items() if pending.deadline <= now)
 
 
 def _start(kept: _Stream, consumer: Consumer) -> int:
@@ -277,5 +282,5 @@ _brokers: dict[str, MemoryBroker] = {}
 
 
 def broker(url: str) -> MemoryBroker:
-    """Return the broker behind a `memory://name` URL, made when missing."""
+    """Return the broker behind a `memory://name` URL, created if missing."""
     return _brokers.setdefault(url, MemoryBroker())

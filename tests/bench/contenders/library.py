@@ -21,7 +21,7 @@ class Stub:
     trouble = ""
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
-        self.delivery = StubDelivery(body, headers)
+        self.delivery = Delivery("subject", body, headers, 1, 1, datetime.now(UTC), 0, StubSettler())
         self.left = 0
         self.all_taken = asyncio.Event()
 
@@ -47,20 +47,20 @@ class Stub:
 
 class StubSubscription:
     ack_wait = 30.0
-    buffered: Collection[StubDelivery] = ()
+    buffered: Collection[Delivery] = ()
     ahead = 0
 
     def __init__(self, stub: Stub) -> None:
         self._stub = stub
         self._closed = asyncio.Event()
 
-    def next(self) -> StubDelivery | None:
+    def next(self) -> Delivery | None:
         if not self._stub.left:
             return None
         self._stub.left -= 1
         return self._stub.delivery
 
-    async def take(self) -> StubDelivery | None:
+    async def take(self) -> Delivery | None:
         if delivery := self.next():
             return delivery
         self._stub.all_taken.set()
@@ -73,17 +73,12 @@ class StubSubscription:
         self._closed.set()
 
 
-class StubDelivery:
-    subject, sequence, attempt, time, replay_of = "subject", 1, 1, datetime.now(UTC), 0
-
-    def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
-        self.body, self.headers = body, headers
-
+class StubSettler:
     async def ack(self) -> None: ...
 
     async def retry(self, after: float) -> None: ...
 
-    async def dead_letter(self, failure: Failure) -> None: ...
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None: ...
 
     async def in_progress(self) -> None: ...
 

@@ -19,8 +19,7 @@ from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
 from lightbus.errors import UsageError
 from lightbus.logs import log
 from lightbus.memory import MemoryBroker, MemoryTransport
-from lightbus.memory.transport import MemorySubscription
-from lightbus.transport import Consumer, Outgoing, PubAck
+from lightbus.transport import Consumer, Outgoing, PubAck, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Recorder(MemoryTransport):
         )
         return PubAck("", 0, False)
 
-    async def subscribe(self, consumer: Consumer) -> MemorySubscription:
+    async def subscribe(self, consumer: Consumer) -> Subscription:
         """Record a listener."""
         self.consumers.append(consumer)
         return await super().subscribe(consumer)

@@ -1,4 +1,4 @@
-"""Where the server is and who we are: argument, `NATS_URL`, NATS CLI context, or the default.
+"""The server's address and our credentials: argument, `NATS_URL`, NATS CLI context, or the default.
 
 Contexts follow ADR-21 of nats-io/nats-architecture-and-design: JSON files written by `nats context`.
 """
@@ -30,7 +30,7 @@ class Address:
     Attributes:
         servers: one URL or more.
         origin: where the address came from, for messages.
-        options: further keyword arguments of nats-py's `connect()`, such as credentials.
+        options: more keyword arguments of nats-py's `connect()`, such as credentials.
         tls_files: paths of `ca`, `cert` and `key` for a TLS context.
     """
 
@@ -56,7 +56,7 @@ def resolve(
     """Find the server's address.
 
     Args:
-        url: what the user gave, servers separated by commas.
+        url: the user's argument, servers separated by commas.
         environment: read for `NATS_URL`, `NATS_CONTEXT`, `XDG_CONFIG_HOME` and `HOME`.
         given: how the user gave `url`, for messages.
 

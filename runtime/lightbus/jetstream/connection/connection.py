@@ -1,4 +1,4 @@
-"""What the rest of the package does on its connection: send, ask, and call the JetStream API."""
+"""A connection to JetStream: send messages, make requests, and call the JetStream API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import nats.errors
 
 from lightbus.errors import ConnectionFailed, JetStreamUnavailable, PermissionDenied, TransportError
 from lightbus.jetstream.connection import diagnosis
-from lightbus.jetstream.connection.supervised import FLUSH_TIMEOUT, Supervised, bounded
+from lightbus.jetstream.connection.client import bounded
+from lightbus.jetstream.connection.supervised import FLUSH_TIMEOUT, Supervised
 from lightbus.logs import log
 
 _API_TIMEOUT = 5.0  # seconds for one JetStream API request
@@ -23,7 +24,7 @@ class ApiError(TransportError):
     """The JetStream API refused a request.
 
     Attributes:
-        code: the HTTP-like code. err_code: the server's own number. description: its words.
+        code: an HTTP-like code. err_code: the server's own number. description: its text.
     """
 
     def __init__(self, code: int, err_code: int, description: str) -> None:
@@ -36,10 +37,10 @@ class NoResponders(TransportError):
 
 
 class Connection(Supervised):
-    """A connection to JetStream; see `Supervised` for how it lives."""
+    """A connection to JetStream; see `Supervised` for its lifetime."""
 
     async def connect(self) -> None:
-        """Connect and make sure JetStream answers.
+        """Connect and check that JetStream answers.
 
         Raises:
             ConnectionFailed, JetStreamUnavailable: with what to do about it.
@@ -60,7 +61,7 @@ class Connection(Supervised):
 
     @property
     def max_payload(self) -> int:
-        """The largest message the server takes, headers included, in bytes."""
+        """The largest message the server accepts, in bytes, headers included."""
         return self._client.max_payload
 
     def new_inbox(self) -> str:
@@ -68,7 +69,7 @@ class Connection(Supervised):
         return self._client.new_inbox()
 
     def send(self, subject: str, body: bytes = b"", *, reply: str = "", header: bytes = b"") -> None:
-        """Send a message without waiting for anything.
+        """Send a message without waiting.
 
         Args:
             subject, reply: literal subjects.
@@ -76,7 +77,7 @@ class Connection(Supervised):
             header: its header block.
 
         Raises:
-            TransportError: the connection is down right now, so nothing was sent.
+            TransportError: the connection is down, so nothing was sent.
         """
         if not self.is_up:
             raise TransportError(self.why_down)
@@ -84,20 +85,20 @@ class Connection(Supervised):
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits to be written that whoever has much to send should call `room()` before."""
+        """Whether so much waits to be written that the sender should call `room()`."""
         return self._client.is_full
 
     async def room(self) -> None:
-        """Wait, for a limited time, until what was sent has been written."""
+        """Wait, for a limited time, until sent messages are written."""
         await bounded(self._client.room(), FLUSH_TIMEOUT)
 
     async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
         """Send a request and return the answer's body.
 
-        A connection that is down for the moment is waited for.
+        Waits for a connection that is down.
 
         Raises:
-            NoResponders: nobody listens there. PermissionDenied: this user may not ask.
+            NoResponders: nobody listens there. PermissionDenied: this user may not publish there.
             TransportError: no answer in time, or no connection.
         """
         if not await self.ready(timeout):
@@ -145,7 +146,7 @@ class Connection(Supervised):
         return answer
 
     async def _ask(self, subject: str, payload: bytes) -> bytes:
-        """Send a request, patient with a subject nobody answers for a moment."""
+        """Send a request, and retry for a moment while nobody answers."""
         for _ in range(_NO_RESPONDERS_RETRIES):
             with contextlib.suppress(NoResponders):
                 return await self.request(subject, payload, _API_TIMEOUT)

@@ -1,7 +1,7 @@
-"""Credentials files, as `nsc` writes them: a user's JWT and the seed that signs for it; and files with a seed alone.
+"""Credentials files, as `nsc` writes them: a user's JWT and the seed that signs for it; and files with only a seed.
 
-They are read again at every connect, so that one that was renewed is used. nats-py's own reading of a
-credentials file never ends when there is no JWT in it (measured on 2.16).
+They are read at every connect, so that a renewed file takes effect. nats-py's own reader of credentials files never
+returns when there is no JWT (measured on 2.16).
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ _BLOCK = re.compile(rb"-+BEGIN (?P<what>NATS USER JWT|USER NKEY SEED)-+\s+(?P<va
 
 
 class CredentialsError(Exception):
-    """A file does not hold what it should."""
+    """A file does not hold a JWT and a seed, or only a seed, as expected."""
 
 
 class Credentials:
     """A credentials file.
 
     Args:
-        path: where it is.
+        path: its path.
     """
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
 
     def _part(self, what: bytes) -> bytes:
-        parts = {found["what"]: found["value"] for found in _BLOCK.finditer(self._path.read_bytes())}
+        parts = {block["what"]: block["value"] for block in _BLOCK.finditer(self._path.read_bytes())}
         if what not in parts:
             raise CredentialsError(f"there is no {what.decode()} in it")
         return parts[what]
@@ -38,11 +38,11 @@ class Credentials:
         return bytearray(self._part(b"NATS USER JWT"))
 
     def sign(self, nonce: str) -> bytes:
-        """Sign what the server sent, in base64; raises as `check` does."""
+        """Sign the server's nonce, in base64; raises as `check` does."""
         return _sign(self._part(b"USER NKEY SEED"), nonce)
 
     def check(self) -> None:
-        """Make sure that the file can be used.
+        """Check that the file can be used.
 
         Raises:
             OSError: it cannot be read. CredentialsError: it does not hold a JWT and a seed.
@@ -52,7 +52,7 @@ class Credentials:
 
 
 def check_seed(path: str) -> None:
-    """Make sure that a file holds a seed; raises as `Credentials.check` does."""
+    """Check that a file holds a seed; raises as `Credentials.check` does."""
     _sign(Path(path).read_bytes().strip(), "")
 
 

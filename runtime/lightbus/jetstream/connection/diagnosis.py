@@ -1,4 +1,4 @@
-"""Why a first connection failed, in words for people. Pure."""
+"""Why a connection failed, for people to read. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import re
 import socket
 import ssl
 
-_OLDEST = (2, 10)  # the first that makes a consumer without changing one that exists; JetStream API level 0
+_OLDEST = (
+    2,
+    10,
+)  # the first that can create a consumer without changing an existing one; JetStream API level 0
 
 
 def too_old(version: str) -> str:
-    """Say so if a server's version cannot serve the bus; "" if it can, or is not known."""
+    """Return why a server's version is too old; "" when it is not, or is unknown."""
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) >= _OLDEST:
         return ""
@@ -18,17 +21,17 @@ def too_old(version: str) -> str:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether trying again cannot help: wrong credentials, or a certificate that is not trusted."""
+    """Whether a retry cannot help: wrong credentials, or a certificate that is not trusted."""
     text = str(error).lower()
     return isinstance(error, ssl.SSLError) or "authorization" in text or "authentication" in text
 
 
 def reason(error: BaseException | None, timeout: float) -> str:
-    """Say in a few words what went wrong.
+    """Return in a few words what went wrong.
 
     Args:
         error: the last error, None when nothing answered.
-        timeout: the seconds that were waited.
+        timeout: how many seconds were waited.
     """
     if error is None:
         return f"no answer within {timeout:g} s"
@@ -40,7 +43,7 @@ def reason(error: BaseException | None, timeout: float) -> str:
 
 
 def advice(reason: str, origin: str) -> str:
-    """Say what to do about it.
+    """Return what to do about it.
 
     Args:
         reason: what `reason()` returned.

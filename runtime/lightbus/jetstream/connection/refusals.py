@@ -1,7 +1,7 @@
-"""Messages that came to an inbox of ours and are nothing we asked for: refused and counted, and said once in a while.
+"""Unexpected messages in our inboxes: refused, counted, and logged once in a while.
 
-Whoever may publish to a service's inboxes can send them anything. That is for the server's permissions to prevent
-(docs/provisioning.md); here it must do no harm, and be seen.
+A user that may publish to a service's inboxes can send anything. The server's permissions can prevent that
+(docs/provisioning.md); here it must do no harm, and be visible.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import time
 
 from lightbus.logs import log
 
-_PAUSE = 60.0  # seconds between two lines of the log
+_PAUSE = 60.0  # seconds between two log lines
 
 
 class Refusals:
-    """Counts what was refused at one place.
+    """Counts the messages refused in one place.
 
     Args:
         where: the place, for the log.
@@ -32,7 +32,7 @@ class Refusals:
         """Count a message.
 
         Args:
-            subject: where it came.
+            subject: the subject it arrived on.
             reason: what is wrong with it.
         """
         self.count += 1

@@ -1,9 +1,8 @@
-"""A NATS connection that comes back by itself.
+"""A NATS connection that reconnects by itself.
 
-nats-py is used for what it does well (protocol, reconnect, subscriptions); its failure modes are fenced
-here, each by measurement on nats-py 2.16: callbacks that raise end its read loop, a first `connect()` retries
-without limit, protocol errors close it for good, requests in flight are not told of a disconnect, and it can
-stop without saying so, for which a watch looks after it (see `fenced`).
+nats-py does what it does well (protocol, reconnect, subscriptions). Its failure modes, measured on nats-py 2.16, are
+handled here: a callback that raises ends its read loop, a protocol error closes it for good, a disconnect does not
+reach requests in flight, and it can stop silently (see `client`), so a watch checks on it.
 """
 
 from __future__ import annotations
@@ -11,28 +10,26 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
 
-from lightbus.errors import ConnectionFailed, TransportError
+from lightbus.errors import TransportError
 from lightbus.jetstream.connection import diagnosis
 from lightbus.jetstream.connection.address import Address
-from lightbus.jetstream.connection.client import EventClient, Receive
+from lightbus.jetstream.connection.attempt import CONNECT_TIMEOUT, Attempt, tls_context
+from lightbus.jetstream.connection.client import EventClient, Receive, bounded
 from lightbus.jetstream.connection.refusals import Refusals
 from lightbus.logs import log
 
-_CONNECT_TIMEOUT = 5.0  # seconds for the whole first connect
-_FIRST_PAUSE = 0.5  # seconds between two tries of it
-_HUNG_UP = (ConnectionResetError, BrokenPipeError)
+_FIRST_PAUSE = 0.5  # seconds between two tries of the first connect
 _PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
 FLUSH_TIMEOUT = 2.0  # seconds a full send buffer may take to empty; nats-py would wait without limit
-_DRAIN_TIMEOUT = 2.0  # seconds for the messages on their way when a subscription ends
-_WATCH = 1.0  # seconds between two looks at nats-py
+_DRAIN_TIMEOUT = 2.0  # seconds for messages on their way when a subscription ends
+_WATCH = 1.0  # seconds between two checks of nats-py
 _UNACKNOWLEDGED = 2.0 * _PING_INTERVAL  # seconds bytes may wait for the peer's kernel
 
 _DENIED = re.compile(
@@ -52,15 +49,15 @@ class _Subscribed:
 
 
 class Supervised:
-    """A connection that comes back by itself until it is closed.
+    """A connection that reconnects until it is closed.
 
     Args:
         address: where to connect.
         name: shown by the server's monitoring.
-        inbox_prefix: first tokens of the subjects that answers come to, unless the address says otherwise.
+        inbox_prefix: first tokens of reply subjects, unless the address says otherwise.
 
     Attributes:
-        refusals: what came in answer to requests and cannot be read.
+        refusals: unreadable answers to requests.
     """
 
     def __init__(self, address: Address, name: str, *, inbox_prefix: str = "_INBOX") -> None:
@@ -69,18 +66,16 @@ class Supervised:
         self.refusals = Refusals("answers to requests")
         self._client = self._new_client()
         self._up = asyncio.Event()
-        self._connecting = True
+        self._attempt: Attempt | None = None  # while there is no connection yet
         self._ended = asyncio.Event()
-        self._first_errors: list[Exception] = []
-        self._gave_up = asyncio.Event()
         self._on_down: list[Callable[[], None]] = []
         self._on_up: list[Callable[[], None]] = []
         self._on_denied: list[Denied] = []
         self._rebuilding: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._delay = _FIRST_DELAY
-        self._tried: set[str] = set()  # servers, since the connection was lost
-        self._trouble = ""  # what went wrong last, while the connection is down
+        self._tried: set[str] = set()  # servers tried since the connection was lost
+        self._trouble = ""  # the latest error while the connection is down
         self._subscribed: list[_Subscribed] = []
 
     def _new_client(self) -> EventClient:
@@ -99,52 +94,22 @@ class Supervised:
         self._watching = asyncio.create_task(self._watch(), name="nats/watch")
 
     async def _open(self) -> None:
-        self._connecting, self._first_errors = True, []
-        self._gave_up.clear()
-        attempt = asyncio.create_task(self._client.connect(**self._options(self._client)))
-        hopeless = asyncio.create_task(self._gave_up.wait())
-        try:
-            # nats-py may swallow a cancellation, so the bound comes from outside
-            await asyncio.wait(
-                {attempt, hopeless}, timeout=_CONNECT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
-            )
-            if attempt.done() and attempt.exception() is None and self._client.is_connected:
-                self._connecting = False
-                self._client.limit_unacknowledged_time(_UNACKNOWLEDGED)
-                return
-            reason = diagnosis.reason(self._first_error(attempt), _CONNECT_TIMEOUT)
-        finally:
-            hopeless.cancel()
-            if self._connecting:
-                await self._abandon(attempt)
-        raise ConnectionFailed(self.address.display, reason, diagnosis.advice(reason, self.address.origin))
-
-    async def _abandon(self, attempt: asyncio.Task[None]) -> None:
-        """Leave nothing of a connect that failed or was cancelled."""
-        attempt.cancel()
-        await asyncio.wait({attempt}, timeout=1.0)
-        if attempt.done() and not attempt.cancelled():
-            attempt.exception()  # it is in the reason; asyncio would report it as never looked at
-        await bounded(self._client.close(), 1.0)
-
-    def _first_error(self, attempt: asyncio.Task[None]) -> BaseException | None:
-        """Return what went wrong while connecting, if anything did: what no try can mend, or else the last."""
-        if self._first_errors:
-            final = (error for error in self._first_errors if diagnosis.is_final(error))
-            return next(final, self._first_errors[-1])
-        return attempt.exception() if attempt.done() and not attempt.cancelled() else None
+        self._attempt = Attempt(self._client, self.address)
+        await self._attempt.run(self._options(self._client))
+        self._attempt = None
+        self._client.limit_unacknowledged_time(_UNACKNOWLEDGED)
 
     def _options(self, client: EventClient) -> dict[str, Any]:
-        tls = self._tls_context()
+        tls = tls_context(self.address)
 
         def guarded(callback: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Any]:
             async def call(*arguments: object) -> None:
                 if client is not self._client:
-                    return  # the last words of one that was replaced
+                    return  # it was replaced
                 try:
                     await callback(*arguments)
                 except Exception:  # raising would end nats-py's read loop, or its reconnect
-                    log.exception("a defect in a callback of the connection")
+                    log.exception("unexpected error in a callback of the connection")
 
             return call
 
@@ -155,7 +120,7 @@ class Supervised:
             "reconnect_time_wait": _FIRST_PAUSE,
             "ping_interval": _PING_INTERVAL,
             "max_outstanding_pings": 2,
-            "connect_timeout": _CONNECT_TIMEOUT,
+            "connect_timeout": CONNECT_TIMEOUT,
             "inbox_prefix": self._inbox_prefix,
             "flush_timeout": FLUSH_TIMEOUT,
             "reconnect_to_server_handler": self._choose_server,
@@ -168,28 +133,13 @@ class Supervised:
             **self.address.options,
         }
 
-    def _tls_context(self) -> ssl.SSLContext | None:
-        if not (files := self.address.tls_files):
-            return None
-        try:
-            context = ssl.create_default_context(cafile=files.get("ca"))
-            if "cert" in files:
-                context.load_cert_chain(files["cert"], files.get("key"))
-        except (OSError, ssl.SSLError) as error:
-            used = ", ".join(f"{name} {path}" for name, path in files.items())
-            reason = f"the TLS files cannot be used ({used}): {error}"
-            raise ConnectionFailed(
-                self.address.display, reason, diagnosis.advice(reason, self.address.origin)
-            ) from None
-        return context
-
     @property
     def closing(self) -> bool:
         """Whether `close()` was called."""
         return self._ended.is_set()
 
     async def close(self) -> None:
-        """Disconnect for good; whoever waits for this connection is told at once."""
+        """Disconnect for good; everything that waits for this connection fails at once."""
         self._ended.set()
         self._up.clear()
         self._tell(self._on_down)
@@ -209,11 +159,11 @@ class Supervised:
 
     @property
     def why_down(self) -> str:
-        """Why nothing can be sent, in words for people; while the connection is up, what it would be like."""
+        """Why nothing can be sent, for people to read; not meaningful while the connection is up."""
         return f"the connection is down: {self._trouble}" if self._trouble else "the connection is down"
 
     async def ready(self, timeout: float) -> bool:
-        """Wait until the connection is up; False when it is not within `timeout` seconds, or was closed."""
+        """Wait until the connection is up; False after `timeout` seconds, or when it is closed."""
         if self._up.is_set() or self.closing:
             return not self.closing
         waits = {asyncio.create_task(self._up.wait()), asyncio.create_task(self._ended.wait())}
@@ -225,18 +175,18 @@ class Supervised:
         return self._up.is_set() and not self.closing
 
     def when_down(self, callback: Callable[[], None]) -> None:
-        """Call a function at each disconnect; whatever was in flight may be lost."""
+        """Call a function at each disconnect; messages in flight may be lost."""
         self._on_down.append(callback)
 
     def when_up(self, callback: Callable[[], None]) -> None:
-        """Call a function after each reconnect; subscriptions are back by then."""
+        """Call a function after each reconnect, when subscriptions are restored."""
         self._on_up.append(callback)
 
     def when_denied(self, callback: Denied) -> None:
         """Call a function when the server denies this user a subject.
 
-        It gets "publish" or "subscription" and the subject in lower case, as nats-py hands it on. The server says
-        so beside the request it refuses, which gets no answer.
+        It receives "publish" or "subscription", and the subject in lower case as nats-py passes it on. The server
+        reports this separately: the request that it refuses gets no answer.
         """
         self._on_denied.append(callback)
 
@@ -247,10 +197,10 @@ class Supervised:
         self._on_denied = [callback for callback in self._on_denied if callback not in callbacks]
 
     async def subscribe(self, subject: str, receive: Receive) -> Callable[[], Coroutine[Any, Any, None]]:
-        """Receive a subject's messages as they are read; survives reconnects.
+        """Receive a subject's messages as soon as they are read; survives reconnects.
 
         Returns:
-            A coroutine function that ends the subscription; messages already on their way are still received.
+            A coroutine function that ends the subscription; messages on their way are still received.
         """
         subscribed = _Subscribed(subject, receive)
         await self._attach(subscribed)
@@ -274,21 +224,17 @@ class Supervised:
     # -- nats-py's callbacks; none of them may raise ---------------------------------------------------
 
     async def _error(self, error: Exception) -> None:
-        if self._connecting:
-            self._first_errors.append(error)
-            # a server that refuses a password may have hung up before its reason is read: it says it again
-            told = [error for error in self._first_errors if not isinstance(error, _HUNG_UP)]
-            if diagnosis.is_final(error) or len(told) >= len(self.address.servers):
-                self._gave_up.set()
+        if self._attempt is not None:
+            self._attempt.failed(error)
             return
         if not self._up.is_set():
-            self._trouble = diagnosis.reason(error, _CONNECT_TIMEOUT)
+            self._trouble = diagnosis.reason(error, CONNECT_TIMEOUT)
         if denied := _DENIED.search(str(error)):
             self._tell(self._on_denied, denied["action"].lower(), denied["subject"].lower())
         log.debug("nats: %s", error)
 
     async def _disconnected(self) -> None:
-        if self._connecting or not self._up.is_set():
+        if self._attempt is not None or not self._up.is_set():
             return
         self._down()
         if not self.closing:
@@ -296,7 +242,7 @@ class Supervised:
 
     def _down(self) -> None:
         self._up.clear()
-        self._tried = {self._client.server}  # the others come first
+        self._tried = {self._client.server}  # try the others first
         self._tell(self._on_down)
 
     async def _reconnected(self) -> None:
@@ -310,12 +256,12 @@ class Supervised:
         self._tell(self._on_up)
 
     async def _closed(self) -> None:
-        """nats-py gave up for good, as it does after a protocol error."""
-        if not self._connecting and not self.closing:
+        """Start over: nats-py gave up, as it does after a protocol error."""
+        if self._attempt is None and not self.closing:
             self._start_over()
 
     async def _server_leaves(self) -> None:
-        """The server is about to stop (lame duck mode); nats-py would wait for it to hang up."""
+        """Leave a server in lame duck mode; nats-py would wait until it hangs up."""
         if self._client.knows_other_servers:
             log.info("%s is about to stop, moving to another server", self._client.server)
             await self._client.force_reconnect()
@@ -323,25 +269,25 @@ class Supervised:
     # -- what nats-py does not come back from ----------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Look after nats-py, which can stop without saying so."""
+        """Check on nats-py, which can stop silently."""
         while True:
             await asyncio.sleep(_WATCH)
-            if self._connecting or self._is_rebuilding:
+            if self._attempt is not None or self._is_rebuilding:
                 continue
             if self._client.is_deaf:
-                log.warning("nats-py reads nothing any more, reconnecting")
+                log.warning("nats-py stopped reading, reconnecting")
                 await self._client.force_reconnect()
             elif self._client.has_given_up:
                 self._start_over()
             elif self._up.is_set() and not self._client.is_connected:
-                self._client.abort()  # it waits for a dead connection to take what was left to send
+                self._client.abort()  # it waits for a dead connection to take unsent bytes
 
     @property
     def _is_rebuilding(self) -> bool:
         return self._rebuilding is not None and not self._rebuilding.done()
 
     def _start_over(self) -> None:
-        """Go on with a new client."""
+        """Continue with a new client."""
         if self._is_rebuilding:
             return
         self._client.abort()
@@ -356,7 +302,7 @@ class Supervised:
                 await self._open()
                 for subscribed in tuple(self._subscribed):
                     await self._attach(subscribed)
-            except Exception as error:  # whatever it is, giving up would leave the listeners deaf
+            except Exception as error:  # giving up would leave the listeners deaf
                 self._trouble = str(getattr(error, "reason", error))
                 log.warning("not connected yet: %s", self._trouble)
                 await bounded(self._client.close(), 1.0)
@@ -367,7 +313,7 @@ class Supervised:
             return
 
     def _choose_server(self, servers: list[Any], info: dict[str, Any]) -> tuple[Any, float]:
-        """Pick any server that was not tried yet, after an exponential delay with jitter (ADR-40)."""
+        """Pick a server that was not tried yet, after an exponential delay with jitter (ADR-40)."""
         untried = [server for server in servers if server.uri.netloc not in self._tried]
         if not untried:
             self._tried.clear()
@@ -385,21 +331,4 @@ class Supervised:
             try:
                 callback(*arguments)
             except Exception:
-                log.exception("a defect in a connection callback")
-
-
-async def bounded(work: Coroutine[Any, Any, object], seconds: float) -> bool:
-    """Wait for nats-py for a limited time, and say whether it finished.
-
-    Cancelling nats-py is no bound, as it may swallow the cancellation.
-    """
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-    finally:
-        is_done = task.done() or not task.cancel()
-    if not is_done:
-        return False
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.debug("nats: %s", error)
-    return True
+                log.exception("unexpected error in a connection callback")

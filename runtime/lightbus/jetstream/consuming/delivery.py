@@ -1,81 +1,142 @@
-"""One event in a worker's hands, and the four things it can tell the server about it."""
+"""A durable's messages as deliveries of events or of replays, and how each kind is settled (ADR-15)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+import msgspec
+
+from lightbus import naming
+from lightbus.errors import PermissionDenied
 from lightbus.event.dead_letter import DeadLetter, Failure
-from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.connection import Connection
+from lightbus.jetstream.connection.wire import Message
 from lightbus.jetstream.consuming.origin import Origin
+from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.resources import NANOSECONDS
+from lightbus.logs import log
 from lightbus.naming import Place
+from lightbus.transport import Delivery
 
-if TYPE_CHECKING:
-    from lightbus.jetstream.consuming.subscription import PullSubscription
+_CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
 
 
-class PullDelivery:
-    """One delivery; see `lightbus.transport.Delivery`."""
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Makes deliveries of a durable's messages.
 
-    __slots__ = ("_message", "_origin", "_subscription", "attempt")
+    Attributes:
+        connection: a connected connection.
+        dead_letters: where events go that a listener gives up.
+        stream, durable: names.
+    """
 
-    replay_of = 0
+    connection: Connection
+    dead_letters: JetStreamDeadLetters
+    stream: str
+    durable: str
 
-    def __init__(self, message: Message, origin: Origin, subscription: PullSubscription) -> None:
-        self._message, self._origin, self._subscription = message, origin, subscription
-        self.attempt = origin.attempt
+    def event(self, message: Message, origin: Origin) -> Delivery:
+        """Return the delivery of an event."""
+        settler = EventSettler(self, message.reply)
+        return Delivery(
+            message.subject,
+            message.body,
+            message.headers,
+            origin.sequence,
+            origin.attempt,
+            origin.time,
+            0,
+            settler,
+        )
 
-    @property
-    def subject(self) -> str:
-        """The subject the event was published on."""
-        return self._message.subject
+    def replay(self, message: Message, origin: Origin) -> Delivery | None:
+        """Return the delivery of a dead letter's replay, None for a message that is not a replay."""
+        parts = naming.place_of(message.subject)
+        if parts is None:
+            return None
+        place, number = parts
+        dead_letter = DeadLetter.decode(place, number, message.headers, message.body, origin.time)
+        return Delivery(
+            dead_letter.subject,
+            dead_letter.body,
+            dead_letter.headers,
+            place.sequence,
+            origin.attempt,
+            place.stored,
+            number,
+            ReplaySettler(self, message.reply, dead_letter),
+        )
 
-    @property
-    def body(self) -> bytes:
-        """The stored bytes."""
-        return self._message.body
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The stored headers."""
-        return self._message.headers
+class EventSettler(msgspec.Struct, frozen=True, eq=False):
+    """Settles the delivery of an event; see `lightbus.transport.Delivery`.
 
-    @property
-    def sequence(self) -> int:
-        """The event's place in its stream."""
-        return self._origin.sequence
+    Attributes:
+        source: the durable it comes from.
+        reply: the subject of its acknowledgement.
+    """
 
-    @property
-    def time(self) -> datetime:
-        """When the event was stored."""
-        return self._origin.time
+    source: Deliveries
+    reply: str
 
     async def ack(self) -> None:
         """Settle: the event is done."""
-        self._subscription.send(self._message.reply, b"+ACK")
+        self.source.connection.send(self.reply, b"+ACK")
 
     async def retry(self, after: float) -> None:
         """Settle: deliver the event again later."""
         delay = f'-NAK {{"delay": {int(after * NANOSECONDS)}}}' if after > 0 else "-NAK"
-        self._subscription.send(self._message.reply, delay.encode())
+        self.source.connection.send(self.reply, delay.encode())
 
-    async def dead_letter(self, failure: Failure) -> None:
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
         """Settle: copy the event to the dead letters, wait for the confirmation, then end it on the stream."""
-        await self._subscription.dead_letters.keep(self._dead_letter(failure))
-        await self._subscription.confirm(self._message.reply, f"+TERM {failure.reason}".encode())
+        await self.source.dead_letters.keep(self._dead_letter(delivery, failure))
+        await self._confirm(f"+TERM {failure.reason}".encode())
 
-    def _dead_letter(self, failure: Failure) -> DeadLetter:
-        stream, durable = self._subscription.stream, self._subscription.durable
-        place = Place(stream, durable, self.sequence, self.time)
+    def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
+        place = Place(self.source.stream, self.source.durable, delivery.sequence, delivery.time)
         return DeadLetter.first(
-            *(place, self.subject, self.headers, self.body),
-            attempts=self.attempt,
+            *(place, delivery.subject, delivery.headers, delivery.body),
+            attempts=delivery.attempt,
             failure=failure,
             now=datetime.now(UTC),
         )
 
     async def in_progress(self) -> None:
         """Restart the event's `ack_wait`."""
-        self._subscription.send(self._message.reply, b"+WPI")
+        self.source.connection.send(self.reply, b"+WPI")
+
+    async def _confirm(self, acknowledgement: bytes) -> None:
+        """Send an acknowledgement, and wait until the server has it.
+
+        Raises:
+            TransportError: the server did not confirm it in time.
+        """
+        await self.source.connection.request(self.reply, acknowledgement, _CONFIRMATION)
+
+
+class ReplaySettler(EventSettler, frozen=True, eq=False):
+    """Settles the delivery of a replay: its dead letter is removed, or replaced by the next failure.
+
+    Attributes:
+        source, reply: as for `EventSettler`.
+        replayed: the dead letter.
+    """
+
+    replayed: DeadLetter
+
+    async def ack(self) -> None:
+        """Settle: remove the dead letter, then end its replay."""
+        try:
+            await self.source.dead_letters.remove(self.replayed.number)
+        except PermissionDenied as error:  # a retry would only run the handler again
+            log.error(
+                "%s: dead letter %d was handled and stays all the same: %s",
+                *(self.source.durable, self.replayed.number, error),
+            )
+        await self._confirm(b"+ACK")
+
+    def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
+        return replace(self.replayed, failure=failure, attempts=delivery.attempt)

@@ -1,4 +1,4 @@
-"""Where a delivered message comes from, as the subject of its acknowledgement says (ADR-15). Pure."""
+"""The origin of a delivered message, read from the subject of its acknowledgement (ADR-15). Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Origin(NamedTuple):
-    """What the server says of a delivery.
+    """The server's data of a delivery.
 
     Attributes:
         attempt: how often the event was delivered, this time included.
-        sequence: its place in the stream.
+        sequence: its sequence in the stream.
         stored: when it was stored, in nanoseconds since 1970.
     """
 
@@ -36,8 +36,8 @@ class Origins:
     """
 
     def __init__(self, stream: str, durable: str) -> None:
-        # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<stored>.<left>; the longer second form has a
-        # domain and an account before the stream and a token at the end
+        # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<stored>.<left>; the longer second form has
+        # a domain and an account before the stream, and a token at the end
         self._subject = re.compile(
             rf"\$JS\.ACK\.(?P<long>[^.*>]+\.[^.*>]+\.)?{re.escape(stream)}\.{re.escape(durable)}\."
             r"([1-9][0-9]{0,18})\.([1-9][0-9]{0,18})\.[0-9]{1,20}\.([0-9]{1,19})\.[0-9]{1,20}"
@@ -45,9 +45,9 @@ class Origins:
         )
 
     def read(self, subject: str) -> Origin | None:
-        """Read the subject of an acknowledgement; None when it is not one of this durable."""
-        found = self._subject.fullmatch(subject)
-        if found is None:
+        """Parse the subject of an acknowledgement; None when it does not belong to this durable."""
+        match = self._subject.fullmatch(subject)
+        if match is None:
             return None
-        _, attempt, sequence, stored = found.groups()
+        _, attempt, sequence, stored = match.groups()
         return Origin(int(attempt), int(sequence), int(stored))

@@ -1,7 +1,7 @@
 """Consuming with our own pulls (ADR-37): overlapping requests, heartbeats, a new pull after a break.
 
-nats-py's `fetch` sleeps through a server restart, hides a deleted consumer and ignores missed heartbeats
-(measured on 2.16); here each of these ends or renews the pull at once.
+nats-py's `fetch` stalls over a server restart, hides a deleted consumer and ignores missed heartbeats (measured on
+2.16); here each of these ends or renews the pull at once.
 """
 
 from __future__ import annotations
@@ -12,22 +12,19 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.connection.message import Message
 from lightbus.jetstream.connection.refusals import Refusals
-from lightbus.jetstream.consuming.delivery import PullDelivery
+from lightbus.jetstream.connection.wire import Message
 from lightbus.jetstream.consuming.origin import Origin, Origins
-from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.transport import Delivery
 
-_MISSED = 2.5  # heartbeats without any message after which the pull counts as lost
-_PAUSE = 0.5  # seconds until a pull that was refused is made again
-_CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
+_MISSED = 2.5  # heartbeats of silence after which the pull counts as lost
+_PAUSE = 0.5  # seconds before a refused pull is repeated
 _PULL = b'{"batch": %d, "expires": %d, "idle_heartbeat": %d}'
 _STATUS, _COUNT = re.compile("[0-9]{3}"), re.compile("[0-9]{1,9}")
 _GONE = ("consumer deleted", "consumer is push based", "stream not found", "consumer not found")
@@ -35,11 +32,11 @@ _GONE = ("consumer deleted", "consumer is push based", "stream not found", "cons
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long a pull waits.
+    """The timing of pulls.
 
     Attributes:
         expires: seconds a pull request stays on the server.
-        heartbeat: seconds between signs of life meanwhile.
+        heartbeat: seconds between the server's heartbeats.
     """
 
     expires: float
@@ -47,53 +44,59 @@ class Pace:
 
 
 EVENTS = Pace(30.0, 5.0)
+REPLAYS = Pace(300.0, 30.0)  # they are rare, and every listener waits for them
+
+Deliver: TypeAlias = Callable[[Message, Origin], Delivery | None]
+"""Makes a delivery of a message, or returns None for one in the stream of replays that is not a replay."""
 
 
 class PullSubscription:
     """A worker's share of a durable; see `lightbus.transport.Subscription`.
 
-    Keeps as many events asked for as there are `take()`s waiting, and `ahead` more. Those more are asked for by the
-    half, so that the next request is on its way while the last one is still being served. After a break it may get
-    some events twice over; those wait in the buffer.
+    Keeps one event requested for each waiting `take()`, and `ahead` more. Those are requested by the half, so that the
+    next request is on its way while the last one is being served. After a break some events may arrive twice; those
+    wait in the buffer.
 
     Args:
         connection: a connected connection.
-        dead_letters: where events go that were given up.
+        deliver: makes a delivery of a message.
         stream: name of the stream.
         durable: name of the durable.
         ack_wait: the durable's own ack_wait, in seconds.
-        pace: how long pulls wait.
+        pace: the timing of pulls.
 
     Attributes:
-        refusals: what came to the inbox and was neither a delivery of the durable nor a word of the server.
+        refusals: messages to the inbox that are neither deliveries of the durable nor statuses of the server.
     """
 
     def __init__(
         self,
         connection: Connection,
-        dead_letters: JetStreamDeadLetters,
+        deliver: Deliver,
         *,
         stream: str,
         durable: str,
         ack_wait: float,
         pace: Pace = EVENTS,
     ) -> None:
-        self._connection, self.dead_letters = connection, dead_letters
+        self._connection, self._deliver = connection, deliver
         self.stream, self.durable, self.ack_wait = stream, durable, ack_wait
         self.ahead = 0
         self.refusals = Refusals(durable)
         self._origins = Origins(stream, durable)
         self._pace = pace
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
-        self._waiting: deque[asyncio.Future[PullDelivery | None]] = deque()
-        self._buffer: deque[PullDelivery] = deque()
-        self._asked = 0  # events the server still owes us
+        self._waiting: deque[asyncio.Future[Delivery | None]] = deque()
+        self._buffer: deque[Delivery] = deque()
+        self._asked = 0  # events that the server still owes us
         self._inbox, self._reply = "", ""
-        self._round = 0  # of pulls; the last token of their reply subject. News of older ones is ignored
-        self._heard = 0.0  # loop time of the last sign of life
+        self._round = (
+            0  # of pulls; the last token of their reply subject. Statuses of older rounds are ignored
+        )
+        self._heard = 0.0  # loop time of the last message
         self._error: TransportError | None = None
         self._closed = False
-        self._pause: asyncio.TimerHandle | None = None  # no pull is made meanwhile
+        self._pause: asyncio.TimerHandle | None = None  # no pull until it ends
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._loop = asyncio.get_running_loop()
@@ -107,12 +110,12 @@ class PullSubscription:
         self._begin(self._watch())
 
     @property
-    def buffered(self) -> Collection[PullDelivery]:
+    def buffered(self) -> Collection[Delivery]:
         """Events that have arrived and were not taken yet."""
         return self._buffer
 
-    def next(self) -> PullDelivery | None:
-        """Return the next event if it is here; see `Subscription.next`."""
+    def next(self) -> Delivery | None:
+        """Return the next event if it is buffered; see `Subscription.next`."""
         if not self._buffer or self._closed or self._error is not None:
             return None
         delivery = self._buffer.popleft()
@@ -120,7 +123,7 @@ class PullSubscription:
             self._pull()
         return delivery
 
-    async def take(self) -> PullDelivery | None:
+    async def take(self) -> Delivery | None:
         """Wait for the next event; see `Subscription.take`."""
         if self._error is not None:
             raise self._error
@@ -128,7 +131,7 @@ class PullSubscription:
             return None
         if self._buffer:
             return self.next()
-        future: asyncio.Future[PullDelivery | None] = self._loop.create_future()
+        future: asyncio.Future[Delivery | None] = self._loop.create_future()
         self._waiting.append(future)
         self._pull()
         try:
@@ -141,10 +144,10 @@ class PullSubscription:
             raise
 
     async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
-        """Give back what nobody took; see `Subscription.shed`."""
+        """Give back buffered events; see `Subscription.shed`."""
         self.ahead = 0
         end, waiting = self._end, tuple(filter(may_go, self._buffer))
-        await self._open()  # pulls of the old inbox end with it, or what is given back would come here again
+        await self._open()  # pulls end with the old inbox, or events that are given back would return
         self._pull()
         if end is not None:
             await end()
@@ -154,7 +157,7 @@ class PullSubscription:
                 await self._give_back(delivery)
 
     async def close(self) -> None:
-        """Stop pulling, then give back what nobody took; see `Subscription.close`."""
+        """Stop pulling, then give back buffered events; see `Subscription.close`."""
         if self._closed:
             return
         self._closed = True
@@ -170,11 +173,11 @@ class PullSubscription:
                 future.set_result(None)
         self._waiting.clear()
         if self._end is not None:
-            await self._end()  # what is on its way arrives in the buffer
+            await self._end()  # events on their way arrive in the buffer
         while self._buffer:
             await self._give_back(self._buffer.popleft())
 
-    async def _give_back(self, delivery: PullDelivery) -> None:
+    async def _give_back(self, delivery: Delivery) -> None:
         try:
             await delivery.retry(0)
         except TransportError as error:
@@ -183,14 +186,14 @@ class PullSubscription:
     # -- pulling -----------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        """Have answers to pulls come to a fresh inbox."""
+        """Subscribe to a fresh inbox for answers to pulls."""
         inbox = self._connection.new_inbox()
         self._end = await self._connection.subscribe(f"{inbox}.*", self._received)
         self._inbox = inbox
         self._forget_pulls()
 
     def _pull(self) -> None:
-        """Ask for what is missing, if there is somebody to ask."""
+        """Request the missing events, if the connection is up."""
         missing = len(self._waiting) + self.ahead - len(self._buffer) - self._asked
         is_enough = self._asked >= len(self._waiting) and missing * 2 < self.ahead
         if missing <= 0 or is_enough or self._pause is not None or self._closed or self._error is not None:
@@ -199,19 +202,19 @@ class PullSubscription:
         try:
             self._connection.send(self._next, request, reply=self._reply)
         except TransportError:
-            return  # the connection tells when it is back
+            return  # `when_up` pulls again
         if not self._asked:
             self._heard = self._loop.time()
         self._asked += missing
 
     def _forget_pulls(self) -> None:
-        """Forget what was asked for; what still comes of it is kept in the buffer."""
+        """Forget outstanding requests; events that still arrive are kept in the buffer."""
         self._asked = 0
         self._round += 1
         self._reply = f"{self._inbox}.{self._round}"
 
     def _pull_later(self) -> None:
-        """Ask for nothing for a moment."""
+        """Pull again after a pause."""
 
         def over() -> None:
             self._pause = None
@@ -221,7 +224,7 @@ class PullSubscription:
             self._pause = self._loop.call_later(_PAUSE, over)
 
     async def _watch(self) -> None:
-        """Pull again when the server has fallen silent on a waiting pull."""
+        """Pull again when the server is silent on a waiting pull."""
         while True:
             await asyncio.sleep(self._pace.heartbeat / 2)
             silent = self._loop.time() - self._heard
@@ -231,7 +234,7 @@ class PullSubscription:
                 self._pull()
 
     async def _look_into(self, trouble: str) -> None:
-        """A pull was refused: the durable is gone, or it cannot be served for a moment (ADR-22)."""
+        """Determine why a pull was refused: the durable is gone, or unavailable for a moment (ADR-22)."""
         log.debug("%s: %s", self.durable, trouble)
         try:
             await self._connection.api(f"CONSUMER.INFO.{self.stream}.{self.durable}")
@@ -253,12 +256,11 @@ class PullSubscription:
                 self.refusals.add(message.subject, f"is no delivery of {self.durable!r}")
                 return
             self._heard = self._loop.time()
-            delivery = self._delivery(message, origin)
-            if delivery is not None:
-                self._arrived(delivery)
+            delivery = self._deliver(message, origin)
+            if delivery is None:
+                self._refuse(message)
             else:
-                self._asked = max(0, self._asked - 1)
-                self._pull()
+                self._arrived(delivery)
             return
         status, text = message.status
         if not _STATUS.fullmatch(status):
@@ -266,7 +268,7 @@ class PullSubscription:
             return
         self._heard = self._loop.time()
         if status == "100" or message.subject != self._reply:
-            return  # a heartbeat, or news of a pull that was given up
+            return  # a heartbeat, or the status of an older pull
         pending = message.headers.get("Nats-Pending-Messages", "")
         if status == "408" and _COUNT.fullmatch(pending):  # expired; these will not come
             self._asked = max(0, self._asked - int(pending))
@@ -276,16 +278,20 @@ class PullSubscription:
             self._fail(ConsumerLost(f"{where} was removed on the server ({text})"))
         elif status in ("400", "423") or text.lower().startswith("exceeded maxrequest"):
             self._fail(TransportError(f"the server refuses to deliver to {self.durable!r}: {status} {text}"))
-        else:  # 503 nobody there, 409 leadership change, server shutdown or too many waiting pulls
+        else:  # 503 no responders, 409 leadership change, server shutdown or too many waiting pulls
             self._forget_pulls()
             self._pull_later()
             self._begin(self._look_into(f"{status} {text}"))
 
-    def _delivery(self, message: Message, origin: Origin) -> PullDelivery | None:
-        """Make a delivery of a message, unless it has no business here."""
-        return PullDelivery(message, origin, self)
+    def _refuse(self, message: Message) -> None:
+        """End a message in the stream of replays that is not a replay, or it would be delivered forever."""
+        self.refusals.add(message.subject, "is no replay of a dead letter")
+        with contextlib.suppress(TransportError):
+            self._connection.send(message.reply, b"+TERM it is no replay of a dead letter")
+        self._asked = max(0, self._asked - 1)
+        self._pull()
 
-    def _arrived(self, delivery: PullDelivery) -> None:
+    def _arrived(self, delivery: Delivery) -> None:
         if self._asked:
             self._asked -= 1
         while self._waiting:
@@ -307,17 +313,3 @@ class PullSubscription:
             if not future.done():
                 future.set_exception(error)
         self._waiting.clear()
-
-    # -- for deliveries ------------------------------------------------------------------------------
-
-    def send(self, reply: str, body: bytes) -> None:
-        """Send an acknowledgement of any kind."""
-        self._connection.send(reply, body)
-
-    async def confirm(self, reply: str, body: bytes) -> None:
-        """Send an acknowledgement of any kind, and wait until the server has it.
-
-        Raises:
-            TransportError: it did not say so in time.
-        """
-        await self._connection.request(reply, body, _CONFIRMATION)

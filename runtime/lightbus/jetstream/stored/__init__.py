@@ -1,1 +1,1 @@
-"""Events that are stored in a stream, read back."""
+"""Messages read back from streams."""

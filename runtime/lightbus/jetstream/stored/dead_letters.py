@@ -1,4 +1,4 @@
-"""The dead letters on JetStream: a stream that keeps them, and one that takes replays to their listeners."""
+"""Dead letters on JetStream: a stream that keeps them, and one that carries replays to their listeners."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 
 
 class JetStreamDeadLetters:
-    """See `lightbus.transport.DeadLetters`; with what workers need besides.
+    """See `lightbus.transport.DeadLetters`; `keep` and `remove` are for workers.
 
     Args:
         connection: a connection.
@@ -48,10 +48,10 @@ class JetStreamDeadLetters:
     # -- for workers -------------------------------------------------------------------------------
 
     async def keep(self, dead_letter: DeadLetter) -> None:
-        """Store a dead letter, in place of an earlier one of the same listener and event.
+        """Store a dead letter, replacing an earlier one of the same listener and event.
 
         Raises:
-            TransportError: that was not confirmed.
+            TransportError: it was not confirmed.
         """
         needed = {MESSAGE_ID: dead_letter.message_id}
         await self._publisher.publish(
@@ -64,7 +64,7 @@ class JetStreamDeadLetters:
         )
 
     async def remove(self, number: int) -> bool:
-        """Delete a dead letter; False when it was gone."""
+        """Delete a dead letter; False when it no longer existed."""
         try:
             await self._connection.api(f"STREAM.MSG.DELETE.{self._stream}", {"seq": number, "no_erase": True})
         except ApiError as error:
@@ -73,24 +73,24 @@ class JetStreamDeadLetters:
             return False
         return True
 
-    # -- for people and tools ----------------------------------------------------------------------
+    # -- for operators and tools ----------------------------------------------------------------------
 
-    async def find(self, wanted: Filter) -> AsyncIterator[DeadLetter]:
-        """Go through those that match; see `DeadLetters.find`."""
+    async def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
+        """Iterate over those that match; see `DeadLetters.find`."""
         state = (await self._info(self._stream)).get("state", {})
         if not state.get("messages"):
             return
-        if wanted.numbers and not wanted.event_ids:
-            found = self._numbered(sorted(wanted.numbers))
+        if selection.numbers and not selection.event_ids:
+            messages = self._numbered(sorted(selection.numbers))
         else:
-            listener = "" if set(wanted.listener) & set("*?[") else wanted.listener
+            listener = "" if set(selection.listener) & set("*?[") else selection.listener
             subjects = naming.dead_letter_subjects(self._prefix, listener)
-            found = direct_get.messages(
+            messages = direct_get.messages(
                 self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
             )
-        async for message in found:
+        async for message in messages:
             dead_letter = _dead_letter(message)
-            if dead_letter is not None and wanted.matches(dead_letter):
+            if dead_letter is not None and selection.matches(dead_letter):
                 yield dead_letter
 
     async def count(self) -> int:
@@ -105,9 +105,9 @@ class JetStreamDeadLetters:
                 yield message
 
     async def replay(self, dead_letter: DeadLetter) -> bool:
-        """Send a dead letter to its listener once more; see `DeadLetters.replay`."""
+        """Send a dead letter to its listener again; see `DeadLetters.replay`."""
         sent = replace(dead_letter, replays=dead_letter.replays + 1, failure=Failure(""))
-        needed = {_EXPECTED_LAST: "0", MESSAGE_ID: str(uuid.uuid4())}  # none may be on its way
+        needed = {_EXPECTED_LAST: "0", MESSAGE_ID: str(uuid.uuid4())}  # no other may be on its way
         try:
             await self._publisher.publish(
                 naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number),
@@ -132,7 +132,7 @@ class JetStreamDeadLetters:
         return await self.remove(dead_letter.number)
 
     async def replaying(self) -> Set[int]:
-        """Return the numbers of the dead letters on their way; see `DeadLetters.replaying`."""
+        """Return the numbers of those whose replays are on their way; see `DeadLetters.replaying`."""
         subjects: list[str] = []
         while True:
             request = {"subjects_filter": naming.replay_subjects(self._prefix), "offset": len(subjects)}
@@ -143,15 +143,15 @@ class JetStreamDeadLetters:
                 return {place[1] for subject in subjects if (place := naming.place_of(subject))}
 
     async def latest(self, dead_letter: DeadLetter) -> int:
-        """Return the number the dead letter has now; see `DeadLetters.latest`."""
+        """Return the dead letter's current number; see `DeadLetters.latest`."""
         subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
-        try:  # asked of the stream's leader, as another replica could still tell of the past
-            found = await self._connection.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
+        try:  # asks the stream's leader, because another replica may lag behind
+            answer = await self._connection.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
         except ApiError as error:
             if error.err_code not in (_NOTHING_FOUND, STREAM_NOT_FOUND):
                 raise
             return 0
-        number: int = found["message"]["seq"]
+        number: int = answer["message"]["seq"]
         return number
 
     async def is_served(self, dead_letter: DeadLetter) -> bool:
@@ -166,7 +166,7 @@ class JetStreamDeadLetters:
         return bool(info["num_waiting"] or info["num_ack_pending"])
 
     async def _info(self, stream: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what the server tells about a stream, nothing when it does not exist."""
+        """Return the server's information about a stream, empty when it does not exist."""
         try:
             return await self._connection.api(f"STREAM.INFO.{stream}", request)
         except ApiError as error:
@@ -176,8 +176,8 @@ class JetStreamDeadLetters:
 
 
 def _dead_letter(message: StoredMessage) -> DeadLetter | None:
-    """Read a stored dead letter; None for what somebody else put there."""
-    found = naming.place_of(message.subject)
-    if found is None:
+    """Read a stored dead letter; None for a message that is not one."""
+    parts = naming.place_of(message.subject)
+    if parts is None:
         return None
-    return DeadLetter.decode(found[0], message.sequence, message.headers, message.body, message.time)
+    return DeadLetter.decode(parts[0], message.sequence, message.headers, message.body, message.time)

@@ -12,21 +12,20 @@ import msgspec
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.connection.message import Message
+from lightbus.jetstream.connection.wire import Message
 
-_BATCH = 256  # messages of one request,
-_BATCH_BYTES = 1024 * 1024  # unless they are large
+_BATCH, _BATCH_BYTES = 256, 1024 * 1024  # the most messages and bytes of one request
 _TIMEOUT = 5.0  # seconds for the next message of an answer
 _NONE, _END = "404", "204"  # statuses of an answer
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as its stream keeps it.
+    """A message as it is stored.
 
     Attributes:
-        sequence: its place in the stream.
-        subject, headers, body: the message; headers are with those the server adds.
+        sequence: its sequence in the stream.
+        subject, headers, body: the message, with the headers that the server adds.
         time: when it was stored.
     """
 
@@ -40,14 +39,14 @@ class StoredMessage:
 async def messages(
     connection: Connection, stream: str, subjects: str, first: int, last: int, since: datetime | None = None
 ) -> AsyncIterator[StoredMessage]:
-    """Go through a stream, a bounded number of messages at a time.
+    """Iterate over a stream, reading a bounded number of messages at a time.
 
     Args:
         connection: a connected connection.
         stream: its name.
-        subjects: which of its messages, as a subject filter.
-        first, last: the sequences to stay within.
-        since: when the first of them was stored at the earliest.
+        subjects: a subject filter for its messages.
+        first, last: the first and the last sequence to read.
+        since: leaves out messages stored before.
 
     Raises:
         TransportError: the stream cannot be read directly, or no answer came.
@@ -56,26 +55,26 @@ async def messages(
         start = {"seq": first} if since is None else {"start_time": since.isoformat()}
         request = {**start, "next_by_subj": subjects, "batch": _BATCH, "max_bytes": _BATCH_BYTES}
         since = None
-        found = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", request)
-        if not found:
+        batch = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", request)
+        if not batch:
             return
-        for message in found:
-            if message.sequence < first:  # or it would never end
+        for message in batch:
+            if message.sequence < first:  # or this would never end
                 raise TransportError(f"stream {stream!r} answers with messages before the one asked for")
             if message.sequence > last:
                 return
             yield message
-        first = found[-1].sequence + 1
+        first = batch[-1].sequence + 1
 
 
 async def message_at(connection: Connection, stream: str, sequence: int) -> StoredMessage | None:
     """Return the message of a sequence, None when there is none; raises as `messages` does."""
-    found = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", {"seq": sequence})
-    return found[0] if found else None
+    batch = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", {"seq": sequence})
+    return batch[0] if batch else None
 
 
 async def _ask(connection: Connection, subject: str, request: dict[str, Any] | None) -> list[StoredMessage]:
-    """Send a request and gather its answer: one message, or a batch up to its end."""
+    """Send a request and collect its answer: one message, or a whole batch."""
     answers: asyncio.Queue[Message | PermissionDenied] = asyncio.Queue()
 
     def denied(action: str, denied_subject: str) -> None:
@@ -85,7 +84,7 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
     inbox = connection.new_inbox()
     end = await connection.subscribe(inbox, answers.put_nowait)
     connection.when_denied(denied)
-    found: list[StoredMessage] = []
+    batch: list[StoredMessage] = []
     try:
         connection.send(subject, msgspec.json.encode(request), reply=inbox)
         while True:
@@ -97,16 +96,16 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
                 raise answer
             status, text = answer.status
             if status in (_NONE, _END):
-                return found
+                return batch
             if status:
                 raise TransportError(_refusal(subject, status, text))
             headers = answer.headers
             try:
-                found.append(_stored(headers, answer.body))
+                batch.append(_stored(headers, answer.body))
             except (KeyError, ValueError) as error:
                 raise TransportError(f"the answer on {subject} is no stored message: {error!r}") from error
             if "Nats-Num-Pending" not in headers:  # one message was asked for, or the server knows no batches
-                return found
+                return batch
     finally:
         connection.forget(denied)
         await end()

@@ -1,4 +1,4 @@
-"""The events that the streams of a prefix hold, read without a consumer."""
+"""The stored events of a prefix, read without a consumer."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from lightbus.jetstream.streams.status import stream_states
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as its stream keeps it.
+    """An event as it is stored.
 
     Attributes:
-        stream, sequence: where it stands.
+        stream, sequence: where it is stored.
         stored: when it was stored.
         name: its full name, `auth.user_created`.
-        body, headers: the message, without the headers the server adds.
-        content: what the message says; why it cannot be read, if it cannot.
+        body, headers: the message, without the headers that the server adds.
+        content: the decoded event, or why it cannot be decoded.
     """
 
     stream: str
@@ -41,12 +41,12 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events are meant; those that meet every condition given.
+    """A selection of events: those that meet every condition.
 
     Attributes:
-        names: full names, or patterns with `*` and `?`; none for any.
-        ids: any of these ids; none for any.
-        since, until: limits of the time they were stored, the second one exclusive.
+        names: full names, or patterns with `*` and `?`; empty for any.
+        ids: event ids; empty for any.
+        since, until: limits of the time they were stored; `until` is exclusive.
     """
 
     names: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Wanted:
     until: datetime | None = None
 
     def matches(self, event: StoredEvent) -> bool:
-        """Whether an event is meant."""
+        """Whether an event is selected."""
         event_id = event.content.id if isinstance(event.content, Envelope) else ""
         return (
             (not self.names or any(fnmatchcase(event.name, name) for name in self.names))
@@ -66,20 +66,20 @@ class Wanted:
 
 
 class History:
-    """Reads the events of a prefix, and those that come later.
+    """Reads the events of a prefix, and later ones.
 
     Args:
         connection: a connected connection.
         prefix: first token of the bus's streams.
-        wanted: which events.
+        wanted: the selection.
     """
 
     def __init__(self, connection: Connection, prefix: str, wanted: Wanted) -> None:
         self._connection, self._prefix, self._wanted = connection, prefix, wanted
-        self._read: dict[str, int] = {}  # up to which sequence, by stream
+        self._read: dict[str, int] = {}  # the last sequence read, by stream
 
     async def unread(self) -> AsyncIterator[StoredEvent]:
-        """Go through the events that are there now and were not read before, in the order they were stored.
+        """Iterate over stored events that were not read before, in the order they were stored.
 
         Raises:
             TransportError: a stream cannot be read directly, or no answer came.
@@ -108,7 +108,7 @@ class History:
 
     @property
     def _subjects(self) -> str:
-        """A filter for the server, as narrow as its wildcards allow."""
+        """The narrowest subject filter that covers the selection."""
         match self._wanted.names:
             case (name,) if not set(name) & set("*?[]> "):
                 return f"{self._prefix}.{name}"
@@ -136,7 +136,7 @@ class History:
 async def _put_next(
     heads: list[tuple[datetime, int, StoredEvent]], number: int, reader: AsyncIterator[StoredEvent]
 ) -> None:
-    """Put the next event of a reader, if it has one, among the first ones of all readers."""
+    """Push the next event of a reader, if it has one, onto the heap."""
     async for event in reader:
         heapq.heappush(heads, (event.stored, number, event))
         return

@@ -1,8 +1,8 @@
-"""Where a stream or durable on the server differs from what the bus needs, and what that does. Pure.
+"""Differences of a stream or durable on the server from what the bus needs, and their harm. Pure.
 
-The tables below are the rules. A setting stands there for one of two reasons: the bus sets it when it makes the
-resource, or a value other than the server's default breaks a promise of the bus. What else an operator
-sets (replicas, limits, placement, compression) is the operator's.
+The tables below are the rules. A setting is listed for one of two reasons: the bus sets it when it creates the
+resource, or a value other than the server's default breaks a promise of the bus. All other settings (replicas,
+limits, placement, compression) are the operator's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lightbus.jetstream.streams.resources import NANOSECONDS, Durable, Resource,
 
 
 class Way(enum.Enum):
-    """How a difference goes away: by an update, by one that removes messages, or by hand alone."""
+    """How a difference is removed: by an update, by one that removes messages, or only by hand."""
 
     UPDATE = "update"
     DESTROYS = "destroys"
@@ -25,15 +25,15 @@ class Way(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting that is not as the bus needs it.
+    """A setting that differs from what the bus needs.
 
     Attributes:
         setting: its name.
         found: its value on the server.
         wanted: the value it should have.
-        harm: what the value on the server does, "" when it is only different.
-        is_fatal: whether the bus refuses to work with it, as events would be lost.
-        way: how it goes away.
+        harm: the harm of the value on the server, "" when there is none.
+        is_fatal: whether the bus refuses to work with it, because events would be lost.
+        way: how it is removed.
     """
 
     setting: str
@@ -59,9 +59,9 @@ class _Rule:
     """A setting to compare.
 
     Attributes:
-        setting, harm, is_fatal, way: as of `Difference`.
-        default: what the server means when it does not name the setting; the bus wants it so, too, unless
-            the resource says otherwise.
+        setting, harm, is_fatal, way: as in `Difference`.
+        default: the value when the server omits the setting; the bus needs the same value unless the resource
+            sets another one.
     """
 
     setting: str
@@ -114,38 +114,38 @@ _DURABLE = (
 )
 
 
-def differences(wanted: Resource, found: Mapping[str, Any]) -> list[Difference]:
+def differences(wanted: Resource, config: Mapping[str, Any]) -> list[Difference]:
     """Compare a resource with its configuration on the server.
 
     Args:
-        wanted: the resource, as the bus makes it.
-        found: the configuration the server tells.
+        wanted: the resource, as the bus creates it.
+        config: the configuration on the server.
     """
     if isinstance(wanted, Stream):
-        return [*_subjects(wanted, found), *_compared(_STREAM, wanted, found)]
-    return [*_filter(wanted, found), *_compared(_DURABLE, wanted, found)]
+        return [*_subjects(wanted, config), *_compared(_STREAM, wanted, config)]
+    return [*_filter(wanted, config), *_compared(_DURABLE, wanted, config)]
 
 
-def window_difference(found: Mapping[str, Any], timeout: float) -> Difference | None:
-    """Tell whether a stream forgets ids while `fire()` may still retry.
+def window_difference(config: Mapping[str, Any], timeout: float) -> Difference | None:
+    """Return the difference of a stream that forgets ids while `fire()` may still retry, or None.
 
     Args:
-        found: the stream's configuration on the server.
-        timeout: seconds `fire()` goes on.
+        config: the stream's configuration on the server.
+        timeout: seconds for which `fire()` retries.
     """
     needed = int(2 * timeout * NANOSECONDS)
-    if found.get("duplicate_window", 0) >= needed:
+    if config.get("duplicate_window", 0) >= needed:
         return None
     harm = f"a fire() that retries for up to {timeout:g} s may store its event twice"
-    return Difference("duplicate_window", found.get("duplicate_window", 0), needed, harm)
+    return Difference("duplicate_window", config.get("duplicate_window", 0), needed, harm)
 
 
 def weaknesses(wanted: Stream, info: Mapping[str, Any]) -> list[str]:
-    """List what makes a stream less safe than its server allows, as an operator may want it or not.
+    """List what makes a stream less safe than its server allows; an operator may want it so.
 
     Args:
         wanted: the stream.
-        info: what the server tells of it, the cluster included.
+        info: the server's information about it, including the cluster.
     """
     cluster = info.get("cluster", {}).get("name")
     if cluster and info["config"].get("num_replicas", 1) == 1:
@@ -157,7 +157,7 @@ def weaknesses(wanted: Stream, info: Mapping[str, Any]) -> list[str]:
 
 
 def covers(pattern: str, subjects: str) -> bool:
-    """Whether a subject filter captures everything that another one does."""
+    """Whether a subject filter captures every subject that another one captures."""
     wide, narrow = pattern.split("."), subjects.split(".")
     for at, token in enumerate(wide):
         if token == ">":
@@ -167,32 +167,34 @@ def covers(pattern: str, subjects: str) -> bool:
     return len(wide) == len(narrow)
 
 
-def _subjects(wanted: Stream, found: Mapping[str, Any]) -> Iterator[Difference]:
+def _subjects(wanted: Stream, config: Mapping[str, Any]) -> Iterator[Difference]:
     (needed,) = wanted.config["subjects"]
-    captured = found.get("subjects") or []
+    captured = config.get("subjects") or []
     if not any(covers(pattern, needed) for pattern in captured):
         harm = f"events fired on {needed} are not stored"
         yield Difference("subjects", captured, [*captured, needed], harm, True)
 
 
-def _filter(wanted: Durable, found: Mapping[str, Any]) -> Iterator[Difference]:
-    listened = found.get("filter_subject") or found.get("filter_subjects") or ""
+def _filter(wanted: Durable, config: Mapping[str, Any]) -> Iterator[Difference]:
+    listened = config.get("filter_subject") or config.get("filter_subjects") or ""
     subject = wanted.config["filter_subject"]
     if listened != subject:
         harm = f"it already listens to {listened!r}. Choose another listener_name, or remove it if nothing needs it"
         yield Difference("filter_subject", listened, subject, harm, True, Way.BY_HAND)
 
 
-def _compared(rules: tuple[_Rule, ...], wanted: Resource, found: Mapping[str, Any]) -> Iterator[Difference]:
+def _compared(rules: tuple[_Rule, ...], wanted: Resource, config: Mapping[str, Any]) -> Iterator[Difference]:
     for rule in rules:
-        value = found.get(rule.setting, rule.default)
+        value = config.get(rule.setting, rule.default)
         target = wanted.config.get(rule.setting, rule.default)
         if value != target and (value or target):
-            yield _told(Difference(rule.setting, value, target, rule.harm, rule.is_fatal, rule.way), found)
+            yield _with_harm(
+                Difference(rule.setting, value, target, rule.harm, rule.is_fatal, rule.way), config
+            )
 
 
-def _told(difference: Difference, found: Mapping[str, Any]) -> Difference:
-    """Say what a value does that does not always do the same."""
+def _with_harm(difference: Difference, config: Mapping[str, Any]) -> Difference:
+    """Complete a difference whose harm depends on the values."""
     match difference.setting, difference.found, difference.wanted:
         case "retention", "workqueue", _:
             return replace(
@@ -203,7 +205,7 @@ def _told(difference: Difference, found: Mapping[str, Any]) -> Difference:
             return replace(difference, harm=harm, way=Way.UPDATE)
         case "retention", _, "workqueue":
             return replace(difference, harm="replays stay when they have been handled", is_fatal=True)
-        case "discard", "old", _ if _has_limit(found):
+        case "discard", "old", _ if _has_limit(config):
             return replace(
                 difference, harm="at its limit, the stream drops events that listeners have not seen"
             )

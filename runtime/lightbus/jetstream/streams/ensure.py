@@ -1,4 +1,4 @@
-"""Streams and durables when a bus needs them: made when missing or only verified, never changed."""
+"""Ensures that streams and durables exist: created if missing, or only verified; never changed."""
 
 from __future__ import annotations
 
@@ -12,20 +12,17 @@ from lightbus.jetstream.streams.resources import Resource, Stream
 from lightbus.logs import log
 from lightbus.transport import Provision
 
-_EXISTS = (
-    10058,
-    10148,
-)  # error codes of the server: a stream, or a consumer, has that name and other settings
+_EXISTS = (10058, 10148)  # error codes of the server: a stream or consumer of that name has other settings
 _OVERLAP = 10065  # another stream captures some of the subjects
 APPLY = "lightbus apply --bus MODULE"
 
 
 class Provisioner:
-    """Sees to the streams and durables of one connection.
+    """Ensures the streams and durables of one connection.
 
     Args:
         connection: a connection.
-        provision: whether to make what is missing.
+        provision: whether to create missing ones.
     """
 
     def __init__(self, connection: Connection, provision: Provision = "create") -> None:
@@ -33,13 +30,13 @@ class Provisioner:
         self._told: set[str] = set()
 
     async def ensure(self, wanted: Resource) -> dict[str, Any]:
-        """Return what the server tells of a stream or durable, made when missing if that is allowed.
+        """Return the server's information about a stream or durable; create it if missing and allowed.
 
-        One that exists stays as it is; differences are logged, once each.
+        One that exists stays as it is; each difference is logged once.
 
         Raises:
-            ProvisionError: it is missing and may not be made, or the bus cannot keep its promises with it.
-            PermissionDenied: this user may not look at it, or make it.
+            ProvisionError: it is missing and may not be created, or its settings would lose events.
+            PermissionDenied: this user may not read or create it.
         """
         info = await read(self._connection, wanted)
         if info is None:
@@ -52,7 +49,7 @@ class Provisioner:
         return info
 
     async def ensure_stream(self, wanted: Stream) -> dict[str, Any] | None:
-        """See to a stream that a service need not be allowed to look at; as `ensure` otherwise."""
+        """Ensure a stream as `ensure` does; return None if this user may not read it."""
         try:
             return await self.ensure(wanted)
         except PermissionDenied as error:
@@ -60,16 +57,16 @@ class Provisioner:
             return None
 
     async def ensure_kept(self, wanted: Stream) -> None:
-        """See to a stream that is made with its first message; raises as `ensure` does when it must exist."""
+        """Check a stream that is created with its first message; raises as `ensure` does when it must exist."""
         if self._provision == "verify":
             await self.ensure_stream(wanted)
         else:
             await self.look_at(wanted)
 
     async def make_way(self, wanted: Stream) -> None:
-        """See to the stream of a message that no stream has answered; raises as `ensure` does.
+        """Ensure the stream of a message that no stream answered; raises as `ensure` does.
 
-        A service that makes nothing need not be allowed to look, and its stream may be in an election.
+        A service that creates nothing may lack the permission to read it, and the stream may be in an election.
         """
         if self._provision == "verify":
             await self.ensure_stream(wanted)
@@ -77,31 +74,34 @@ class Provisioner:
             await self.ensure(wanted)
 
     async def look_at(self, wanted: Stream, timeout: float | None = None) -> None:
-        """Log what is wrong with a stream that is in use, if it is there and this user may look.
+        """Log problems of a stream that is in use, if it exists and this user may read it.
 
         Args:
             wanted: the stream.
-            timeout: seconds `fire()` goes on, when events are fired.
+            timeout: seconds for which `fire()` retries; None when no events are fired.
         """
         try:
             info = await read(self._connection, wanted)
             if info is not None:
-                found = differences(wanted, info["config"])
+                problems = differences(wanted, info["config"])
                 short = window_difference(info["config"], timeout) if timeout is not None else None
                 if short is not None:
-                    found = [short, *(one for one in found if one.setting != short.setting)]
-                self._judge(wanted, info, found)
+                    problems = [
+                        short,
+                        *(difference for difference in problems if difference.setting != short.setting),
+                    ]
+                self._judge(wanted, info, problems)
         except ProvisionError as error:
             log.error("%s", error)
         except TransportError as error:
             log.debug("%s: %s", wanted, error)
 
-    def _judge(self, wanted: Resource, info: dict[str, Any], found: Sequence[Difference]) -> None:
-        if any(difference.is_fatal for difference in found):
-            raise ProvisionError(describe(wanted, found))
+    def _judge(self, wanted: Resource, info: dict[str, Any], problems: Sequence[Difference]) -> None:
+        if any(difference.is_fatal for difference in problems):
+            raise ProvisionError(describe(wanted, problems))
         warnings = weaknesses(wanted, info) if isinstance(wanted, Stream) else []
-        if found:
-            warnings.append(describe(wanted, found))
+        if problems:
+            warnings.append(describe(wanted, problems))
         for warning in warnings:
             if warning not in self._told:
                 self._told.add(warning)
@@ -109,7 +109,7 @@ class Provisioner:
 
 
 async def read(connection: Connection, wanted: Resource) -> dict[str, Any] | None:
-    """Return what the server tells about a stream or durable, None when it does not exist."""
+    """Return the server's information about a stream or durable, None when it does not exist."""
     try:
         return await connection.api(wanted.info)
     except ApiError as error:
@@ -119,7 +119,7 @@ async def read(connection: Connection, wanted: Resource) -> dict[str, Any] | Non
 
 
 async def make(connection: Connection, wanted: Resource) -> dict[str, Any]:
-    """Make a stream or durable and return what the server tells about it, also if another was faster.
+    """Create a stream or durable and return its information, even if another client was faster.
 
     Raises:
         ProvisionError: the server refuses.
@@ -136,16 +136,16 @@ async def make(connection: Connection, wanted: Resource) -> dict[str, Any]:
         raise ProvisionError(f"{wanted} could not be made: {error.description}{hint}") from error
 
 
-def describe(wanted: Resource, found: Sequence[Difference]) -> str:
-    """Write down in which settings a stream or durable differs, what that does, and how it goes away."""
-    width = max(len(difference.setting) for difference in found)
+def describe(wanted: Resource, problems: Sequence[Difference]) -> str:
+    """Describe the differences of a stream or durable, their harm, and how to remove them."""
+    width = max(len(difference.setting) for difference in problems)
     lines = [f"{wanted} differs from the code:"]
-    for difference in found:
+    for difference in problems:
         harm = f": {difference.harm}" if difference.harm else ""
         lines.append(
             f"  {difference.setting:{width}}  is {difference.is_}, should be {difference.should_be}{harm}"
         )
-    ways = {difference.way for difference in found}
+    ways = {difference.way for difference in problems}
     if ways != {Way.BY_HAND}:
         lines.append(f"Show and apply that with: {APPLY}")
     if Way.BY_HAND in ways:

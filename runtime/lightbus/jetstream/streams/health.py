@@ -1,4 +1,4 @@
-"""What the server's numbers say about a stream and a durable: how far it is, and what needs somebody. Pure."""
+"""The progress and the alarms of a durable, from the server's numbers. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that does not get better by itself.
+    """A problem that does not go away by itself.
 
     Attributes:
-        kind: `lost` when events may be gone that a listener has not seen, `stalled` when it gets no more.
-        text: what is the matter, and what to do.
+        kind: `lost` when unseen events may be gone, `stalled` when the listener gets no more.
+        text: what is wrong, and what to do.
     """
 
     kind: str
@@ -25,11 +25,11 @@ class Progress:
     """How far a durable is.
 
     Attributes:
-        pending: events it has not delivered yet.
-        in_flight: events it has delivered that are not settled, those that wait for a retry among them.
-        redelivered: those of them that were delivered more than once.
+        pending: events not delivered yet.
+        in_flight: events delivered and not settled, including those that wait for a retry.
+        redelivered: events in flight that were delivered more than once.
         waiting: pull requests that wait for events; 0 without a worker, or when all are busy.
-        seen: the sequence up to which everything was delivered and settled.
+        seen: the sequence up to which all events are delivered and settled.
     """
 
     pending: int
@@ -40,7 +40,7 @@ class Progress:
 
 
 def progress(durable: Mapping[str, Any]) -> Progress:
-    """Read the server's account of a durable."""
+    """Return the progress of a durable from the server's information."""
     in_flight: int = durable["num_ack_pending"]
     seen: int = durable["ack_floor" if in_flight else "delivered"]["stream_seq"]
     return Progress(
@@ -49,18 +49,17 @@ def progress(durable: Mapping[str, Any]) -> Progress:
 
 
 def alarms(stream: Mapping[str, Any], durable: Mapping[str, Any]) -> list[Alarm]:
-    """Look for what is wrong with a durable.
+    """Return the problems of a durable.
 
-    Events below the stream's first sequence are gone. A durable that is behind and had not come so far has
-    lost those of them that were for it; which ones they were for, nobody can tell any more. A durable is
-    stalled when workers ask and events wait, and as many as it allows are unsettled; where it allows one,
-    order is wanted, and others wait by right.
+    Events below the stream's first sequence are gone. A durable that had not reached it has lost those that were for
+    it; which ones, is unknown by now. A durable is stalled when workers ask, events wait, and as many as it allows
+    are unsettled; if it allows one, it is ordered, and the others wait as they should.
 
     Args:
-        stream: the server's account of its stream.
-        durable: the server's account of the durable.
+        stream: the server's information about its stream.
+        durable: the server's information about the durable.
     """
-    found = []
+    problems = []
     name, first, now = durable["name"], stream["state"]["first_seq"], progress(durable)
     if (now.pending or now.in_flight) and first > now.seen + 1:
         text = (
@@ -68,7 +67,7 @@ def alarms(stream: Mapping[str, Any], durable: Mapping[str, Any]) -> list[Alarm]
             f" {durable['stream_name']} are gone: those of them that were for it are lost to it."
             f" {_why_gone(stream['config'])}"
         )
-        found.append(Alarm("lost", text))
+        problems.append(Alarm("lost", text))
     limit = durable["config"].get("max_ack_pending", -1)
     if 1 < limit <= now.in_flight and now.pending and now.waiting:
         text = (
@@ -77,8 +76,8 @@ def alarms(stream: Mapping[str, Any], durable: Mapping[str, Any]) -> list[Alarm]
             f" less often, or allow more: nats consumer edit {durable['stream_name']} {name} --max-pending"
             f" {10 * limit}"
         )
-        found.append(Alarm("stalled", text))
-    return found
+        problems.append(Alarm("stalled", text))
+    return problems
 
 
 def _why_gone(config: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""The least a service may do on the server, as configuration of nats-server. Pure.
+"""The minimal permissions of a service, as configuration of nats-server. Pure.
 
-Permissions of NATS cannot match a part of a token, so each listener has lines of its own. Both forms of
-acknowledgement subjects are granted: with domain and account before the stream, and without (ADR-15).
+NATS permissions cannot match a part of a token, so each listener has lines of its own. Both forms of acknowledgement
+subjects are granted: with a domain and an account before the stream, and without (ADR-15).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Service:
     """What a service does on the bus.
 
     Attributes:
-        name: its name, which is the user's as well.
-        prefix: of its bus.
+        name: its name, and that of its NATS user.
+        prefix: the prefix of its bus.
         fires: names of the APIs whose events it fires.
-        consumers: what its listeners want.
+        consumers: the durables of its listeners.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Some subjects a user may publish to.
+    """Subjects that a user may publish to.
 
     Attributes:
-        reason: what for.
-        subjects: which.
+        reason: the purpose, for people.
+        subjects: subject filters.
     """
 
     reason: str
@@ -49,10 +49,11 @@ class Grant:
 
 
 def grants(service: Service) -> Iterator[Grant]:
-    """List what a service that makes nothing (`provision="verify"`) needs to publish to."""
+    """List the grants of a service that creates nothing (`provision="verify"`)."""
     prefix = service.prefix
     streams = dict.fromkeys(
-        naming.stream(prefix, api) for api in (*service.fires, *(one.api for one in service.consumers))
+        naming.stream(prefix, api)
+        for api in (*service.fires, *(consumer.api for consumer in service.consumers))
     )
     if service.consumers:
         streams |= dict.fromkeys((naming.dead_letter_stream(prefix), naming.replay_stream(prefix)))
@@ -80,12 +81,12 @@ def _pulling(durable: Durable) -> tuple[str, ...]:
 
 
 def configuration(services: Sequence[Service]) -> str:
-    """Write the configuration of nats-server that knows these services, and an operator.
+    """Return the configuration of nats-server for these services and an operator.
 
     Args:
-        services: those of one name are one user.
+        services: those with one name share a user.
     """
-    users = {service.name: [one for one in services if one.name == service.name] for service in services}
+    users = {service.name: [part for part in services if part.name == service.name] for service in services}
     prefixes = sorted({service.prefix for service in services})
     operator = [
         Grant("streams and durables, dead letters", ("$JS.API.>",)),
@@ -108,7 +109,7 @@ _HEADER = f"""\
 
 
 def _merged(all_grants: Iterable[Grant]) -> Iterator[Grant]:
-    """Leave out subjects that were granted already."""
+    """Leave out subjects that are already granted."""
     seen: set[str] = set()
     for grant in all_grants:
         new = tuple(subject for subject in grant.subjects if subject not in seen)

@@ -1,4 +1,4 @@
-"""What it takes to give a bus its streams and durables: looked up, then carried out step by step."""
+"""Plans the streams and durables of a bus against the server, and carries the plan out step by step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lightbus.transport import Consumer
 
 
 class Action(enum.Enum):
-    """What is to be done about a stream or durable."""
+    """What to do about a stream or durable."""
 
     NOTHING = "nothing"
     CREATE = "create"
@@ -31,10 +31,10 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stream or durable, and what is between it and the code.
+    """A stream or durable, and its differences from the code.
 
     Attributes:
-        wanted: the resource, as the bus makes it.
+        wanted: the resource, as the bus creates it.
         found: its configuration on the server, None when it does not exist.
         differences: the settings that differ.
     """
@@ -45,7 +45,7 @@ class Step:
 
     @property
     def action(self) -> Action:
-        """What is to be done; the gravest of it, if there is more than one thing."""
+        """What to do; the gravest action if there are several."""
         if self.found is None:
             return Action.CREATE
         ways = {difference.way for difference in self.differences}
@@ -64,25 +64,25 @@ def action_of(difference: Difference) -> Action:
 
 
 def needed(prefix: str, apis: Iterable[str], consumers: Iterable[Consumer]) -> list[Resource]:
-    """List the streams of APIs, and what listeners need, in an order in which they can be made.
+    """List the resources of APIs and listeners, in an order in which they can be created.
 
     Args:
-        prefix: of the bus.
+        prefix: the bus's prefix.
         apis: names of the APIs it knows.
-        consumers: what its listeners want.
+        consumers: the durables of its listeners.
     """
     listening = list(consumers)
     all_apis = dict.fromkeys([*apis, *(consumer.api for consumer in listening)])
-    found: list[Resource] = [resources.event_stream(prefix, api) for api in all_apis]
+    required: list[Resource] = [resources.event_stream(prefix, api) for api in all_apis]
     if listening:
-        found += [resources.dead_letter_stream(prefix), resources.replay_stream(prefix)]
+        required += [resources.dead_letter_stream(prefix), resources.replay_stream(prefix)]
     for consumer in listening:
-        found += [resources.durable(prefix, consumer), resources.replay_durable(prefix, consumer)]
-    return found
+        required += [resources.durable(prefix, consumer), resources.replay_durable(prefix, consumer)]
+    return required
 
 
 async def compare(connection: Connection, wanted: Iterable[Resource]) -> list[Step]:
-    """Look up what the server has of each resource, and return what is to be done."""
+    """Compare each resource with the server, and return the steps."""
     steps = []
     for resource in wanted:
         info = await read(connection, resource)
@@ -95,15 +95,15 @@ async def compare(connection: Connection, wanted: Iterable[Resource]) -> list[St
 
 
 async def carry_out(connection: Connection, step: Step, *, destroying: bool) -> tuple[Difference, ...]:
-    """Make a resource, or update those of its settings that can be.
+    """Create a resource, or update the settings that can be updated.
 
     Args:
         connection: a connected connection.
-        step: what to do.
+        step: the resource and its differences.
         destroying: whether an update may remove messages.
 
     Returns:
-        The differences that are left.
+        The remaining differences.
 
     Raises:
         ProvisionError: the server refuses.
@@ -112,23 +112,24 @@ async def carry_out(connection: Connection, step: Step, *, destroying: bool) -> 
         await make(connection, step.wanted)
         return ()
     ways = {Way.UPDATE, Way.DESTROYS} if destroying else {Way.UPDATE}
-    changes = {one.setting: one.wanted for one in step.differences if one.way in ways}
+    changes = {
+        difference.setting: difference.wanted for difference in step.differences if difference.way in ways
+    }
     if changes:
         request = step.wanted.update({**step.found, **changes})
         try:
             await connection.api(request.operation, dict(request.body))
         except ApiError as error:
             raise ProvisionError(f"{step.wanted} could not be updated: {error.description}") from error
-    return tuple(one for one in step.differences if one.way not in ways)
+    return tuple(difference for difference in step.differences if difference.way not in ways)
 
 
 @asynccontextmanager
 async def connected(url: str | None, *, given: str) -> AsyncIterator[Connection]:
-    """Connect for a while, as a tool of the operator.
+    """Connect temporarily, as an operator's tool.
 
     Args:
-        url: as of `lightbus.jetstream.connection.address.resolve`.
-        given: how the user gave it, for messages.
+        url, given: as in `lightbus.jetstream.connection.address.resolve`.
     """
     connection = Connection(resolve(url, given=given), f"lightbus/{socket.gethostname()}")
     try:

@@ -1,4 +1,4 @@
-"""The streams and durables of a bus, as it makes them: raw configurations of the settings it means. Pure."""
+"""The streams and durables of a bus: raw configurations with only the settings that it chooses. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from lightbus.transport import Consumer
 NANOSECONDS = 1_000_000_000
 STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
 
-_MAX_ACK_PENDING = 10_000  # what several workers have at hand, and what waits for its next try, together
-_DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that a retry is never stored twice
+_MAX_ACK_PENDING = 10_000  # events held by all workers, plus those that wait for a retry
+_DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that no retry is stored twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream, as the bus makes it.
+    """A stream, as the bus creates it.
 
     Attributes:
         name: its name.
@@ -50,16 +50,16 @@ class Stream:
 
     @property
     def info(self) -> str:
-        """The API operation that tells of it."""
+        """The API operation that returns its information."""
         return f"STREAM.INFO.{self.name}"
 
     @property
     def creation(self) -> Request:
-        """The request that makes it."""
+        """The request that creates it."""
         return Request(f"STREAM.CREATE.{self.name}", self.config)
 
     def update(self, config: Mapping[str, Any]) -> Request:
-        """Return the request that gives it another configuration, which must be whole."""
+        """Return the request that updates it to a complete configuration."""
         return Request(f"STREAM.UPDATE.{self.name}", config)
 
     @property
@@ -70,7 +70,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Durable:
-    """A durable consumer, as the bus makes it.
+    """A durable consumer, as the bus creates it.
 
     Attributes:
         stream: name of its stream.
@@ -90,22 +90,22 @@ class Durable:
 
     @property
     def info(self) -> str:
-        """The API operation that tells of it."""
+        """The API operation that returns its information."""
         return f"CONSUMER.INFO.{self.stream}.{self.name}"
 
     @property
     def creation(self) -> Request:
-        """The request that makes it, and nothing else: it never changes one that exists."""
+        """The request that creates it, and never changes an existing one."""
         return self._request(self.config, "create")
 
     def update(self, config: Mapping[str, Any]) -> Request:
-        """Return the request that gives it another configuration, which must be whole."""
+        """Return the request that updates it to a complete configuration."""
         return self._request(config, "update")
 
     def _request(self, config: Mapping[str, Any], action: str) -> Request:
         operation = f"CONSUMER.CREATE.{self.stream}.{self.name}"
         if subject := config.get("filter_subject"):
-            operation += f".{subject}"  # which the server's permissions can then tell apart
+            operation += f".{subject}"  # so that the server's permissions can distinguish it
         return Request(operation, {"stream_name": self.stream, "config": config, "action": action})
 
     @property
@@ -118,24 +118,24 @@ Resource: TypeAlias = Stream | Durable
 
 
 def event_stream(prefix: str, api: str) -> Stream:
-    """Describe the stream of an API's events."""
+    """Return the stream of an API's events."""
     return _stream(
         naming.stream(prefix, api), naming.stream_subjects(prefix, api), f"Events of the {api} API"
     )
 
 
 def dead_letter_stream(prefix: str) -> Stream:
-    """Describe the stream of dead letters."""
+    """Return the stream of dead letters."""
     return _stream(
         naming.dead_letter_stream(prefix),
         naming.dead_letter_subjects(prefix),
         "Events their listeners could not handle",
-        max_msgs_per_subject=1,  # the next failure of a replayed event takes the place of the last one
+        max_msgs_per_subject=1,  # the next failure of a replayed event replaces the last one
     )
 
 
 def replay_stream(prefix: str) -> Stream:
-    """Describe the stream of replays."""
+    """Return the stream of replays."""
     return _stream(
         naming.replay_stream(prefix),
         naming.replay_subjects(prefix),
@@ -151,7 +151,7 @@ def _stream(name: str, subjects: str, description: str, **settings: object) -> S
         "subjects": [subjects],
         "storage": "file",
         "retention": "limits",
-        "discard": "new",  # a limit an operator sets refuses new events; it never drops unseen ones
+        "discard": "new",  # an operator's limit refuses new events; it never drops unseen ones
         "duplicate_window": _DUPLICATE_WINDOW * NANOSECONDS,
         "allow_direct": True,
         **settings,
@@ -160,13 +160,13 @@ def _stream(name: str, subjects: str, description: str, **settings: object) -> S
 
 
 def durable(prefix: str, consumer: Consumer) -> Durable:
-    """Describe the durable of a listener."""
+    """Return the durable of a listener."""
     subject = naming.subject(prefix, consumer.api, consumer.event)
     return _durable(naming.stream(prefix, consumer.api), subject, consumer)
 
 
 def replay_durable(prefix: str, consumer: Consumer) -> Durable:
-    """Describe the durable of a listener's replays."""
+    """Return the durable of a listener's replays."""
     stream = naming.stream(prefix, consumer.api)
     name = naming.replay_durable(stream, consumer.durable)
     return _durable(
@@ -182,7 +182,7 @@ def _durable(stream: str, subject: str, consumer: Consumer) -> Durable:
         "filter_subject": subject,
         "ack_policy": "explicit",
         "ack_wait": int(consumer.ack_wait * NANOSECONDS),
-        "max_deliver": -1,  # the bus counts attempts itself, so that the last one ends in the dead letters
+        "max_deliver": -1,  # the bus counts attempts itself, so that the event ends in the dead letters
         "max_ack_pending": 1 if consumer.ordered else _MAX_ACK_PENDING,
         **_start(consumer),
     }

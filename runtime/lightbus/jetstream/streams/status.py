@@ -1,4 +1,4 @@
-"""The streams and listeners of a prefix as the server has them, with or without a process that runs."""
+"""The streams and listeners of a prefix, as the server knows them, whether or not a process runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.streams.health import Alarm, Progress, alarms, progress
 from lightbus.jetstream.streams.resources import STREAM_NOT_FOUND
 
-_COUNT_ALONE = 1_000_000_000_000  # offset behind the last subject: the server then only counts them
+_COUNT_ALONE = 1_000_000_000_000  # an offset past the last subject, so that the server only counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class ListenerStatus:
     Attributes:
         name: of the durable.
         stream: its stream.
-        event: full name of the event it listens to; its subject when that is none of the bus's.
+        event: full name of the event it listens to, or its subject if that is outside the prefix.
         progress: how far it is.
         dead_letters: how many it has.
-        alarms: what is wrong with it.
+        alarms: its problems.
     """
 
     name: str
@@ -43,7 +43,7 @@ class StreamStatus:
         name: its name.
         events, bytes: how many it holds.
         first, last: sequences of the oldest and the latest one.
-        replicas: how many servers keep it.
+        replicas: how many servers store it.
         listeners: its durables.
     """
 
@@ -57,13 +57,13 @@ class StreamStatus:
 
 
 async def streams(connection: Connection, prefix: str) -> list[StreamStatus]:
-    """Look up the streams of events of a prefix, by name."""
-    found = [await _stream(connection, prefix, info) async for info in _of_events(connection, prefix)]
-    return sorted(found, key=lambda stream: stream.name)
+    """Return the event streams of a prefix, by name."""
+    statuses = [await _stream(connection, prefix, info) async for info in _of_events(connection, prefix)]
+    return sorted(statuses, key=lambda stream: stream.name)
 
 
 async def stream_states(connection: Connection, prefix: str) -> list[tuple[str, int, int]]:
-    """Return the streams of events of a prefix, by name: each with the sequences of its first and last event."""
+    """Return the event streams of a prefix, by name, each with the sequences of its first and last event."""
     return sorted(
         [
             (info["config"]["name"], info["state"]["first_seq"], info["state"]["last_seq"])
@@ -73,7 +73,7 @@ async def stream_states(connection: Connection, prefix: str) -> list[tuple[str, 
 
 
 async def _of_events(connection: Connection, prefix: str) -> AsyncIterator[dict[str, Any]]:
-    """Go through the server's accounts of a prefix's streams of events."""
+    """Iterate over the information about a prefix's event streams."""
     async for info in _listed(connection, "STREAM.LIST", "streams"):
         subjects = info["config"].get("subjects") or []
         if any(subject.startswith(f"{prefix}.") for subject in subjects):
@@ -128,7 +128,7 @@ async def _dead_letters(connection: Connection, prefix: str, stream: str, durabl
 
 
 async def _listed(connection: Connection, operation: str, key: str) -> AsyncIterator[dict[str, Any]]:
-    """Go through a list of the server, page by page."""
+    """Iterate over a list of the server, page by page."""
     offset = 0
     while True:
         answer = await connection.api(operation, {"offset": offset})

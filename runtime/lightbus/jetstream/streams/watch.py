@@ -1,4 +1,4 @@
-"""Looking after the durables of one connection: alarms of the server's numbers reach the log."""
+"""Watches the durables of one connection, and logs their alarms."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lightbus.jetstream.streams.health import Alarm, alarms
 from lightbus.jetstream.streams.resources import Durable
 from lightbus.logs import log
 
-_EVERY = 30.0  # seconds between looks
+_EVERY = 30.0  # seconds between checks
 
 
 class Watch:
-    """Logs each alarm of its durables when it begins; ends with `close()`.
+    """Logs each alarm of its durables when it begins, until `close()`.
 
     Args:
         connection: a connection.
@@ -23,17 +23,17 @@ class Watch:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._told: dict[Durable, set[str]] = {}
+        self._logged: dict[Durable, set[str]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, durable: Durable, found: Sequence[Alarm]) -> None:
-        """Look after a durable from now on; these alarms are the first ones."""
-        self._tell(found, self._told.setdefault(durable, set()))
+    def add(self, durable: Durable, present: Sequence[Alarm]) -> None:
+        """Watch a durable from now on, and log its first alarms."""
+        self._log_new(present, self._logged.setdefault(durable, set()))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="lightbus/watch")
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop watching."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -41,23 +41,23 @@ class Watch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_EVERY)
-            for durable in tuple(self._told):
+            for durable in tuple(self._logged):
                 try:
                     await self._look(durable)
-                except (ApiError, PermissionDenied) as error:  # deleted, or not this user's to see
-                    log.debug("%s is not looked after: %s", durable, error)
-                    del self._told[durable]
+                except (ApiError, PermissionDenied) as error:  # deleted, or not visible to this user
+                    log.debug("%s is not watched: %s", durable, error)
+                    del self._logged[durable]
                 except TransportError as error:
                     log.debug("%s: %s", durable, error)
 
     async def _look(self, durable: Durable) -> None:
         now = await self._connection.api(durable.info)
         stream = await self._connection.api(f"STREAM.INFO.{durable.stream}")
-        self._tell(alarms(stream, now), self._told[durable])
+        self._log_new(alarms(stream, now), self._logged[durable])
 
-    def _tell(self, found: Sequence[Alarm], told: set[str]) -> None:
-        for alarm in found:
-            if alarm.kind not in told:
+    def _log_new(self, present: Sequence[Alarm], logged: set[str]) -> None:
+        for alarm in present:
+            if alarm.kind not in logged:
                 (log.error if alarm.kind == "lost" else log.warning)("%s", alarm.text)
-        told.clear()
-        told.update(alarm.kind for alarm in found)
+        logged.clear()
+        logged.update(alarm.kind for alarm in present)

@@ -4,42 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from lightbus.event.envelope import CONTENT_TYPE, MESSAGE_ID
 
 VERSION = b"NATS/1.0"
-_USUAL = f"NATS/1.0\r\nContent-Type: {CONTENT_TYPE}\r\n{MESSAGE_ID}: ".encode()  # how events of a bus begin
+_USUAL = (
+    f"NATS/1.0\r\nContent-Type: {CONTENT_TYPE}\r\n{MESSAGE_ID}: ".encode()
+)  # the usual beginning of an event's headers
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
 
-class Message:
+class Message(msgspec.Struct, frozen=True, eq=False):
     """A message that arrived.
 
     Attributes:
         subject, reply: its subjects; no reply is "".
-        header: the header block, b"" without.
-        body: what it carries.
+        header: the header block, b"" without headers.
+        body: the payload.
     """
 
-    __slots__ = ("body", "header", "reply", "subject")
-
-    def __init__(self, subject: str, reply: str, header: bytes, body: bytes) -> None:
-        self.subject, self.reply, self.header, self.body = subject, reply, header, body
+    subject: str
+    reply: str
+    header: bytes
+    body: bytes
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers by name; a status line from the server is not among them."""
+        """The headers by name, without the server's status line."""
         return read_headers(self.header)
 
     @property
     def status(self) -> tuple[str, str]:
-        """The server's status and its words, such as `("503", "No Responders")`; both "" for any other message."""
+        """The server's status and text, such as `("503", "No Responders")`; both "" for any other message."""
         line = self.header.partition(b"\r\n")[0].removeprefix(VERSION).strip().decode("utf-8", "replace")
         number, _, text = line.partition(" ")
         return number, text.strip()
 
 
 def header_block(headers: Mapping[str, str]) -> bytes:
-    """Write headers as the block of a message, b"" without any; line ends in values become spaces."""
+    """Encode headers as a block, b"" without any; line ends in values become spaces."""
     if not headers:
         return b""
     event_id = headers.get(MESSAGE_ID, "")
@@ -53,13 +57,13 @@ def header_block(headers: Mapping[str, str]) -> bytes:
 
 
 def read_headers(block: bytes) -> dict[str, str]:
-    """Read a header block; lines that are no header are passed over, and of a repeated name the last counts."""
+    """Decode a header block. Lines that are not headers are ignored; of a repeated name the last one counts."""
     if block.startswith(_USUAL) and block.find(b"\r\n", len(_USUAL)) == len(block) - 4:
         event_id = block[len(_USUAL) : -4].decode("utf-8", "replace").strip()
         return {"Content-Type": CONTENT_TYPE, MESSAGE_ID: event_id}
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
         name, colon, value = line.partition(":")
         if colon and name.isascii() and len(name.split()) == 1:
-            found[name.strip()] = value.strip()
-    return found
+            headers[name.strip()] = value.strip()
+    return headers

@@ -13,8 +13,8 @@ from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 
 from lightbus.event.envelope import CONTENT_TYPE, message_size
-from lightbus.jetstream.connection.message import Message, header_block, read_headers
-from lightbus.jetstream.connection.parser import EventParser
+from lightbus.jetstream.connection.client import EventParser
+from lightbus.jetstream.connection.wire import Message, header_block, read_headers
 
 NAMES = st.text("abcXYZ-09_", min_size=1, max_size=12)
 VALUES = st.text(max_size=40)

@@ -1,0 +1,80 @@
+"""The dead letters on a broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Set
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from lightbus import naming
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter
+from lightbus.event.envelope import MESSAGE_ID
+from lightbus.memory.broker import MAX_PAYLOAD, MemoryBroker, Stored
+
+
+class MemoryDeadLetters:
+    """See `lightbus.transport.DeadLetters`; `keep` and `remove` are for workers."""
+
+    def __init__(self, broker: MemoryBroker, prefix: str) -> None:
+        self._broker, self._prefix = broker, prefix
+        self._stream = naming.dead_letter_stream(prefix)
+        self._replays = naming.replay_stream(prefix)
+
+    def keep(self, dead_letter: DeadLetter) -> None:
+        """Store a dead letter, replacing an earlier one of the same listener and event."""
+        subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
+        headers = dead_letter.encode({MESSAGE_ID: dead_letter.message_id}, MAX_PAYLOAD)
+        self._broker.store(self._stream, subject, dead_letter.body, headers, replace=True)
+
+    def remove(self, number: int) -> bool:
+        """Delete a dead letter; False when it no longer existed."""
+        return self._broker.remove(self._stream, number)
+
+    async def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
+        """Iterate over those that match, oldest first."""
+        for message in self._broker.messages(self._stream):
+            dead_letter = read(message)
+            if selection.matches(dead_letter):
+                yield dead_letter
+
+    async def count(self) -> int:
+        """Return how many there are."""
+        return len(self._broker.messages(self._stream))
+
+    async def replay(self, dead_letter: DeadLetter) -> bool:
+        """Send a dead letter to its listener again, unless a replay is on its way."""
+        if dead_letter.number in await self.replaying():
+            return False
+        sent = replace(dead_letter, replays=dead_letter.replays + 1, failure=Failure(""))
+        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
+        self._broker.store(self._replays, subject, dead_letter.body, sent.encode({}, MAX_PAYLOAD))
+        return True
+
+    async def discard(self, dead_letter: DeadLetter) -> bool:
+        """Remove a dead letter and its replay."""
+        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
+        self._broker.remove_subject(self._replays, subject)
+        return self.remove(dead_letter.number)
+
+    async def replaying(self) -> Set[int]:
+        """Return the numbers of the dead letters whose replays are on their way."""
+        return {read(message).number for message in self._broker.messages(self._replays)}
+
+    async def latest(self, dead_letter: DeadLetter) -> int:
+        """Return the dead letter's current number, 0 when it is gone."""
+        subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
+        stored = [message for message in self._broker.messages(self._stream) if message.subject == subject]
+        return stored[-1].sequence if stored else 0
+
+    async def is_served(self, dead_letter: DeadLetter) -> bool:
+        """Whether any worker is taking the listener's replays now."""
+        place = dead_letter.place
+        return self._broker.is_served(self._replays, naming.replay_durable(place.stream, place.listener))
+
+
+def read(message: Stored) -> DeadLetter:
+    """Read a stored dead letter or replay."""
+    parts = naming.place_of(message.subject)
+    assert parts is not None, "only dead letters and replays are stored here"
+    time = datetime.fromtimestamp(message.time, UTC)
+    return DeadLetter.decode(parts[0], parts[1] or message.sequence, message.headers, message.body, time)

@@ -1,0 +1,195 @@
+"""A worker's share of a durable on a broker, and how its deliveries are settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+import msgspec
+
+from lightbus.event.dead_letter import DeadLetter, Failure
+from lightbus.memory.broker import MemoryBroker, MemoryDurable, Stored
+from lightbus.memory.dead_letters import MemoryDeadLetters, read
+from lightbus.naming import Place
+from lightbus.transport import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDeliveries:
+    """Makes deliveries of a durable's messages.
+
+    Attributes:
+        broker: where they are stored.
+        dead_letters: where events go that a listener gives up.
+        stream, name: names of the stream and the durable.
+        durable: the durable.
+    """
+
+    broker: MemoryBroker
+    dead_letters: MemoryDeadLetters
+    stream: str
+    name: str
+    durable: MemoryDurable
+
+    def event(self, message: Stored, attempt: int) -> Delivery:
+        """Return the delivery of an event."""
+        return Delivery(
+            message.subject,
+            message.body,
+            message.headers,
+            message.sequence,
+            attempt,
+            datetime.fromtimestamp(message.time, UTC),
+            0,
+            MemoryEventSettler(self, message.sequence, attempt),
+        )
+
+    def replay(self, message: Stored, attempt: int) -> Delivery:
+        """Return the delivery of a dead letter's replay."""
+        dead_letter = read(message)
+        return Delivery(
+            dead_letter.subject,
+            dead_letter.body,
+            dead_letter.headers,
+            dead_letter.place.sequence,
+            attempt,
+            dead_letter.place.stored,
+            dead_letter.number,
+            MemoryReplaySettler(self, message.sequence, attempt, dead_letter),
+        )
+
+
+Deliver: TypeAlias = Callable[[Stored, int], Delivery]
+
+
+class MemorySubscription:
+    """See `lightbus.transport.Subscription`; nothing is fetched ahead here.
+
+    Args:
+        source: the durable.
+        deliver: makes a delivery of a message.
+    """
+
+    def __init__(self, source: MemoryDeliveries, deliver: Deliver) -> None:
+        self._broker, self._stream, self._durable = source.broker, source.stream, source.durable
+        self._deliver = deliver
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+        self.ahead = 0
+        self._broker.watch(self._wake)
+
+    @property
+    def ack_wait(self) -> float:
+        """Seconds until an unsettled event is delivered again."""
+        return self._durable.ack_wait
+
+    @property
+    def buffered(self) -> Collection[Delivery]:
+        """Nothing."""
+        return ()
+
+    def next(self) -> Delivery | None:
+        """Return the next event that is due."""
+        if not self._closed and (due := self._broker.next(self._stream, self._durable)):
+            return self._deliver(*due)
+        return None
+
+    async def take(self) -> Delivery | None:
+        """Wait for the next event that is due."""
+        while not self._closed:
+            self._changed.clear()
+            if delivery := self.next():
+                return delivery
+            deadline = self._broker.next_deadline(self._durable)
+            seconds = None if deadline is None else self._broker.clock.seconds_until(deadline)
+            try:
+                await asyncio.wait_for(self._changed.wait(), seconds)
+            except TimeoutError:
+                continue
+        return None
+
+    async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
+        """Reset `ahead`; nothing is buffered."""
+        self.ahead = 0
+
+    async def close(self) -> None:
+        """End every waiting `take()`; nothing is buffered."""
+        if self._closed:
+            return
+        self._closed = True
+        self._broker.leave(self._durable)
+        self._broker.unwatch(self._wake)
+        self._changed.set()
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+
+class MemoryEventSettler(msgspec.Struct, frozen=True, eq=False):
+    """Settles the delivery of an event; see `lightbus.transport.Delivery`.
+
+    Attributes:
+        source: the durable it comes from.
+        sequence: the sequence of its message on the broker.
+        attempt: which delivery it is, from 1.
+    """
+
+    source: MemoryDeliveries
+    sequence: int
+    attempt: int
+
+    async def ack(self) -> None:
+        """Settle: the event is done."""
+        self.source.broker.settle(self.source.durable, self.sequence)
+
+    async def retry(self, after: float) -> None:
+        """Settle: deliver the event again later."""
+        self.source.broker.postpone(self.source.durable, self.sequence, self.attempt, after)
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """Settle: copy the event to the dead letters."""
+        now = datetime.fromtimestamp(self.source.broker.clock.now(), UTC)
+        place = Place(self.source.stream, self.source.name, delivery.sequence, delivery.time)
+        dead_letter = DeadLetter.first(
+            *(place, delivery.subject, delivery.headers, delivery.body),
+            attempts=delivery.attempt,
+            failure=failure,
+            now=now,
+        )
+        self.source.dead_letters.keep(dead_letter)
+        self.source.broker.settle(self.source.durable, self.sequence)
+
+    async def in_progress(self) -> None:
+        """Restart the event's `ack_wait`."""
+        durable = self.source.durable
+        self.source.broker.postpone(durable, self.sequence, self.attempt, durable.ack_wait)
+
+
+class MemoryReplaySettler(MemoryEventSettler, frozen=True, eq=False):
+    """Settles the delivery of a replay: its dead letter is removed, or replaced by the next failure.
+
+    Attributes:
+        source, sequence, attempt: as for `MemoryEventSettler`.
+        replayed: the dead letter.
+    """
+
+    replayed: DeadLetter
+
+    async def ack(self) -> None:
+        """Settle: remove the dead letter, then end its replay."""
+        self.source.dead_letters.remove(self.replayed.number)
+        self._end()
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """Settle: replace the dead letter, then end its replay."""
+        self.source.dead_letters.keep(replace(self.replayed, failure=failure, attempts=delivery.attempt))
+        self._end()
+
+    def _end(self) -> None:
+        self.source.broker.settle(self.source.durable, self.sequence)
+        self.source.broker.remove(self.source.stream, self.sequence)
