@@ -7,7 +7,7 @@ from typing import Any
 from lightbus import naming
 from lightbus.errors import did_you_mean
 from lightbus.schema import FORMAT
-from lightbus.schema.python.from_api import DIALECT
+from lightbus.schema.language.keywords import DIALECT
 from lightbus_gen.load.dialects import known_dialect
 from lightbus_gen.load.sources import ApiSource, EventSource
 from lightbus_gen.load.validity import check_schema

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urldefrag, urljoin
 
-from lightbus.schema.language.metaschema import unknown_keywords
-from lightbus.schema.python.from_api import DIALECT
+from lightbus.schema.language.keywords import DIALECT, DRAFTS, Draft
 from lightbus_gen.read.positions import Path as JsonPath
 from lightbus_gen.read.positions import index, pointer
 from lightbus_gen.read.problems import Fault, InputError, Problem
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
-OLD_DIALECTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (4, 6, 7))
-"""The drafts in which a `$ref` hides the keywords beside it."""
+_ROOT = "file:///"
+"""What the `$id` of a file is relative to, so that `$id`s mean the same wherever the files stand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +31,10 @@ class SchemaFile:
         text: its JSON text, line ends as `\\n`.
         value: its JSON value.
         places: (line, column) by path, where `text` is not what the file holds, as for YAML.
-        dialect: the `$schema` it is read by, a key of `DIALECTS`.
+        dialect: the `$schema` it is read by, a key of `DRAFTS`.
         base: where the value stands in the file, for one that is part of it.
+        draft: the version of JSON Schema it is read by.
+        uri: the base URI of `$ref`s in it, unless it has an `$id`.
     """
 
     path: str
@@ -44,6 +45,13 @@ class SchemaFile:
     places: Mapping[JsonPath, tuple[int, int]] | None = None
     dialect: str = DIALECT
     base: JsonPath = ()
+    draft: Draft = field(init=False)
+    uri: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up what is asked for often."""
+        object.__setattr__(self, "draft", DRAFTS[self.dialect])
+        object.__setattr__(self, "uri", f"{_ROOT}{quote(self.path)}")
 
     def locate(self, path: JsonPath) -> tuple[int, int]:
         """Return (line, column) of a path, or of its nearest ancestor that is in the file."""
@@ -59,27 +67,46 @@ class SchemaFile:
     @functools.cached_property
     def has_ids(self) -> bool:
         """Whether a schema in it may have an URI of its own; looked up in the text, since few have."""
-        return f'"{self.id_keyword}"' in self.text or "\\u" in self.text
-
-    @functools.cached_property
-    def unknown(self) -> frozenset[str]:
-        """The keywords that the file's draft does not know, so that they say nothing."""
-        return unknown_keywords(self.dialect)
-
-    @property
-    def id_keyword(self) -> str:
-        """The keyword that gives a schema its URI in the file's draft."""
-        return "id" if self.dialect == OLD_DIALECTS[0] else "$id"
+        return f'"{self.draft.id_keyword}"' in self.text or "\\u" in self.text
 
     @property
     def stem(self) -> str:
         """Its name without folder, suffix and `.schema`: the event's name, where it holds one."""
         return PurePosixPath(self.path).stem.removesuffix(".schema")
 
-    @functools.cached_property
-    def uri(self) -> str:
-        """The base URI of `$ref`s in it, unless it has an `$id`."""
-        return f"file:///{quote(self.path)}"
+    @property
+    def has_own_id(self) -> bool:
+        """Whether it gives itself a URI."""
+        return self.id_of(self.value)[:1] not in ("", "#")
+
+    @property
+    def canonical_uri(self) -> str:
+        """Its absolute URI: its `$id`, else its path as a `file:` URI."""
+        return self.base_inside(self.value, _ROOT) if self.has_own_id else self.uri
+
+    def id_of(self, schema: object) -> str:
+        """Return the URI or anchor that a schema in it gives itself, "" for none."""
+        if not isinstance(schema, dict):
+            return ""
+        if "$ref" in schema and self.draft.ref_hides_siblings and schema is not self.value:
+            return ""  # hidden, as everything beside a $ref
+        identifier = schema.get(self.draft.id_keyword)
+        return identifier if isinstance(identifier, str) else ""
+
+    def base_inside(self, schema: object, outer: str) -> str:
+        """Return the base URI inside a schema, which may have an `$id`."""
+        if not self.has_ids:
+            return outer
+        identifier = self.id_of(schema)
+        return (join(outer, identifier) or outer) if identifier and identifier[0] != "#" else outer
+
+
+def join(base: str, reference: str) -> str:
+    """Make a reference absolute, without its fragment; "" for one that is no URI reference."""
+    try:
+        return urldefrag(urljoin(base, reference)).url
+    except ValueError:
+        return ""
 
 
 class Report:

@@ -10,14 +10,16 @@ from typing import Any, NoReturn
 from lightbus import naming
 from lightbus.errors import SchemaError
 from lightbus.schema.contract import EventContract
-from lightbus.schema.language.metaschema import DIALECTS, metaschema_problems
-from lightbus.schema.language.reference import Document, Node
+from lightbus.schema.language.keywords import DEFINITIONS, DIALECT, DRAFTS
+from lightbus.schema.language.metaschema import metaschema_problems
+from lightbus.schema.language.node import Node
+from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import accepts
 from lightbus.schema.payload.problems import short
-from lightbus.schema.python.from_api import DIALECT, FORMAT
+from lightbus.schema.python.from_api import FORMAT
 
-_DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DIALECTS}  # written with and without "#"
-_SHARED = ("$schema", "$defs", "definitions")
+_DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DRAFTS}  # written with and without "#"
+_SHARED = ("$schema", *DEFINITIONS)
 
 
 class SchemaDocument:
@@ -113,7 +115,7 @@ class SchemaDocument:
             )
         return self._contracts[event]
 
-    def _payload(self, name: str, event: object) -> Node:
+    def _payload(self, name: str, event: object) -> Node[Document]:
         pointer = f"/events/{name}"
         if problem := naming.event_problem(name):
             self._refuse(problem, pointer)
@@ -134,7 +136,7 @@ class SchemaDocument:
         dialect = schema.get("$schema", self._dialect)
         known = _DIALECTS.get(str(dialect).removesuffix("#"))
         if known is None:
-            self._refuse(f"its $schema is {short(dialect)}, known are {', '.join(DIALECTS)}", pointer)
+            self._refuse(f"its $schema is {short(dialect)}, known are {', '.join(DRAFTS)}", pointer)
         for path, sentence in metaschema_problems(schema, known):
             place = pointer + "".join(f"/{step}" for step in path)
             self._refuse(f"the schema is invalid: {sentence}", place)

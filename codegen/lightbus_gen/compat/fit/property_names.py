@@ -11,14 +11,13 @@ from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.shapes.expand import Shapes
 from lightbus_gen.compat.shapes.shape import Shape
 from lightbus_gen.compat.shapes.view import View
-from lightbus_gen.load.references import Node
-from lightbus_gen.read.files import SchemaFile
+from lightbus_gen.load.references import Node, lone
 
 Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]
 _TEXTS = frozenset(("string",))
 
 
-class Names:
+class PropertyNames:
     """Compares the names of an object's properties with what a reader says of them.
 
     Args:
@@ -62,5 +61,4 @@ class Names:
 
 
 def _matching(expression: str) -> Node:
-    file = SchemaFile(f"names {expression}", "", "", "", {"pattern": expression})
-    return Node(file.value, file, (), file.uri)
+    return lone(f"names {expression}", {"pattern": expression})
