@@ -156,7 +156,7 @@ def test_the_drafts_of_a_keyword_are_those_that_validate_it(draft: Draft, keywor
     assert is_valid == (keyword in draft.unknown)
 
 
-@pytest.mark.parametrize("keyword", [*IN_PLACE, *REFERENCES])
+@pytest.mark.parametrize("keyword", [*IN_PLACE, *sorted(REFERENCES)])
 def test_keywords_in_place_are_about_the_same_value(keyword: str) -> None:
     assert KEYWORDS[keyword].about is About.VALUE
 

@@ -11,10 +11,10 @@ from typing import Any
 from lightbus_gen.compat.shapes.shape import Shape
 from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
+from lightbus_gen.read.positions import Path
 
 _MOST_VALUES = 30
 _CHOICES = 4
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
