@@ -521,3 +521,14 @@ def test_an_event_is_deprecated_where_what_it_is_based_on_says_so() -> None:
     assert not written(
         {"type": "object", "properties": {"a": {"$ref": "#/$defs/Old"}}}, **{"$defs": old}
     ).deprecated
+
+
+def test_a_listener_takes_what_a_newer_producer_adds_where_a_property_brings_a_closed_schema() -> None:
+    closed = {"properties": {"card": {}, "code": {}}, "additionalProperties": False}
+    schema = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {"card": {"type": "string"}},
+        "dependencies": {"card": closed},
+    }
+    assert written(schema).decode({"card": "1", "new": 2}) == {"card": "1"}

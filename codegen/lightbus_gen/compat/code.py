@@ -6,12 +6,10 @@ import ast
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from lightbus import naming
-from lightbus.errors import SchemaError
-from lightbus.schema.language.reference import Document
-from lightbus.schema.payload.parameters import Payload, payload
+from lightbus.schema.language.keywords import IN_PLACE, REFERENCES
+from lightbus.schema.payload.parameters import payload
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
@@ -20,7 +18,7 @@ from lightbus_gen.lower.events import EventLowerer
 from lightbus_gen.lower.names import Hint
 from lightbus_gen.read.files import Report
 
-_COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas", "dependencies"))
+_COMPOSING = REFERENCES.union(IN_PLACE) - {"not"}
 """Keywords by which a payload may have properties that are described elsewhere."""
 
 
@@ -60,13 +58,9 @@ class Code:
         try:
             if not lowerer.annotator.is_object(node):
                 return None
-            if _is_plain(node):
-                found = payload(Document(_outline(node.schema), "").root)
-            else:
-                found = payload(self.version.contract(api, event).node)
-        except (SchemaError, RecursionError):  # the generator says so itself
+            return EventCode(lowerer, report, lowerer.class_names.get(event.name, ""), node)
+        except RecursionError:  # the generator says so itself
             return None
-        return EventCode(lowerer, report, lowerer.class_names.get(event.name, ""), node, found)
 
     def _lowerer(self, api: LoadedApi) -> tuple[EventLowerer, Report]:
         if api.name not in self._lowerers:
@@ -83,15 +77,12 @@ class EventCode:
         report: takes the problems that the lowerer finds.
         class_name: name of the payload class.
         node: the payload's schema.
-        found: its properties.
     """
 
-    def __init__(
-        self, lowerer: EventLowerer, report: Report, class_name: str, node: Node, found: Payload
-    ) -> None:
+    def __init__(self, lowerer: EventLowerer, report: Report, class_name: str, node: Node) -> None:
         self._lowerer, self._report, self._node = lowerer, report, node
-        self.class_name, self.payload = class_name, found
-        self.names = naming.python_names(found.properties)
+        self.class_name, self.payload = class_name, payload(node)
+        self.names = naming.python_names(self.payload.properties)
         self._is_plain = _is_plain(node)
 
     def place(self, wire: str) -> Node | None:
@@ -128,19 +119,6 @@ class EventCode:
 def _is_plain(node: Node) -> bool:
     """Whether a payload's schema itself describes all of its properties."""
     return _COMPOSING.isdisjoint(node.schema)
-
-
-def _outline(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return what a schema says of which properties there are; what they hold may refer to other files."""
-    told = {keyword: schema[keyword] for keyword in ("required", *_OF_OTHERS) if keyword in schema}
-    told |= {keyword: told[keyword] is not False for keyword in _OF_OTHERS if keyword in told}
-    for keyword in ("properties", "patternProperties"):
-        if keyword in schema:
-            told[keyword] = dict.fromkeys(schema[keyword], True)
-    return told
-
-
-_OF_OTHERS = ("additionalProperties", "unevaluatedProperties")
 
 
 def code_changes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from lightbus.schema.payload.parameters import is_deprecated
 from lightbus_gen.compat.code import Code, code_changes
 from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.fit.schemas import Containment, TooMuch
@@ -13,7 +14,7 @@ from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.compat.rules.rule import PAIRS, Direction, Mode
 from lightbus_gen.compat.shapes.equality import Equality
-from lightbus_gen.compat.shapes.fields import Field, fields, is_deprecated, renamed_fields
+from lightbus_gen.compat.shapes.fields import Field, fields, renamed_fields
 from lightbus_gen.compat.shapes.view import Views
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
@@ -45,11 +46,11 @@ class EventComparison:
     def __init__(self, old: Version, new: Version, mode: Mode) -> None:
         self._old, self._new, self._mode = old, new, mode
         self._code = Code(old), Code(new)
-        self._before, self._after = Views(old.library), Views(new.library)
-        self._same = Equality(old.library, new.library)
+        self._before, self._after = Views(), Views()
+        self._same = Equality()
         self._containment = {
             Direction.BACKWARD: Containment(self._before, self._after, self._same),
-            Direction.FORWARD: Containment(self._after, self._before, self._same.reversed),
+            Direction.FORWARD: Containment(self._after, self._before, self._same),
         }
         self._proofs = {direction: Proofs() for direction in self._containment}
 
@@ -113,12 +114,12 @@ class EventComparison:
         """Note what is deprecated now and was not."""
         if not any('"deprecated"' in file.text for file in self._new.files_of(change.new[1])):
             return
-        if is_deprecated(self._after, after) and not is_deprecated(self._before, before):
+        if is_deprecated(after) and not is_deprecated(before):
             yield self._finding("EVENT_DEPRECATED", change, Direction.BOTH, after, "deprecated")
         was = fields(self._before, before)
         for path, field in fields(self._after, after).items():
-            is_old = path in was and is_deprecated(self._before, was[path].node)
-            if is_deprecated(self._after, field.node) and not is_old:
+            is_old = path in was and is_deprecated(was[path].node)
+            if is_deprecated(field.node) and not is_old:
                 yield self._finding(
                     "FIELD_DEPRECATED", change, Direction.BOTH, field.node, "deprecated", field=path
                 )
@@ -144,7 +145,7 @@ class EventComparison:
         proof: Witness | None = None,
     ) -> Finding:
         place = (*node.path, keyword) if keyword else node.path
-        line, column = node.file.locate(place)
+        line, column = node.document.locate(place)
         about = rule(id_)
         return Finding(
             rule=id_,
@@ -153,7 +154,7 @@ class EventComparison:
             direction=direction,
             event=change.name,
             field=field,
-            path=node.file.shown,
+            path=node.document.shown,
             line=line,
             column=column,
             place=place,

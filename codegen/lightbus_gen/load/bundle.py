@@ -15,12 +15,11 @@ from urllib.parse import quote, unquote, urldefrag
 import msgspec
 
 from lightbus.schema import FORMAT
-from lightbus.schema.python.from_api import DIALECT
+from lightbus.schema.language.keywords import DATA, DIALECT, MAPS_OF_DOCUMENTS, REFERENCES
 from lightbus_gen.load.dialects import known_dialect
-from lightbus_gen.load.references import REFERENCES, Library, Node, Unresolvable, join
+from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
-from lightbus_gen.load.subschemas import DATA, MAPS_OF_SCHEMAS
-from lightbus_gen.read.files import SchemaFile
+from lightbus_gen.read.files import SchemaFile, join
 from lightbus_gen.read.positions import pointer
 
 _MARKS = "-._~!$&'()*+,;=:@/?"
@@ -71,15 +70,15 @@ class Bundler:
         schema = _copy_root(self._library, root)
         if not isinstance(schema, dict):
             return schema
-        definitions = "definitions" if root.hides_siblings else "$defs"
+        definitions = "definitions" if root.document.draft.ref_hides_siblings else "$defs"
         inner = dict(schema.get(definitions, {}))
         if event.path:  # the definitions of the API document come along
             inner |= _copy(self._library, self._library.node(event.file, ())).get("$defs", {})
         for file in files:
-            inner[file.path] = self._resource(file, event.file.id_keyword)
+            inner[file.path] = self._resource(file, event.file.draft.id_keyword)
         head: dict[str, Any] = {"$schema": event.file.dialect}
         if is_referred:
-            head[event.file.id_keyword] = self._library.canonical_uri(event.file)
+            head[event.file.draft.id_keyword] = event.file.canonical_uri
         schema = head | {key: value for key, value in schema.items() if key not in head}
         return schema | {definitions: inner} if inner else schema
 
@@ -99,8 +98,8 @@ class Bundler:
         """Return the files that the references of one lead to, by path, and whether any goes by URI."""
         if file.path not in self._links:
             refs = [(node, node.schema[keyword]) for node, keyword in self._library.references(file)]
-            targets = [target.file for node, ref in refs if (target := _target(self._library, node, ref))]
-            root = self._library.canonical_uri(file)
+            targets = [target.document for node, ref in refs if (target := self._library.find(node, ref))]
+            root = file.canonical_uri
             goes_by_uri = any(not ref.startswith("#") or node.base != root for node, ref in refs)
             self._links[file.path] = {target.path: target for target in targets}, goes_by_uri
         return self._links[file.path]
@@ -111,8 +110,8 @@ class Bundler:
         if key not in self._resources:
             copy = _copy_root(self._library, self._library.node(file, ()))
             if isinstance(copy, dict):
-                uri = self._library.canonical_uri(file)
-                head = {"$schema": file.dialect, file.id_keyword: uri, outer_id: uri}
+                uri = file.canonical_uri
+                head = {"$schema": file.dialect, file.draft.id_keyword: uri, outer_id: uri}
                 copy = head | {key: value for key, value in copy.items() if key not in head}
             self._resources[key] = copy
         return self._resources[key]
@@ -136,7 +135,7 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
     copy: dict[str, Any] = {}
     for key, value in node.schema.items():
         if is_schema and key in REFERENCES and isinstance(value, str):
-            target = _target(library, node, value)
+            target = library.find(node, value)  # None in a vendor's keyword, or where it is reported
             if target is None or target.path or not isinstance(target.schema, bool):
                 copy[key] = _absolute(library, node, value, target) if target else value
             elif node.hides_siblings:
@@ -146,18 +145,10 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
         elif is_schema and key == "$schema" and known_dialect(value) is None:
             continue  # a vendor's, which no other reader of the document knows
         elif isinstance(value, (dict, list)) and not (is_schema and key in DATA):
-            copy[key] = _copy(library, node.child(key), not (is_schema and key in MAPS_OF_SCHEMAS))
+            copy[key] = _copy(library, node.child(key), not (is_schema and key in MAPS_OF_DOCUMENTS))
         else:
             copy[key] = value
     return copy
-
-
-def _target(library: Library, node: Node, ref: str) -> Node | None:
-    """Return what a reference means; None for one that leads nowhere, as in a vendor's keyword, or is reported."""
-    try:
-        return library.resolve(node, ref)
-    except Unresolvable:
-        return None
 
 
 def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
@@ -165,14 +156,14 @@ def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
     uri, fragment = urldefrag(ref)
     wanted = join(node.base, uri)
     try:
-        resource = library.resource(wanted, node.file)
-        found = resource and resource.base == wanted and library.inside(resource, fragment, node.file)
+        resource = library.resource(wanted, node.document)
+        found = resource and resource.base == wanted and library.inside(resource, fragment, node.document)
     except Unresolvable:  # an ambiguous $id, or `#/` that means the file: the reference goes by path
         found = None
     if wanted == DIALECT or (found and found.key == target.key):
         canonical = wanted if uri else ""
     else:
-        canonical, fragment = library.canonical_uri(target.file), quote(pointer(target.path))
+        canonical, fragment = target.document.canonical_uri, quote(pointer(target.path))
     return f"{canonical}#{_escaped(fragment)}" if fragment or not canonical else canonical
 
 

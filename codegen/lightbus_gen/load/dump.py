@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lightbus import naming
+from lightbus.schema.language.keywords import MAPS, with_subschemas
 from lightbus_gen.load.dialects import Dialects
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.load.validity import check_schema
@@ -22,7 +23,8 @@ from lightbus_gen.read.positions import JsonPath, pointer
 
 _KINDS = ("events", "rpcs")
 _DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
-_NO_API_NAMES = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
+_HOLDERS = ("items", "prefixItems", "additionalProperties", "anyOf", "properties")
+"""Keywords that hold schemas in what it writes."""
 
 
 def is_dump(value: object) -> bool:
@@ -30,7 +32,7 @@ def is_dump(value: object) -> bool:
     return (
         isinstance(value, dict)
         and len(value) > 0
-        and not any(name in value for name in _NO_API_NAMES)
+        and MAPS.isdisjoint(value)
         and all(isinstance(api, dict) and api and set(api) <= set(_KINDS) for api in value.values())
         and all(isinstance(kind, dict) for api in value.values() for kind in api.values())
     )
@@ -111,18 +113,9 @@ def _by_event(file: SchemaFile) -> dict[JsonPath, dict[JsonPath, tuple[int, int]
 
 
 def _in_standard_words(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_in_standard_words(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {
-        key: {name: _in_standard_words(item) for name, item in value.items()}
-        if key == "properties" and isinstance(value, dict)
-        else _in_standard_words(value)
-        if key in ("items", "prefixItems", "additionalProperties", "anyOf")
-        else value
-        for key, value in schema.items()
-    }
+    made = with_subschemas(schema, _HOLDERS, _in_standard_words)
     branches = made.get("anyOf")
     if (
         "default" not in made

@@ -5,53 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote, urldefrag, urljoin
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urldefrag
 
-from lightbus.schema.python.from_api import DIALECT
-from lightbus_gen.load.subschemas import subschemas
-from lightbus_gen.read.files import OLD_DIALECTS, Report, SchemaFile
+from lightbus.schema.language.keywords import DIALECT, DRAFTS, REFERENCES, subschemas
+from lightbus.schema.language.node import Node as AnyNode
+from lightbus_gen.read.files import Report, SchemaFile, join
 from lightbus_gen.read.positions import JsonPath
 
-REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
-ROOT = "file:///"
-"""What the `$id` of a file is relative to, so that `$id`s mean the same wherever the files stand."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
-    """A schema in its place.
-
-    Attributes:
-        schema: the JSON value, a dict or boolean where the file is valid.
-        file, path: where it stands.
-        base: the absolute URI that `$ref`s are relative to.
-    """
-
-    schema: Any
-    file: SchemaFile
-    path: JsonPath
-    base: str
-
-    @property
-    def hides_siblings(self) -> bool:
-        """Whether a `$ref` here makes all other keywords void."""
-        return self.file.dialect in OLD_DIALECTS
-
-    @property
-    def key(self) -> tuple[str, JsonPath]:
-        """What tells it from every other schema."""
-        return self.file.path, self.path
-
-    def child(self, *steps: str | int) -> Node:
-        """Return the schema some steps inside."""
-        schema, base = self.schema, self.base
-        for step in steps:
-            schema = schema[step]
-            if self.file.has_ids:
-                base = _base(schema, self.file, base)
-        return Node(schema, self.file, (*self.path, *steps), base)
+Node: TypeAlias = AnyNode[SchemaFile]
+"""A schema in its place in a file."""
 
 
 class Unresolvable(Exception):
@@ -91,12 +54,8 @@ class Library:
     def node(self, file: SchemaFile, path: JsonPath) -> Node:
         """Return the schema at a path of a file."""
         if file.path not in self._roots:
-            self._roots[file.path] = Node(file.value, file, (), self.canonical_uri(file))
+            self._roots[file.path] = AnyNode(file.value, file, (), file.canonical_uri, self)
         return self._roots[file.path].child(*path) if path else self._roots[file.path]
-
-    def canonical_uri(self, file: SchemaFile) -> str:
-        """Return the absolute URI of a file: its `$id`, else its path as a `file:` URI."""
-        return _base(file.value, file, ROOT) if root_id(file) else file.uri
 
     def references(self, file: SchemaFile) -> tuple[tuple[Node, str], ...]:
         """Return (schema, keyword) of each reference in a file."""
@@ -110,30 +69,16 @@ class Library:
             )
         return self._references[file.path]
 
-    def target(self, node: Node) -> Node | None:
-        """Return the schema that `$ref` means; None without one.
+    def find(self, node: Node, reference: str) -> Node | None:
+        """Return the schema that a reference standing in `node` means, None where no loaded file has it."""
+        try:
+            return self.resolve(node, reference)
+        except Unresolvable:
+            return None
 
-        Raises:
-            Unresolvable: no loaded file has it.
-        """
-        ref = node.schema.get("$ref")
-        return self.resolve(node, ref) if isinstance(ref, str) else None
-
-    def dynamic_target(self, node: Node) -> Node | None:
-        """Return the schema that `$dynamicRef` or `$recursiveRef` means, whoever refers to this one.
-
-        None where there is no such keyword, and where the target depends on the way here.
-
-        Raises:
-            Unresolvable: no loaded file has it.
-        """
-        for keyword, anchor in (("$dynamicRef", "$dynamicAnchor"), ("$recursiveRef", "$recursiveAnchor")):
-            ref = node.schema.get(keyword)
-            if isinstance(ref, str):
-                found = self.resolve(node, ref)
-                name = found.schema.get(anchor) if isinstance(found.schema, dict) else None
-                return found if not name or self._dynamic[str(name)] == 1 else None
-        return None
+    def is_ambiguous(self, anchor: str) -> bool:
+        """Whether several schemas have a dynamic anchor."""
+        return self._dynamic[anchor] > 1
 
     def resolve(self, node: Node, ref: str) -> Node:
         """Return the schema that a reference standing in `node` means.
@@ -144,7 +89,7 @@ class Library:
         Raises:
             Unresolvable: no loaded file has it.
         """
-        key = node.base, node.file, ref
+        key = node.base, node.document, ref
         if key not in self._resolved:
             found = self._resolve(node, ref)
             if found.schema is True and found.path[-1:] == ("$ref",):  # it stands at this very node
@@ -155,13 +100,13 @@ class Library:
     def _resolve(self, node: Node, ref: str) -> Node:
         uri, fragment = urldefrag(ref)
         problem: Unresolvable | None = None
-        for base in dict.fromkeys((node.base, node.file.uri)):
+        for base in dict.fromkeys((node.base, node.document.uri)):
             wanted = join(base, uri) if uri else base
             if wanted == DIALECT:
-                return Node(True, node.file, (*node.path, "$ref"), node.base)
+                return node.instead(True, "$ref")
             try:
-                resource = self.resource(wanted, node.file)
-                found = resource and self.inside(resource, fragment, node.file)
+                resource = self.resource(wanted, node.document)
+                found = resource and self.inside(resource, fragment, node.document)
             except Unresolvable as error:
                 problem = problem or error
                 continue
@@ -175,17 +120,17 @@ class Library:
         Raises:
             Unresolvable: several different ones have it.
         """
-        if f"{uri}#" in OLD_DIALECTS and uri not in self._by_id:
+        if f"{uri}#" in DRAFTS and uri not in self._by_id:
             self._index(_metaschema(f"{uri}#"))
         found = self._by_id.get(uri, ())
-        own = [node for node in found if node.file is near]
+        own = [node for node in found if node.document is near]
         if own:
             return own[0]
         if not found:
             file = self._by_path.get(uri)
             return self.node(file, ()) if file else None
         if any(node.schema != found[0].schema for node in found):
-            shown = " and ".join(node.file.shown for node in found)
+            shown = " and ".join(node.document.shown for node in found)
             fix = "leave all but one of them out, or give each an $id of its own"
             raise Unresolvable(f"{uri!r} is the $id of {shown}", fix)
         return found[0]
@@ -198,32 +143,29 @@ class Library:
         """
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
-            return self._anchors.get((resource.file.path, resource.base, fragment))
-        found = resource
-        for token in fragment.split("/")[1:]:
-            name = token.replace("~1", "/").replace("~0", "~")
-            try:
-                found = found.child(int(name) if isinstance(found.schema, list) else name)
-            except (ValueError, LookupError, TypeError):
-                where = "this file" if resource.file is near else resource.file.shown
-                raise Unresolvable(f"'#{fragment}' is not in {where}") from None
-        return found
+            return self._anchors.get((resource.document.path, resource.base, fragment))
+        node = resource.at(fragment)
+        if node is None:
+            where = "this file" if resource.document is near else resource.document.shown
+            raise Unresolvable(f"'#{fragment}' is not in {where}")
+        return node
 
     def _index(self, file: SchemaFile) -> None:
         """Note everything in a file that has a URI of its own."""
         root = self.node(file, ())
-        if root_id(file):
+        if file.has_own_id:
             self._by_id.setdefault(root.base, []).append(root)
-        keyword = file.id_keyword
         anchors = ("$anchor", "$dynamicAnchor", "$recursiveAnchor")
-        if file.text.count(f'"{keyword}"') < 2 and not any(f'"{anchor}"' in file.text for anchor in anchors):
+        if file.text.count(f'"{file.draft.id_keyword}"') < 2 and not any(
+            f'"{anchor}"' in file.text for anchor in anchors
+        ):
             return
         for path, schema in subschemas(file.value):
             node = root.child(*path)
-            given = _own_id(schema, file)
-            if given.startswith("#"):
-                self._anchors[file.path, node.base, given[1:]] = node
-            elif given and node.path:
+            identifier = file.id_of(schema)
+            if identifier.startswith("#"):
+                self._anchors[file.path, node.base, identifier[1:]] = node
+            elif identifier and node.path:
                 self._by_id.setdefault(node.base, []).append(node)
             for anchor in anchors:
                 name = schema.get(anchor)
@@ -231,14 +173,6 @@ class Library:
                     self._anchors[file.path, node.base, name] = node
                 if name and anchor != "$anchor":
                     self._dynamic[str(name)] += 1
-
-
-def join(base: str, reference: str) -> str:
-    """Make a reference absolute, without its fragment; "" for one that is no URI reference."""
-    try:
-        return urldefrag(urljoin(base, reference)).url
-    except ValueError:
-        return ""
 
 
 def _metaschema(dialect: str) -> SchemaFile:
@@ -250,25 +184,10 @@ def _metaschema(dialect: str) -> SchemaFile:
     return SchemaFile(path, path, path, json.dumps(value, indent=2) + "\n", value, dialect=dialect)
 
 
-def root_id(file: SchemaFile) -> str:
-    """Return the URI a file gives itself, "" for none."""
-    given = _own_id(file.value, file)
-    return "" if given.startswith("#") else given
-
-
-def _own_id(schema: Any, file: SchemaFile) -> str:
-    if not isinstance(schema, dict):
-        return ""
-    if "$ref" in schema and file.dialect in OLD_DIALECTS and schema is not file.value:
-        return ""  # hidden, as everything beside a $ref
-    given = schema.get(file.id_keyword)
-    return given if isinstance(given, str) else ""
-
-
-def _base(schema: Any, file: SchemaFile, outer: str) -> str:
-    """Return the base URI inside a schema, which may have an `$id`."""
-    given = _own_id(schema, file)
-    return (join(outer, given) or outer) if given and not given.startswith("#") else outer
+def lone(name: str, schema: dict[str, Any]) -> Node:
+    """Return a schema that no file holds and that refers to nothing, by a name of its own."""
+    file = SchemaFile(name, "", "", "", schema)
+    return Library((file,)).node(file, ())
 
 
 def check_references(library: Library, file: SchemaFile, report: Report) -> None:

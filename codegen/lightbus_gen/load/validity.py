@@ -14,9 +14,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from lightbus.schema import is_pattern
+from lightbus.schema.language.keywords import DIALECT, subschemas
 from lightbus.schema.language.metaschema import metaschema_problems
-from lightbus.schema.python.from_api import DIALECT
-from lightbus_gen.load.subschemas import subschemas
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import JsonPath
 

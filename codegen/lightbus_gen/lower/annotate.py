@@ -11,15 +11,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lightbus.schema import pattern_matches
-from lightbus_gen.load.references import Library, Node
+from lightbus_gen.load.references import Node
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.branches import Alternative, Branches
 from lightbus_gen.lower.definitions import Definitions, Property, description
 from lightbus_gen.lower.names import Hint, Unnameable, definition_name, name_of
 from lightbus_gen.lower.parts import (
+    Flattener,
     Part,
     Parts,
-    SchemaParts,
     allows_more,
     declared_names,
     describes_array,
@@ -40,14 +40,13 @@ class Annotator:
     """Finds the types of one generated module.
 
     Args:
-        library: resolves `$ref`s.
         definitions: takes the TypedDicts and aliases that the types need.
         homes: class names of the events that have a file to themselves, by path of the file.
     """
 
-    def __init__(self, library: Library, definitions: Definitions, homes: Mapping[str, str]) -> None:
-        self._shapes = SchemaParts(library)
-        self._branches = Branches(self._shapes, definitions, homes)
+    def __init__(self, definitions: Definitions, homes: Mapping[str, str]) -> None:
+        self._flattener = Flattener()
+        self._branches = Branches(self._flattener, definitions, homes)
         self._definitions, self._homes = definitions, homes
         self._objects: dict[tuple[object, ...], Type] = {}
         self._titled: dict[tuple[str, str], Type] = {}
@@ -85,8 +84,8 @@ class Annotator:
 
     def _objects_of(self, node: Node) -> list[Parts]:
         if node.key not in self._payloads:
-            parts = self._shapes.flatten(Part(node))
-            alternatives = self._shapes.alternatives(parts) if parts is not None else []
+            parts = self._flattener.flatten(Part(node))
+            alternatives = self._flattener.alternatives(parts) if parts is not None else []
             self._payloads[node.key] = [one for one in alternatives if "object" in kinds_of(one)]
         return self._payloads[node.key]
 
@@ -110,10 +109,10 @@ class Annotator:
 
     def _inline(self, parts: Parts, hint: Hint, plain: bool, *, has_objects: bool = True) -> Type:
         """Return the type of values that satisfy all parts; `has_objects` tells whether to count objects in."""
-        taken = self._shapes.union(parts) if has_objects else None
+        taken = self._flattener.union(parts) if has_objects else None
         if taken is not None:
             if not taken.is_union and kinds_of(parts) == {"object"}:
-                return self._object(self._shapes.alternatives(parts), hint)
+                return self._object(self._flattener.alternatives(parts), hint)
             return self._alternatives(self._branches.of_choice(taken, hint, plain=plain), hint)
         listed = [values for part in parts if (values := part.values()) is not None]
         kinds = kinds_of(parts)
@@ -148,11 +147,11 @@ class Annotator:
             self._recursive.add(key)
             return Name(self._open[key], "")
         try:
-            home, contested = self._homes.get(node.file.path, ""), self._definitions.contested
+            home, contested = self._homes.get(node.document.path, ""), self._definitions.contested
             name = self._definitions.free(definition_name(node, home, contested))
         except Unnameable as error:
             return self._definitions.refuse(error)
-        parts = self._shapes.flatten(Part(node))
+        parts = self._flattener.flatten(Part(node))
         is_object = parts is not None and self._is_one_object(parts)
         self._open[key] = name
         hint = Hint(name, name, suffix="" if is_object else "Object", is_exact=True)
@@ -163,10 +162,10 @@ class Annotator:
 
     def _is_one_object(self, parts: Parts) -> bool:
         """Whether a single TypedDict is the type of the values that satisfy all parts."""
-        taken = self._shapes.union(parts)
+        taken = self._flattener.union(parts)
         if kinds_of(parts) != {"object"} or (taken and taken.is_union):
             return False
-        return not any(allows_more(one) for one in self._shapes.alternatives(parts))
+        return not any(allows_more(one) for one in self._flattener.alternatives(parts))
 
     def _named(self, name: str, found: Type, node: Node, is_recursive: bool) -> Type:
         """Give a definition's type its name, where it is one to give."""
@@ -185,9 +184,9 @@ class Annotator:
         return itself
 
     def _converts(self, node: Node) -> bool:
-        parts = self._shapes.flatten(Part(node))
+        parts = self._flattener.flatten(Part(node))
         return parts is not None and any(
-            string_type(one) is not None for one in self._shapes.alternatives(parts)
+            string_type(one) is not None for one in self._flattener.alternatives(parts)
         )
 
     def _alternatives(self, given: Sequence[Alternative], hint: Hint) -> Type:
@@ -206,7 +205,7 @@ class Annotator:
             found.append(self._inline(parts, hint, plain, has_objects=False))
         for name, (index, members) in groups.items():
             inner = Hint(hint.scope, name, is_exact=True) if name else hint
-            expanded = [one for parts in members for one in self._shapes.alternatives(parts)]
+            expanded = [one for parts in members for one in self._flattener.alternatives(parts)]
             found[index] = self._object(expanded, inner)
         return union(found)
 
@@ -270,7 +269,7 @@ class Annotator:
             return self._all(places[0], hint) if places[0] is not None else pytypes.ANY
         known: dict[tuple[object, ...], list[Alternative]] = {}
         for nodes in places:
-            flat = self._shapes.flatten(*(Part(node) for node in nodes or ()))
+            flat = self._flattener.flatten(*(Part(node) for node in nodes or ()))
             if nodes and flat is not None and (key := tuple(part.key for part in flat)) not in known:
                 known[key] = self._branches.of_one(self._branches.name(nodes[0], hint), flat, hint)
         every = [one for several in known.values() for one in several]
@@ -316,10 +315,7 @@ class Annotator:
     def _values_of_map(self, parts: Parts, hint: Hint) -> Name:
         described = []
         for part in parts:
-            values = [
-                part.node.child("patternProperties", pattern)
-                for pattern in part.get("patternProperties") or ()
-            ]
+            values = [*part.node.inside(("patternProperties",))]
             additional = part.get("additionalProperties")
             if isinstance(additional, dict):
                 values.append(part.node.child("additionalProperties"))
@@ -330,13 +326,11 @@ class Annotator:
     def _items_of_array(self, parts: Parts, hint: Hint) -> Name:
         described = []
         for part in parts:
-            prefix = "items" if isinstance(part.get("items"), list) else "prefixItems"
-            rest = "additionalItems" if prefix == "items" else "items"
-            nodes = self._shapes.children(part, prefix)
-            if isinstance(part.get(rest), dict):
-                described.append([*nodes, part.node.child(rest)])
-            elif nodes:
-                described.append(nodes if part.get(rest) is False else [])
+            first, others = part.node.items()
+            if others is not None and isinstance(others.schema, dict):
+                described.append([*first, others])
+            elif first:
+                described.append(first if others is not None and others.schema is False else [])
         return pytypes.list_of(self._all_of(described, hint.of("Item")))
 
     def _all_of(self, described: Sequence[Sequence[Node]], hint: Hint) -> Type:
@@ -354,12 +348,12 @@ class Annotator:
         if not nodes:
             return pytypes.NEVER
         simple = simple_type(nodes[0]) if len(nodes) == 1 else None
-        return simple or self._annotate(self._shapes.flatten(*(Part(node) for node in nodes)), hint)
+        return simple or self._annotate(self._flattener.flatten(*(Part(node) for node in nodes)), hint)
 
     def _one_of(self, nodes: Sequence[Node], hint: Hint) -> Type:
         if len(nodes) == 1:
             return self._all(nodes, hint)
-        flat = [(node, self._shapes.flatten(Part(node))) for node in nodes]
+        flat = [(node, self._flattener.flatten(Part(node))) for node in nodes]
         named = [
             self._branches.of_one(self._branches.name(node, hint), one, hint)
             for node, one in flat

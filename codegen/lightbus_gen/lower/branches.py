@@ -12,9 +12,9 @@ from lightbus_gen.lower.names import Hint, Unnameable, branch_name, definition_n
 from lightbus_gen.lower.parts import (
     MOST_ALTERNATIVES,
     Choice,
+    Flattener,
     Part,
     Parts,
-    SchemaParts,
     describes_object,
     required_names,
 )
@@ -39,13 +39,13 @@ class Branches:
     """Lists the branches of choices.
 
     Args:
-        shapes: takes schemas apart.
+        flattener: takes schemas apart.
         definitions: takes names that cannot be used.
         homes: class names of the events that have a file to themselves, by path of the file.
     """
 
-    def __init__(self, shapes: SchemaParts, definitions: Definitions, homes: Mapping[str, str]) -> None:
-        self._shapes, self._definitions, self._homes = shapes, definitions, homes
+    def __init__(self, flattener: Flattener, definitions: Definitions, homes: Mapping[str, str]) -> None:
+        self._flattener, self._definitions, self._homes = flattener, definitions, homes
 
     def of_choice(self, choice: Choice, hint: Hint, *, plain: bool = False) -> list[Alternative]:
         """Return the branches of a choice, and of nameless choices inside.
@@ -59,9 +59,9 @@ class Branches:
         possible = [
             parts
             for node in choice.branches
-            if (parts := self._shapes.flatten(*rest, Part(node))) is not None
+            if (parts := self._flattener.flatten(*rest, Part(node))) is not None
         ]
-        strings = sum(self._shapes.accepts_string(parts) for parts in possible)
+        strings = sum(self._flattener.accepts_string(parts) for parts in possible)
         is_mixed = strings > 1 and string_type(rest) is None
         named = list(islice(self._named(choice, hint), MOST_ALTERNATIVES + 1))
         if len(named) > MOST_ALTERNATIVES:
@@ -70,7 +70,7 @@ class Branches:
 
     def of_one(self, name: str | None, parts: Parts, hint: Hint) -> list[Alternative]:
         """Return one of several alternatives, or the branches where it is a nameless choice itself."""
-        inner = self._shapes.union(parts) if name == "" else None
+        inner = self._flattener.union(parts) if name == "" else None
         return self.of_choice(inner, hint) if inner else [Alternative(name, parts, False)]
 
     def name(self, node: Node, hint: Hint, *, extends: bool = False) -> str | None:
@@ -84,12 +84,12 @@ class Branches:
         Returns:
             A class name, "" where nothing makes one, None where the branch has a name already.
         """
-        parts = self._shapes.flatten(Part(node)) or ()
+        parts = self._flattener.flatten(Part(node)) or ()
         try:
             if name := branch_name(node, hint):
                 return name
             if len(parts) == 1 and parts[0].referred:
-                home = self._homes.get(parts[0].node.file.path, "")
+                home = self._homes.get(parts[0].node.document.path, "")
                 own = definition_name(parts[0].node, home, self._definitions.contested)
                 return hint.path + own if extends else None
         except Unnameable as error:
@@ -109,16 +109,16 @@ class Branches:
         if choice.key in taken:
             return  # it is a branch of itself, which adds nothing
         for node in choice.branches:
-            parts = self._shapes.flatten(*choice.rest, Part(node))
+            parts = self._flattener.flatten(*choice.rest, Part(node))
             if parts is None:
                 continue
             name = self.name(node, hint, extends=describes_object(choice.rest)) if choice.is_union else ""
-            inner = self._shapes.union(parts) if name == "" else None
+            inner = self._flattener.union(parts) if name == "" else None
             if inner is None:
                 yield name, parts
             else:
                 yield from self._named(inner, hint, taken | {choice.key})
 
     def _values(self, node: Node) -> list[object]:
-        parts = self._shapes.flatten(Part(node)) or ()
+        parts = self._flattener.flatten(Part(node)) or ()
         return next((values for part in parts if (values := part.values()) is not None), [])

@@ -112,7 +112,7 @@ class Definitions:
         """
         self.refused |= {name or error.taken} if error.taken else set()
         self._report.add(
-            error.node.file,
+            error.node.document,
             error.node.path,
             "NAME_COLLISION" if error.taken else "INVALID_NAME",
             str(error),

@@ -55,7 +55,7 @@ class EventLowerer:
         self.class_names = {event.name: self._reserve(event) for event in api.events}
         homes = {event.file.path: self.class_names[event.name] for event in api.events if not event.path}
         definitions = Definitions(self._names, report, contested)
-        self.annotator = Annotator(library, definitions, homes)
+        self.annotator = Annotator(definitions, homes)
         self.definitions = definitions.listed
         self.used = definitions.used
         self.refused = definitions.refused

@@ -12,8 +12,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lightbus.schema.language.keywords import DEFINITIONS, IN_PLACE
 from lightbus_gen.load.references import Node
 
 # What generated modules import and their classes spell; a type of the same name gets an underscore.
@@ -28,8 +29,8 @@ RESERVED = frozenset(
     ]
 )
 _TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_BRANCHES = ("allOf", "anyOf", "oneOf", "then", "else")
-_DEFINITIONS = ("$defs", "definitions", "schemas")
+_UNNAMED = (*DEFINITIONS, "properties", "components", "schemas")
+"""Steps that a definition's name leaves out; the last two are those of OpenAPI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ class ModuleNames:
 
 def _place_in_value(node: Node) -> tuple[object, ...]:
     """Return the place of the values that a schema is about, whichever branches it stands in."""
-    steps = (step for step in node.path if isinstance(step, str) and step not in _BRANCHES)
-    return node.file.path, *steps
+    steps = (step for step in node.path if isinstance(step, str) and step not in IN_PLACE)
+    return node.document.path, *steps
 
 
 def name_of(node: Node, hint: Hint, contested: Container[str]) -> str:
@@ -157,13 +158,13 @@ def definition_name(node: Node, home: str, contested: Container[str]) -> str:
     """
     if given := given_name(node):
         return given
-    is_document = isinstance(node.file.value, dict) and "lightbus" in node.file.value
+    is_document = isinstance(node.document.value, dict) and "lightbus" in node.document.value
     prefix = "" if is_document else home or _file_name(node)
     own = "".join(_steps(node))
     if home and not own:  # the event's payload, used as a value inside
         return f"{home}Object"
     name = own if prefix and own.startswith(prefix) else prefix + own
-    folders = node.file.path.split("/")[:-1]
+    folders = node.document.path.split("/")[:-1]
     while name in contested and folders:
         name = pascal(folders.pop()) + name
     return name
@@ -171,21 +172,21 @@ def definition_name(node: Node, home: str, contested: Container[str]) -> str:
 
 def _steps(node: Node) -> Iterator[str]:
     """Yield the words for the steps that lead to a definition."""
-    here = node.file.value
+    here = node.document.value
     for step in node.path:
-        if step not in (*_DEFINITIONS, "properties", "components"):
+        if step not in _UNNAMED:
             yield spellings(tuple(here))[step] if isinstance(step, str) else str(step)
         here = here[step]
 
 
 def _file_name(node: Node) -> str:
-    whole = node.file.value
-    if given := given_name(Node(whole, node.file, (), node.base)):
+    whole = node.document.value
+    if given := given_name(replace(node, schema=whole, path=())):
         return given
     title = whole.get("title") if isinstance(whole, dict) else None
     if isinstance(title, str) and _TITLE.fullmatch(title):
         return pascal(title)
-    return pascal(node.file.stem)
+    return pascal(node.document.stem)
 
 
 def given_name(node: Node) -> str:
@@ -245,6 +246,4 @@ def _verbatim(text: str) -> str:
 
 def place(node: Node) -> str:
     """Say where a schema stands, for messages."""
-    from lightbus_gen.read.positions import pointer
-
-    return f"{node.file.shown}#{pointer(node.path)}"
+    return f"{node.document.shown}#{node.pointer}"

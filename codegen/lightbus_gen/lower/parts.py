@@ -10,20 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from lightbus_gen.load.references import REFERENCES, Library, Node
+from lightbus.schema.language.keywords import CLOSING, DEPENDENT, ITEMS, PROPERTIES, REFERENCES, UNIONS
+from lightbus_gen.load.references import Node
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
 _ALL_KINDS = frozenset(KINDS)
 _KINDS_OF = {kind: frozenset([kind]) for kind in KINDS} | {"number": frozenset(["number", "integer"])}
-_OBJECT = frozenset(
-    {"properties", "additionalProperties", "patternProperties", "unevaluatedProperties", "required"}
-)
-_ARRAY = frozenset({"items", "prefixItems", "additionalItems"})
+_OBJECT = frozenset({*PROPERTIES, "required"})
+_ARRAY = frozenset(ITEMS)
 LIMITING = frozenset({"type", "enum", "const"})
 _CONST = frozenset({"const"})
-_OPENING = ("additionalProperties", "unevaluatedProperties")
-_UNIONS = ("anyOf", "oneOf")
-_CHOICES = (*_UNIONS, "if", "dependentSchemas", "dependencies")
+_CHOICES = (*UNIONS, "if", *DEPENDENT)
 _CHOICE = frozenset(_CHOICES)
 _TELLING = frozenset({*LIMITING, "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
 STRUCTURE = frozenset({*REFERENCES, "allOf", *_CHOICES, *_OBJECT, *_ARRAY})
@@ -51,11 +48,11 @@ class Part:
     key: tuple[object, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", (self.node.file.path, self.node.path, self.ignored))
+        object.__setattr__(self, "key", (*self.node.key, self.ignored))
 
     def get(self, keyword: str) -> Any:
         """Return the value of a keyword, None where there is none that counts."""
-        if keyword in self.ignored or keyword in self.node.file.unknown:
+        if keyword in self.ignored or keyword in self.node.document.draft.unknown:
             return None
         return self.node.schema.get(keyword)
 
@@ -63,7 +60,9 @@ class Part:
         """Whether any of the keywords is there and counts."""
         if keywords.isdisjoint(self.node.schema):
             return False
-        return not keywords.intersection(self.node.schema) <= self.node.file.unknown.union(self.ignored)
+        return not keywords.intersection(self.node.schema) <= self.node.document.draft.unknown.union(
+            self.ignored
+        )
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -135,15 +134,10 @@ def describes_array(parts: Parts) -> bool:
     return any(part.has(_ARRAY) for part in parts)
 
 
-class SchemaParts:
-    """Takes schemas apart.
+class Flattener:
+    """Takes schemas apart."""
 
-    Args:
-        library: resolves the `$ref`s.
-    """
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self) -> None:
         self._flat: dict[tuple[object, ...], Parts | None] = {}
         self._multiplied: dict[tuple[object, ...], list[Parts]] = {}
 
@@ -168,24 +162,14 @@ class SchemaParts:
         if isinstance(schema, bool) or part.key in seen:
             return schema is not False
         seen.add(part.key)
-        if not REFERENCES.isdisjoint(schema):
-            for target in (self._library.target(part.node), self._library.dynamic_target(part.node)):
-                if target is not None and not self._collect(Part(target, referred=True), found, seen):
-                    return False
-        if part.node.hides_siblings and "$ref" in schema:
-            return True
-        if not all(self._collect(Part(node), found, seen) for node in self.children(part, "allOf")):
+        for target in part.node.targets():
+            if not self._collect(Part(target, referred=True), found, seen):
+                return False
+        if not all(self._collect(Part(node), found, seen) for node in part.node.inside(("allOf",))):
             return False
-        if part.has(_TELLING):
+        if part.has(_TELLING) and not part.node.hides_siblings:
             found[part.key] = Part(part.node, part.referred, part.ignored, is_flat=True)
         return True
-
-    def children(self, part: Part, keyword: str) -> list[Node]:
-        """Return the schemas in a list keyword."""
-        listed = part.get(keyword)
-        if not isinstance(listed, list):
-            return []
-        return [part.node.child(keyword, index) for index in range(len(listed))]
 
     def union(self, parts: Parts) -> Choice | None:
         """Take one choice that tells something out of the parts; None where there is none."""
@@ -201,23 +185,20 @@ class SchemaParts:
                     reduced = replace(part, ignored=(*part.ignored, ignored))
                     kept = [reduced] if reduced.has(_TELLING) else []
                     rest = (*parts[:index], *kept, *parts[index + 1 :])
-                    return Choice(rest, branches, keyword in _UNIONS, (part.node.key, ignored))
+                    return Choice(rest, branches, keyword in UNIONS, (part.node.key, ignored))
         return None
 
     def _branches(self, part: Part, keyword: str) -> Iterator[tuple[str, list[Node]]]:
         """Yield each choice that a keyword makes: what to ignore once it is taken, and the branches."""
-        if keyword in _UNIONS:
-            yield keyword, self.children(part, keyword)
-        elif keyword == "if" and part.get("if") is not None:
-            yield keyword, [self._otherwise(part, branch) for branch in ("then", "else")]
+        if keyword in UNIONS:
+            yield keyword, [*part.node.inside((keyword,))]
+        elif keyword == "if":
+            yield keyword, [part.node.get(name) or part.node.instead(True) for name in ("then", "else")]
         elif isinstance(given := part.get(keyword), dict):
             for name, schema in given.items():
                 ignored = f"{keyword}/{name}"
                 if isinstance(schema, dict) and ignored not in part.ignored:
-                    yield ignored, [part.node.child(keyword, name), _anything(part.node)]
-
-    def _otherwise(self, part: Part, keyword: str) -> Node:
-        return part.node.child(keyword) if part.get(keyword) is not None else _anything(part.node)
+                    yield ignored, [part.node.child(keyword, name), part.node.instead(True)]
 
     def alternatives(self, parts: Parts) -> list[Parts]:
         """Multiply unions out: a valid value satisfies at least one of the results."""
@@ -255,14 +236,9 @@ class SchemaParts:
         return parts is None or any(part.has(_TELLING - {"required"}) for part in parts)
 
 
-def _anything(node: Node) -> Node:
-    """Return a schema that accepts everything, standing in for one that is not there."""
-    return Node(True, node.file, (*node.path, ""), node.base)
-
-
 def _open(node: Node) -> Part:
     """Return what stands in for a choice that is not multiplied out: any property may be there."""
-    return Part(Node({"additionalProperties": True}, node.file, (*node.path, ""), node.base))
+    return Part(node.instead({"additionalProperties": True}))
 
 
 def _without_repetition(parts: Sequence[Part]) -> Parts:
@@ -289,7 +265,7 @@ def allows_more(parts: Parts) -> bool:
     """Whether the author says that an object may have undeclared properties; silence does not say so."""
     if any(part.get("additionalProperties") is False and not part.get("patternProperties") for part in parts):
         return False
-    given = [part.get(keyword) for part in parts for keyword in _OPENING]
+    given = [part.get(keyword) for part in parts for keyword in CLOSING]
     return any(value is not None and value is not False for value in given) or any(
         part.get("patternProperties") for part in parts
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lightbus.schema import format_type
+from lightbus.schema.language.keywords import UNIONS
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.parts import LIMITING, STRUCTURE, Part, Parts, kind_of
@@ -40,9 +41,9 @@ def simple_type(node: Node) -> Type | None:
 
 def _nullable(node: Node, *structure: str) -> Type | None:
     """Return the type of a choice between something simple and null; None for any other structure."""
-    if structure not in (("anyOf",), ("oneOf",)):
+    if len(structure) != 1 or structure[0] not in UNIONS:
         return None
-    branches = [node.child(*structure, index) for index in range(len(node.schema[structure[0]]))]
+    branches = [*node.inside(structure)]
     others = [branch for branch in branches if branch.schema != {"type": "null"}]
     if len(branches) != 2 or len(others) != 1:
         return None

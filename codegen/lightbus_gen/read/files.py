@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urldefrag, urljoin
 
-from lightbus.schema.language.metaschema import unknown_keywords
-from lightbus.schema.python.from_api import DIALECT
+from lightbus.schema.language.keywords import DIALECT, DRAFTS, Draft
 from lightbus_gen.read.input_problems import Fault, InputError, InputProblem
 from lightbus_gen.read.positions import JsonPath, index, pointer
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
-OLD_DIALECTS = tuple(f"http://json-schema.org/draft-0{number}/schema#" for number in (4, 6, 7))
-"""The drafts in which a `$ref` hides its sibling keywords."""
+_ROOT = "file:///"
+"""The base of each file's `$id`, so that an `$id` means the same wherever the files are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +30,10 @@ class SchemaFile:
         text: its JSON text, with `\\n` line endings.
         value: its JSON value.
         places: (line, column) by path, if `text` is not the text of the file, as for YAML.
-        dialect: its `$schema`, a key of `DIALECTS`.
+        dialect: its `$schema`, a key of `DRAFTS`.
         base: the path of the value in the file, if it is only part of the file.
+        draft: its version of JSON Schema.
+        uri: the base URI of `$ref`s in it, unless it has an `$id`.
     """
 
     path: str
@@ -43,6 +44,13 @@ class SchemaFile:
     places: Mapping[JsonPath, tuple[int, int]] | None = None
     dialect: str = DIALECT
     base: JsonPath = ()
+    draft: Draft = field(init=False)
+    uri: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up what is asked for often."""
+        object.__setattr__(self, "draft", DRAFTS[self.dialect])
+        object.__setattr__(self, "uri", f"{_ROOT}{quote(self.path)}")
 
     def locate(self, path: JsonPath) -> tuple[int, int]:
         """Return (line, column) of a path, or of its nearest ancestor in the file."""
@@ -58,27 +66,46 @@ class SchemaFile:
     @functools.cached_property
     def has_ids(self) -> bool:
         """Whether a schema in it may have a URI of its own. Searches the text, since few files have one."""
-        return f'"{self.id_keyword}"' in self.text or "\\u" in self.text
-
-    @functools.cached_property
-    def unknown(self) -> frozenset[str]:
-        """The keywords that the file's draft does not define and therefore ignores."""
-        return unknown_keywords(self.dialect)
-
-    @property
-    def id_keyword(self) -> str:
-        """The keyword for the URI of a schema in the file's draft."""
-        return "id" if self.dialect == OLD_DIALECTS[0] else "$id"
+        return f'"{self.draft.id_keyword}"' in self.text or "\\u" in self.text
 
     @property
     def stem(self) -> str:
         """Its name without folder, suffix and `.schema`: the event's name, if it defines one."""
         return PurePosixPath(self.path).stem.removesuffix(".schema")
 
-    @functools.cached_property
-    def uri(self) -> str:
-        """The base URI of `$ref`s in it, unless it has an `$id`."""
-        return f"file:///{quote(self.path)}"
+    @property
+    def has_own_id(self) -> bool:
+        """Whether it gives itself a URI."""
+        return self.id_of(self.value)[:1] not in ("", "#")
+
+    @property
+    def canonical_uri(self) -> str:
+        """Its absolute URI: its `$id`, else its path as a `file:` URI."""
+        return self.base_inside(self.value, _ROOT) if self.has_own_id else self.uri
+
+    def id_of(self, schema: object) -> str:
+        """Return the URI or anchor that a schema in it gives itself, "" for none."""
+        if not isinstance(schema, dict):
+            return ""
+        if "$ref" in schema and self.draft.ref_hides_siblings and schema is not self.value:
+            return ""  # hidden, as everything beside a $ref
+        identifier = schema.get(self.draft.id_keyword)
+        return identifier if isinstance(identifier, str) else ""
+
+    def base_inside(self, schema: object, outer: str) -> str:
+        """Return the base URI inside a schema, which may have an `$id`."""
+        if not self.has_ids:
+            return outer
+        identifier = self.id_of(schema)
+        return (join(outer, identifier) or outer) if identifier and identifier[0] != "#" else outer
+
+
+def join(base: str, reference: str) -> str:
+    """Make a reference absolute, without its fragment; "" for one that is no URI reference."""
+    try:
+        return urldefrag(urljoin(base, reference)).url
+    except ValueError:
+        return ""
 
 
 class Report:

@@ -18,8 +18,9 @@ from msgspec import UNSET
 
 from lightbus.api import NO_DEFAULT, Api, Event
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_you_mean
-from lightbus.schema.language.openness import open_schema, prune
-from lightbus.schema.language.reference import Document, Node
+from lightbus.schema.language.node import Node
+from lightbus.schema.language.openness import prune
+from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.payload.limits import MAX_DEPTH, has_many, is_too_deep, is_too_long
 from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
@@ -52,7 +53,7 @@ class EventContract:
         self,
         api: str,
         event: str,
-        node: Node,
+        node: Node[Document],
         *,
         source: str,
         description: str = "",
@@ -255,8 +256,8 @@ class EventContract:
     @cached_property
     def _opened(self) -> jsonschema_rs.Validator:
         """The schema with undeclared properties allowed, compiled when a newer producer sends the first."""
-        document = Document(open_schema(self._node.document.schema), self._node.document.source)
-        return document.validator(document.at(self._node.pointer))
+        opened = self._node.document.opened
+        return opened.validator(opened.at(self._node.pointer))
 
     @cached_property
     def _converters(self) -> list[tuple[str, str, Converter]]:

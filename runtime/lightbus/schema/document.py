@@ -11,13 +11,15 @@ from typing import Any, NoReturn
 from lightbus import naming
 from lightbus.errors import SchemaError, did_you_mean
 from lightbus.schema.contract import EventContract
-from lightbus.schema.language.metaschema import DIALECTS, metaschema_problems
-from lightbus.schema.language.reference import Document, Node
+from lightbus.schema.language.keywords import DIALECT, DRAFTS
+from lightbus.schema.language.metaschema import metaschema_problems
+from lightbus.schema.language.node import Node
+from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import accepts
 from lightbus.schema.payload.problems import short
-from lightbus.schema.python.from_api import DIALECT, FORMAT
+from lightbus.schema.python.from_api import FORMAT
 
-_DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DIALECTS}  # written with and without "#"
+_DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DRAFTS}  # written with and without "#"
 _DOCUMENT_KEYS = ("$schema", "lightbus", "api", "version", "description", "events", "$defs")
 _EVENT_KEYS = ("description", "parameters")
 
@@ -104,7 +106,7 @@ def _unknown_keys(
 
 
 def _dialect(schema: Mapping[str, Any]) -> str | None:
-    """Return the key of `DIALECTS` that a schema is written in, None for an unknown one."""
+    """Return the key of `DRAFTS` that a schema is written in, None for an unknown one."""
     return _DIALECTS.get(str(schema.get("$schema", DIALECT)).removesuffix("#"))
 
 
@@ -191,7 +193,7 @@ class SchemaDocument:
             )
         return self._contracts[event]
 
-    def _payload(self, name: str, parameters: Any) -> Node:
+    def _payload(self, name: str, parameters: Any) -> Node[Document]:
         path = ("events", name, "parameters")
         self._check_schema(parameters, path)
         if isinstance(parameters, dict) and ("$id" in parameters or "$schema" in parameters):

@@ -26,7 +26,8 @@ def test_opens_lists_of_schemas(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["properties", "patternProperties", "dependentSchemas", "$defs", "definitions"]
+    "place",
+    ["properties", "patternProperties", "dependentSchemas", "dependencies", "$defs", "definitions"],
 )
 def test_opens_named_schemas(place: str) -> None:
     assert open_schema({place: {"x": CLOSED}}) == {place: {"x": OPENED}}

@@ -360,3 +360,23 @@ class TestForeignDocuments:
         ]
         data = {"id": "1", "at": TEXT, "own": TEXT, "undeclared": 1}
         assert contract.decode(data) == {"id": "1", "at": DAY, "own": DAY}
+
+
+@pytest.mark.parametrize("reference", ["$ref", "$dynamicRef"])
+def test_formats_behind_references_of_each_kind(reference: str) -> None:
+    definitions = {"Day": {"$dynamicAnchor": "day", **DATE}}
+    contract = written(
+        {"type": "object", "properties": {"day": {reference: "#day"}}}, **{"$defs": definitions}
+    )
+    assert contract.decode({"day": TEXT}) == {"day": DAY}
+
+
+def test_a_dynamic_reference_that_may_mean_several_schemas_leaves_the_text() -> None:
+    definitions = {
+        "Day": {"$dynamicAnchor": "day", **DATE},
+        "Other": {"$id": "other", "$dynamicAnchor": "day", "type": "string"},
+    }
+    contract = written(
+        {"type": "object", "properties": {"day": {"$dynamicRef": "#day"}}}, **{"$defs": definitions}
+    )
+    assert contract.decode({"day": TEXT}) == {"day": TEXT}

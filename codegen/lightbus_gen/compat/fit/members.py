@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lightbus.schema import pattern_matches
 from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.words import values_in_words
-from lightbus_gen.compat.shapes.checks import matches, says_something
+from lightbus_gen.compat.shapes.checks import says_something
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.shape import All, Shape
 from lightbus_gen.compat.shapes.view import View
@@ -120,9 +121,11 @@ class Members:
         """
         patterns = dict.fromkeys([sent, read])
         for name in itertools.chain.from_iterable(self._sampler.names(shape, p) for p in patterns):
-            is_sent = sent is None or matches(sent, name)
-            is_other = name not in view.properties and not any(matches(p, name) for p in view.patterns)
-            if is_sent and (is_other if read is None else matches(read, name)):
+            is_sent = sent is None or pattern_matches(sent, name)
+            is_other = name not in view.properties and not any(
+                pattern_matches(p, name) for p in view.patterns
+            )
+            if is_sent and (is_other if read is None else pattern_matches(read, name)):
                 return name
         return "?"
 
@@ -193,7 +196,7 @@ class Members:
 def schemas_of(view: View, name: str) -> list[Node]:
     """Return the schemas the reader has for a property."""
     schemas = [view.properties[name]] if name in view.properties else []
-    schemas += [node for pattern, node in view.patterns.items() if matches(pattern, name)]
+    schemas += [node for pattern, node in view.patterns.items() if pattern_matches(pattern, name)]
     if not schemas and view.additional is not None and view.additional.schema is not False:
         schemas.append(view.additional)
     return schemas

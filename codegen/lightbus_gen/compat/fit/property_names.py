@@ -11,13 +11,12 @@ from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.shapes.expand import Shapes
 from lightbus_gen.compat.shapes.shape import Shape
 from lightbus_gen.compat.shapes.view import View
-from lightbus_gen.load.references import Node
-from lightbus_gen.read.files import SchemaFile
+from lightbus_gen.load.references import Node, lone
 
 _TEXTS = frozenset(("string",))
 
 
-class Names:
+class PropertyNames:
     """Compares the names of an object's properties with the reader's schema of them.
 
     Args:
@@ -63,5 +62,4 @@ class Names:
 
 
 def _matching(expression: str) -> Node:
-    file = SchemaFile(f"names {expression}", "", "", "", {"pattern": expression})
-    return Node(file.value, file, (), file.uri)
+    return lone(f"names {expression}", {"pattern": expression})

@@ -18,7 +18,7 @@ from lightbus_gen.compat.fit.apart import is_apart
 from lightbus_gen.compat.fit.members import Members
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle, without_repetition
 from lightbus_gen.compat.fit.pairs import Pairs
-from lightbus_gen.compat.fit.property_names import Names
+from lightbus_gen.compat.fit.property_names import PropertyNames
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.scalars import meets_limits, meets_values
 from lightbus_gen.compat.fit.words import kinds_in_words
@@ -52,7 +52,7 @@ class Containment:
         self._shapes = Shapes(writer)
         self._sampler = Sampler(self._shapes)
         self._members = Members(self._sampler, same, self._fits, self._meets)
-        self._names = Names(self._sampler, self._shapes, self._meets)
+        self._names = PropertyNames(self._sampler, self._shapes, self._meets)
         self._writer, self._reader = writer, reader
         self._same = same
         self._pairs = Pairs()

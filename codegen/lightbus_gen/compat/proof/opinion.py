@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus.schema.language.containment import is_covered
+from lightbus.schema.language.keywords import IN_PLACE, REFERENCES, with_subschemas
+from lightbus.schema.language.validation import is_covered
 from lightbus_gen.compat.shapes.view import text_of
 
 _LONGEST = 50_000
 _OWN = ('"contentEncoding"', '"duration"', '"decimal"')
-"""What the runtime checks beyond the standard, and the second opinion does not."""
-_COMPOSING = frozenset(
-    ("$ref", "allOf", "anyOf", "oneOf", "if", "not", "dependentSchemas", "dependencies", "$dynamicRef")
-)
+"""What the run time checks beyond the standard, and the second opinion does not."""
+_COMPOSING = REFERENCES.union(IN_PLACE)
 
 
 def covers(reader: Any, writer: Any) -> bool:
@@ -35,14 +34,10 @@ def closed(schema: Any) -> Any:
     """Forbid undeclared properties in the objects of a schema; those composed of others stay open."""
     if not isinstance(schema, dict):
         return schema
-    copy = dict(schema)
-    if "properties" in schema and isinstance(schema["properties"], dict):
-        copy["properties"] = {name: closed(value) for name, value in schema["properties"].items()}
-        is_plain = (
-            not _COMPOSING & schema.keys() and set(schema.get("required", ())) <= schema["properties"].keys()
-        )
-        if is_plain and schema.get("additionalProperties", True) is True:
+    copy = with_subschemas(schema, ("properties", "items"), closed)
+    declared = schema.get("properties")
+    if isinstance(declared, dict) and _COMPOSING.isdisjoint(schema):
+        is_silent = schema.get("additionalProperties", True) is True
+        if is_silent and declared.keys() >= set(schema.get("required", ())):
             copy["additionalProperties"] = False
-    if isinstance(schema.get("items"), dict):
-        copy["items"] = closed(schema["items"])
     return copy

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus.errors import SchemaError
+from lightbus.schema.language.keywords import UNIONS
 from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.proof.contract import Contract
 
@@ -79,7 +80,7 @@ def _is_about(error: Any, obstacle: Obstacle) -> bool:
     """Whether an error of the validator is at the place of an obstacle, and not elsewhere in the payload."""
     path, kind = [str(step) for step in error.instance_path], error.kind.name
     expected = [str(step) for step in obstacle.path]  # the validator reports a key "1" as an index
-    if kind in ("anyOf", "oneOf"):
+    if kind in UNIONS:
         return expected[: len(path)] == path
     if obstacle.kind == "opaque":
         return path[: len(expected)] == expected

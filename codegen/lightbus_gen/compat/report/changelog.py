@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lightbus.schema.payload.parameters import is_deprecated
 from lightbus_gen.compat.compare import compare
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.compat.rules.rule import Category, Mode
-from lightbus_gen.compat.shapes.fields import Field, fields, is_deprecated
+from lightbus_gen.compat.shapes.fields import Field, fields
 from lightbus_gen.compat.shapes.view import Views, text_of
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.sources import LoadedEvent
@@ -49,8 +50,8 @@ def _changes(
 ) -> Iterator[str]:
     """Yield what has changed in an event, a line each."""
     sides = old.node(before), new.node(after)
-    then, now = Views(old.library), Views(new.library)
-    if is_deprecated(now, sides[1]) and not is_deprecated(then, sides[0]):
+    then, now = Views(), Views()
+    if is_deprecated(sides[1]) and not is_deprecated(sides[0]):
         yield "deprecated"
     was, is_ = fields(then, sides[0]), fields(now, sides[1])
     for path, field in is_.items():
@@ -58,7 +59,7 @@ def _changes(
             yield f"added `{path}` ({_described(field)}){_about(field)}"
         else:
             yield from _default_change(was[path], field)
-        if is_deprecated(now, field.node) and not (path in was and is_deprecated(then, was[path].node)):
+        if is_deprecated(field.node) and not (path in was and is_deprecated(was[path].node)):
             yield f"deprecated `{path}`"
     for one in found:
         if one.category is Category.WIRE and one.rule not in _SEEN_AS_FIELDS:

@@ -12,11 +12,6 @@ from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 
 
-def matches(pattern: str, name: str) -> bool:
-    """Whether a name fits a regular expression of a schema."""
-    return bool(_pattern(pattern).is_valid(name))
-
-
 def accepts_scalar(view: View, value: object) -> bool:
     """Whether a value fits what a schema itself says about numbers and strings; anything else does."""
     if isinstance(value, (list, dict)):
@@ -28,11 +23,9 @@ def accepts_scalar(view: View, value: object) -> bool:
 
 def _scalars(node: Node) -> Any:
     """Return the validator of what a schema itself says about numbers and strings."""
-    schema = node.schema
-    if not isinstance(schema, dict) or (node.hides_siblings and "$ref" in schema):
-        return _scalar("true")
-    told = {key: schema[key] for key in _SCALAR if key in schema}
-    return _scalar(text_of(told | {"$schema": node.file.dialect}) if told else "true")
+    keywords = node.keywords
+    told = {key: keywords[key] for key in _SCALAR if key in keywords}
+    return _scalar(text_of(told | {"$schema": node.document.dialect}) if told else "true")
 
 
 _SCALAR = (
@@ -44,11 +37,6 @@ _SCALAR = (
 @functools.cache
 def _scalar(text: str) -> Any:
     return validator(json.loads(text))
-
-
-@functools.cache
-def _pattern(pattern: str) -> Any:
-    return validator({"pattern": pattern})
 
 
 def says_something(node: Node | None) -> bool:
@@ -74,6 +62,6 @@ def refusing_keyword(view: View, value: Any) -> tuple[str, str]:
         if keyword in schema:
             beside = {"minimum", "maximum"} if keyword.startswith("exclusive") else set()
             told = {key: schema[key] for key in {keyword, *beside} if key in schema}
-            if not validator(told | {"$schema": view.node.file.dialect}).is_valid(value):
+            if not validator(told | {"$schema": view.node.document.dialect}).is_valid(value):
                 return kind, keyword
     return "opaque", ""

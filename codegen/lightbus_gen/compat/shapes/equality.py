@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus_gen.compat.shapes.view import BESIDE, text_of
-from lightbus_gen.load.references import Library, Node, Unresolvable
-from lightbus_gen.load.subschemas import MAPS_OF_SCHEMAS
+from lightbus.schema.language.keywords import DEFINITIONS, MAPS_OF_DOCUMENTS
+from lightbus_gen.compat.shapes.view import text_of, whole
+from lightbus_gen.load.references import Node
 
 _DESCRIBING = (
     "title",
@@ -18,31 +18,19 @@ _DESCRIBING = (
     "readOnly",
     "writeOnly",
 )
-_NAMING = ("$comment", "$defs", "definitions", "$id", "id", "$schema", "$anchor")
+_NAMING = ("$comment", *DEFINITIONS, "$id", "id", "$schema", "$anchor")
 _ANNOTATIONS = frozenset((*_DESCRIBING, *_NAMING))
 
 
 class Equality:
-    """Compares schemas of two versions as texts, `$ref`s followed.
+    """Compares schemas of two versions as texts, `$ref`s followed."""
 
-    Args:
-        one, other: resolve the `$ref`s of either version.
-    """
-
-    def __init__(self, one: Library, other: Library) -> None:
-        self._one, self._other = one, other
+    def __init__(self) -> None:
         self._glances: dict[Node, str | None] = {}
-
-    @property
-    def reversed(self) -> Equality:
-        """The same with the versions in the other order."""
-        other = Equality(self._other, self._one)
-        other._glances = self._glances
-        return other
 
     def at_a_glance(self, one: Node, other: Node) -> bool:
         """Whether two schemas have the same text, description aside and without any `$ref`."""
-        if one.file.dialect != other.file.dialect:
+        if one.document.dialect != other.document.dialect:
             return False
         text = self._glance(one)
         return text is not None and text == self._glance(other)
@@ -55,13 +43,15 @@ class Equality:
 
     def __call__(self, one: Node, other: Node) -> bool:
         """Whether two schemas say the same."""
-        return one.file.dialect == other.file.dialect and self._same(one, other, set(), is_schema=True)
+        return one.document.dialect == other.document.dialect and self._same(
+            one, other, set(), is_schema=True
+        )
 
     def keyword(self, one: Node, other: Node, keyword: str) -> bool:
         """Whether two schemas have the same in a keyword and in those that belong to it."""
-        if one.file.dialect != other.file.dialect:
+        if one.document.dialect != other.document.dialect:
             return False
-        for name in BESIDE.get(keyword, (keyword,)):
+        for name in whole(keyword):
             if (name in one.schema) != (name in other.schema):
                 return False
             if name in one.schema and not self._same(
@@ -92,21 +82,17 @@ class Equality:
     ) -> bool:
         mine, its = one.schema[name], other.schema[name]
         if is_schema and name == "$ref" and isinstance(mine, str) and isinstance(its, str):
-            try:
-                return self._same(
-                    self._one.resolve(one, mine), self._other.resolve(other, its), met, is_schema=True
-                )
-            except Unresolvable:
-                return False
+            left, right = one.target(), other.target()
+            return bool(left and right and self._same(left, right, met, is_schema=True))
         if is_schema and name in ("$dynamicRef", "$recursiveRef"):
-            return text_of([mine, one.file.value]) == text_of([its, other.file.value])
+            return text_of([mine, one.document.value]) == text_of([its, other.document.value])
         if is_schema and name in ("enum", "const"):
             return text_of(mine) == text_of(its)
         return self._same(
             one.child(name),
             other.child(name),
             met,
-            is_schema=not (is_schema and name in MAPS_OF_SCHEMAS),
+            is_schema=not (is_schema and name in MAPS_OF_DOCUMENTS),
         )
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from lightbus_gen.compat.shapes.checks import accepts_scalar
 from lightbus_gen.compat.shapes.shape import All, Any_, Shape
-from lightbus_gen.compat.shapes.view import KINDS, View, Views, text_of
-from lightbus_gen.load.references import Node
+from lightbus_gen.compat.shapes.view import KINDS, View, Views, text_of, whole
+from lightbus_gen.load.references import Node, lone
 from lightbus_gen.lower.parts import kind_of
-from lightbus_gen.read.files import SchemaFile
 
 MOST_SHAPES = 64
 """How far unions inside unions are multiplied out before the shape gets wider instead."""
@@ -116,10 +115,7 @@ class Shapes:
             todo += [*view.dependent.values(), *self._conditional(view)]
 
     def _conditional(self, view: View) -> list[Node]:
-        schema = view.node.schema
-        if "if" not in view.opaque:
-            return []
-        return [view.node.child(name) for name in ("if", "then", "else") if name in schema]
+        return [*view.node.inside(whole("if"))] if "if" in view.opaque else []
 
     def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_silent: bool) -> Shape:
         kinds = KINDS.intersection(*(view.kinds for view in views))
@@ -158,8 +154,7 @@ class Shapes:
         scalars = [value for value in shape.values or () if not isinstance(value, (dict, list))]
         split = [replace(shape, values=scalars, kinds=frozenset(kind_of(value) for value in scalars))]
         for value in containers:
-            file = SchemaFile(f"value {text_of(value)}", "", "", "", exactly(value))
-            view = self.views(Node(file.value, file, (), file.uri))
+            view = self.views(lone(f"value {text_of(value)}", exactly(value)))
             split.append(Shape((*shape.views, view), view.kinds, [value], is_closed=True))
         return split
 

@@ -78,18 +78,6 @@ def _together(views: Views, node: Node) -> Iterator[View]:
         todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
 
 
-def is_deprecated(views: Views, node: Node) -> bool:
-    """Whether a schema, or one that it is based on, says that what it describes is deprecated."""
-    todo, seen = [node], set[object]()
-    for here in todo:
-        if isinstance(here.schema, dict) and here.key not in seen:
-            seen.add(here.key)
-            if here.schema.get("deprecated") is True and not ("$ref" in here.schema and here.hides_siblings):
-                return True
-            todo += views(here).based_on
-    return False
-
-
 def renamed_fields(
     old: Views, before: Node, new: Views, after: Node, same: Equality
 ) -> Iterator[tuple[str, Field, Field]]:

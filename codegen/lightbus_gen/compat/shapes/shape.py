@@ -13,8 +13,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightbus.schema import pattern_matches
 from lightbus_gen.compat.patterns.strings import lengths_of
-from lightbus_gen.compat.shapes.checks import matches, says_something
+from lightbus_gen.compat.shapes.checks import says_something
 from lightbus_gen.compat.shapes.view import View
 from lightbus_gen.load.references import Node
 
@@ -101,7 +102,7 @@ class Shape:
         declared = False
         for view in self.views:
             found = [view.properties[name]] if name in view.properties else []
-            found += [node for pattern, node in view.patterns.items() if matches(pattern, name)]
+            found += [node for pattern, node in view.patterns.items() if pattern_matches(pattern, name)]
             declared |= bool(found)
             if not found and view.additional is not None:
                 found = [view.additional]

@@ -8,50 +8,38 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightbus.schema.language.keywords import (
+    CLOSING,
+    DEPENDENT,
+    ITEMS,
+    KEYWORDS,
+    PROPERTIES,
+    REFERENCES,
+    UNIONS,
+)
 from lightbus.schema.language.validation import validator
-from lightbus_gen.load.references import Library, Node, Unresolvable
+from lightbus_gen.load.references import Node
 
 KINDS = frozenset(("string", "integer", "number", "boolean", "array", "object", "null"))
 """The kinds of JSON values; here `number` means those that are no integers, so that no two overlap."""
 LOWER = ("minLength", "minItems", "minProperties")
 UPPER = ("maxLength", "maxItems", "maxProperties")
-OPAQUE = frozenset(
-    ("not", "if", "contains", "propertyNames", "unevaluatedItems", "$dynamicRef", "$recursiveRef")
-)
+OPAQUE = REFERENCES.union(("not", "if", "contains", "propertyNames", "unevaluatedItems")) - {"$ref"}
 """Keywords that are compared as a whole: a reader's is met where the writer has the same one."""
-BESIDE = {"if": ("if", "then", "else"), "contains": ("contains", "minContains", "maxContains")}
-"""The keywords that belong to one that is compared as a whole."""
-_COMPOSING = frozenset(("$ref", "allOf", "anyOf", "oneOf"))
+_COMPOSING = frozenset(("$ref", "allOf", *UNIONS))
 _ALIAS = frozenset(("$ref", "title", "description", "$comment"))
 _LIMITS = frozenset((*LOWER, *UPPER))
 _SCALAR = _LIMITS.union(
     ("enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
     ("pattern", "format", "contentEncoding"),
 )
-_OBJECT = frozenset(
-    (
-        *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "required"),
-        *("dependentRequired", "dependentSchemas", "dependencies"),
-    )
-)
-_LIMITING = _SCALAR.union(("required", "if", "dependentSchemas", "dependencies", "items"))
-_ARRAY = frozenset(("items", "prefixItems", "additionalItems", "uniqueItems"))
-_LATE: dict[str, tuple[Any, Any]] = {
-    "const": (0, 1),
-    "contains": ({"type": "string"}, []),
-    "propertyNames": ({"maxLength": 0}, {"a": 0}),
-    "if": (True, 0),
-    "dependentRequired": ({"a": ["b"]}, {"a": 0}),
-    "dependentSchemas": ({"a": False}, {"a": 0}),
-    "dependencies": ({"a": ["b"]}, {"a": 0}),
-    "prefixItems": ([{"type": "string"}], [0]),
-    "unevaluatedItems": (False, [0]),
-    "unevaluatedProperties": (False, {"a": 0}),
-}
-"""Keywords that not all drafts have: a value, and what a draft that has the keyword refuses by it."""
+_OBJECT = frozenset((*PROPERTIES, "required", "dependentRequired", *DEPENDENT))
+_LIMITING = _SCALAR.union(("required", "if", *DEPENDENT, "items"))
+_ARRAY = frozenset((*ITEMS, "uniqueItems"))
 
 
 @dataclass(slots=True, eq=False)
@@ -112,14 +100,9 @@ class View:
 
 
 class Views:
-    """Reads the schemas of one version.
+    """Reads the schemas of one version."""
 
-    Args:
-        library: resolves their `$ref`s.
-    """
-
-    def __init__(self, library: Library) -> None:
-        self.library = library
+    def __init__(self) -> None:
         self._views: dict[tuple[object, ...], View] = {}
         self._of_node: dict[Node, View] = {}
 
@@ -136,7 +119,7 @@ class Views:
         """Return the schema that one stands for which is nothing but a `$ref`."""
         met = {node.key}
         while isinstance(node.schema, dict) and "$ref" in node.schema:
-            if not node.hides_siblings and not node.schema.keys() <= _ALIAS:
+            if not node.keywords.keys() <= _ALIAS:
                 break
             based_on = self(node).based_on
             if len(based_on) != 1 or based_on[0].key in met:
@@ -149,13 +132,11 @@ class Views:
         if isinstance(node.schema, bool) or not node.schema:
             return View(node, never=node.schema is False)
         view = View(node)
-        schema, keywords = node.schema, node.schema.keys()
-        if unknown := _LATE.keys() & keywords:
-            unknown = {keyword for keyword in unknown if not _is_known(node.file.dialect, keyword)}
-            schema = {keyword: value for keyword, value in schema.items() if keyword not in unknown}
+        schema = node.keywords
+        keywords = schema.keys()
         if not _COMPOSING.isdisjoint(keywords):
             self._read_composition(view, schema)
-            if "$ref" in schema and node.hides_siblings:
+            if node.hides_siblings:
                 return view
         view.kinds = _kinds(schema.get("type"))
         view.is_limited = not _LIMITING.isdisjoint(keywords)
@@ -166,24 +147,17 @@ class Views:
         if not _ARRAY.isdisjoint(keywords):
             self._read_array(view, schema)
         for keyword in OPAQUE.intersection(schema):
-            beside = {name: schema[name] for name in BESIDE.get(keyword, (keyword,)) if name in schema}
-            view.opaque[keyword] = text_of(beside)
+            view.opaque[keyword] = text_of({name: schema[name] for name in whole(keyword) if name in schema})
         return view
 
-    def _read_composition(self, view: View, schema: dict[str, Any]) -> None:
-        child = view.node.child
-        ref = schema.get("$ref")
-        if isinstance(ref, str):
-            try:
-                view.based_on = (self.library.resolve(view.node, ref),)
-            except Unresolvable:  # reported when the files were checked
-                view.opaque["$ref"] = ref
-        view.based_on += tuple(child("allOf", index) for index in range(len(schema.get("allOf", ()))))
-        for keyword in ("anyOf", "oneOf"):
-            if keyword in schema:
-                view.unions[keyword] = [child(keyword, index) for index in range(len(schema[keyword]))]
+    def _read_composition(self, view: View, schema: Mapping[str, Any]) -> None:
+        target = view.node.target()
+        if target is None and "$ref" in schema:  # reported when the files were checked
+            view.opaque["$ref"] = schema["$ref"]
+        view.based_on = (*([target] if target else ()), *view.node.inside(("allOf",)))
+        view.unions = {keyword: [*view.node.inside((keyword,))] for keyword in UNIONS if keyword in schema}
 
-    def _read_scalars(self, view: View, schema: dict[str, Any]) -> None:
+    def _read_scalars(self, view: View, schema: Mapping[str, Any]) -> None:
         view.values = _values(schema)
         for keyword in _LIMITS.intersection(schema):
             view.limits[keyword] = int(schema[keyword])
@@ -192,42 +166,30 @@ class Views:
         view.multiple_of = schema.get("multipleOf")
         view.pattern = schema.get("pattern")
         name = schema.get("format")
-        if isinstance(name, str) and _is_asserted(view.node.file.dialect, name):
+        if isinstance(name, str) and _is_asserted(view.node.document.dialect, name):
             view.format = name
         if schema.get("contentEncoding") == "base64":
             view.format = "base64" if view.format is None else f"base64 {view.format}"
 
-    def _read_object(self, view: View, schema: dict[str, Any]) -> None:
-        child = view.node.child
+    def _read_object(self, view: View, schema: Mapping[str, Any]) -> None:
+        node = view.node
         view.declares = "properties" in schema
-        view.properties = {name: child("properties", name) for name in schema.get("properties", ())}
-        view.patterns = {
-            name: child("patternProperties", name) for name in schema.get("patternProperties", ())
-        }
+        view.properties = dict(node.children("properties"))
+        view.patterns = dict(node.children("patternProperties"))
         view.required = tuple(schema.get("required", ()))
-        if "additionalProperties" in schema:
-            view.additional = child("additionalProperties")
-        if "unevaluatedProperties" in schema:
-            view.unevaluated = child("unevaluatedProperties")
+        view.additional, view.unevaluated = map(node.get, CLOSING)
         view.needs = {name: list(names) for name, names in schema.get("dependentRequired", {}).items()}
-        view.dependent = {
-            name: child("dependentSchemas", name) for name in schema.get("dependentSchemas", ())
-        }
-        for name, value in schema.get("dependencies", {}).items():  # up to draft 7
-            if isinstance(value, list):
-                view.needs[name] = value
-            else:
-                view.dependent[name] = child("dependencies", name)
+        for keyword in DEPENDENT:
+            for name, inner in node.children(keyword):
+                if isinstance(inner.schema, list):
+                    view.needs[name] = inner.schema
+                else:
+                    view.dependent[name] = inner
 
-    def _read_array(self, view: View, schema: dict[str, Any]) -> None:
-        child = view.node.child
+    def _read_array(self, view: View, schema: Mapping[str, Any]) -> None:
         view.unique = schema.get("uniqueItems") is True
-        items = schema.get("items")
-        listed = "items" if isinstance(items, list) else "prefixItems"
-        view.prefix = tuple(child(listed, index) for index in range(len(schema.get(listed, ()))))
-        rest = "additionalItems" if listed == "items" else "items"
-        if rest in schema:
-            view.items = child(rest)
+        first, view.items = view.node.items()
+        view.prefix = tuple(first)
 
 
 def text_of(value: object) -> str:
@@ -238,14 +200,9 @@ def text_of(value: object) -> str:
 _encode = json.JSONEncoder(sort_keys=True).encode
 
 
-@functools.cache
-def _is_known(dialect: str, keyword: str) -> bool:
-    """Whether a keyword means anything in a draft."""
-    if keyword not in _LATE:
-        return True
-    value, refused = _LATE[keyword]
-    schema = {"$schema": dialect, keyword: value} | ({"then": False} if keyword == "if" else {})
-    return not validator(schema).is_valid(refused)
+def whole(keyword: str) -> tuple[str, ...]:
+    """Return the keywords that are compared together with one that is compared as a whole."""
+    return (keyword, *(KEYWORDS[keyword].companions))
 
 
 @functools.cache
@@ -262,7 +219,7 @@ def _kinds(given: Any) -> frozenset[str]:
     return frozenset(kinds | {"integer"} if "number" in kinds else kinds) & KINDS
 
 
-def _values(schema: dict[str, Any]) -> list[Any] | None:
+def _values(schema: Mapping[str, Any]) -> list[Any] | None:
     if "const" in schema:
         return [schema["const"]]
     values = schema.get("enum")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from lightbus.schema.python.from_api import DIALECT
+from lightbus.schema.language.keywords import DIALECT
 from lightbus_gen.compat.proof.contract import Contract, Documents
 from lightbus_gen.compat.versions.git import Repository, short
 from lightbus_gen.load.api_document import read_document

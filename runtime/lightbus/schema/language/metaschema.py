@@ -7,33 +7,21 @@ from typing import Any
 
 import jsonschema_rs
 
-DIALECTS = {
-    "http://json-schema.org/draft-04/schema#": jsonschema_rs.Draft4Validator,
-    "http://json-schema.org/draft-06/schema#": jsonschema_rs.Draft6Validator,
-    "http://json-schema.org/draft-07/schema#": jsonschema_rs.Draft7Validator,
-    "https://json-schema.org/draft/2019-09/schema": jsonschema_rs.Draft201909Validator,
-    "https://json-schema.org/draft/2020-12/schema": jsonschema_rs.Draft202012Validator,
-}
-"""The drafts of JSON Schema that are understood, by their `$schema`."""
+from lightbus.schema.language.keywords import DRAFTS
 
-_SINCE = {  # the first draft that knows a keyword, by its place in DIALECTS
-    "const": 1,
-    **dict.fromkeys(("if", "then", "else"), 2),
-    **dict.fromkeys(("dependentSchemas", "unevaluatedProperties", "$recursiveRef"), 3),
-    **dict.fromkeys(("prefixItems", "$dynamicRef"), 4),
-}
-
-
-@functools.cache
-def unknown_keywords(dialect: str) -> frozenset[str]:
-    """Return the keywords of newer drafts, which say nothing in a schema of this one.
-
-    Args:
-        dialect: a key of `DIALECTS`, with or without its `#`.
-    """
-    drafts = [known.removesuffix("#") for known in DIALECTS]
-    draft = drafts.index(dialect.removesuffix("#")) if dialect.removesuffix("#") in drafts else len(drafts)
-    return frozenset(keyword for keyword, first in _SINCE.items() if draft < first)
+_VALIDATORS: dict[str, Any] = dict(
+    zip(
+        DRAFTS,
+        (
+            jsonschema_rs.Draft4Validator,
+            jsonschema_rs.Draft6Validator,
+            jsonschema_rs.Draft7Validator,
+            jsonschema_rs.Draft201909Validator,
+            jsonschema_rs.Draft202012Validator,
+        ),
+        strict=True,
+    )
+)
 
 
 def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | int, ...], str]]:
@@ -41,7 +29,7 @@ def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | 
 
     Args:
         schema: the schema, any JSON value.
-        dialect: a key of `DIALECTS`.
+        dialect: a key of `DRAFTS`.
 
     Returns:
         (path in the schema, sentence without full stop) for each problem; [] for a valid schema.
@@ -57,8 +45,10 @@ def metaschema_problems(schema: object, dialect: str) -> list[tuple[tuple[str | 
 
 @functools.cache
 def _validator(dialect: str) -> Any:
-    formats = dict.fromkeys(("uri", "uri-reference"), _is_any)  # `#/$defs/List<Item>` leads somewhere, too
-    return DIALECTS[dialect]({"$ref": dialect}, offline=True, validate_formats=True, formats=formats)
+    formats: dict[str, Any] = dict.fromkeys(
+        ("uri", "uri-reference"), _is_any
+    )  # `#/$defs/List<Item>` leads somewhere, too
+    return _VALIDATORS[dialect]({"$ref": dialect}, offline=True, validate_formats=True, formats=formats)
 
 
 def _is_any(text: str) -> bool:

@@ -8,10 +8,16 @@ from typing import Any
 
 import jsonschema_rs
 
-_CLOSING = ("additionalProperties", "unevaluatedProperties")
-_ONE = ("additionalProperties", "unevaluatedProperties", "items", "additionalItems", "unevaluatedItems")
-_ONE_OR_MANY = (*_ONE, "prefixItems", "allOf", "anyOf", "oneOf", "then", "else")
-_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+from lightbus.schema.language.keywords import (
+    CLOSING,
+    DEFINITIONS,
+    DESCRIBING,
+    REFERENCES,
+    UNIONS,
+    with_subschemas,
+)
+
+_OPENED = frozenset((*DESCRIBING, *DEFINITIONS))
 
 
 def open_schema(schema: Any) -> Any:
@@ -24,25 +30,15 @@ def open_schema(schema: Any) -> Any:
     Args:
         schema: a schema, or a Lightbus document, whose events are then opened.
     """
-    if isinstance(schema, list):
-        return [open_schema(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    opened: dict[str, Any] = {}
-    for keyword, value in schema.items():
-        if keyword in _CLOSING and value is False:
-            continue
-        if keyword in _ONE_OR_MANY:
-            opened[keyword] = open_schema(value)
-        elif keyword in _NAMED and isinstance(value, dict):
-            opened[keyword] = {name: open_schema(item) for name, item in value.items()}
-        elif keyword == "events" and "lightbus" in schema:
-            opened[keyword] = {
-                name: {**event, "parameters": open_schema(event["parameters"])}
-                for name, event in value.items()
-            }
-        else:
-            opened[keyword] = value
+    kept = {key: value for key, value in schema.items() if not (key in CLOSING and value is False)}
+    opened = with_subschemas(kept, _OPENED, open_schema)
+    if "events" in opened and "lightbus" in schema:
+        opened["events"] = {
+            name: {**event, "parameters": open_schema(event["parameters"])}
+            for name, event in opened["events"].items()
+        }
     if "oneOf" in opened and (opened["oneOf"] != schema["oneOf"] or _refers(schema["oneOf"])):
         any_of = {"anyOf": opened.pop("oneOf")}
         if "anyOf" in opened:
@@ -54,7 +50,7 @@ def open_schema(schema: Any) -> Any:
 
 def _refers(schema: object) -> bool:
     if isinstance(schema, dict):
-        return "$ref" in schema or "$dynamicRef" in schema or any(_refers(item) for item in schema.values())
+        return not REFERENCES.isdisjoint(schema) or any(_refers(item) for item in schema.values())
     return isinstance(schema, list) and any(_refers(item) for item in schema)
 
 
@@ -84,9 +80,9 @@ _Place = tuple[str | int, ...]
 
 def _undeclared(error: jsonschema_rs.ValidationError) -> set[_Place] | None:
     """Find the properties whose removal mends an error, or None when something else is wrong."""
-    if error.kind.name in _CLOSING:
+    if error.kind.name in CLOSING:
         return {(*error.instance_path, name) for name in error.kind.as_dict()["unexpected"]}
-    if error.kind.name in ("anyOf", "oneOf"):
+    if error.kind.name in UNIONS:
         mends = [_together(branch) for branch in error.kind.as_dict().get("context", ())]
         return min((mend for mend in mends if mend), key=len, default=None)
     return None

@@ -73,3 +73,22 @@ def pattern_matches(pattern: str, text: str) -> bool:
 @functools.lru_cache
 def _pattern(pattern: str) -> jsonschema_rs.Validator:
     return validator({"pattern": pattern})
+
+
+def is_covered(reader: Any, writer: Any) -> bool:
+    """Whether it is certain that every value valid by `writer` is valid by `reader`.
+
+    Args:
+        reader, writer: schemas that refer to nothing outside themselves.
+
+    Returns:
+        False as well where it cannot be told: for a schema there is no model of, or an older jsonschema-rs.
+    """
+    canonicalize = getattr(jsonschema_rs, "canonicalize", None)
+    if canonicalize is None:
+        return False
+    try:
+        forms = [canonicalize(schema, validate_formats=True, offline=True) for schema in (reader, writer)]
+        return bool(forms[0].covers(forms[1]) == jsonschema_rs.canonical.Containment.YES)
+    except Exception:  # whatever it cannot model is not certain
+        return False

@@ -6,17 +6,18 @@ there is no function at all. Values are converted after validation, so shapes ca
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from lightbus.schema.language.formats import FormatType, format_type
-from lightbus.schema.language.reference import Node
+from lightbus.schema.language.keywords import DEPENDENT, DESCRIBING, UNIONS
+from lightbus.schema.language.node import Node
 from lightbus.schema.language.validation import validator
 
 Converter = Callable[[Any], Any]
-_DEPENDENT = ("dependentSchemas", "dependencies")
 
 
 class Unconvertible(Exception):
@@ -34,7 +35,7 @@ class Unconvertible(Exception):
         super().__init__(reason)
 
 
-def conversion(nodes: Iterable[Node], *, formats: bool = True) -> Converter | None:
+def conversion(nodes: Iterable[Node[Any]], *, formats: bool = True) -> Converter | None:
     """Compile the conversion of a value that several places of a schema describe together.
 
     Args:
@@ -46,11 +47,11 @@ def conversion(nodes: Iterable[Node], *, formats: bool = True) -> Converter | No
 
     The function raises `Unconvertible`.
     """
-    compiler = _Compiler(formats)
+    compiler = _Conversions(formats)
     return _in_turn([compiler.compile(node) for node in nodes])
 
 
-def accepts(node: Node, kind: str) -> bool:
+def accepts(node: Node[Any], kind: str) -> bool:
     """Whether a schema may accept values of a JSON type ("string", "number" that is not whole, "object", "array").
 
     Only `type`, `enum`, `const` and what is combined with them are looked at.
@@ -58,7 +59,7 @@ def accepts(node: Node, kind: str) -> bool:
     return _accepts(node, kind, frozenset())
 
 
-def _accepts(node: Node, kind: str, seen: frozenset[object]) -> bool:
+def _accepts(node: Node[Any], kind: str, seen: frozenset[object]) -> bool:
     if isinstance(node.schema, bool) or node.key in seen:
         return node.schema is not False
     seen |= {node.key}
@@ -71,14 +72,9 @@ def _accepts(node: Node, kind: str, seen: frozenset[object]) -> bool:
         listed = node.schema["enum"]
     if listed is not None and not any(isinstance(value, _PYTHON[kind]) for value in listed):
         return False
-    target = node.target()
-    if target is not None and not _accepts(target, kind, seen):
-        return False
-    if node.has("allOf") and not all(_accepts(child, kind, seen) for _, child in node.children("allOf")):
-        return False
-    return all(
-        any(_accepts(child, kind, seen) for _, child in node.children(keyword))
-        for keyword in ("anyOf", "oneOf")
+    return all(_accepts(base, kind, seen) for base in node.based_on()) and all(
+        any(_accepts(branch, kind, seen) for branch in node.inside((keyword,)))
+        for keyword in UNIONS
         if node.has(keyword)
     )
 
@@ -86,12 +82,12 @@ def _accepts(node: Node, kind: str, seen: frozenset[object]) -> bool:
 _PYTHON = {"string": str, "number": float, "object": dict, "array": list}
 
 
-class _Compiler:
+class _Conversions:
     def __init__(self, formats: bool) -> None:
         self._formats = formats
         self._compiled: dict[object, Converter | None] = {}
 
-    def compile(self, node: Node | None) -> Converter | None:
+    def compile(self, node: Node[Any] | None) -> Converter | None:
         if node is None or not isinstance(node.schema, dict) or not self._converts(node, set()):
             return None
         if node.key in self._compiled:
@@ -105,20 +101,17 @@ class _Compiler:
         made = self._compiled[node.key] = _in_turn(self._steps(node))
         return made
 
-    def _steps(self, node: Node) -> list[Converter | None]:
-        steps: list[Converter | None] = [self.compile(node.target())]
-        if node.has("$ref") and node.document.ref_stands_alone:
-            return steps
-        if self._formats and (found := format_type(node.schema)):
+    def _steps(self, node: Node[Any]) -> list[Converter | None]:
+        steps = [self.compile(base) for base in node.based_on()]
+        if self._formats and (found := format_type(node.keywords)):
             steps.append(_string(found))
         if _is_whole(node):
             steps.append(_whole)
-        steps += [self.compile(child) for _, child in node.children("allOf")]
-        steps += [self._choice([child for _, child in node.children(key)]) for key in ("anyOf", "oneOf")]
+        steps += [self._choice([*node.inside((keyword,))]) for keyword in UNIONS]
         steps += [self._condition(node), *self._dependents(node)]
         return [*steps, self._object(node), self._array(node)]
 
-    def _object(self, node: Node) -> Converter | None:
+    def _object(self, node: Node[Any]) -> Converter | None:
         properties = {name: self.compile(child) for name, child in node.children("properties")}
         patterns = [
             (validator({"pattern": pattern}).is_valid, self.compile(child))
@@ -143,10 +136,9 @@ class _Compiler:
 
         return convert
 
-    def _array(self, node: Node) -> Converter | None:
-        positional = isinstance(node.schema.get("items"), list)  # the tuples of draft 2019-09 and before
-        prefix = [self.compile(child) for _, child in node.children("items" if positional else "prefixItems")]
-        rest = self.compile(node.get("additionalItems" if positional else "items"))
+    def _array(self, node: Node[Any]) -> Converter | None:
+        first, others = node.items()
+        prefix, rest = [self.compile(item) for item in first], self.compile(others)
         if not any((*prefix, rest)):
             return None
 
@@ -161,9 +153,9 @@ class _Compiler:
 
         return convert
 
-    def _condition(self, node: Node) -> Converter | None:
+    def _condition(self, node: Node[Any]) -> Converter | None:
         """Compile `then` and `else`."""
-        condition = node.get("if") if node.has("if") else None
+        condition = node.get("if")
         met, unmet = self.compile(node.get("then")), self.compile(node.get("else"))
         if condition is None or not (met or unmet):
             return None
@@ -175,14 +167,14 @@ class _Compiler:
 
         return convert
 
-    def _dependents(self, node: Node) -> Iterator[Converter]:
+    def _dependents(self, node: Node[Any]) -> Iterator[Converter]:
         """Compile the schemas that apply when a property is there."""
-        for keyword in _DEPENDENT:
+        for keyword in DEPENDENT:
             for name, child in node.children(keyword):
                 if converter := self.compile(child):
                     yield _where(name, converter)
 
-    def _choice(self, branches: Sequence[Node]) -> Converter | None:
+    def _choice(self, branches: Sequence[Node[Any]]) -> Converter | None:
         if not any(self._converts(branch, set()) for branch in branches):
             return None
         of_string = [branch for branch in branches if accepts(branch, "string")]
@@ -201,7 +193,7 @@ class _Compiler:
 
         return convert
 
-    def _chooser(self, branches: Sequence[Node], kind: str) -> Converter:
+    def _chooser(self, branches: Sequence[Node[Any]], kind: str) -> Converter:
         """Make the function that converts an object or array by the first branch that accepts it."""
         candidates = [branch for branch in branches if accepts(branch, kind)]
         converters = [self.compile(branch) for branch in candidates]
@@ -220,32 +212,15 @@ class _Compiler:
 
         return convert
 
-    def _converts(self, node: Node | None, seen: set[object]) -> bool:
+    def _converts(self, node: Node[Any] | None, seen: set[object]) -> bool:
         """Whether anything within reach is to become another Python value."""
         if node is None or not isinstance(node.schema, dict) or node.key in seen:
             return False
         seen.add(node.key)
-        if self._converts(node.target(), seen):
+        if _is_whole(node) or (self._formats and format_type(node.keywords)):
             return True
-        if node.has("$ref") and node.document.ref_stands_alone:
-            return False
-        if _is_whole(node) or (self._formats and format_type(node.schema)):
-            return True
-        within = [node.get(key) for key in ("items", "additionalItems", "additionalProperties")]
-        if node.has("if"):
-            within += [node.get("then"), node.get("else")]
-        for key in (
-            *_DEPENDENT,
-            "properties",
-            "patternProperties",
-            "prefixItems",
-            "items",
-            "allOf",
-            "anyOf",
-            "oneOf",
-        ):
-            within += [child for _, child in node.children(key)]
-        return any(self._converts(child, seen) for child in within)
+        within = itertools.chain(node.based_on(), node.inside(DESCRIBING))
+        return any(self._converts(inner, seen) for inner in within)
 
 
 def _where(name: str, converter: Converter) -> Converter:
@@ -267,13 +242,14 @@ def _string(found: FormatType) -> Converter:
     return convert
 
 
-def _is_whole(node: Node) -> bool:
+def _is_whole(node: Node[Any]) -> bool:
     """Whether a schema by itself says that numbers are whole, as 1.0 is in JSON Schema, and in Python is not."""
-    if node.has("const") or node.has("enum"):
-        listed = [node.schema["const"]] if node.has("const") else node.schema["enum"]
+    keywords = node.keywords
+    if "const" in keywords or "enum" in keywords:
+        listed = [keywords["const"]] if "const" in keywords else keywords["enum"]
         kinds = {type(value) for value in listed}
         return int in kinds and float not in kinds
-    types = node.schema["type"] if node.has("type") else ()
+    types = keywords.get("type", ())
     types = [types] if isinstance(types, str) else types
     return "integer" in types and "number" not in types
 

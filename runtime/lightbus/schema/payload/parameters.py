@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
 from lightbus.schema.language.formats import PYTHON_NAMES, format_type
-from lightbus.schema.language.reference import Node
+from lightbus.schema.language.keywords import CLOSING, UNIONS
+from lightbus.schema.language.node import Node
 from lightbus.schema.payload.conversion import accepts, conversion
 
 _MAX_LITERALS = 6
-_CLOSING = ("additionalProperties", "unevaluatedProperties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Payload:
         is_closed: whether the schema itself refuses undeclared properties.
     """
 
-    properties: dict[str, tuple[Node, ...]]
+    properties: dict[str, tuple[Node[Any], ...]]
     conditional: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
     is_open: bool = False
@@ -50,53 +51,43 @@ class Payload:
 _NOTHING = Payload({})
 
 
-def payload(node: Node) -> Payload:
+def payload(node: Node[Any]) -> Payload:
     """Gather the properties of an event payload."""
-    found = _gather(node, {})
-    return replace(found, is_open=found.is_open and not _is_shut(node, set()))
+    gathered = _gather(node, {})
+    is_shut = any(_is_shut(part) for part in node.conjuncts())
+    return replace(gathered, is_open=gathered.is_open and not is_shut)
 
 
-def _gather(node: Node | None, known: dict[object, Payload]) -> Payload:
+def _gather(node: Node[Any] | None, known: dict[object, Payload]) -> Payload:
     """Gather what a schema and those that apply with it say; a schema within itself adds nothing."""
     if node is None or not isinstance(node.schema, dict):
         return _NOTHING
     if node.key not in known:
         known[node.key] = _NOTHING
-        found = _gather(node.target(), known)
-        for _, child in node.children("allOf"):
-            found = found.and_(_gather(child, known))
-        found = found.and_(_own(node))
-        for branches in _choices(node):
-            found = found.and_(_either([_gather(branch, known) for branch in branches]))
-        known[node.key] = found
+        gathered = _NOTHING
+        for base in node.based_on():
+            gathered = gathered.and_(_gather(base, known))
+        gathered = gathered.and_(_own(node))
+        for keyword, branches in node.choices():
+            if keyword in UNIONS:
+                branches = [branch for branch in branches if branch and accepts(branch, "object")]
+            gathered = gathered.and_(_either([_gather(branch, known) for branch in branches]))
+        known[node.key] = gathered
     return known[node.key]
 
 
-def _own(node: Node) -> Payload:
+def _own(node: Node[Any]) -> Payload:
     """Gather what the keywords of one schema say."""
-    given = {name: (child,) for name, child in node.children("properties")}
-    required = node.schema["required"] if node.has("required") else []
-    required = required if isinstance(required, list) else []  # draft 3 had booleans
-    closing = [node.schema[keyword] for keyword in _CLOSING if node.has(keyword)]
+    declared = {name: (child,) for name, child in node.children("properties")}
+    required = node.keywords.get("required", ())
+    closing = [node.schema[keyword] for keyword in CLOSING if node.has(keyword)]
     return Payload(
-        {**given, **{name: () for name in required if name not in given}},
+        {**declared, **{name: () for name in required if name not in declared}},
         frozenset(),
         frozenset(required),
         node.has("patternProperties") or any(value is not False for value in closing),
         any(value is False for value in closing),
     )
-
-
-def _choices(node: Node) -> Iterable[list[Node | None]]:
-    """Yield the choices that a schema gives: schemas of which at least one applies, None for any payload."""
-    for keyword in ("anyOf", "oneOf"):
-        if node.has(keyword):
-            yield [child for _, child in node.children(keyword) if accepts(child, "object")]
-    if node.has("if"):
-        yield [node.get("then"), node.get("else")]
-    for keyword in ("dependentSchemas", "dependencies"):
-        for _, child in node.children(keyword):
-            yield [child, None]
 
 
 def _either(branches: Sequence[Payload]) -> Payload:
@@ -110,25 +101,18 @@ def _either(branches: Sequence[Payload]) -> Payload:
     )
 
 
-def _joined(found: Iterable[Payload]) -> dict[str, tuple[Node, ...]]:
-    joined: dict[str, tuple[Node, ...]] = {}
-    for each in found:
+def _joined(payloads: Iterable[Payload]) -> dict[str, tuple[Node[Any], ...]]:
+    joined: dict[str, tuple[Node[Any], ...]] = {}
+    for each in payloads:
         for name, nodes in each.properties.items():
             joined[name] = (*joined.get(name, ()), *nodes)
     return joined
 
 
-def _is_shut(node: Node | None, seen: set[object]) -> bool:
-    """Whether `additionalProperties: false` applies to every payload."""
-    if node is None or not isinstance(node.schema, dict) or node.key in seen:
-        return False
-    seen.add(node.key)
-    shuts = node.has("additionalProperties") and node.schema["additionalProperties"] is False
-    if shuts and not node.has("patternProperties"):
-        return True
-    return any(
-        _is_shut(part, seen) for part in (node.target(), *(child for _, child in node.children("allOf")))
-    )
+def _is_shut(node: Node[Any]) -> bool:
+    """Whether a schema refuses all properties that it does not declare."""
+    shuts = node.keywords.get("additionalProperties") is False
+    return shuts and not node.has("patternProperties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +135,7 @@ class ParameterContract:
     default: object
     description: str
     deprecated: bool
-    nodes: tuple[Node, ...] = field(repr=False, compare=False)
+    nodes: tuple[Node[Any], ...] = field(repr=False, compare=False)
 
     @property
     def annotation(self) -> str:
@@ -164,19 +148,9 @@ class ParameterContract:
         return self.required or self.default is not NO_DEFAULT
 
 
-def is_deprecated(node: Node) -> bool:
+def is_deprecated(node: Node[Any]) -> bool:
     """Whether a schema, or one that it is based on, says that what it describes is deprecated."""
-    todo: list[Node | None] = [node]
-    seen = set[object]()
-    for here in todo:
-        if here is None or not isinstance(here.schema, dict) or here.key in seen:
-            continue
-        if here.has("deprecated") and here.schema["deprecated"] is True:
-            return True
-        if here.has("$ref") or here.has("allOf"):
-            seen.add(here.key)
-            todo += [here.target(), *(child for _, child in here.children("allOf"))]
-    return False
+    return any(part.keywords.get("deprecated") is True for part in node.conjuncts())
 
 
 def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
@@ -202,7 +176,7 @@ def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
     )
 
 
-def _default(nodes: Iterable[Node]) -> object:
+def _default(nodes: Iterable[Node[Any]]) -> object:
     for node in nodes:
         if node.has("default"):
             value: object = node.schema["default"]
@@ -215,19 +189,19 @@ def _default(nodes: Iterable[Node]) -> object:
     return NO_DEFAULT
 
 
-def _description(nodes: Iterable[Node]) -> str:
+def _description(nodes: Iterable[Node[Any]]) -> str:
     return next(
         (str(node.schema["description"]) for node in nodes if node.has("description")),
         "",
     )
 
 
-def annotation(node: Node) -> str:
+def annotation(node: Node[Any]) -> str:
     """Write the Python type of the values a schema accepts, briefly, for messages."""
     return _annotation(node, 0)
 
 
-def _annotation(node: Node | None, depth: int) -> str:
+def _annotation(node: Node[Any] | None, depth: int) -> str:
     if node is None or not isinstance(node.schema, dict) or depth > 3:
         return "Any"
     schema = node.schema
@@ -238,7 +212,7 @@ def _annotation(node: Node | None, depth: int) -> str:
         values = [schema["const"]] if node.has("const") else schema["enum"]
         shown = ", ".join(repr(value) for value in values[:_MAX_LITERALS])
         return f"Literal[{shown}{', ...' if len(values) > _MAX_LITERALS else ''}]"
-    for keyword in ("anyOf", "oneOf", "allOf"):
+    for keyword in (*UNIONS, "allOf"):
         branches = [child for _, child in node.children(keyword)]
         if branches and (keyword != "allOf" or (len(branches) == 1 and "type" not in schema)):
             return _union(_annotation(branch, depth) for branch in branches)
@@ -246,16 +220,14 @@ def _annotation(node: Node | None, depth: int) -> str:
     return _union(_of_type(node, kind, depth) for kind in ([types] if isinstance(types, str) else types))
 
 
-def _of_type(node: Node, kind: str, depth: int) -> str:
+def _of_type(node: Node[Any], kind: str, depth: int) -> str:
     if kind == "string":
         found = format_type(node.schema)
         return found.name if found else "str"
     if kind == "array" and isinstance(node.schema.get("items"), dict):
         return f"list[{_annotation(node.get('items'), depth + 1)}]"
     if kind == "array" and node.has("prefixItems"):
-        return (
-            f"tuple[{', '.join(_annotation(child, depth + 1) for _, child in node.children('prefixItems'))}]"
-        )
+        return f"tuple[{', '.join(_annotation(child, depth + 1) for child in node.items()[0])}]"
     if kind == "object" and not node.has("properties"):
         return f"dict[str, {_annotation(node.get('additionalProperties'), depth + 1)}]"
     return PYTHON_NAMES.get(kind, "Any")

@@ -13,6 +13,7 @@ import jsonschema_rs
 
 from lightbus.errors import Problem, did_you_mean
 from lightbus.schema.language.formats import PYTHON_NAMES, format_type
+from lightbus.schema.language.keywords import UNIONS
 from lightbus.schema.language.reference import Document
 from lightbus.schema.language.validation import TOO_SLOW
 from lightbus.schema.payload.limits import MAX_DIGITS, is_too_long
@@ -132,7 +133,7 @@ class _Explainer:
                 yield self._problem(
                     [*error.instance_path, name], f"is not in the schema{guess}", "unexpected"
                 )
-        elif keyword in ("anyOf", "oneOf") and details.get("context"):
+        elif keyword in UNIONS and details.get("context"):
             yield from self._branches(error, details["context"])
         else:
             message = self._message(error, keyword, details)
@@ -145,7 +146,7 @@ class _Explainer:
         """Return the schema whose keyword refused, or None when it stands outside the document."""
         if error.absolute_keyword_location:  # in an embedded document
             uri = error.absolute_keyword_location.rpartition("/")[0]
-            node = self._document.lookup(self._document.root.base, uri)
+            node = self._document.find(self._document.root, uri)
             return node.schema if node else None
         found: Any = self._document.schema
         for step in error.schema_path[:-1]:

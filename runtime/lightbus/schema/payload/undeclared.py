@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightbus.schema.language.reference import Node
+from lightbus.schema.language.keywords import CLOSING
+from lightbus.schema.language.node import Node
 from lightbus.schema.language.validation import pattern_matches
-
-_CHOICES = ("allOf", "anyOf", "oneOf", "dependentSchemas", "dependencies")
-_CLOSING = ("additionalProperties", "unevaluatedProperties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +37,13 @@ class Undeclared:
 Finder = Callable[[Any], Iterable[Undeclared]]
 
 
-def undeclared(payload: Node) -> Finder | None:
+def undeclared(payload: Node[Any]) -> Finder | None:
     """Compile the search through what a payload holds, the payload itself left out.
 
     Returns:
         A function of a valid JSON value, or None where nothing can be found.
     """
-    return _Compiler().compile((payload,), is_payload=True)
+    return _Search().compile((payload,), is_payload=True)
 
 
 def without(value: dict[str, Any], found: Iterable[Undeclared]) -> dict[str, Any]:
@@ -59,16 +57,16 @@ def without(value: dict[str, Any], found: Iterable[Undeclared]) -> dict[str, Any
     return copied
 
 
-class _Compiler:
+class _Search:
     def __init__(self) -> None:
-        self._compiled: dict[tuple[str, ...], Finder | None] = {}
+        self._compiled: dict[tuple[object, ...], Finder | None] = {}
 
-    def compile(self, nodes: Sequence[Node], *, is_payload: bool = False) -> Finder | None:
+    def compile(self, nodes: Sequence[Node[Any]], *, is_payload: bool = False) -> Finder | None:
         """Compile the search through values that satisfy some schemas together."""
         parts = list(_together(nodes))
         if not parts:
             return None
-        key = tuple(part.uri for part in parts)
+        key = tuple(part.key for part in parts)
         if key in self._compiled:
             return self._compiled[key]
         made: Finder | None = None
@@ -87,18 +85,18 @@ class _Compiler:
         made = self._compiled[key] = find if in_object or in_array else None
         return made
 
-    def _object(self, parts: Sequence[Node], is_payload: bool) -> Finder | None:
-        declared: dict[str, list[Node]] = {}
+    def _object(self, parts: Sequence[Node[Any]], is_payload: bool) -> Finder | None:
+        declared: dict[str, list[Node[Any]]] = {}
         for part in parts:
             for name, child in part.children("properties"):
                 declared.setdefault(name, []).append(child)
         patterns = [pair for part in parts for pair in part.children("patternProperties")]
-        closing = [(part, keyword) for part in parts for keyword in _CLOSING if part.has(keyword)]
-        further = [node for part, keyword in closing if (node := part.get(keyword))]
+        further = [node for part in parts for node in part.inside(CLOSING)]
         is_open = bool(patterns) or any(node.schema is not False for node in further)
         declares = any(part.has("properties") for part in parts)
         is_closed = declares and not is_open and not is_payload
-        names = dict.fromkeys([*declared, *(name for part in parts for name in _required(part))])
+        required = (name for part in parts for name in part.keywords.get("required", ()))
+        names = dict.fromkeys([*declared, *required])
         finders = {}
         for name, nodes in declared.items():
             matching = [node for pattern, node in patterns if pattern_matches(pattern, name)]
@@ -125,13 +123,8 @@ class _Compiler:
 
         return find
 
-    def _array(self, parts: Sequence[Node]) -> Finder | None:
-        described: list[tuple[list[Node], Node | None]] = []
-        for part in parts:
-            is_listed = isinstance(part.schema.get("items"), list)  # up to draft 2019-09
-            first = [child for _, child in part.children("items" if is_listed else "prefixItems")]
-            further = part.get("additionalItems" if is_listed else "items") if part.has("items") else None
-            described.append((first, further))
+    def _array(self, parts: Sequence[Node[Any]]) -> Finder | None:
+        described = [part.items() for part in parts]
         longest = max(len(first) for first, _ in described)
         finders = []
         for index in range(longest + 1):  # the last one is for all items behind
@@ -148,20 +141,14 @@ class _Compiler:
         return find
 
 
-def _together(nodes: Iterable[Node]) -> Iterator[Node]:
+def _together(nodes: Iterable[Node[Any]]) -> Iterator[Node[Any]]:
     """Yield all schemas that may describe a value: what they refer to, and every branch."""
-    todo: list[Node | None] = list(nodes)
-    seen = set[str]()
-    for here in todo:
-        if here is None or not isinstance(here.schema, dict) or here.uri in seen:
+    todo, seen = list(nodes), set[object]()
+    for node in todo:
+        if not isinstance(node.schema, dict) or node.key in seen:
             continue
-        seen.add(here.uri)
-        yield here
-        todo.append(here.target())
-        todo += [child for keyword in _CHOICES for _, child in here.children(keyword)]
-        todo += [here.get(keyword) for keyword in ("if", "then", "else") if here.has("if")]
-
-
-def _required(node: Node) -> Iterable[str]:
-    required = node.schema["required"] if node.has("required") else ()
-    return required if isinstance(required, list) else ()
+        seen.add(node.key)
+        yield node
+        todo += node.based_on()
+        todo += [branch for _, branches in node.choices() for branch in branches if branch]
+        todo += node.inside(("if",))

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
+from lightbus.schema.language.keywords import DIALECT
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.problems import explain, not_json, short
 from lightbus.schema.python.types import Schema, TypeSchemas
@@ -17,8 +18,6 @@ FORMAT = 1
 
 FORMAT_SINCE = "0.1.0"
 """The first version of lightbus-nats that reads this format; it changes with `FORMAT`."""
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def api_document(api: type[Api]) -> dict[str, Any]:
