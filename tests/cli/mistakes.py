@@ -435,8 +435,8 @@ SCHEMAS = {
     ),
     "a schema of a newer format": schema(
         json.dumps({"lightbus": 99, "api": "auth", "events": {}}),
-        "schemas/auth.json#/lightbus: it is in format 99, this lightbus reads format 1: upgrade lightbus-nats,"
-        " or write the document again with the lightbus-gen of this version",
+        "schemas/auth.json#/lightbus: is in format 99, this lightbus reads format 1; upgrade lightbus-nats,"
+        " or export the document again with this version",
     ),
     "no schemas": schema(None, "schemas: no schema documents (*.json) are here"),
     "a generated package that is older": generated(

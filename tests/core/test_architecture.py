@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def test_the_map_lists_every_module_of_a_folder() -> None:
     rows = dict(re.findall(r"^\| `((?:runtime|codegen)/[^`]*)/` \| [^|]* \| ([^|]*) \|", PAGE, re.MULTILINE))
     listed = {folder: sorted(re.findall(r"`(\w+)`", names)) for folder, names in rows.items()}
     assert listed == {shown(folder): [path.stem for path in modules(folder)] for folder in folders()}
+
+
+def test_the_import_directions_are_those_that_are_enforced() -> None:
+    linted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    enforced = {contract["containers"][0]: contract for contract in linted if contract["type"] == "layers"}
+    directions = [
+        " ".join(block.split()) for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    ]
+    runtime, generator = (" > ".join(enforced[name]["layers"]) for name in ("lightbus", "lightbus_gen"))
+    compat = " > ".join(enforced["lightbus_gen.compat"]["layers"])
+    assert directions == [runtime, f"{generator} compat: {compat}"]
+    assert all(contract["exhaustive"] for contract in enforced.values())
 
 
 def test_every_path_on_the_page_exists() -> None:
