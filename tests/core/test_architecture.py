@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 
 PACKAGES = (ROOT / "runtime/lightbus", ROOT / "codegen/lightbus_gen")
 PAGE = (ROOT / "docs/architecture.md").read_text()
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 MOST_MODULES = 12  # in a folder; the top of the run time may hold a few more
 MOST_AT_THE_TOP = 15
 
@@ -40,8 +41,7 @@ def test_the_map_lists_every_module_of_a_folder() -> None:
 
 
 def test_the_import_directions_are_those_that_are_enforced() -> None:
-    linted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    enforced = {contract["containers"][0]: contract for contract in linted if contract["type"] == "layers"}
+    enforced = {contract["containers"][0]: contract for contract in CONTRACTS if contract["type"] == "layers"}
     directions = [
         " ".join(block.split()) for block in re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     ]
@@ -49,6 +49,15 @@ def test_the_import_directions_are_those_that_are_enforced() -> None:
     compat = " > ".join(enforced["lightbus_gen.compat"]["layers"])
     assert directions == [runtime, f"{generator} compat: {compat}"]
     assert all(contract["exhaustive"] for contract in enforced.values())
+
+
+def test_the_generator_is_kept_from_every_other_module_of_the_run_time() -> None:
+    (kept,) = (contract for contract in CONTRACTS if contract["name"].startswith("the generator knows only"))
+    top = {path.stem for path in modules(PACKAGES[0])} | {
+        folder.name for folder in folders() if folder.parent == PACKAGES[0]
+    }
+    others = top - {"api", "errors", "naming", "schema"}
+    assert sorted(kept["protected_modules"]) == sorted(f"lightbus.{name}" for name in others)
 
 
 def test_every_path_on_the_page_exists() -> None:
