@@ -12,8 +12,7 @@ from lightbus.bus.bus import Bus
 from lightbus.bus.create import Host, host_buses
 from lightbus.bus.portal import new_loop
 from lightbus.bus.session import Settings
-from lightbus.cli.running.bus_module import find_bus, load_module
-from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
+from lightbus.cli.running.bus_module import AFTER_STOP, BEFORE_START, call_hook, find_bus, load_module
 from lightbus.cli.running.user_error import places
 from lightbus.cli.terminal.console import log_to_console, print_error
 from lightbus.cli.terminal.signals import first_signal, unless
