@@ -257,9 +257,10 @@ class BusCore:
 
     def close(self) -> None:
         """Close the bus from a thread that runs no event loop; see `Bus.close`."""
+        sessions = self._begin_close()
         with self._closer:  # a second thread that closes waits for the first
             try:
-                for loop, session in self._begin_close():
+                for loop, session in sessions:
                     if loop.is_running():
                         asyncio.run_coroutine_threadsafe(session.close(), loop).result()
             finally:
@@ -269,8 +270,9 @@ class BusCore:
     async def close_async(self) -> None:
         """Close the bus from a running event loop; see `Bus.close_async`."""
         own_loop, is_cancelled = asyncio.get_running_loop(), False
+        sessions = self._begin_close()
         try:
-            for loop, session in self._begin_close():
+            for loop, session in sessions:
                 if loop is own_loop:
                     await session.close()
                 elif loop.is_running():
@@ -300,10 +302,8 @@ class BusCore:
             return list(self.sessions.items())
 
     def _finish_close(self) -> list[Portal]:
-        """Mark the bus closed, unless closing was refused, and return the portals to stop."""
+        """Mark the bus closed, and return the portals to stop."""
         with self._lock:
-            if not self._closing:
-                return []
             if self.ended.done():
                 self.ended = concurrent.futures.Future()
             self.ended.set_result(None)

@@ -75,11 +75,6 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
     def _contract(self) -> EventContract:
         return self._source.contract(self._event)
 
-    @functools.cached_property
-    def _fields(self) -> list[tuple[str, str]]:
-        """Wire name and attribute of each property of a payload object."""
-        return [(parameter.wire, parameter.name) for parameter in self._contract.parameters]
-
     def _warn_if_deprecated(self) -> None:
         """Warn the caller of the calling method."""
         if self._contract.deprecated:
@@ -135,7 +130,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         if self._payload is None or not isinstance(event, self._payload):  # type: ignore[arg-type]
             expected = getattr(self._payload, "__name__", "mapping")
             raise UsageError(f"fire_many() of {contract.full_name} takes {expected} objects, not {event!r}")
-        arguments = {wire: getattr(event, name) for wire, name in self._fields}
+        arguments = {parameter.wire: getattr(event, parameter.name) for parameter in contract.parameters}
         if contract.more:
             arguments.update(contract.further(getattr(event, contract.more)))
         return arguments

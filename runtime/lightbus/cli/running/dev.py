@@ -37,16 +37,13 @@ def serve(port: int) -> int:
 
 
 def develop(module: str, service_name: str | None, port: int, *, port_is_given: bool) -> int:
-    """Run server and service until Ctrl-C or SIGTERM.
+    """Run the server and the service of a bus module until Ctrl-C or SIGTERM; returns the exit code, 0.
 
     Args:
-        module: dotted name of the bus module.
+        module: dotted name.
         service_name: overrides the name that the module gives its bus.
         port: port of the embedded server, unless `NATS_URL` names another server.
         port_is_given: whether the user named the port.
-
-    Returns:
-        The exit code, 0.
 
     Raises:
         UsageError: the watchfiles package is missing. ServerError: the server cannot start.
@@ -109,12 +106,7 @@ def _server(port: int) -> Iterator[str]:
 
 
 class ServiceProcess:
-    """The process of `lightbus run`, restarted after each change.
-
-    Args:
-        command: the program and its arguments.
-        environment: its environment.
-    """
+    """The process of `lightbus run`, restarted after each change."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._command, self._environment = command, environment

@@ -28,8 +28,7 @@ def run_service(module_name: str, service_name: str | None, provision: Provision
 
     Args:
         module_name: dotted name of the module.
-        service_name: overrides the name that the module gives its bus.
-        provision: overrides how the module treats missing streams and durables.
+        service_name, provision: override those in the module, unless None.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT, 1 after an error, which was printed.

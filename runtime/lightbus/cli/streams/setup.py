@@ -63,9 +63,7 @@ class Recorder(MemoryTransport):
 def collect(module_names: Sequence[str], service_name: str | None) -> list[Setup]:
     """Import bus modules, run their `before_server_start()`, and return the setup of each bus.
 
-    Args:
-        module_names: dotted names.
-        service_name: overrides the name that a module gives its bus.
+    A `service_name` overrides those in the modules.
 
     Raises:
         LightbusError: a module cannot be used; the message says why.
