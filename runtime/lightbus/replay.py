@@ -41,30 +41,31 @@ class Replayed:
     new_number: int = 0
 
 
-async def send(store: DeadLetters, dead_letters: AsyncIterator[DeadLetter]) -> AsyncIterator[Replayed]:
-    """Replay dead letters without waiting for their listeners; one whose replay is under way counts as sent."""
-    async for chunk in _chunks(dead_letters):
-        await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
-        for dead_letter in chunk:
-            yield Replayed(dead_letter.without_event(), ReplayOutcome.SENT)
-
-
-async def send_and_watch(
-    store: DeadLetters, dead_letters: AsyncIterator[DeadLetter], sent: Callable[[int], None]
+async def replay(
+    store: DeadLetters,
+    dead_letters: AsyncIterator[DeadLetter],
+    sent: Callable[[int], None],
+    *,
+    wait: bool = True,
 ) -> AsyncIterator[Replayed]:
     """Replay dead letters, and yield the outcome of each as soon as it is known.
 
-    A replay whose listener is not running has the outcome `WAITING`.
+    A replay whose listener is not running has the outcome `WAITING`. One that is under way is not sent again.
 
     Args:
         store: the dead letters.
         dead_letters: which to replay.
-        sent: called with the number of each chunk that was sent.
+        sent: called with the size of each chunk that was sent.
+        wait: whether to wait for the listeners; otherwise each outcome is `SENT`.
     """
     watch = _Watch(store)
     async for chunk in _chunks(dead_letters):
         await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
         sent(len(chunk))
+        if not wait:
+            for dead_letter in chunk:
+                yield Replayed(dead_letter.without_event(), ReplayOutcome.SENT)
+            continue
         watch.add(chunk)
         while watch.count > _WATCHED - _AT_ONCE:
             for replayed in await watch.news():
@@ -139,7 +140,7 @@ async def discard(
     Args:
         store: the dead letters.
         dead_letters: which to remove.
-        removed: called with the number of each chunk that was removed.
+        removed: called with the size of each chunk that was removed.
 
     Returns:
         Those that were removed; the others were gone already.
