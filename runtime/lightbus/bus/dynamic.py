@@ -55,9 +55,7 @@ class DefinedApis(Mapping[str, ApiContracts]):
         self._used: dict[type[Api], DefinedApi] = {}
 
     def __getitem__(self, name: str) -> ApiContracts:
-        api = registry.get(name)
-        if api is None:
-            raise KeyError(name)
+        api = registry[name]
         if api not in self._used:
             self._used[api] = DefinedApi(api)
         return self._used[api]

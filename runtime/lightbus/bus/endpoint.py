@@ -192,7 +192,9 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         return listener, Listening(
             contract=contract,
             consumer=Consumer(
-                *(contract.api, contract.event, listener.durable),
+                contract.api,
+                contract.event,
+                listener.durable,
                 options.get("since", "beginning"),
                 options.get("ack_wait", DEFAULT_ACK_WAIT),
                 options.get("ordered", False),

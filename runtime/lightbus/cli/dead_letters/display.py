@@ -1,6 +1,6 @@
 """A dead letter as people and programs read it: a row of a table, in full, as JSON. Pure.
 
-Control characters of an event are escaped, as a terminal would obey them.
+Control characters of an event are escaped, because a terminal would obey them.
 """
 
 from __future__ import annotations
