@@ -34,7 +34,7 @@ colours = {"auth": "magenta", "mailer": "cyan", "mailer 2": "blue", "audit": "gr
 
 
 class DemoError(Exception):
-    """A step did not have its expected outcome."""
+    """A step had an unexpected outcome."""
 
 
 class Service:
@@ -137,10 +137,7 @@ def main() -> int:
     console.print()
     console.rule(style="dim")
     console.print(
-        Text(
-            f"The demo took {time.monotonic() - started:.0f} seconds. Nothing is left running.",
-            "bold",
-        )
+        Text(f"The demo took {time.monotonic() - started:.0f} seconds. Nothing is left running.", "bold")
     )
     console.print("Next, read README.md. The services are in examples/, their schema in schemas/auth.json.")
     return 0
@@ -261,10 +258,8 @@ def catch_mistakes(folder: Path) -> None:
     console.print()
     (folder / "mistakes.py").write_text(MISTAKES)
     show_command("mypy --strict mistakes.py")
-    checked = run(
-        *("mypy", "--strict", "--config-file=", f"--cache-dir={folder / 'mypy-cache'}", "mistakes.py"),
-        folder=folder,
-    )
+    cache = f"--cache-dir={folder / 'mypy-cache'}"
+    checked = run("mypy", "--strict", "--config-file=", cache, "mistakes.py", folder=folder)
     if checked.returncode != 1:
         raise DemoError(f"mypy found nothing:\n{checked.stdout}{checked.stderr}")
     show_output(checked.stdout, keep=lambda line: "error:" in line)

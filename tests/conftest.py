@@ -53,12 +53,11 @@ _numbers = itertools.count(1)
 @pytest.fixture(autouse=True)
 def fresh_api_registry() -> Iterator[None]:
     """Let each test define its own APIs."""
-    before = registry.all()
+    before = dict(registry)
     registry.clear()
     yield
     registry.clear()
-    for api in before.values():
-        registry.add(api)
+    registry.update(before)
 
 
 @pytest.fixture(autouse=True)

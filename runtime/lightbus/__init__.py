@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
     from lightbus.api import Api, Event, Parameter
     from lightbus.bus.bus import Bus, Health, health
+    from lightbus.bus.core import Listener
     from lightbus.bus.create import create
     from lightbus.bus.dynamic import DynamicBus
     from lightbus.bus.endpoint import ApiClient, EventEndpoint, Namespace
     from lightbus.bus.generated import GeneratedSchema, deprecated, require_format
-    from lightbus.bus.listeners import Listener
     from lightbus.errors import (
         BatchFailed,
         BlockingCall,
@@ -88,8 +88,8 @@ __all__ = [
     "require_format",
 ]
 
-# Each name is imported when it is first asked for: a module that only defines events, and the generator,
-# need neither asyncio nor the bus, and start twice as fast without.
+# Each name is imported on first use: a module that only defines events, and the generator, need neither
+# asyncio nor the bus, and start twice as fast without.
 _HOMES = {
     **dict.fromkeys(("UNSET", "UnsetType"), "msgspec"),
     **dict.fromkeys(("Api", "Event", "Parameter"), "lightbus.api"),
@@ -101,10 +101,10 @@ _HOMES = {
     "ListenOptions": "lightbus.listening.options",
     "EventMessage": "lightbus.message",
     "create": "lightbus.bus.create",
-    "Listener": "lightbus.bus.listeners",
+    "Listener": "lightbus.bus.core",
 }
 
-if not TYPE_CHECKING:  # checkers would take every name for one that is there
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         if name not in __all__:

@@ -1,13 +1,14 @@
 """What a producer writes: `Api` classes with `Event`s of `Parameter`s.
 
-Definitions are checked when the class is created, so a mistake is reported at import, with its place.
+Definitions are checked when the class is created, so a mistake is reported at import and names its place.
 """
 
 from __future__ import annotations
 
 import enum
+import functools
 import inspect
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any, ClassVar
 
 from lightbus import naming
@@ -25,6 +26,7 @@ NO_DEFAULT = _NoDefault.NO_DEFAULT
 """Marks a required parameter: one without a default."""
 
 _MUTABLE = (list, dict, set, bytearray)
+_META_KEYS = ("name", "version", "description")
 
 
 class Parameter:
@@ -81,57 +83,46 @@ class Event:
         Raises:
             DefinitionError: the name or a parameter cannot be used.
         """
+        wrong = functools.partial(DefinitionError, api=api, event=name)
         if problem := naming.event_problem(name):
-            raise DefinitionError(problem, api=api, event=name)
-        bound = Event(self._items, description=self.description)
-        bound.api, bound.name = api, name
-        bound.parameters = tuple(self._parameters(api, name))
-        return bound
-
-    def _parameters(self, api: str, event: str) -> Iterable[Parameter]:
+            raise wrong(problem)
         items = self._items
-        if isinstance(items, str):
-            if naming.parameter_problem(items):
-                names = [part for part in items.replace(",", " ").split() if part]
-                written = ", ".join(repr(part) for part in names) + ("," if len(names) < 2 else "")
-                raise DefinitionError(
-                    f"parameters={items!r} is one string, and not an identifier. Write: parameters=({written})",
-                    api=api,
-                    event=event,
-                )
-            items = (items,)
-        elif isinstance(items, Parameter):
+        if isinstance(items, str) and naming.parameter_problem(items):
+            names = [part for part in items.replace(",", " ").split() if part]
+            written = ", ".join(repr(part) for part in names) + ("," if len(names) < 2 else "")
+            raise wrong(
+                f"parameters={items!r} is one string, and not an identifier. Write: parameters=({written})"
+            )
+        if isinstance(items, (str, Parameter)):
             items = (items,)
         elif not isinstance(items, (tuple, list)):
-            raise DefinitionError(
-                f"parameters must be a tuple or list of names and Parameters, not {type(items).__name__}",
-                api=api,
-                event=event,
+            raise wrong(
+                f"parameters must be a tuple or list of names and Parameters, not {type(items).__name__}"
             )
-        seen: set[str] = set()
+        parameters: dict[str, Parameter] = {}
         for item in items:
             parameter = Parameter(item) if isinstance(item, str) else item
             if not isinstance(parameter, Parameter):
-                raise DefinitionError(f"{item!r} is neither a name nor a Parameter", api=api, event=event)
-            self._check(parameter, seen, api, event)
-            seen.add(parameter.name)
-            yield parameter
-
-    @staticmethod
-    def _check(parameter: Parameter, seen: set[str], api: str, event: str) -> None:
-        problem = naming.parameter_problem(parameter.name)
-        if parameter.name in seen:
-            problem = "is defined twice"
-        if isinstance(parameter.default, _MUTABLE):
-            problem = (
-                f"the default {parameter.default!r} is mutable and would be shared by every event;"
-                " use a tuple, a frozen value, or no default"
-            )
-        if problem:
-            raise DefinitionError(problem, api=api, event=event, parameter=parameter.name)
+                raise wrong(f"{item!r} is neither a name nor a Parameter")
+            if problem := _problem(parameter, parameters):
+                raise wrong(problem, parameter=parameter.name)
+            parameters[parameter.name] = parameter
+        bound = Event(self._items, description=self.description)
+        bound.api, bound.name, bound.parameters = api, name, tuple(parameters.values())
+        return bound
 
     def __repr__(self) -> str:
         return f"<Event {self.api}.{self.name}>" if self.name else "<Event>"
+
+
+def _problem(parameter: Parameter, earlier: Container[str]) -> str | None:
+    """Return what is wrong with a parameter that follows others, None if nothing is."""
+    if isinstance(parameter.default, _MUTABLE):
+        return (
+            f"the default {parameter.default!r} is mutable and would be shared by every event;"
+            " use a tuple, a frozen value, or no default"
+        )
+    return "is defined twice" if parameter.name in earlier else naming.parameter_problem(parameter.name)
 
 
 class Api:
@@ -181,44 +172,15 @@ class Api:
         cls.api_version = str(getattr(meta, "version", ""))
         cls.api_description = inspect.cleandoc(getattr(meta, "description", None) or cls.__doc__ or "")
         cls.api_events = events
-        registry.add(cls)
-
-
-_META_KEYS = ("name", "version", "description")
-
-
-class Registry:
-    """The `Api` classes defined in this process, by API name."""
-
-    def __init__(self) -> None:
-        self._apis: dict[str, type[Api]] = {}
-
-    def add(self, api: type[Api]) -> None:
-        """Register a class. A class that is defined again, as when its module is reloaded, replaces itself.
-
-        Raises:
-            DuplicateApi: a different class already has the name.
-        """
-        other = self._apis.get(api.api_name)
-        if other and (other.__module__, other.__qualname__) != (api.__module__, api.__qualname__):
+        other = registry.get(name, cls)  # a class that is defined again, as by a reload, replaces itself
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
             raise DuplicateApi(
                 f"is defined twice, by {other.__module__}.{other.__qualname__}"
-                f" and by {api.__module__}.{api.__qualname__}. Rename one of them in its class Meta.",
-                api=api.api_name,
+                f" and by {cls.__module__}.{cls.__qualname__}. Rename one of them in its class Meta.",
+                api=name,
             )
-        self._apis[api.api_name] = api
-
-    def get(self, name: str) -> type[Api] | None:
-        """Return the class registered for an API name, if there is one."""
-        return self._apis.get(name)
-
-    def all(self) -> dict[str, type[Api]]:
-        """Return the registered classes by API name."""
-        return dict(self._apis)
-
-    def clear(self) -> None:
-        """Forget every class; for tests that define APIs of their own."""
-        self._apis.clear()
+        registry[name] = cls
 
 
-registry = Registry()
+registry: dict[str, type[Api]] = {}
+"""The `Api` classes of this process, by API name."""

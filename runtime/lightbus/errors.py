@@ -1,4 +1,4 @@
-"""Every error the bus raises, in one tree.
+"""Every error that the bus raises, in one tree.
 
     LightbusError
     |-- DefinitionError            fix the Api class
@@ -27,7 +27,7 @@
     |-- HandlerTimeout             a handler took too long (also a TimeoutError)
     `-- ListenerFailed             a listener with OnError.SHUTDOWN met an error
 
-The text beside each class says what to do or look at. Errors carry their facts as fields as well as text.
+The text beside each class says what to do or look at. Errors carry their facts as fields and as text.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -23,7 +24,8 @@ class _Log(_Adapter):
             super().log(level, msg, *args, **kwargs)
         except Exception:
             if logging.raiseExceptions and sys.stderr is not None:  # as logging.Handler.handleError does
-                traceback.print_exc()
+                with contextlib.suppress(OSError, ValueError):  # standard error is closed
+                    traceback.print_exc()
 
 
 log = _Log(logging.getLogger("lightbus"))

@@ -1,4 +1,4 @@
-"""Many dead letters at a time: replay them and watch for the outcomes, or discard them."""
+"""Bulk replay of dead letters, with their outcomes, and bulk discard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightbus.event.dead_letter import DeadLetter
 from lightbus.transport import DeadLetters
 
 _AT_ONCE = 16  # requests to the server
-_ON_THE_WAY = 1000  # replays that are watched at a time, so that any number takes the same memory
+_WATCHED = 1000  # replays watched at a time, which bounds the memory
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between looks at the server
 _PATIENCE = 5.0  # seconds without news until the server is asked whether anyone listens
 
@@ -41,32 +41,33 @@ class Replayed:
     new_number: int = 0
 
 
-async def send(store: DeadLetters, dead_letters: AsyncIterator[DeadLetter]) -> AsyncIterator[Replayed]:
-    """Replay dead letters without waiting for their listeners; one whose replay is under way counts as sent."""
-    async for chunk in _chunks(dead_letters):
-        await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
-        for dead_letter in chunk:
-            yield Replayed(dead_letter.without_event(), ReplayOutcome.SENT)
-
-
-async def send_and_watch(
-    store: DeadLetters, dead_letters: AsyncIterator[DeadLetter], sent: Callable[[int], None]
+async def replay(
+    store: DeadLetters,
+    dead_letters: AsyncIterator[DeadLetter],
+    sent: Callable[[int], None],
+    *,
+    wait: bool = True,
 ) -> AsyncIterator[Replayed]:
     """Replay dead letters, and yield the outcome of each as soon as it is known.
 
-    A replay whose listener runs nowhere has the outcome `WAITING`.
+    A replay whose listener is not running has the outcome `WAITING`. One that is under way is not sent again.
 
     Args:
         store: the dead letters.
         dead_letters: which to replay.
-        sent: called with the number of each chunk that was sent.
+        sent: called with the size of each chunk that was sent.
+        wait: whether to wait for the listeners; otherwise each outcome is `SENT`.
     """
     watch = _Watch(store)
     async for chunk in _chunks(dead_letters):
         await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
         sent(len(chunk))
+        if not wait:
+            for dead_letter in chunk:
+                yield Replayed(dead_letter.without_event(), ReplayOutcome.SENT)
+            continue
         watch.add(chunk)
-        while watch.count > _ON_THE_WAY - _AT_ONCE:
+        while watch.count > _WATCHED - _AT_ONCE:
             for replayed in await watch.news():
                 yield replayed
     while watch.count:
@@ -79,23 +80,23 @@ class _Watch:
 
     def __init__(self, store: DeadLetters) -> None:
         self._store = store
-        self._on_the_way: dict[int, DeadLetter] = {}
+        self._pending: dict[int, DeadLetter] = {}
         self._pause = _FIRST_PAUSE
         self._silent_since = asyncio.get_running_loop().time()
 
     @property
     def count(self) -> int:
-        return len(self._on_the_way)
+        return len(self._pending)
 
     def add(self, dead_letters: Iterable[DeadLetter]) -> None:
         for dead_letter in dead_letters:
-            self._on_the_way[dead_letter.number] = dead_letter.without_event()
+            self._pending[dead_letter.number] = dead_letter.without_event()
 
     async def news(self) -> list[Replayed]:
-        """Wait a moment, and return the replays that have ended, or that nobody will take."""
+        """Wait a moment, and return the replays that have ended or whose listener is not running."""
         await asyncio.sleep(self._pause)
-        left = await self._store.replaying()
-        ended = [dead_letter for number, dead_letter in self._on_the_way.items() if number not in left]
+        replaying = await self._store.replaying()
+        ended = [dead_letter for number, dead_letter in self._pending.items() if number not in replaying]
         news = [await self._outcome(dead_letter) for dead_letter in ended]
         now = asyncio.get_running_loop().time()
         if news:
@@ -106,7 +107,7 @@ class _Watch:
                 self._silent_since = now
                 news = await self._unserved()
         for replayed in news:
-            del self._on_the_way[replayed.dead_letter.number]
+            del self._pending[replayed.dead_letter.number]
         return news
 
     async def _outcome(self, dead_letter: DeadLetter) -> Replayed:
@@ -118,15 +119,15 @@ class _Watch:
         return Replayed(dead_letter, ReplayOutcome.FAILED, latest)
 
     async def _unserved(self) -> list[Replayed]:
-        """Return the replays whose listener runs nowhere."""
+        """Return the replays whose listener is not running."""
         listeners = {
             (dead_letter.place.stream, dead_letter.place.listener): dead_letter
-            for dead_letter in self._on_the_way.values()
+            for dead_letter in self._pending.values()
         }
         served = {key: await self._store.is_served(dead_letter) for key, dead_letter in listeners.items()}
         return [
             Replayed(dead_letter, ReplayOutcome.WAITING)
-            for dead_letter in self._on_the_way.values()
+            for dead_letter in self._pending.values()
             if not served[dead_letter.place.stream, dead_letter.place.listener]
         ]
 
@@ -139,7 +140,7 @@ async def discard(
     Args:
         store: the dead letters.
         dead_letters: which to remove.
-        removed: called with the number of each chunk that was removed.
+        removed: called with the size of each chunk that was removed.
 
     Returns:
         Those that were removed; the others were gone already.

@@ -20,7 +20,7 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from lightbus.errors import LightbusError
 
@@ -122,10 +122,6 @@ class NatsServer:
         port: TCP port; 0 for a free one.
         config: additional lines of nats-server configuration.
         jetstream: whether to enable JetStream.
-
-    Attributes:
-        url: address of the running server.
-        pid: its process id.
     """
 
     def __init__(
@@ -148,7 +144,7 @@ class NatsServer:
         assert self._process is not None, "the server is not running"
         return self._process.pid
 
-    def start(self) -> NatsServer:
+    def start(self) -> Self:
         """Start the server and wait until it accepts connections.
 
         Raises:
@@ -192,10 +188,10 @@ class NatsServer:
         return settings
 
     def reload(self, config: str) -> None:
-        """Make the running server read new lines of configuration, which it does a moment later.
+        """Have the running server read new lines of configuration; it applies them a moment later.
 
         Args:
-            config: replaces the lines that it was started with.
+            config: replaces the lines it was started with.
         """
         self._config = config
         self._write_settings()
@@ -203,11 +199,6 @@ class NatsServer:
 
     def _log_tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
-
-    def wait(self) -> int:
-        """Wait until the server ends by itself, and return its exit code."""
-        assert self._process is not None, "the server is not running"
-        return self._process.wait()
 
     def stop(self) -> None:
         """Send the server SIGTERM, wait until it has ended, and remove a temporary store."""
@@ -231,14 +222,12 @@ class NatsServer:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 
-    def __enter__(self) -> NatsServer:
+    def __enter__(self) -> Self:
         try:
             return self.start()
         except BaseException:
             self.stop()
             raise
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

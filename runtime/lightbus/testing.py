@@ -1,4 +1,4 @@
-"""Servers and brokers for tests of code on the bus: a real server, or a bus in memory. Also a pytest plugin.
+"""Servers and brokers for tests of code on the bus, and a pytest plugin with fixtures for them.
 
 Add `pytest_plugins = ["lightbus.testing"]` to `conftest.py` for the fixtures `memory_url` (an empty
 in-memory broker per test), `nats_server` (a real nats-server per test session) and `bus_prefix` (empty
@@ -45,5 +45,5 @@ def bus_prefix() -> str:
 
 @pytest.fixture
 def memory_url() -> str:
-    """Provide the URL of an in-memory broker of the test's own; `broker(url)` returns it."""
+    """Provide the URL of a new in-memory broker; `broker(url)` returns the broker."""
     return f"memory://test-{next(_numbers)}"

@@ -699,6 +699,51 @@ async def test_a_handler_cannot_close_its_own_bus(bus: DynamicBus, seen: Seen, k
     assert (await bus.auth.user_deleted.fire_async(username="still open")).id
 
 
+async def test_a_refused_close_does_not_end_a_close_that_is_under_way(bus: DynamicBus, seen: Seen) -> None:
+    started, closing = asyncio.Event(), asyncio.Event()
+
+    async def handler(username: str) -> None:
+        started.set()
+        await closing.wait()
+        with pytest.raises(UsageError, match="a handler cannot close its own bus"):
+            await bus.close_async()
+        seen((await bus.auth.user_created.fire_async(username=username, email="while draining")).id)
+
+    await bus.auth.user_deleted.listen_async(handler, listener_name="note")
+    await bus.auth.user_deleted.fire_async(username="ada")
+    await asyncio.wait_for(started.wait(), BOUND)
+    close = asyncio.create_task(bus.close_async())
+    await asyncio.sleep(0)
+    closing.set()
+    assert len(await seen.take_async(1)) == 1
+    await asyncio.wait_for(close, BOUND)
+
+
+async def test_a_handler_that_closes_its_bus_does_not_wait_for_a_close_under_way(
+    bus: DynamicBus, seen: Seen
+) -> None:
+    started, closing = threading.Event(), threading.Event()
+
+    def handler(username: str) -> None:
+        started.set()
+        closing.wait(BOUND)
+        try:
+            bus.close()
+        except UsageError as error:
+            seen(str(error))
+
+    def use() -> None:
+        bus.auth.user_deleted.listen(handler, listener_name="note")
+        bus.auth.user_deleted.fire(username="ada")
+        started.wait(BOUND)
+        threading.Timer(0.1, closing.set).start()
+        bus.close()
+
+    await asyncio.wait_for(asyncio.to_thread(use), BOUND / 2)
+    (words,) = await seen.take_async(1)
+    assert "a handler cannot close its own bus" in words
+
+
 async def test_a_handler_may_use_and_close_another_bus(bus: DynamicBus, memory_url: str, seen: Seen) -> None:
     def handler(username: str) -> None:
         with lightbus.create(url=memory_url) as other:

@@ -58,7 +58,7 @@ class TestDefinition:
         assert username.default is NO_DEFAULT
         assert (admin.default, admin.is_required) == (False, False)
         assert AuthApi.api_events["user_deleted"].parameters[0].type is Any
-        assert registry.all() == {"my_company.auth": AuthApi}
+        assert registry == {"my_company.auth": AuthApi}
 
     @pytest.mark.parametrize(
         "parameters",
@@ -96,7 +96,7 @@ class TestDefinition:
         assert [event.parameters[0].name for event in Users.api_events.values()] == ["a", "b"]
         assert Users.api_events["created"].api == "users"
         assert Orders.api_events["created"].api == "orders"
-        assert list(registry.all()) == ["users", "orders"]
+        assert list(registry) == ["users", "orders"]
 
     def test_repr(self) -> None:
         assert repr(Parameter("a", int, 1)) == "Parameter('a', <class 'int'>, default=1)"
@@ -132,7 +132,7 @@ class TestMistakes:
             define(parameters)
         assert problem in str(caught.value)
         assert (caught.value.api, caught.value.event) == ("auth", "sold")
-        assert registry.all() == {}
+        assert registry == {}
 
     @pytest.mark.parametrize("name", ["_sold", "größe", "api_name", "api_events"])
     def test_of_event_names(self, name: str) -> None:
@@ -157,7 +157,7 @@ class TestMistakes:
     def test_a_module_that_is_loaded_again_replaces_its_classes(self) -> None:
         define()
         again = define()
-        assert registry.all() == {"auth": again}
+        assert registry == {"auth": again}
 
 
 def test_an_event_without_brackets_is_no_event() -> None:

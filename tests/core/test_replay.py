@@ -14,7 +14,7 @@ from lightbus import Api, Event, naming
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
-from lightbus.replay import ReplayOutcome, send_and_watch
+from lightbus.replay import ReplayOutcome, replay
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 from tests.listening.test_failures import BOUND, opened, until
@@ -58,7 +58,7 @@ async def test_a_thousand_replays(nats_server: NatsServer, prefix: str, store: J
         sent: list[int] = []
         outcomes: Counter[ReplayOutcome] = Counter()
         async with asyncio.timeout(3 * BOUND):
-            async for replayed in send_and_watch(store, store.find(Filter()), sent.append):
+            async for replayed in replay(store, store.find(Filter()), sent.append):
                 outcomes[replayed.outcome] += 1
         assert outcomes == {ReplayOutcome.HANDLED: COUNT - 2, ReplayOutcome.FAILED: 2}
         assert sum(sent) == COUNT
@@ -78,7 +78,7 @@ async def test_a_replay_that_was_taken_out_leaves_its_dead_letter(
         yield letter
 
     sent = asyncio.Event()
-    outcome = asyncio.ensure_future(anext(send_and_watch(store, dead_letters(), lambda _: sent.set())))
+    outcome = asyncio.ensure_future(anext(replay(store, dead_letters(), lambda _: sent.set())))
     await asyncio.wait_for(sent.wait(), BOUND)
     async with look_into(nats_server.url) as server:
         await server.api(f"STREAM.PURGE.{naming.replay_stream(prefix)}")

@@ -1,6 +1,6 @@
-"""What users hold: the bus, its typed and dynamic events, where its work runs."""
+"""The bus: its typed and dynamic endpoints, firing, and the event loops and threads it uses."""
 
 from lightbus.bus.bus import Bus, Health, health
-from lightbus.bus.listeners import Listener
+from lightbus.bus.core import Listener
 
 __all__ = ["Bus", "Health", "Listener", "health"]

@@ -1,18 +1,15 @@
-"""The bus as users hold it. `lightbus.create()` makes one."""
+"""The bus that `lightbus.create()` returns."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TypeVar
+from typing import Self
 
 from lightbus.bus.core import BusCore
 from lightbus.bus.portal import loop_is_running
 from lightbus.bus.session import Settings
 from lightbus.errors import BlockingCall
-
-B = TypeVar("B", bound="Bus")
 
 
 class Bus:
@@ -29,7 +26,7 @@ class Bus:
         """Block until the bus is closed by another thread.
 
         Raises:
-            ListenerFailed: a listener with `OnError.SHUTDOWN` met an error, or a listener cannot go on.
+            ListenerFailed: a listener with `OnError.SHUTDOWN` met an error, or a listener cannot continue.
         """
         if loop_is_running():
             raise BlockingCall("wait()", "await bus.wait_async()")
@@ -51,25 +48,21 @@ class Bus:
     async def close_async(self) -> None:
         """Close the bus from a running event loop; see `close()`.
 
-        When it is cancelled, the closing goes on; closing again waits for its end.
+        Cancelling this call does not stop the close; a second call waits for it to finish.
         """
         await self._core.close_async()
 
-    def __enter__(self: B) -> B:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def __aenter__(self: B) -> B:
+    async def __aenter__(self) -> Self:
         self._core.adopt(asyncio.get_running_loop())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close_async()
 
     def __repr__(self) -> str:
@@ -82,22 +75,22 @@ class Health:
     """Whether a bus can do its work.
 
     Attributes:
-        reason: why it cannot, in words for people; empty when it can.
+        reason: why it cannot, for people; empty when it can.
     """
 
     reason: str
 
     @property
     def ok(self) -> bool:
-        """Whether it can."""
+        """Whether the bus can do its work."""
         return not self.reason
 
 
 def health(bus: Bus) -> Health:
     """Return whether a bus can do its work now, for a readiness probe.
 
-    It cannot while its connection is down, after a listener failed for good, and once it closes. Nobody is asked, so
-    that it never blocks and may be called anywhere, in a coroutine too. A bus connects when it is first used, and is
-    healthy until then. (A function, since `bus.health` would be the client of an API of that name.)
+    It cannot while its connection is down, after a listener failed for good, and once it closes. The check sends no
+    request, so it never blocks and is safe to call anywhere, including in a coroutine. A bus connects when it is first
+    used, and is healthy until then. (A function, because `bus.health` may be an API.)
     """
     return Health(bus._core.trouble())

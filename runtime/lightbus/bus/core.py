@@ -1,4 +1,4 @@
-"""Behind a bus: the event loops and threads it works on, its listeners, its end."""
+"""The state behind a bus: its event loops and threads, its listeners, and its shutdown."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, TypeVar, TypeVarTuple
 
+from lightbus import naming
 from lightbus.bus.firing import Firing
-from lightbus.bus.listeners import Listener, Listeners
 from lightbus.bus.portal import Portal, loop_is_running
 from lightbus.bus.session import Session, Settings
-from lightbus.errors import BlockingCall, BusClosed, ListenerFailed, UsageError
+from lightbus.errors import BlockingCall, BusClosed, DuplicateListenerName, ListenerFailed, UsageError
 from lightbus.listening.worker import Listening
 from lightbus.logs import log
 from lightbus.schema import EventContract
@@ -35,31 +36,40 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-class BusCore:
-    """What a bus, its endpoints and `lightbus run` share. Thread-safe; one session per event loop.
-
-    It is an object of its own since any name on a `Bus` may be an API.
-
-    Args:
-        settings: the bus's settings.
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listener that was set up.
 
     Attributes:
-        settings: the same.
+        event: full name of the event, `auth.user_created`.
+        durable: name of the durable consumer on the server, `mailer-welcome`.
+    """
+
+    event: str
+    durable: str
+
+
+class BusCore:
+    """The state that a bus shares with its endpoints and with `lightbus run`. Thread-safe.
+
+    It is separate from `Bus`, because any attribute of a `Bus` may be an API.
+
+    Attributes:
+        settings: the arguments of `create()`.
         firing: fires the events of the bus.
-        listeners: the listeners that were set up.
-        sessions: the sessions by event loop; none once the bus is closed.
-        ended: done once the bus is closed; failed once a listener cannot go on.
+        sessions: one for each event loop; none once the bus is closed.
+        ended: done once the bus is closed; failed once a listener cannot continue.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.firing = Firing(settings, self.session)
-        self.listeners = Listeners(settings.service_name)
         self.sessions: dict[asyncio.AbstractEventLoop, Session] = {}
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._listeners: dict[tuple[str, str], Listener] = {}  # by API and listener name
         self._lock = threading.RLock()
         self._closer = threading.Lock()  # held by the thread that closes the bus
-        self._portals: list[Portal] = []  # the last one is in use; all are stopped at the end
+        self._portals: list[Portal] = []  # the last one is in use; all are stopped on close
         self._is_adopted = False
         self._deferred: list[Listening] | None = None
         self._closing = False
@@ -76,7 +86,7 @@ class BusCore:
         loop = asyncio.get_running_loop()
         session = self.sessions.get(loop)
         if session is not None and self._generation is _generation:
-            return session  # the way of every event; a bus that is closed has none
+            return session  # the fast path; a closed bus has no sessions
         with self._lock:
             self._check_usable()
             if loop not in self.sessions:
@@ -90,24 +100,24 @@ class BusCore:
 
         Args:
             call: what the user called, `auth.user_created.fire`, for the error.
-            start, arguments: what returns the coroutine; it is called in this thread.
+            start, arguments: a function that returns the coroutine, called in this thread, and its arguments.
 
         Raises:
             BlockingCall: this thread runs an event loop. BusClosed: as for `session`.
         """
-        try:
+        try:  # `loop_is_running()`, without the call: this is on the path of every blocking fire
             asyncio.get_running_loop()
         except RuntimeError:
             pass
         else:
             raise BlockingCall(f"{call}()", f"await bus.{call}_async(...)")
         portals = self._portals
-        if not portals or self._generation is not _generation:  # a bus that is closed has none
+        if not portals or self._generation is not _generation:  # a closed bus has none
             portals = self._open_portal()
         return portals[-1].call(start(*arguments))
 
     def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the blocking calls of other threads run on a running event loop."""
+        """Run the blocking calls of other threads on a running event loop."""
         with self._lock:
             if not self._is_adopted:
                 self._is_adopted = True
@@ -123,10 +133,10 @@ class BusCore:
             return self._portals
 
     def _forget_ended_loops(self) -> None:
-        """Drop sessions whose loop was closed without closing the bus, as by several `asyncio.run()`."""
+        """Drop the sessions whose loop was closed without closing the bus, as `asyncio.run()` does."""
         for loop in [loop for loop in self.sessions if loop.is_closed()]:
             for listening in self.sessions.pop(loop).listening:
-                self.listeners.release(listening)
+                self._release(listening)
 
     def _check_open(self) -> None:
         if self._closing:
@@ -143,22 +153,44 @@ class BusCore:
 
     # -- listeners ---------------------------------------------------------------------------------
 
+    @property
+    def listeners(self) -> list[Listener]:
+        """The listeners that were set up."""
+        return list(self._listeners.values())
+
     def reserve(self, contract: EventContract, listener_name: str) -> Listener:
-        """Take a name for a new listener.
+        """Reserve a name for a new listener; each name is used once per API.
 
         Raises:
-            UsageError, DuplicateListenerName: as `Listeners.reserve`. BusClosed: the bus is closing or closed.
+            UsageError: it cannot be a listener's name. DuplicateListenerName: it is taken.
+            BusClosed: the bus is closing or closed.
         """
+        if problem := naming.listener_problem(listener_name):
+            raise UsageError(problem)
+        try:
+            durable = naming.durable(self.settings.service_name, listener_name)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        listener = Listener(contract.full_name, durable)
         with self._lock:
             self._check_open()
             self._forget_ended_loops()
-            return self.listeners.reserve(contract, listener_name)
+            holder = self._listeners.setdefault((contract.api, listener_name), listener)
+        if holder is not listener:
+            raise DuplicateListenerName(contract.api, listener_name, holder.event)
+        return listener
+
+    def _release(self, listening: Listening) -> None:
+        """Free the name of a listener that has ended."""
+        ended = Listener(listening.contract.full_name, listening.consumer.durable)
+        with self._lock:
+            self._listeners = {key: value for key, value in self._listeners.items() if value != ended}
 
     def listen(self, listening: Listening) -> None:
         """Start a listener whose name is reserved, and wait until it takes events.
 
-        Where an event loop runs, as in an `async def before_server_start()`, it starts soon, and a failure ends
-        the bus.
+        In a thread that runs an event loop, as in an `async def before_server_start()`, this returns at once, and a
+        failure to start ends the bus.
         """
         with self._lock:
             if self._deferred is not None and not self._is_adopted:
@@ -174,11 +206,11 @@ class BusCore:
         try:
             await self.session().listen(listening)
         except BaseException:
-            self.listeners.release(listening)
+            self._release(listening)
             raise
 
     def defer_listeners(self) -> None:
-        """Only record listeners until `adopt()` names the event loop and `start_listeners()` starts them.
+        """Only record listeners, until `adopt()` sets the event loop and `start_listeners()` starts them.
 
         For `lightbus run`: while a module is imported, its service is not ready for events.
         """
@@ -188,7 +220,7 @@ class BusCore:
         """Start the recorded listeners on the running event loop, and wait until all listeners have started.
 
         Raises:
-            LightbusError: one cannot start. ListenerFailed: one cannot go on.
+            LightbusError: one cannot start. ListenerFailed: one cannot continue.
         """
         deferred, self._deferred = self._deferred or [], None
         for listening in deferred:
@@ -198,8 +230,8 @@ class BusCore:
             raise failure
 
     def _fail(self, listening: Listening, failure: ListenerFailed) -> None:
-        """Record that a listener cannot go on; the first such failure ends the bus."""
-        self.listeners.release(listening)
+        """Record that a listener cannot continue; the first such failure ends the bus."""
+        self._release(listening)
         log.error("%s", failure, exc_info=failure)
         with self._lock:
             if not self.ended.done():
@@ -211,7 +243,7 @@ class BusCore:
     # -- lifetime ----------------------------------------------------------------------------------
 
     def trouble(self) -> str:
-        """Return why the bus cannot do its work now, "" when it can; connect again where that failed."""
+        """Return why the bus cannot do its work now, or ""; connect again if the last attempt failed."""
         with self._lock:
             sessions = [session for loop, session in self.sessions.items() if not loop.is_closed()]
             closing = self._closing
@@ -225,9 +257,10 @@ class BusCore:
 
     def close(self) -> None:
         """Close the bus from a thread that runs no event loop; see `Bus.close`."""
-        with self._closer:  # another thread that closes as well waits for the end, too
+        sessions = self._begin_close()
+        with self._closer:  # a second thread that closes waits for the first
             try:
-                for loop, session in self._begin_close():
+                for loop, session in sessions:
                     if loop.is_running():
                         asyncio.run_coroutine_threadsafe(session.close(), loop).result()
             finally:
@@ -237,8 +270,9 @@ class BusCore:
     async def close_async(self) -> None:
         """Close the bus from a running event loop; see `Bus.close_async`."""
         own_loop, is_cancelled = asyncio.get_running_loop(), False
+        sessions = self._begin_close()
         try:
-            for loop, session in self._begin_close():
+            for loop, session in sessions:
                 if loop is own_loop:
                     await session.close()
                 elif loop.is_running():
@@ -254,11 +288,11 @@ class BusCore:
         """Refuse new listeners and sessions from now on; handlers that run may still fire.
 
         Raises:
-            UsageError: the caller is a handler of this bus, whose end the close would wait for.
+            UsageError: the caller is a handler of this bus, for which the close would wait forever.
         """
         with self._lock:
             if self._generation is not _generation:
-                self.sessions, self._portals = {}, []  # the parent's, and not ours to close
+                self.sessions, self._portals = {}, []  # they belong to the parent process
             if any(session.in_handler() for session in self.sessions.values()):
                 raise UsageError(
                     "a handler cannot close its own bus, which waits for the handler. Let the listener have"
@@ -268,10 +302,8 @@ class BusCore:
             return list(self.sessions.items())
 
     def _finish_close(self) -> list[Portal]:
-        """Mark the bus closed, unless closing was refused, and return the portals to stop."""
+        """Mark the bus closed, and return the portals to stop."""
         with self._lock:
-            if not self._closing:
-                return []
             if self.ended.done():
                 self.ended = concurrent.futures.Future()
             self.ended.set_result(None)
@@ -285,7 +317,7 @@ def _close_at_exit(core: BusCore) -> None:
     reference = weakref.ref(core)
 
     def close() -> None:
-        if (left := reference()) is not None:
-            left.close()
+        if (core := reference()) is not None:
+            core.close()
 
     atexit.register(close)

@@ -1,4 +1,4 @@
-"""`lightbus.create()`, and what `lightbus run` changes about the buses it creates."""
+"""`lightbus.create()`, and the overrides of `lightbus run` and `lightbus plan`."""
 
 from __future__ import annotations
 
@@ -109,13 +109,13 @@ def create(
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """How `lightbus run` and its like want the buses that a module creates; set before the import.
+    """Overrides for the buses that a module creates when a command imports it.
 
     Listeners set up during the import start when the service is ready for events.
 
     Attributes:
         service_name, provision: override those in the code, unless None.
-        transport: returns the transport of each bus, in place of a server, unless None.
+        transport: creates the transport of each bus, in place of a server, unless None.
         buses: the buses created so far.
     """
 
@@ -129,7 +129,7 @@ _host: Host | None = None
 
 
 def host_buses(host: Host | None) -> None:
-    """Host every bus that is created from now on; None ends that."""
+    """Apply a host to every bus that is created from now on; None ends that."""
     global _host
     _host = host
 
@@ -144,7 +144,7 @@ def _unknown(name: str) -> UsageError:
 
 
 def _url(argument: str | None) -> str | None:
-    """Return the URL, that of `NATS_URL` if it is in memory; a server's address is looked up when connecting."""
+    """Return the argument, or `NATS_URL` if that is in memory; a server's address is looked up when connecting."""
     from_environment = os.environ.get("NATS_URL", "")
     return from_environment if not argument and from_environment.startswith("memory://") else argument
 
@@ -157,14 +157,13 @@ def _service_name(argument: str | None) -> str:
 
 
 def _provision(argument: Provision | None) -> Provision:
-    """Return what to do about missing streams and durables, found like the service name.
+    """Return the provision of the host, else of the code, else of the environment.
 
     Raises:
         UsageError: it is neither value.
     """
-    override = _host.provision if _host is not None else None
-    chosen: str | None = override or argument
     name = "provision"
+    chosen: str | None = (_host.provision if _host is not None else None) or argument
     if chosen is None:
         name, chosen = _PROVISION_VARIABLE, os.environ.get(_PROVISION_VARIABLE) or "create"
     match chosen:

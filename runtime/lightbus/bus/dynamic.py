@@ -49,30 +49,28 @@ class DefinedApi:
 
 
 class DefinedApis(Mapping[str, ApiContracts]):
-    """Every `Api` class defined in this process, also later ones, by API name."""
+    """Every `Api` class of this process by API name, including those defined later."""
 
     def __init__(self) -> None:
         self._used: dict[type[Api], DefinedApi] = {}
 
     def __getitem__(self, name: str) -> ApiContracts:
-        api = registry.get(name)
-        if api is None:
-            raise KeyError(name)
+        api = registry[name]
         if api not in self._used:
             self._used[api] = DefinedApi(api)
         return self._used[api]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(registry.all())
+        return iter(tuple(registry))
 
     def __len__(self) -> int:
-        return len(registry.all())
+        return len(registry)
 
 
 class DynamicBus(Bus):
     """A bus on which APIs and events are found by name, and checked when used.
 
-    Without `apis` and `schemas` it knows every `Api` class defined in this process, also later ones.
+    Without `apis` and `schemas` it knows every `Api` class of this process, including those defined later.
     """
 
     def __init__(
@@ -130,7 +128,7 @@ class DynamicApi:
 
 
 def _begins(apis: Iterable[str], name: str) -> bool:
-    """Whether a name is one of some APIs, or their first parts."""
+    """Whether a name is that of an API, or the first parts of one."""
     return any(f"{api}.".startswith(f"{name}.") for api in apis)
 
 
@@ -138,7 +136,7 @@ class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
     """An event of a dynamic bus; arguments are checked when the event is fired."""
 
     def fire(self, /, **arguments: Any) -> EventMessage:
-        """Validate an event, store it, and return it once the server confirmed; blocks.
+        """Validate an event, store it, and return it once the server has confirmed it; blocks.
 
         Raises:
             InvalidEventArguments: the arguments do not match the schema; nothing was sent.

@@ -1,4 +1,4 @@
-"""One event of a bus as users call it: fire and listen. Base of the generated and the dynamic endpoints."""
+"""Fire and listen: the base of the generated and the dynamic endpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from lightbus.bus.bus import Bus
-from lightbus.bus.listeners import Listener
+from lightbus.bus.core import Listener
 from lightbus.errors import InvalidEventArguments, UsageError
 from lightbus.listening.handler import handler_for
 from lightbus.listening.options import ListenOptions, check, policy_of
@@ -31,7 +31,7 @@ class ApiClient:
 
 
 class ContractSource(Protocol):
-    """What holds the contracts of an API: a schema document, or a generated package's."""
+    """The contracts of an API, such as a schema document."""
 
     def contract(self, event: str) -> EventContract:
         """Return the contract of an event by name."""
@@ -75,19 +75,14 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
     def _contract(self) -> EventContract:
         return self._source.contract(self._event)
 
-    @functools.cached_property
-    def _fields(self) -> list[tuple[str, str]]:
-        """Wire name and attribute of each property of a payload object."""
-        return [(parameter.wire, parameter.name) for parameter in self._contract.parameters]
-
     def _warn_if_deprecated(self) -> None:
-        """Warn whoever called the method that calls this."""
+        """Warn the caller of the calling method."""
         if self._contract.deprecated:
             name = self._contract.full_name
             warnings.warn(f"event {name} is deprecated", DeprecationWarning, stacklevel=3)
 
     def _by_wire_name(self, more: Mapping[str, object]) -> Mapping[str, object]:
-        """Return further properties by wire name, for generated code."""
+        """Return additional properties by wire name; for generated code."""
         return self._contract.further(more)
 
     def _fire(self, arguments: Mapping[str, object]) -> EventMessage:
@@ -100,24 +95,24 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
     def fire_many(self, events: Iterable[PayloadT]) -> list[EventMessage]:
         """Fire several events together, which is far quicker than one after the other.
 
-        All are validated before the first is sent; then they are sent in their order, and each is confirmed by itself.
+        All are validated before the first is sent. They are sent in order, and each is confirmed separately.
 
         Args:
             events: payload objects of a generated client, such as `UserCreated(...)`; mappings from parameter to
                 value on a dynamic bus.
 
         Returns:
-            The events as they were fired, in their order.
+            The events as they were fired, in order.
 
         Raises:
             InvalidEventArguments: an event does not match the schema; nothing was sent.
-            BatchFailed: some were not confirmed; says which, and why.
+            BatchFailed: some were not confirmed; the error says which, and why.
             BlockingCall: this thread runs an event loop; use `fire_many_async`.
         """
         self._warn_if_deprecated()
 
         def start() -> Coroutine[Any, Any, list[EventMessage]]:
-            arguments = [*map(self._arguments_of, events)]  # in this thread, whose own the events may be
+            arguments = [*map(self._arguments_of, events)]  # the iterable may only work in this thread
             return self._firing.fire_many(self._contract, arguments)
 
         return self._core.blocking(f"{self._contract.full_name}.fire_many", start)
@@ -135,17 +130,17 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         if self._payload is None or not isinstance(event, self._payload):  # type: ignore[arg-type]
             expected = getattr(self._payload, "__name__", "mapping")
             raise UsageError(f"fire_many() of {contract.full_name} takes {expected} objects, not {event!r}")
-        arguments = {wire: getattr(event, name) for wire, name in self._fields}
+        arguments = {parameter.wire: getattr(event, parameter.name) for parameter in contract.parameters}
         if contract.more:
             arguments.update(contract.further(getattr(event, contract.more)))
         return arguments
 
     def fire_again(self, message: EventMessage) -> EventMessage:
-        """Fire an event of unknown outcome once more, under its id, so that it is stored only once.
+        """Fire an event whose outcome is unknown again, under its id, so that it is stored only once.
 
         Args:
-            message: the event, as `PublishUnknown.message` or `BatchFailed.failed` have it. The server knows its id
-                for ten minutes, or what the `duplicate_window` of the stream says.
+            message: the event from `PublishUnknown.message` or `BatchFailed.failed`. The server remembers its id for
+                ten minutes, or for the `duplicate_window` of the stream.
 
         Raises:
             What `fire` raises.
@@ -155,7 +150,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         )
 
     async def fire_again_async(self, message: EventMessage) -> EventMessage:
-        """Fire an event once more from a running event loop; see `fire_again`."""
+        """Fire an event again from a running event loop; see `fire_again`."""
         return await self._firing.fire_again(self._contract, message)
 
     def listen(
@@ -164,9 +159,9 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         """Listen with a durable named after `listener_name`; returns once it takes events.
 
         Args:
-            listener: a sync or async handler. It is called with the event's values as keywords, with the
-                `EventMessage` before them, or with one object alone, as its signature accepts: the payload
-                of a generated client, the `EventMessage` of a dynamic bus.
+            listener: a sync or async handler. Its signature decides how it is called: with the event's values as
+                keywords, with the `EventMessage` before them, or with one object alone, which is the payload of a
+                generated client or the `EventMessage` of a dynamic bus.
             listener_name: an identifier; each name of a service gets every event once.
             options: see `ListenOptions`.
 
@@ -197,7 +192,9 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         return listener, Listening(
             contract=contract,
             consumer=Consumer(
-                *(contract.api, contract.event, listener.durable),
+                contract.api,
+                contract.event,
+                listener.durable,
                 options.get("since", "beginning"),
                 options.get("ack_wait", DEFAULT_ACK_WAIT),
                 options.get("ordered", False),
@@ -212,10 +209,10 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
 
 
 def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a generated `fire` explain wrong arguments as the dynamic one does.
+    """Make a generated `fire` explain wrong arguments as the dynamic one does.
 
-    Python's own TypeError names one unexpected argument and stops; `InvalidEventArguments` names them all.
-    The mark of a deprecated event is for type checkers: here, all endpoints warn in one way.
+    Python's own TypeError names only the first unexpected argument; `InvalidEventArguments` names them all.
+    The `@deprecated` of a generated method is for type checkers and is unwrapped; `_warn_if_deprecated` warns.
     """
     method = inspect.unwrap(method)
     code = method.__code__
@@ -226,7 +223,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
     def explain(
         endpoint: EventEndpoint[Any, Any], args: object, kwargs: Mapping[str, object]
     ) -> Exception | None:
-        """Return what is wrong with the arguments, None if nothing is."""
+        """Return the error for wrong arguments, None for right ones."""
         contract = endpoint._contract
         if args:
             return TypeError(
@@ -247,7 +244,7 @@ def _explained(method: Callable[..., Any]) -> Callable[..., Any]:
             if self._contract.deprecated:
                 self._warn_if_deprecated()
             try:
-                work = method(self, *args, **kwargs)  # a coroutine, which has not begun to run
+                work = method(self, *args, **kwargs)  # a coroutine that has not started
             except TypeError as error:
                 raise explain(self, args, kwargs) or error from None
             return await work

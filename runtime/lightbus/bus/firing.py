@@ -22,20 +22,15 @@ _LATE = 0.05  # seconds for a confirmation, after which the remaining ones are a
 
 
 class Firing:
-    """Fires the events of a bus, on any event loop.
-
-    Args:
-        settings: the bus's settings.
-        session: returns the session of the running event loop.
-    """
+    """Fires the events of a bus, on any event loop, whose session `session()` returns."""
 
     def __init__(self, settings: Settings, session: Callable[[], Session]) -> None:
         self._source = f"/{settings.service_name or 'lightbus'}"  # the CloudEvents attribute
         self._timeout, self._session = settings.timeout, session
-        self._stored: set[str] = set()  # APIs whose stream has taken a batch
+        self._stored: set[str] = set()  # APIs whose stream has stored a batch
 
     async def fire(self, contract: EventContract, arguments: Mapping[str, object]) -> EventMessage:
-        """Validate an event, store it, and return it once the server has confirmed.
+        """Validate an event, store it, and return it once the server has confirmed it.
 
         Args:
             contract: the event's contract.
@@ -52,7 +47,7 @@ class Firing:
 
         Args:
             contract: the events' contract.
-            events: arguments of each, as `fire` takes them.
+            events: the arguments of each, as in `fire`.
         """
         session = self._session()
         encoded: list[tuple[EventMessage, Outgoing]] = []
@@ -114,11 +109,11 @@ async def _publish_all(
         transport: a connected transport.
         events: what to store, in this order.
         timeout: seconds for each of them.
-        first_alone: whether to wait for the first one before sending more. Where there may be no stream yet, the
-            first one creates it; the others would be sent in vain, and again out of order.
+        first_alone: whether to wait for the first event before sending more. If there is no stream yet, the first
+            publish creates it; the others would fail, and be retried out of order.
 
     Returns:
-        Why each was not confirmed, None for those that were.
+        Why each event was not confirmed, None for those that were.
     """
     waiting: deque[Coroutine[Any, Any, PubAck]] = deque()
     errors: list[TransportError | None] = []
@@ -133,7 +128,7 @@ async def _publish_all(
         while waiting:
             began = clock()
             errors.append(await _error_of(waiting.popleft()))
-            if clock() - began > _LATE:  # it may have been sent again, and so may those behind it
+            if clock() - began > _LATE:  # it may have been retried, and so may those behind it
                 rest, waiting = waiting, deque()
                 errors += await asyncio.gather(*map(_error_of, rest))
         return errors

@@ -1,10 +1,10 @@
-"""What generated packages need beyond the bus itself: the format guard, their packaged schemas, `deprecated`."""
+"""Support for generated packages: the format guard, their packaged schemas, `deprecated`."""
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import sys
-import threading
 
 from lightbus.errors import FormatMismatch, SchemaError
 from lightbus.schema import FORMAT, EventContract, SchemaDocument
@@ -50,8 +50,6 @@ class GeneratedSchema:
 
     def __init__(self, package: str, path: str) -> None:
         self._package, self._path = package, path
-        self._document: SchemaDocument | None = None
-        self._lock = threading.Lock()
 
     def contract(self, event: str) -> EventContract:
         """Return the contract of one event.
@@ -59,18 +57,16 @@ class GeneratedSchema:
         Raises:
             SchemaError: the document is missing from the package or does not hold the event.
         """
-        return self._load().contract(event)
+        return self._document.contract(event)
 
-    def _load(self) -> SchemaDocument:
-        with self._lock:
-            if self._document is None:
-                source = f"{self._package}/{self._path}"
-                try:
-                    text = importlib.resources.files(self._package).joinpath(self._path).read_bytes()
-                except OSError as error:
-                    raise SchemaError(
-                        f"the generated package is incomplete ({error.strerror}); run lightbus-gen again",
-                        source=source,
-                    ) from error
-                self._document = SchemaDocument.parse(text, source=source)
-            return self._document
+    @functools.cached_property
+    def _document(self) -> SchemaDocument:
+        source = f"{self._package}/{self._path}"
+        try:
+            text = importlib.resources.files(self._package).joinpath(self._path).read_bytes()
+        except OSError as error:
+            raise SchemaError(
+                f"the generated package is incomplete ({error.strerror}); run lightbus-gen again",
+                source=source,
+            ) from error
+        return SchemaDocument.parse(text, source=source)

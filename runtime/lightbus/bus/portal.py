@@ -44,8 +44,8 @@ class _Call(msgspec.Struct, Generic[T], eq=False):
 
     Attributes:
         coroutine: what to run.
-        ended: gets the task once it is done, or None when the loop ended before it began.
-        task: what runs it.
+        ended: receives the finished task, or None if the loop ended before the task began.
+        task: the task that runs it.
     """
 
     coroutine: Coroutine[Any, Any, T]
@@ -56,7 +56,7 @@ class _Call(msgspec.Struct, Generic[T], eq=False):
 class Portal:
     """Runs coroutines on one event loop for callers in other threads.
 
-    Calls made at the same time begin together, so that the loop wakes up once.
+    Concurrent calls start together, so that the loop wakes up once.
 
     Args:
         loop: a running loop, such as the one of `lightbus run`; None starts one in a daemon thread.
@@ -78,10 +78,12 @@ class Portal:
         try:
             loop.run_forever()
         finally:
-            while left := asyncio.all_tasks(loop):  # or the threads that wait for them would wait for ever
-                for task in left:
+            while tasks := asyncio.all_tasks(
+                loop
+            ):  # the threads that wait for them would otherwise wait forever
+                for task in tasks:
                     task.cancel()
-                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
@@ -89,7 +91,7 @@ class Portal:
         """Run a coroutine on the loop and wait for its result; never call it from the loop's own thread.
 
         Raises:
-            BusClosed: the loop ended before the result was there.
+            BusClosed: the loop ended before the call did.
         """
         call = _Call(coroutine, SimpleQueue())
         self._calls.append(call)
@@ -110,7 +112,7 @@ class Portal:
         return task.result()
 
     def _begin(self) -> None:
-        self._is_due = False  # before the calls are taken, so that none is overlooked
+        self._is_due = False  # reset first, so that no call is missed
         while self._calls:
             call = self._calls.popleft()
             call.task = self.loop.create_task(call.coroutine)
@@ -121,7 +123,7 @@ class Portal:
             if call.task is not None:
                 call.task.cancel()
 
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and the call with it
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and so is the call
             self.loop.call_soon_threadsafe(cancel)
 
     def _abandon(self) -> None:

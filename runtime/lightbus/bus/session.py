@@ -1,4 +1,4 @@
-"""What a bus has on one event loop: one connection, and the listeners on it."""
+"""A bus on one event loop: its connection and its listeners."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Settings:
         prefix: first token of every stream and subject; one account can hold several environments.
         timeout: seconds `fire()` waits for the server's confirmation, retries included.
         grace: seconds running handlers get to finish when the bus closes.
-        provision: whether missing streams and durables are created, or are an error.
+        provision: whether missing streams and durables are created or are an error.
         transport: replaces the transport that the URL names, unless None.
     """
 
@@ -58,10 +58,10 @@ class Session:
 
     Args:
         settings: the bus's settings.
-        on_failure: called when a listener cannot go on.
+        on_failure: called when a listener cannot continue.
 
     Attributes:
-        transport: the connected transport; None before the first use and after the end.
+        transport: the connected transport; None before the first use and after the close.
     """
 
     def __init__(self, settings: Settings, on_failure: Callable[[Listening, ListenerFailed], None]) -> None:
@@ -86,7 +86,7 @@ class Session:
         return any(worker.in_handler() for worker in self._workers)
 
     async def connected(self) -> Transport:
-        """Return the connected transport; the first caller connects it, the others wait for it.
+        """Return the connected transport; the first caller connects it, the others wait.
 
         Raises:
             ConnectionFailed, JetStreamUnavailable: it cannot connect. TransportError: not within the timeout.
@@ -119,7 +119,7 @@ class Session:
     def connect_again(self) -> None:
         """Connect again if the last attempt failed; may be called in any thread."""
         if self._refused and self._connecting is None and self._closing is None:
-            with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop is closed by now
                 self._loop.call_soon_threadsafe(self._connect_soon)
 
     async def _connect(self) -> Transport:
@@ -164,7 +164,7 @@ class Session:
     async def close(self) -> None:
         """Stop the listeners, letting running handlers finish (and fire), then disconnect.
 
-        All callers wait for the same end, which comes even if they are cancelled.
+        All callers wait for one close, which finishes even if they are cancelled.
         """
         if self._closing is None:
             self._closing = asyncio.create_task(self._close())

@@ -1,6 +1,6 @@
 """A dead letter as people and programs read it: a row of a table, in full, as JSON. Pure.
 
-Control characters of an event are escaped, as a terminal would obey them.
+Control characters of an event are escaped, because a terminal would obey them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -34,12 +33,12 @@ def row(dead_letter: DeadLetter) -> tuple[str, ...]:
     )
 
 
-@dataclass(slots=True)
 class Summary:
     """Counts failures of the same kind: of one listener, with one event, at one place in the code."""
 
-    _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    _latest: dict[tuple[str, str, str], DeadLetter] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._latest: dict[tuple[str, str, str], DeadLetter] = {}
 
     def add(self, dead_letter: DeadLetter) -> None:
         """Count a dead letter; they come in the order of their failures."""
@@ -82,20 +81,18 @@ class Summary:
 def full(dead_letter: DeadLetter) -> str:
     """Return everything that is known of a dead letter, for people."""
     place, failure = dead_letter.place, dead_letter.failure
-    again = (
-        f", replayed {dead_letter.replays} time{'s' if dead_letter.replays > 1 else ''}"
-        if dead_letter.replays
-        else ""
-    )
-    first = f", for the first time {format_time(dead_letter.first_failed)}" if dead_letter.replays else ""
+    attempts, failed = str(dead_letter.attempts), format_time(dead_letter.last_failed)
+    if dead_letter.replays:
+        attempts += f", replayed {dead_letter.replays} time{'s' if dead_letter.replays > 1 else ''}"
+        failed += f", for the first time {format_time(dead_letter.first_failed)}"
     facts = {
         "event": dead_letter.event or "?",
         "id": dead_letter.event_id or "?",
         "listener": place.listener,
         "reason": failure.reason or "?",
         "error": f"{failure.error} (digest {failure.digest})" if failure.error else "",
-        "attempts": f"{dead_letter.attempts}{again}",
-        "failed": f"{format_time(dead_letter.last_failed)}{first}",
+        "attempts": attempts,
+        "failed": failed,
         "stored": f"{format_time(place.stored)}, stream {place.stream}, sequence {place.sequence}",
         "subject": dead_letter.subject,
     }

@@ -22,7 +22,7 @@ def list_dead_letters(
     """List dead letters.
 
     Args:
-        query: which.
+        query: selects them.
         limit: how many of the latest; None for all.
         summary: whether to count failures of the same kind instead.
         dry_run: the command that would be carried out on them, `replay` or `discard`.

@@ -36,18 +36,12 @@ def replay_dead_letters(query: Query, *, wait: bool) -> int:
         async with query.connected() as store:
             with progress_bar("replaying", visible=wait) as (enlarge, advance):
 
-                def note(count: int) -> None:
+                def count_sent(count: int) -> None:
                     nonlocal sent
                     sent += count
                     enlarge(count)
 
-                dead_letters = search.run(store)
-                replays = (
-                    replay.send_and_watch(store, dead_letters, note)
-                    if wait
-                    else replay.send(store, dead_letters)
-                )
-                async for replayed in replays:
+                async for replayed in replay.replay(store, search.run(store), count_sent, wait=wait):
                     outcomes[replayed.outcome] += 1
                     advance(1)
                     _print_replayed(replayed, as_json=query.as_json)
@@ -126,6 +120,6 @@ def _counts(outcomes: Counter[ReplayOutcome]) -> str:
 def _interrupted(sent: int, outcomes: Counter[ReplayOutcome]) -> str:
     """Describe an unfinished command. `sent` includes the replays whose outcome is known."""
     settled = Counter(outcomes)
-    sent += settled.pop(ReplayOutcome.SENT, 0)
+    del settled[ReplayOutcome.SENT]
     so_far = f", {_counts(settled)} so far" if settled else ""
     return f"interrupted; {sent:,} sent{so_far}. What was sent still reaches its listeners."

@@ -1,8 +1,11 @@
-"""The user's bus module: imported, and the bus found in it."""
+"""The user's bus module: its import, its bus, and the two functions that `lightbus run` calls."""
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +13,11 @@ from types import ModuleType
 from lightbus.bus.bus import Bus
 from lightbus.cli.running.user_error import user_error
 from lightbus.errors import LightbusError, UsageError, did_you_mean
+from lightbus.listening.threads import DaemonThreads
+from lightbus.logs import log
+
+BEFORE_START = "before_server_start"
+AFTER_STOP = "after_server_stopped"
 
 
 def load_module(name: str) -> ModuleType:
@@ -52,6 +60,42 @@ def find_bus(module: ModuleType) -> Bus:
     if buses:
         raise UsageError(f"{where} holds several buses: {', '.join(buses)}.\nName the one to run: bus")
     raise UsageError(f"{where} holds no bus.\nWrite in it: bus = lightbus.create(...)")
+
+
+async def call_hook(module: ModuleType, name: str) -> None:
+    """Call a function of the module, if it has it. A sync function runs in a thread, as it may block.
+
+    Raises:
+        LightbusError: the hook raised; the message says where.
+    """
+    hook = getattr(module, name, None)
+    if hook is None:
+        return
+    log.info("calling %s()", name)
+    is_async = inspect.iscoroutinefunction(hook)
+    try:
+        if is_async:
+            await hook()
+            return
+        thread = DaemonThreads(1, name)
+        context = contextvars.copy_context()
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(thread, context.run, hook)
+        finally:
+            thread.shutdown()
+        if inspect.isawaitable(result):
+            await result
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # this task is being cancelled, by a signal
+        call = f"{module.__name__}.{name}()"
+        reproduce = (
+            f"import asyncio, {module.__name__} as m; asyncio.run(m.{name}())"
+            if is_async
+            else f"import {module.__name__} as m; m.{name}()"
+        )
+        raise user_error(call, error, reproduce=reproduce) from error
 
 
 def _raised(name: str, error: Exception) -> LightbusError:

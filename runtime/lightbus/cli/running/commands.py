@@ -52,6 +52,6 @@ def dev(context: click.Context, bus: str, service_name: str | None, port: int) -
 @_port
 def server(port: int) -> None:
     """Run the embedded nats-server with JetStream; events are kept in .lightbus/nats."""
-    from lightbus.cli.running.serve import serve
+    from lightbus.cli.running.dev import serve
 
     sys.exit(serve(port))

@@ -1,4 +1,4 @@
-"""`lightbus dev`: an embedded server, and the service, restarted whenever its code changes."""
+"""`lightbus server`, an embedded server, and `lightbus dev`, which adds a service restarted when its code changes."""
 
 from __future__ import annotations
 
@@ -12,31 +12,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lightbus.cli.running.serve import STORE
 from lightbus.cli.terminal.console import log_to_console
 from lightbus.errors import UsageError
 from lightbus.logs import log
-from lightbus.server import NatsServer, PortTaken, check_port
+from lightbus.server import NatsServer, PortTaken, check_port, find_binary, lock_store
 
+STORE = Path(".lightbus") / "nats"
 _POLL = 200  # milliseconds between looks at the service while no file changes
 _STOP_TIMEOUT = 35.0  # seconds until SIGKILL; more than the 30 s that handlers have to finish by default
 
 
+def serve(port: int) -> int:
+    """Replace this process by the embedded server, which logs on standard error until a signal stops it.
+
+    Raises:
+        ServerError: no binary is installed, the port is taken, or the store is in use.
+    """
+    log_to_console()
+    binary = find_binary()
+    check_port(port)
+    lock_store(STORE)  # the server inherits the lock and keeps it until it ends
+    log.info("nats-server with JetStream on nats://127.0.0.1:%d, events in %s/, Ctrl-C stops", port, STORE)
+    os.execv(binary, [binary, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(STORE)])
+
+
 def develop(module: str, service_name: str | None, port: int, *, port_is_given: bool) -> int:
-    """Run server and service until Ctrl-C or SIGTERM.
+    """Run the server and the service of a bus module until Ctrl-C or SIGTERM; returns the exit code, 0.
 
     Args:
-        module: dotted name of the bus module.
+        module: dotted name.
         service_name: overrides the name that the module gives its bus.
         port: port of the embedded server, unless `NATS_URL` names another server.
         port_is_given: whether the user named the port.
 
-    Returns:
-        The exit code, 0.
-
     Raises:
-        UsageError: the watchfiles package is missing.
-        ServerError: the server cannot start.
+        UsageError: the watchfiles package is missing. ServerError: the server cannot start.
     """
     try:
         import watchfiles
@@ -96,12 +106,7 @@ def _server(port: int) -> Iterator[str]:
 
 
 class ServiceProcess:
-    """The process of `lightbus run`, restarted after each change.
-
-    Args:
-        command: the program and its arguments.
-        environment: its environment.
-    """
+    """The process of `lightbus run`, restarted after each change."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self._command, self._environment = command, environment

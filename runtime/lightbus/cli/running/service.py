@@ -12,8 +12,7 @@ from lightbus.bus.bus import Bus
 from lightbus.bus.create import Host, host_buses
 from lightbus.bus.portal import new_loop
 from lightbus.bus.session import Settings
-from lightbus.cli.running.bus_module import find_bus, load_module
-from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
+from lightbus.cli.running.bus_module import AFTER_STOP, BEFORE_START, call_hook, find_bus, load_module
 from lightbus.cli.running.user_error import places
 from lightbus.cli.terminal.console import log_to_console, print_error
 from lightbus.cli.terminal.signals import first_signal, unless
@@ -29,8 +28,7 @@ def run_service(module_name: str, service_name: str | None, provision: Provision
 
     Args:
         module_name: dotted name of the module.
-        service_name: overrides the name that the module gives its bus.
-        provision: overrides how the module treats missing streams and durables.
+        service_name, provision: override those in the module, unless None.
 
     Returns:
         The exit code: 0 after SIGTERM or SIGINT, 1 after an error, which was printed.

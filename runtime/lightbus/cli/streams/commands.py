@@ -49,15 +49,15 @@ def plan(format_: str, fires: tuple[str, ...], **options: Any) -> None:
     """
     if fires and format_ != "nats":
         raise click.UsageError("--fires goes with --format nats.")
-    from lightbus.cli.streams.provision import BusModules, show_permissions, show_plan
+    from lightbus.cli.streams.nats_config import show_configuration
+    from lightbus.cli.streams.provision import BusModules, show_plan
 
     with errors_exit_with_2():
         modules = BusModules(**options)
-        sys.exit(
-            show_permissions(modules, fires)
-            if format_ == "nats"
-            else show_plan(modules, as_json=format_ == "json")
-        )
+        if format_ == "nats":
+            show_configuration(modules.setups(), fires)
+        else:
+            sys.exit(show_plan(modules, as_json=format_ == "json"))
 
 
 @click.command()

@@ -28,15 +28,12 @@ _POLL = 0.5  # seconds between two looks for new events
 def show_events(
     url: str | None, prefix: str, wanted: Wanted, limit: int | None, *, follow: bool, as_json: bool
 ) -> int:
-    """Print stored events; returns the exit code, 1 when an event of `wanted.ids` is missing.
+    """Print stored events, the latest `limit` of them unless it is None.
 
-    Args:
-        url: the server's address; None looks it up.
-        prefix: first token of the bus's streams.
-        wanted: which events.
-        limit: how many of the latest; None for all.
-        follow: whether to continue with new ones until SIGINT or SIGTERM.
-        as_json: whether to write one JSON object a line.
+    With `follow`, continue with new ones until SIGINT or SIGTERM.
+
+    Returns:
+        The exit code: 1 when an event of `wanted.ids` is missing.
     """
     table = PagedTable(_COLUMNS)
     missing = set(wanted.ids)

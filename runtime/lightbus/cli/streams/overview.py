@@ -22,13 +22,7 @@ _LISTENER_COLUMNS = ("STATE", "LISTENER", "EVENT", "PENDING", "IN FLIGHT", "REDE
 
 
 def show_status(url: str | None, prefix: str, *, as_json: bool) -> int:
-    """Print the status; returns the exit code, 1 when there is an alarm.
-
-    Args:
-        url: the server's address; None looks it up.
-        prefix: first token of the bus's streams.
-        as_json: whether to write one JSON object a line.
-    """
+    """Print the status; returns the exit code, 1 when there is an alarm."""
 
     async def look() -> list[StreamStatus]:
         async with connected(url, given="--url") as server:

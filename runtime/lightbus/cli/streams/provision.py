@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from lightbus.cli.streams.nats_config import show_configuration
 from lightbus.cli.streams.setup import Setup, collect
 from lightbus.cli.terminal.console import log_to_console, print_json, print_message
 from lightbus.cli.terminal.tables import print_table
@@ -40,15 +38,25 @@ class BusModules:
     service_name: str | None
     url: str | None
 
+    def setups(self) -> list[Setup]:
+        """Return the setup of each bus."""
+        log_to_console(quietly=True)
+        return collect(self.modules, self.service_name)
+
+    def connected(self, setup: Setup) -> AbstractAsyncContextManager[Connection]:
+        """Connect to the server of a bus for a while."""
+        given = "--url" if self.url else GIVEN_IN_CODE
+        return connected(self.url or setup.settings.url, given=given)
+
 
 def show_plan(buses: BusModules, *, as_json: bool) -> int:
     """Print the changes to make; returns the exit code, 1 when there are any."""
-    setups = _setups(buses)
+    setups = buses.setups()
 
     async def look() -> dict[tuple[str, ...], Step]:
         steps = {}
         for setup in setups:
-            async with _connected(buses, setup) as server:
+            async with buses.connected(setup) as server:
                 for step in await _steps(server, setup):
                     steps[_key(setup, step)] = step  # several buses may need the same
         return steps
@@ -70,13 +78,13 @@ def show_plan(buses: BusModules, *, as_json: bool) -> int:
 
 def apply_plan(buses: BusModules, *, ask: bool, destroying: bool) -> int:
     """Create what is missing and update what differs; returns the exit code, 1 when anything is left to do."""
-    setups = _setups(buses)
+    setups = buses.setups()
 
     async def work() -> int:
         seen: set[tuple[str, ...]] = set()
         left = 0
         for setup in setups:
-            async with _connected(buses, setup) as server:
+            async with buses.connected(setup) as server:
                 steps = [
                     step
                     for step in await _steps(server, setup)
@@ -97,28 +105,7 @@ def apply_plan(buses: BusModules, *, ask: bool, destroying: bool) -> int:
     return asyncio.run(work())
 
 
-def show_permissions(buses: BusModules, fires: Sequence[str]) -> int:
-    """Print the permissions that the services need; returns the exit code.
-
-    Args:
-        buses: which buses.
-        fires: see `show_configuration`.
-    """
-    show_configuration(_setups(buses), fires)
-    return DONE
-
-
 # -- the server --------------------------------------------------------------------------------------
-
-
-def _setups(buses: BusModules) -> list[Setup]:
-    log_to_console(quietly=True)
-    return collect(buses.modules, buses.service_name)
-
-
-def _connected(buses: BusModules, setup: Setup) -> AbstractAsyncContextManager[Connection]:
-    given = "--url" if buses.url else GIVEN_IN_CODE
-    return connected(buses.url or setup.settings.url, given=given)
 
 
 async def _steps(server: Connection, setup: Setup) -> list[Step]:

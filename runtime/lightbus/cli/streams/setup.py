@@ -14,8 +14,7 @@ from lightbus.bus.create import Host, host_buses
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.bus.endpoint import ApiClient, EventEndpoint, Namespace
 from lightbus.bus.session import Settings
-from lightbus.cli.running.bus_module import find_bus, load_module
-from lightbus.cli.running.hooks import AFTER_STOP, BEFORE_START, call_hook
+from lightbus.cli.running.bus_module import AFTER_STOP, BEFORE_START, call_hook, find_bus, load_module
 from lightbus.errors import UsageError
 from lightbus.logs import log
 from lightbus.memory import MemoryBroker, MemoryTransport
@@ -64,9 +63,7 @@ class Recorder(MemoryTransport):
 def collect(module_names: Sequence[str], service_name: str | None) -> list[Setup]:
     """Import bus modules, run their `before_server_start()`, and return the setup of each bus.
 
-    Args:
-        module_names: dotted names.
-        service_name: overrides the name that a module gives its bus.
+    A `service_name` overrides those in the modules.
 
     Raises:
         LightbusError: a module cannot be used; the message says why.
@@ -127,11 +124,5 @@ def _generated(holder: Bus | ApiClient | Namespace) -> Iterator[str]:
 def _is_beside(api: str, module: ModuleType) -> bool:
     """Whether an API is defined in the package of a module, so that the module's service fires it."""
     defined = registry.get(api)
-    if defined is None:
-        return False
     package = module.__name__.rpartition(".")[0]
-    return (
-        defined.__module__ == module.__name__
-        or f"{defined.__module__}.".startswith(f"{package}.")
-        or not package
-    )
+    return defined is not None and (not package or f"{defined.__module__}.".startswith(f"{package}."))

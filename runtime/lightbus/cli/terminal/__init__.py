@@ -1,1 +1,1 @@
-"""What the commands share: output, tables and times; common options; signals."""
+"""Shared by the commands: output, tables, times, options and signals."""
