@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from lightbus.errors import did_you_mean
 from lightbus.schema.language.keywords import DIALECT, DRAFTS, bare, draft_of
-from lightbus.schema.language.metaschema import metaschema_problems
+from lightbus.schema.language.validation import metaschema_problems
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.input_problems import InputError, InputProblem
 

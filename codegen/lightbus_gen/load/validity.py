@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 from lightbus.schema import is_pattern
 from lightbus.schema.language.keywords import DIALECT, subschemas
-from lightbus.schema.language.metaschema import metaschema_problems
+from lightbus.schema.language.validation import metaschema_problems
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import JsonPath
 

@@ -12,9 +12,9 @@ from lightbus import naming
 from lightbus.errors import SchemaError, did_you_mean
 from lightbus.schema.contract import EventContract
 from lightbus.schema.language.keywords import DIALECT, DRAFTS
-from lightbus.schema.language.metaschema import metaschema_problems
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
+from lightbus.schema.language.validation import metaschema_problems
 from lightbus.schema.payload.conversion import accepts
 from lightbus.schema.payload.problems import short
 from lightbus.schema.python.from_api import FORMAT

@@ -1,9 +1,8 @@
-"""The open reader: undeclared properties are accepted from newer producers, and dropped."""
+"""The open reader: undeclared properties of newer producers are accepted and dropped."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from typing import Any
 
 import jsonschema_rs
@@ -14,6 +13,7 @@ from lightbus.schema.language.keywords import (
     DESCRIBING,
     REFERENCES,
     UNIONS,
+    Path,
     with_subschemas,
 )
 
@@ -21,14 +21,14 @@ _OPENED = frozenset((*DESCRIBING, *DEFINITIONS))
 
 
 def open_schema(schema: Any) -> Any:
-    """Return a schema that accepts undeclared properties, at every depth, where the given one refuses them.
+    """Return a schema that accepts undeclared properties, at every depth, where the original refuses them.
 
-    `additionalProperties: false` and `unevaluatedProperties: false` are dropped wherever a schema says what a
-    value is; not inside `not`, `if`, `contains` and `propertyNames`, where wider is not more permissive. Opened
-    branches may overlap, so a `oneOf` with a branch that changed, or that refers elsewhere, becomes an `anyOf`.
+    `additionalProperties: false` and `unevaluatedProperties: false` are dropped wherever a schema describes a
+    value; not inside `not`, `if`, `contains` and `propertyNames`, where wider is not more permissive. Opened
+    branches may overlap, so a `oneOf` with a branch that changed, or that contains a reference, becomes an `anyOf`.
 
     Args:
-        schema: a schema, or a Lightbus document, whose events are then opened.
+        schema: a schema, or a Lightbus document, whose events are opened too.
     """
     if not isinstance(schema, dict):
         return schema
@@ -55,18 +55,16 @@ def _refers(schema: object) -> bool:
 
 
 def prune(data: Any, written: jsonschema_rs.Validator) -> Any:
-    """Return the data without the properties a closed schema refuses as undeclared.
+    """Return a copy of the data without the properties a closed schema refuses as undeclared.
+
+    The schema accepts the copy, unless the data is invalid for another reason as well.
 
     Args:
         data: JSON value that the opened schema accepts.
         written: validator of the schema as written.
-
-    Returns:
-        A copy that the schema accepts as written; where dropping properties cannot achieve that, as
-        much as was dropped.
     """
     data = copy.deepcopy(data)
-    while undeclared := {place for error in written.iter_errors(data) for place in _undeclared(error) or ()}:
+    while undeclared := {path for error in written.iter_errors(data) for path in _undeclared(error)}:
         for *path, name in sorted(undeclared, key=len, reverse=True):  # inner before outer
             holder = data
             for step in path:
@@ -75,24 +73,15 @@ def prune(data: Any, written: jsonschema_rs.Validator) -> Any:
     return data
 
 
-_Place = tuple[str | int, ...]
-
-
-def _undeclared(error: jsonschema_rs.ValidationError) -> set[_Place] | None:
-    """Find the properties whose removal mends an error, or None when something else is wrong."""
+def _undeclared(error: jsonschema_rs.ValidationError) -> set[Path]:
+    """Return the paths of the properties whose removal fixes an error; empty if that cannot fix it."""
     if error.kind.name in CLOSING:
         return {(*error.instance_path, name) for name in error.kind.as_dict()["unexpected"]}
     if error.kind.name in UNIONS:
-        mends = [_together(branch) for branch in error.kind.as_dict().get("context", ())]
-        return min((mend for mend in mends if mend), key=len, default=None)
-    return None
-
-
-def _together(errors: Iterable[jsonschema_rs.ValidationError]) -> set[_Place] | None:
-    places: set[_Place] = set()
-    for error in errors:
-        found = _undeclared(error)
-        if found is None:
-            return None
-        places |= found
-    return places
+        fixes = []
+        for errors in error.kind.as_dict().get("context", ()):
+            paths = [_undeclared(inner) for inner in errors]
+            if paths and all(paths):
+                fixes.append(set[Path]().union(*paths))
+        return min(fixes, key=len, default=set())
+    return set()
