@@ -156,10 +156,10 @@ def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
     absolute = join(node.base, uri)
     try:
         resource = library.resource(absolute, node.document)
-        found = resource and resource.base == absolute and library.inside(resource, fragment, node.document)
+        own = resource and resource.base == absolute and library.inside(resource, fragment, node.document)
     except Unresolvable:  # an ambiguous $id, or `#/` that means the file: the reference is by path
-        found = None
-    if absolute == DIALECT or (found and found.key == target.key):
+        own = None
+    if absolute == DIALECT or (own and own.key == target.key):
         canonical = absolute if uri else ""
     else:
         canonical, fragment = target.document.canonical_uri, quote(pointer(target.path))

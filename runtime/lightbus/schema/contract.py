@@ -18,7 +18,7 @@ from msgspec import UNSET
 from lightbus.api import NO_DEFAULT, Api, Event
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem
 from lightbus.schema.language.node import Node
-from lightbus.schema.language.openness import prune
+from lightbus.schema.language.openness import prune, without
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.payload.limits import (
@@ -32,7 +32,7 @@ from lightbus.schema.payload.limits import (
 )
 from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
 from lightbus.schema.payload.problems import explain, explain_one, path_text, short, undeclared_problem
-from lightbus.schema.payload.undeclared import Finder, undeclared, without
+from lightbus.schema.payload.undeclared import Finder, undeclared
 from lightbus.schema.python.from_api import events_document
 from lightbus.schema.python.values import converter, or_whole, plain
 
@@ -232,7 +232,7 @@ class EventContract:
                     return data
             else:
                 data = self._declared(data)
-            if self._search and (extra := list(self._search(data))):
+            if self._search and (extra := [each.path for each in self._search(data)]):
                 data = without(data, extra)
             if self._defaults:
                 missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
@@ -302,7 +302,7 @@ class EventContract:
                 reasons = list(not_json(data[wire], (wire,)))
             except RecursionError:
                 data[wire], reasons = None, [((wire,), _TOO_DEEP)]
-            except Exception as error:  # whatever a __to_bus__ raises
+            except Exception as error:  # anything that a __to_bus__ raises
                 reason = f"{short(data[wire])} cannot be written as JSON: {error}"
                 data[wire], reasons = None, [((wire,), reason)]
             problems += [Problem(path_text(path, self._names), reason, "type") for path, reason in reasons]
@@ -318,10 +318,7 @@ class EventContract:
             raise self._invalid(self._explain(self._opened, data, {}))
         if self._payload.is_closed:
             data = {wire: value for wire, value in data.items() if wire in self._names}
-        if self._written.is_valid(data):
-            return data
-        pruned: dict[str, Any] = prune(data, self._written)
-        return pruned
+        return data if self._written.is_valid(data) else prune(data, self._written)
 
     def _convert(self, values: dict[str, Any]) -> None:
         problems = []

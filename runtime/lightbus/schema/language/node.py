@@ -123,6 +123,19 @@ class Node(Generic[D]):
             return False
         return keyword == "$ref" or not draft.ref_hides_siblings or "$ref" not in schema
 
+    @property
+    def listed(self) -> list[Any] | None:
+        """The values that `const` or `enum` lists, or None without them."""
+        if self.has("const"):
+            return [self.schema["const"]]
+        return [*self.schema["enum"]] if self.has("enum") else None
+
+    @property
+    def types(self) -> list[str]:
+        """The JSON types that `type` lists, [] without it."""
+        types = self.keywords.get("type", ())
+        return [types] if isinstance(types, str) else [*types]
+
     # -- schemas inside --------------------------------------------------------------------------
 
     def child(self, *steps: str | int) -> Node[D]:

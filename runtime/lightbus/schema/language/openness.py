@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import jsonschema_rs
@@ -54,22 +55,28 @@ def _refers(schema: object) -> bool:
     return isinstance(schema, list) and any(_refers(item) for item in schema)
 
 
-def prune(data: Any, written: jsonschema_rs.Validator) -> Any:
-    """Return a copy of the data without the properties a closed schema refuses as undeclared.
+def prune(data: dict[str, Any], written: jsonschema_rs.Validator) -> dict[str, Any]:
+    """Return the data without the properties that a closed schema refuses as undeclared.
 
-    The schema accepts the copy, unless the data is invalid for another reason as well.
+    The schema accepts the result, unless the data is invalid for another reason as well.
 
     Args:
-        data: JSON value that the opened schema accepts.
+        data: JSON object that the opened schema accepts.
         written: validator of the schema as written.
     """
-    data = copy.deepcopy(data)
     while undeclared := {path for error in written.iter_errors(data) for path in _undeclared(error)}:
-        for *path, name in sorted(undeclared, key=len, reverse=True):  # inner before outer
-            holder = data
-            for step in path:
-                holder = holder[step]
-            holder.pop(name, None)
+        data = without(data, undeclared)
+    return data
+
+
+def without(data: dict[str, Any], properties: Iterable[Path]) -> dict[str, Any]:
+    """Return a copy of a JSON object without the properties at some paths, which may be inside it."""
+    data = copy.deepcopy(data)
+    for *path, name in sorted(properties, key=len, reverse=True):  # inner before outer
+        holder: Any = data
+        for step in path:
+            holder = holder[step]
+        holder.pop(name, None)
     return data
 
 

@@ -62,13 +62,9 @@ def _accepts(node: Node[Any], kind: str, seen: frozenset[object]) -> bool:
     if isinstance(node.schema, bool) or node.key in seen:
         return node.schema is not False
     seen |= {node.key}
-    if node.has("type"):
-        types = node.schema["type"]
-        if kind not in (types if isinstance(types, list) else [types]):
-            return False
-    listed = [node.schema["const"]] if node.has("const") else None
-    if node.has("enum"):
-        listed = node.schema["enum"]
+    types, listed = node.types, node.listed
+    if types and kind not in types:
+        return False
     if listed is not None and not any(isinstance(value, _PYTHON[kind]) for value in listed):
         return False
     return all(_accepts(base, kind, seen) for base in node.based_on()) and all(
@@ -185,21 +181,21 @@ class _Conversions:
             if isinstance(value, str):
                 return string(value) if string else value
             if isinstance(value, dict):
-                return of_object(value)
+                return of_object(value) if of_object else value
             if isinstance(value, list):
-                return of_array(value)
+                return of_array(value) if of_array else value
             return _whole(value) if is_whole else value
 
         return convert
 
-    def _chooser(self, branches: Sequence[Node[Any]], kind: str) -> Converter:
+    def _chooser(self, branches: Sequence[Node[Any]], kind: str) -> Converter | None:
         """Return the function that converts an object or array by the first branch that accepts it."""
         candidates = [branch for branch in branches if accepts(branch, kind)]
         converters = [self.compile(branch) for branch in candidates]
         if not any(converters):
-            return _same
+            return None
         if len(candidates) == 1:
-            return converters[0] or _same
+            return converters[0]
         tests = [branch.document.validator(branch).is_valid for branch in candidates]
 
         def convert(value: Any) -> Any:
@@ -241,13 +237,10 @@ def _string(rich: FormatType) -> Converter:
 
 def _is_whole(node: Node[Any]) -> bool:
     """Whether a schema's own keywords allow only whole numbers, such as 1.0, which is a float in Python."""
-    keywords = node.keywords
-    if "const" in keywords or "enum" in keywords:
-        listed = [keywords["const"]] if "const" in keywords else keywords["enum"]
+    if (listed := node.listed) is not None:
         kinds = {type(value) for value in listed}
         return int in kinds and float not in kinds
-    types = keywords.get("type", ())
-    types = [types] if isinstance(types, str) else types
+    types = node.types
     return "integer" in types and "number" not in types
 
 
@@ -276,7 +269,3 @@ def _in_turn(converters: Sequence[Converter | None]) -> Converter | None:
         return value
 
     return convert
-
-
-def _same(value: Any) -> Any:
-    return value

@@ -197,16 +197,14 @@ def _annotation(node: Node[Any] | None, depth: int = 0) -> str:
     if node.has("$ref"):
         name = re.sub(r"\W", "_", str(schema["$ref"]).rstrip("#/").rpartition("/")[2], flags=re.ASCII)
         return name or "Any"
-    if node.has("const") or node.has("enum"):
-        values = [schema["const"]] if node.has("const") else schema["enum"]
+    if (values := node.listed) is not None:
         shown = ", ".join(repr(value) for value in values[:_MAX_LITERALS])
         return f"Literal[{shown}{', ...' if len(values) > _MAX_LITERALS else ''}]"
     for keyword in (*UNIONS, "allOf"):
         branches = [child for _, child in node.children(keyword)]
         if branches and (keyword != "allOf" or (len(branches) == 1 and "type" not in schema)):
             return _union(_annotation(branch, depth) for branch in branches)
-    types = schema.get("type", ())
-    return _union(_of_type(node, kind, depth) for kind in ([types] if isinstance(types, str) else types))
+    return _union(_of_type(node, kind, depth) for kind in node.types)
 
 
 def _of_type(node: Node[Any], kind: str, depth: int) -> str:

@@ -7,7 +7,6 @@ have undeclared properties; if there are none, there is no function.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -38,17 +37,6 @@ def undeclared(payload: Node[Any]) -> Finder | None:
         A function of a valid JSON value, or None if it cannot have undeclared properties.
     """
     return _Search().compile((payload,), is_payload=True)
-
-
-def without(value: dict[str, Any], extra: Iterable[Undeclared]) -> dict[str, Any]:
-    """Return a copy of a payload without some properties."""
-    copied = copy.deepcopy(value)
-    for (*path, name), _ in extra:
-        holder: Any = copied
-        for step in path:
-            holder = holder[step]
-        del holder[name]
-    return copied
 
 
 class _Search:
@@ -110,7 +98,7 @@ class _Search:
                     yield Undeclared((name,), tuple(names))
                     continue
                 else:
-                    matching = (found for pattern, found in by_pattern if pattern_matches(pattern, name))
+                    matching = (inner for pattern, inner in by_pattern if pattern_matches(pattern, name))
                     finder = next(matching, rest)
                 if finder:
                     yield from _below(name, finder(item))

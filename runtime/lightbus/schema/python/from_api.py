@@ -69,7 +69,7 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
     try:
         problems = [reason for _, reason in not_json(plain(parameter.default))]
         default = canonical(parameter.default)
-    except Exception as error:  # whatever a __to_bus__ raises
+    except Exception as error:  # anything that a __to_bus__ raises
         raise invalid(f"the default {short(parameter.default)} cannot be written as JSON: {error}") from error
     if problems:
         raise invalid(f"the default {problems[0]}")
