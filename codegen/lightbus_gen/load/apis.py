@@ -71,12 +71,6 @@ def load(
 class _ApiFinder:
     """Finds the APIs that files define.
 
-    Args:
-        read: the files as read.
-        shared: globs of files that define no event.
-        dialects: determines the drafts of files.
-        report: collects the problems.
-
     Attributes:
         files: the files, each with its draft, and each event of a dump as a file.
     """

@@ -26,11 +26,7 @@ _FRAGMENT = re.compile(rf"(?:[A-Za-z0-9{re.escape(_MARKS)}]|%[0-9A-Fa-f]{{2}})*"
 
 
 class Bundler:
-    """Builds the documents of APIs.
-
-    Args:
-        library: resolves the `$ref`s.
-    """
+    """Builds the documents of APIs."""
 
     def __init__(self, library: Library) -> None:
         self._library = library

@@ -33,11 +33,7 @@ class Unresolvable(Exception):
 
 
 class Library:
-    """All loaded files, with the resolution of references between them.
-
-    Args:
-        files: the files that `$ref`s may refer to.
-    """
+    """All loaded files, with the resolution of references between them."""
 
     def __init__(self, files: Iterable[SchemaFile]) -> None:
         self._files = tuple(file for file in files if isinstance(file.value, (dict, bool)))

@@ -15,14 +15,7 @@ from lightbus_gen.read.positions import pointer
 def checked_sources(
     root: str, files: Iterable[SchemaFile], apis: Iterable[LoadedApi], report: Report
 ) -> Sources:
-    """Check the references between files, and return all that was loaded.
-
-    Args:
-        root: the schemas folder's own name.
-        files: the files.
-        apis: the APIs they define, by name.
-        report: collects the problems.
-    """
+    """Check the references between files, and return all that was loaded; `root` is the folder's own name."""
     files = tuple(files)
     library = Library(files)
     for file in files:

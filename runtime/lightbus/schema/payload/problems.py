@@ -67,13 +67,7 @@ def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None)
 def undeclared_problem(
     path: Sequence[str | int], known: Sequence[str], names: Mapping[str, str] = _NOTHING
 ) -> Problem:
-    """Describe a property that the schema does not declare.
-
-    Args:
-        path: keys and indexes that lead to the property.
-        known: declared properties, one of which may have been meant.
-        names: Python names of top-level properties.
-    """
+    """Describe a property that the schema does not declare; one of the `known` ones may have been meant."""
     message = f"is not in the schema{did_you_mean(str(path[-1]), known)}"
     return Problem(path_text(path, names), message, "unexpected")
 
@@ -107,13 +101,7 @@ def explain(
 def explain_one(
     validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str] = _NOTHING
 ) -> list[Problem]:
-    """Describe the first error in a very large value in the validator's words, which is quick.
-
-    Args:
-        validator: the validator that refused the value.
-        data: the value.
-        names: Python names of top-level properties.
-    """
+    """Describe the first error in a very large value in the validator's words, which is quick."""
     errors = validator.evaluate(data).errors()
     if not errors:
         return []
