@@ -1,1 +1,1 @@
-"""Stage 2: what the documents mean, checked: APIs, events, dialects, references."""
+"""Stage 2: the meaning of the documents, checked: APIs, events, dialects, references."""

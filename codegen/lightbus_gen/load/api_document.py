@@ -13,32 +13,33 @@ def read_document(file: SchemaFile, report: Report) -> LoadedApi | None:
     """Read a document of one whole API.
 
     Args:
-        file: the file; it holds an object with "lightbus".
-        report: takes what is wrong with it.
+        file: the file; it contains an object with the key "lightbus".
+        report: collects its problems.
 
     Returns:
-        The API with the events that nothing is wrong with, or None where the document itself cannot be used.
+        The API with its valid events, or None if the document itself cannot be used.
     """
-    value, places = file.value, set[JsonPath]()
+    value, defects = file.value, set[JsonPath]()
     for defect in document_defects(value, reader="lightbus-gen"):
         report.add(file, defect.path, defect.rule, defect.message, defect.fix)
-        places.add(defect.path)
-    if ("lightbus",) in places:  # another format, of which nothing more is known
+        defects.add(defect.path)
+    if ("lightbus",) in defects:  # an unknown format
         return None
-    faulty = {place[1] for place in places if place[0] == "events" and len(place) > 1}
-    is_usable = all(place[0] == "events" and len(place) > 1 for place in places)
-    if ("$defs",) not in places:
+    in_events = {path for path in defects if path[0] == "events" and len(path) > 1}
+    faulty = {path[1] for path in in_events}
+    is_usable = defects == in_events
+    if ("$defs",) not in defects:
         is_usable &= check_schema(file, (), {"$defs": value.get("$defs", {})}, report)
-    events = {} if ("events",) in places else value["events"]
-    sources = []
+    events = {} if ("events",) in defects else value["events"]
+    valid = []
     for name, event in events.items():
         path: JsonPath = ("events", name, "parameters")
-        if not isinstance(event, dict) or "parameters" not in event or (*path, "$schema") in places:
+        if not isinstance(event, dict) or "parameters" not in event or (*path, "$schema") in defects:
             continue
         if check_schema(file, path, event["parameters"], report) and name not in faulty:
-            sources.append(LoadedEvent(name, event.get("description", ""), file, path))
+            valid.append(LoadedEvent(name, event.get("description", ""), file, path))
     if not is_usable:
         return None
-    whole = file if len(sources) == len(events) else None
+    whole = file if len(valid) == len(events) else None
     description, version = value.get("description", ""), value.get("version", "")
-    return LoadedApi(value["api"], description, version, file.name, whole, tuple(sources))
+    return LoadedApi(value["api"], description, version, file.name, whole, tuple(valid))

@@ -1,13 +1,13 @@
-"""Schema files -> the APIs and events they describe, with a place for everything.
+"""Schema files -> the APIs and events they describe, each with its file and path.
 
-What a file is follows from where it stands and what it holds (design section 3):
+The kind of a file follows from its place and its content (design section 3):
 
-    auth.json (or .yaml)       holds "lightbus": 1     -> a document of one whole API
-    dump.json                  holds APIs by name      -> a dump of the original Lightbus
+    auth.json (or .yaml)       with "lightbus": 1      -> a document of one whole API
+    dump.json                  an object of APIs       -> a dump of the original Lightbus
     shop/orders/placed.json    any other JSON Schema   -> event `placed` of API `shop.orders`
     _types.json, _common/...   or matched by a shared glob -> types to refer to, no event
 
-Loading goes on after a problem, so that one run reports everything.
+Loading continues after a problem, so that one run reports all.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def load(
     """Find the APIs and events that schema files describe, and check the schemas.
 
     Args:
-        folder: the schemas folder, as messages call it.
+        folder: the schemas folder, as named in messages.
         files: the files that could be read.
-        report: takes the problems found; holds those of reading already.
-        shared: globs of files and folders, relative to `folder`, that make no event.
-        dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
+        report: collects the problems; already has those of reading.
+        shared: globs of files and folders, relative to `folder`, that define no event.
+        dialects: the `$schema` to use instead, by the one that a file names; "" for files that name none.
     """
     if not files and not report.problems:
         report.add_file(
@@ -62,20 +62,14 @@ def load(
         report.add_file(
             str(folder),
             "NO_SCHEMAS",
-            finder.says_why_empty(),
+            finder.why_empty(),
             "add a schema of an event: <api>/<event>.json",
         )
     return checked_sources(root_name(folder), finder.files, apis, report)
 
 
 class _ApiFinder:
-    """Finds the APIs that files make.
-
-    Args:
-        read: the files, as they were read.
-        shared: globs of files that make no event.
-        dialects: finds the drafts of files.
-        report: takes the problems found.
+    """Finds the APIs that files define.
 
     Attributes:
         files: the files, each with its draft, and each event of a dump as a file.
@@ -96,33 +90,33 @@ class _ApiFinder:
         for file in self._read:
             if isinstance(file.value, dict) and "lightbus" in file.value:
                 self.files.append(file)
-                if source := read_document(file, self._report):
-                    self._add(source, file, ("api",), "merge the two, or rename one API")
+                if api := read_document(file, self._report):
+                    self._add(api, file, ("api",), "merge the two, or rename one API")
             elif is_dump(file.value):
-                for source in read_dump(file, self._dialects, self._report):
-                    self.files += (event.file for event in source.events)
-                    self._add(source, file, (source.name,), "remove one of the two, or rename one API")
+                for api in read_dump(file, self._dialects, self._report):
+                    self.files += (event.file for event in api.events)
+                    self._add(api, file, (api.name,), "remove one of the two, or rename one API")
             else:
                 plain = self._plain(file)
                 self.files.append(plain)
                 if not self._is_shared(file.path):
                     folders.setdefault(file.path.rpartition("/")[0], []).append(plain)
         for folder, members in folders.items():
-            if source := self._folder(folder, members):
+            if api := self._folder(folder, members):
                 fix = "move the file's schema there, or the file to another folder"
-                self._add(source, members[0], (), fix)
+                self._add(api, members[0], (), fix)
         return tuple(self._apis[name] for name in sorted(self._apis))
 
-    def says_why_empty(self) -> str:
-        """Say what keeps the files from making events."""
+    def why_empty(self) -> str:
+        """Return a message on why the files define no event."""
         if all(self._is_shared(file.path) for file in self._read):
             return 'holds no event: names that begin with "_" or match `shared` hold types only'
         return "holds no event"
 
-    def _add(self, source: LoadedApi, file: SchemaFile, path: JsonPath, fix: str) -> None:
-        other = self._apis.setdefault(source.name, source)
-        if other is not source:
-            message = f"API {source.name!r} is described by {other.origin} already"
+    def _add(self, api: LoadedApi, file: SchemaFile, path: JsonPath, fix: str) -> None:
+        other = self._apis.setdefault(api.name, api)
+        if other is not api:
+            message = f"API {api.name!r} is described by {other.origin} already"
             self._report.add(file, path, "API_TWICE", message, fix)
 
     def _is_shared(self, path: str) -> bool:
@@ -131,11 +125,11 @@ class _ApiFinder:
             return True
         ancestors = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
         return any(
-            fnmatch.fnmatchcase(place, glob.rstrip("/")) for place in ancestors for glob in self._shared
+            fnmatch.fnmatchcase(ancestor, glob.rstrip("/")) for ancestor in ancestors for glob in self._shared
         )
 
     def _plain(self, file: SchemaFile) -> SchemaFile:
-        """Check a plain JSON Schema file, and find its draft."""
+        """Check a plain JSON Schema file, and return it with its draft."""
         if not isinstance(file.value, (dict, bool)):
             kind = _KINDS.get(type(file.value), "a number")
             fix = "write a schema, or move the file out of the schemas folder"
@@ -152,7 +146,7 @@ class _ApiFinder:
         return file
 
     def _folder(self, folder: str, members: list[SchemaFile]) -> LoadedApi | None:
-        """Make an API of a folder of plain schemas."""
+        """Return the API that a folder of plain schemas defines."""
         name = re.sub(r"[^A-Za-z0-9_.]", "_", folder.replace("/", "."))
         if not folder:
             for file in members:
@@ -178,16 +172,16 @@ class _ApiFinder:
         return LoadedApi(name, "", "", origin, None, tuple(events[event] for event in sorted(events)))
 
     def _event_name(self, file: SchemaFile) -> str:
-        """Return the name of the event that a file describes, "" where it cannot have one."""
+        """Return the name of the event that a file describes, or "" if no valid name can be derived."""
         name = re.sub(r"[^A-Za-z0-9_]", "_", file.stem)
         problem = naming.event_problem(name)
-        given = file.value.get("x-python-name") if isinstance(file.value, dict) else None
         if problem is None:
             return name
-        if isinstance(given, str) and naming.event_problem(given) is None:
-            return given
-        if given is not None:
-            message = f"the x-python-name {given!r} is not a valid event name"
+        override = file.value.get("x-python-name") if isinstance(file.value, dict) else None
+        if isinstance(override, str) and naming.event_problem(override) is None:
+            return override
+        if override is not None:
+            message = f"the x-python-name {override!r} is not a valid event name"
             fix = f"write an identifier, such as {_identifier(name)!r}"
             self._report.add(file, ("x-python-name",), "INVALID_NAME", message, fix)
         else:
@@ -198,7 +192,7 @@ class _ApiFinder:
 
 
 def _identifier(name: str) -> str:
-    """Suggest an event name in the place of one that cannot be used."""
+    """Suggest a valid event name for an invalid one."""
     bare = name.strip("_")
     suggestions = (bare, f"{bare}_", f"event_{bare}")
     return next((name for name in suggestions if naming.event_problem(name) is None), "event")

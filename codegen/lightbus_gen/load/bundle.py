@@ -1,8 +1,7 @@
 """Schemas that span files, folded into one document per API for the generated package.
 
-Each event's payload schema becomes self-contained: every file it reaches stands whole among its
-definitions under an absolute `$id` of its own, as JSON Schema's compound documents have it, and `$ref`s
-between files become absolute.
+Each event's payload schema becomes self-contained, a compound document: every file it refers to is included
+whole among its definitions, under an absolute `$id` of its own, and `$ref`s between files become absolute.
 """
 
 from __future__ import annotations
@@ -27,11 +26,7 @@ _FRAGMENT = re.compile(rf"(?:[A-Za-z0-9{re.escape(_MARKS)}]|%[0-9A-Fa-f]{{2}})*"
 
 
 class Bundler:
-    """Writes the documents of APIs.
-
-    Args:
-        library: resolves the `$ref`s.
-    """
+    """Builds the documents of APIs."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -39,7 +34,7 @@ class Bundler:
         self._resources: dict[tuple[str, str], Any] = {}
 
     def document(self, api: LoadedApi) -> tuple[dict[str, Any], str]:
-        """Return an API's document and its text: the file itself where it stands alone, else a bundle."""
+        """Return an API's document and its text: the file itself if it stands alone, else a bundle."""
         if api.document is not None and self.stands_alone(api):
             return api.document.value, api.document.text
         bundle = self.bundle(api)
@@ -47,14 +42,14 @@ class Bundler:
         return bundle, msgspec.json.format(compact, indent=2) + "\n"  # json.dumps indents 20 times slower
 
     def stands_alone(self, api: LoadedApi) -> bool:
-        """Whether an API has a document that refers to no other file, in URIs that all readers take."""
+        """Whether an API has a document that refers to no other file, in URIs that all readers accept."""
         if api.document is None or self.reached(api.document)[0]:
             return False
         refs = (node.schema[keyword] for node, keyword in self._library.references(api.document))
-        return all(_escaped(ref.partition("#")[2]) == ref.partition("#")[2] for ref in refs)
+        return all(_FRAGMENT.fullmatch(ref.partition("#")[2]) for ref in refs)
 
     def bundle(self, api: LoadedApi) -> dict[str, Any]:
-        """Return the document of an API with all that it refers to."""
+        """Return the document of an API with all schemas that it refers to."""
         document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.name}
         document |= {key: value for key in ("version", "description") if (value := getattr(api, key))}
         document["events"] = {
@@ -72,7 +67,7 @@ class Bundler:
             return schema
         definitions = "definitions" if root.document.draft.ref_hides_siblings else "$defs"
         inner = dict(schema.get(definitions, {}))
-        if event.path:  # the definitions of the API document come along
+        if event.path:  # include the definitions of the API document
             inner |= _copy(self._library, self._library.node(event.file, ())).get("$defs", {})
         for file in files:
             inner[file.path] = self._resource(file, event.file.draft.id_keyword)
@@ -83,29 +78,29 @@ class Bundler:
         return schema | {definitions: inner} if inner else schema
 
     def reached(self, start: SchemaFile) -> tuple[list[SchemaFile], bool]:
-        """Return the other files that references lead to, by path, and whether any goes by URI."""
+        """Return the other files that references reach, sorted by path, and whether any reference uses a URI."""
         files = {start.path: start}
-        goes_by_uri = False
+        uses_uri = False
         todo = [start]
         for file in todo:
-            targets, by_uri = self._linked(file)
-            goes_by_uri |= by_uri
+            targets, has_uri = self._linked(file)
+            uses_uri |= has_uri
             todo += [target for path, target in targets.items() if path not in files]
             files |= targets
-        return [files[path] for path in sorted(files) if path != start.path], goes_by_uri
+        return [files[path] for path in sorted(files) if path != start.path], uses_uri
 
     def _linked(self, file: SchemaFile) -> tuple[dict[str, SchemaFile], bool]:
-        """Return the files that the references of one lead to, by path, and whether any goes by URI."""
+        """Return the files that a file's references lead to, by path, and whether any reference uses a URI."""
         if file.path not in self._links:
             refs = [(node, node.schema[keyword]) for node, keyword in self._library.references(file)]
             targets = [target.document for node, ref in refs if (target := self._library.find(node, ref))]
             root = file.canonical_uri
-            goes_by_uri = any(not ref.startswith("#") or node.base != root for node, ref in refs)
-            self._links[file.path] = {target.path: target for target in targets}, goes_by_uri
+            uses_uri = any(not ref.startswith("#") or node.base != root for node, ref in refs)
+            self._links[file.path] = {target.path: target for target in targets}, uses_uri
         return self._links[file.path]
 
     def _resource(self, file: SchemaFile, outer_id: str) -> Any:
-        """Return a whole file as a schema resource that can stand inside a schema of another draft."""
+        """Return a whole file as a schema resource that can be embedded in a schema of another draft."""
         key = file.path, outer_id
         if key not in self._resources:
             copy = _copy_root(self._library, self._library.node(file, ()))
@@ -118,7 +113,7 @@ class Bundler:
 
 
 def _copy_root(library: Library, node: Node) -> Any:
-    """Copy a schema that gets an `$id`; in old drafts a `$ref` would hide that, so it moves one level in."""
+    """Copy a schema that gets an `$id`; in old drafts a `$ref` would hide it, so the `$ref` moves into an `allOf`."""
     copy = _copy(library, node)
     if isinstance(copy, dict) and "$ref" in copy and node.hides_siblings:
         ref = copy.pop("$ref")
@@ -127,7 +122,7 @@ def _copy_root(library: Library, node: Node) -> Any:
 
 
 def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
-    """Copy a schema, its references to other files written out in full."""
+    """Copy a schema with absolute references to other files."""
     if isinstance(node.schema, list):
         return [_copy(library, node.child(index)) for index in range(len(node.schema))]
     if not isinstance(node.schema, dict):
@@ -135,7 +130,7 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
     copy: dict[str, Any] = {}
     for key, value in node.schema.items():
         if is_schema and key in REFERENCES and isinstance(value, str):
-            target = library.find(node, value)  # None in a vendor's keyword, or where it is reported
+            target = library.find(node, value)  # None in a vendor's keyword, or if reported elsewhere
             if target is None or target.path or not isinstance(target.schema, bool):
                 copy[key] = _absolute(library, node, value, target) if target else value
             elif node.hides_siblings:
@@ -143,7 +138,7 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
             elif not target.schema:  # a file that is just a boolean has no $id to go by
                 copy["not"] = {}
         elif is_schema and key == "$schema" and known_dialect(value) is None:
-            continue  # a vendor's, which no other reader of the document knows
+            continue  # a vendor's, unknown to other readers of the document
         elif isinstance(value, (dict, list)) and not (is_schema and key in DATA):
             copy[key] = _copy(library, node.child(key), not (is_schema and key in MAPS_OF_DOCUMENTS))
         else:
@@ -152,21 +147,21 @@ def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
 
 
 def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
-    """Write a reference so that it means the same in a bundle: one within its resource as it is."""
+    """Return a reference that means the same in a bundle; one within its resource is unchanged."""
     uri, fragment = urldefrag(ref)
-    wanted = join(node.base, uri)
+    absolute = join(node.base, uri)
     try:
-        resource = library.resource(wanted, node.document)
-        found = resource and resource.base == wanted and library.inside(resource, fragment, node.document)
-    except Unresolvable:  # an ambiguous $id, or `#/` that means the file: the reference goes by path
-        found = None
-    if wanted == DIALECT or (found and found.key == target.key):
-        canonical = wanted if uri else ""
+        resource = library.resource(absolute, node.document)
+        own = resource and resource.base == absolute and library.inside(resource, fragment, node.document)
+    except Unresolvable:  # an ambiguous $id, or `#/` that means the file: the reference is by path
+        own = None
+    if absolute == DIALECT or (own and own.key == target.key):
+        canonical = absolute if uri else ""
     else:
         canonical, fragment = target.document.canonical_uri, quote(pointer(target.path))
     return f"{canonical}#{_escaped(fragment)}" if fragment or not canonical else canonical
 
 
 def _escaped(fragment: str) -> str:
-    """Write a fragment as URIs have it; names such as `List<Item>` often stand there as they are."""
+    """Return a fragment that is valid in a URI; names such as `List<Item>` are often not escaped."""
     return fragment if _FRAGMENT.fullmatch(fragment) else quote(unquote(fragment), _MARKS)

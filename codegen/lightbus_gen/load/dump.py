@@ -2,9 +2,9 @@
 
     {"auth": {"events": {"user_created": {"parameters": {...}}}, "rpcs": {...}}}
 
-What its schemas say in their own way is said here in JSON Schema's: a default that stands in every branch of
-an `anyOf` belongs to the whole, the pattern it writes for `Decimal` is that format, and `prefixItems` in draft 7
-are the `items` of a tuple.
+The peculiarities of its schemas are translated to standard JSON Schema: a default in every branch of an `anyOf`
+moves to the whole, its pattern for `Decimal` becomes that format, and `prefixItems` in draft 7 becomes the `items`
+of a tuple.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lightbus_gen.read.positions import JsonPath, pointer
 _KINDS = ("events", "rpcs")
 _DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}
 _HOLDERS = ("items", "prefixItems", "additionalProperties", "anyOf", "properties")
-"""Keywords that hold schemas in what it writes."""
+"""The keywords with schemas that a dump uses."""
 
 
 def is_dump(value: object) -> bool:
@@ -42,14 +42,14 @@ def read_dump(file: SchemaFile, dialects: Dialects, report: Report) -> Iterator[
     """Read the APIs of a dump.
 
     Args:
-        file: the file, of which `is_dump` holds.
-        dialects: finds the drafts of its schemas.
-        report: takes what is wrong with it, and notices of what is left out.
+        file: the file, for which `is_dump` is true.
+        dialects: determines the drafts of its schemas.
+        report: collects its problems, and notices of what is left out.
 
     Yields:
-        Each API that has events and nothing wrong; each event is a schema file of its own.
+        Each API that has events and no problems; each event is a schema file of its own.
     """
-    places = _by_event(file)
+    places = _places_by_event(file)
     for name, api in file.value.items():
         if name.startswith("internal."):
             message = f"API {name!r} is left out: it is the original Lightbus's own"
@@ -80,54 +80,54 @@ def _event(
     dialects: Dialects,
     report: Report,
 ) -> LoadedEvent | None:
-    here: JsonPath = (api, "events", name)
+    path: JsonPath = (api, "events", name)
     event = file.value[api]["events"][name]
     if problem := naming.event_problem(name):
-        report.add(file, here, "INVALID_NAME", problem, "rename the event")
+        report.add(file, path, "INVALID_NAME", problem, "rename the event")
         return None
     if not isinstance(event, dict) or not isinstance(event.get("parameters"), dict):
         message = "the event has no parameters"
-        report.add(file, here, "INVALID_DOCUMENT", message, 'add "parameters": {"type": "object", ...}')
+        report.add(file, path, "INVALID_DOCUMENT", message, 'add "parameters": {"type": "object", ...}')
         return None
-    schema = _in_standard_words(event["parameters"])
+    path = (*path, "parameters")
+    schema = _standard(event["parameters"])
     dialect = dialects.of(schema)
     if dialect is None:
-        place = (*here, "parameters", "$schema")
-        report.add(file, place, "UNKNOWN_DIALECT", *dialects.advice(schema))
+        report.add(file, (*path, "$schema"), "UNKNOWN_DIALECT", *dialects.advice(schema))
         return None
-    base = (*here, "parameters")
     text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-    path = f"{file.path}#{pointer(base)}"
-    part = SchemaFile(path, file.name, file.shown, text, schema, places[base], dialect, base)
+    part_path = f"{file.path}#{pointer(path)}"
+    part = SchemaFile(part_path, file.name, file.shown, text, schema, places[path], dialect, path)
     check_schema(part, (), schema, report)
     return LoadedEvent(name, "", part, ())
 
 
-def _by_event(file: SchemaFile) -> dict[JsonPath, dict[JsonPath, tuple[int, int]]]:
-    """Return the places in each event's schema, by the path of the schema and the path in it."""
-    found: dict[JsonPath, dict[JsonPath, tuple[int, int]]] = {}
+def _places_by_event(file: SchemaFile) -> dict[JsonPath, dict[JsonPath, tuple[int, int]]]:
+    """Return (line, column) by the path of an event's schema and the path in the schema."""
+    places: dict[JsonPath, dict[JsonPath, tuple[int, int]]] = {}
     for path, place in file.places_by_path.items():
         if path[3:4] == ("parameters",):
-            found.setdefault(path[:4], {})[path[4:]] = place
-    return found
+            places.setdefault(path[:4], {})[path[4:]] = place
+    return places
 
 
-def _in_standard_words(schema: Any) -> Any:
+def _standard(schema: Any) -> Any:
+    """Translate a schema of a dump to standard JSON Schema."""
     if not isinstance(schema, dict):
         return schema
-    made = with_subschemas(schema, _HOLDERS, _in_standard_words)
-    branches = made.get("anyOf")
+    standard = with_subschemas(schema, _HOLDERS, _standard)
+    branches = standard.get("anyOf")
     if (
-        "default" not in made
+        "default" not in standard
         and isinstance(branches, list)
         and all("default" in branch for branch in branches)
     ):
-        made["default"] = branches[0]["default"]
-        made["anyOf"] = [
+        standard["default"] = branches[0]["default"]
+        standard["anyOf"] = [
             {key: value for key, value in branch.items() if key != "default"} for branch in branches
         ]
-    if "prefixItems" in made and "items" not in made:
-        made["items"] = made.pop("prefixItems")
-    if made.items() >= _DECIMAL.items():
-        made["format"] = "decimal"
-    return made
+    if "prefixItems" in standard and "items" not in standard:
+        standard["items"] = standard.pop("prefixItems")
+    if standard.items() >= _DECIMAL.items():
+        standard["format"] = "decimal"
+    return standard

@@ -1,4 +1,4 @@
-"""Schemas and what their `$ref`s mean. Always offline: only files that were loaded can be referred to."""
+"""Resolution of `$ref`s between schema files. Always offline: only loaded files can be referred to."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urldefrag
 
-from lightbus.schema.language.keywords import DIALECT, DRAFTS, REFERENCES, subschemas
+from lightbus.schema.language.keywords import ANCHORS, DIALECT, DRAFTS, REFERENCES, subschemas
 from lightbus.schema.language.node import Node as AnyNode
-from lightbus_gen.read.files import Report, SchemaFile, join
+from lightbus_gen.read.files import SchemaFile, join
 from lightbus_gen.read.positions import JsonPath
 
 Node: TypeAlias = AnyNode[SchemaFile]
-"""A schema in its place in a file."""
+"""A schema and its location in a file."""
 
 
 class Unresolvable(Exception):
-    """A `$ref` leads nowhere; the text says why.
+    """A `$ref` does not resolve; the message says why.
 
     Attributes:
         fix: what to do about it.
@@ -33,11 +33,7 @@ class Unresolvable(Exception):
 
 
 class Library:
-    """All loaded files, and the way between them.
-
-    Args:
-        files: the files `$ref`s may lead to.
-    """
+    """All loaded files, with the resolution of references between them."""
 
     def __init__(self, files: Iterable[SchemaFile]) -> None:
         self._files = tuple(file for file in files if isinstance(file.value, (dict, bool)))
@@ -70,7 +66,7 @@ class Library:
         return self._references[file.path]
 
     def find(self, node: Node, reference: str) -> Node | None:
-        """Return the schema that a reference standing in `node` means, None where no loaded file has it."""
+        """Return the schema that a reference in `node` names, or None if no loaded file has it."""
         try:
             return self.resolve(node, reference)
         except Unresolvable:
@@ -81,65 +77,66 @@ class Library:
         return self._dynamic[anchor] > 1
 
     def resolve(self, node: Node, ref: str) -> Node:
-        """Return the schema that a reference standing in `node` means.
+        """Return the schema that a reference in `node` names.
 
-        Relative to the nearest `$id` first, and to the file's own path otherwise. The schema of draft 2020-12,
-        which validators bring along, counts as one that accepts anything.
+        It is relative to the nearest `$id`, or else to the file's own path. The metaschema of draft 2020-12,
+        which validators provide, counts as a schema that accepts anything.
 
         Raises:
             Unresolvable: no loaded file has it.
         """
         key = node.base, node.document, ref
         if key not in self._resolved:
-            found = self._resolve(node, ref)
-            if found.schema is True and found.path[-1:] == ("$ref",):  # it stands at this very node
-                return found
-            self._resolved[key] = found
+            target = self._resolve(node, ref)
+            if target.schema is True and target.path[-1:] == (
+                "$ref",
+            ):  # located at this node, not for others
+                return target
+            self._resolved[key] = target
         return self._resolved[key]
 
     def _resolve(self, node: Node, ref: str) -> Node:
         uri, fragment = urldefrag(ref)
         problem: Unresolvable | None = None
         for base in dict.fromkeys((node.base, node.document.uri)):
-            wanted = join(base, uri) if uri else base
-            if wanted == DIALECT:
+            absolute = join(base, uri) if uri else base
+            if absolute == DIALECT:
                 return node.instead(True, "$ref")
             try:
-                resource = self.resource(wanted, node.document)
-                found = resource and self.inside(resource, fragment, node.document)
+                resource = self.resource(absolute, node.document)
+                target = resource and self.inside(resource, fragment, node.document)
             except Unresolvable as error:
                 problem = problem or error
                 continue
-            if found:
-                return found
+            if target:
+                return target
         raise problem or Unresolvable(f"{ref!r} is in none of the loaded files (nothing is ever fetched)")
 
     def resource(self, uri: str, near: SchemaFile) -> Node | None:
-        """Return the schema that has a URI, best the one in the same file; None where there is none.
+        """Return the schema with a URI, preferably one in the file `near`, or None.
 
         Raises:
-            Unresolvable: several different ones have it.
+            Unresolvable: several different schemas have the URI.
         """
         if f"{uri}#" in DRAFTS and uri not in self._by_id:
             self._index(_metaschema(f"{uri}#"))
-        found = self._by_id.get(uri, ())
-        own = [node for node in found if node.document is near]
-        if own:
-            return own[0]
-        if not found:
+        candidates = self._by_id.get(uri, ())
+        if not candidates:
             file = self._by_path.get(uri)
             return self.node(file, ()) if file else None
-        if any(node.schema != found[0].schema for node in found):
-            shown = " and ".join(node.document.shown for node in found)
+        if own := next((node for node in candidates if node.document is near), None):
+            return own
+        if any(node.schema != candidates[0].schema for node in candidates):
+            shown = " and ".join(node.document.shown for node in candidates)
             fix = "leave all but one of them out, or give each an $id of its own"
             raise Unresolvable(f"{uri!r} is the $id of {shown}", fix)
-        return found[0]
+        return candidates[0]
 
     def inside(self, resource: Node, fragment: str, near: SchemaFile) -> Node | None:
-        """Return what a fragment means, a JSON Pointer or an anchor; None for an anchor that is not there.
+        """Return the schema that a fragment names, a JSON Pointer or an anchor; None for an unknown anchor.
 
         Raises:
-            Unresolvable: the pointer leads nowhere.
+            Unresolvable: the pointer does not resolve.
         """
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
@@ -151,13 +148,12 @@ class Library:
         return node
 
     def _index(self, file: SchemaFile) -> None:
-        """Note everything in a file that has a URI of its own."""
+        """Index the schemas of a file that have a URI or an anchor of their own."""
         root = self.node(file, ())
         if file.has_own_id:
             self._by_id.setdefault(root.base, []).append(root)
-        anchors = ("$anchor", "$dynamicAnchor", "$recursiveAnchor")
         if file.text.count(f'"{file.draft.id_keyword}"') < 2 and not any(
-            f'"{anchor}"' in file.text for anchor in anchors
+            f'"{anchor}"' in file.text for anchor in ANCHORS
         ):
             return
         for path, schema in subschemas(file.value):
@@ -167,7 +163,7 @@ class Library:
                 self._anchors[file.path, node.base, identifier[1:]] = node
             elif identifier and node.path:
                 self._by_id.setdefault(node.base, []).append(node)
-            for anchor in anchors:
+            for anchor in ANCHORS:
                 name = schema.get(anchor)
                 if isinstance(name, str):
                     self._anchors[file.path, node.base, name] = node
@@ -176,7 +172,7 @@ class Library:
 
 
 def _metaschema(dialect: str) -> SchemaFile:
-    """Return the schema of an old draft's schemas as a file, which schemas refer to that hold schemas."""
+    """Return the metaschema of an old draft as a file; schemas of values that are schemas refer to it."""
     from jsonschema.validators import validator_for
 
     path = f"_json-schema/{dialect.split('/')[-2]}.json"
@@ -185,24 +181,6 @@ def _metaschema(dialect: str) -> SchemaFile:
 
 
 def lone(name: str, schema: dict[str, Any]) -> Node:
-    """Return a schema that no file holds and that refers to nothing, by a name of its own."""
+    """Return a schema without references that is in no file, under a name of its own."""
     file = SchemaFile(name, "", "", "", schema)
     return Library((file,)).node(file, ())
-
-
-def check_references(library: Library, file: SchemaFile, report: Report) -> None:
-    """Report every reference of a file that leads nowhere."""
-    for node, keyword in library.references(file):
-        try:
-            target = library.resolve(node, node.schema[keyword])
-        except Unresolvable as error:
-            wanted = {join(base, node.schema[keyword]) for base in (file.uri, node.base)}
-            if any(report.may_hold(uri) for uri in wanted if uri):
-                continue
-            message, fix = f"the {keyword} {error}", error.fix
-        else:
-            if isinstance(target.schema, (dict, bool)):
-                continue
-            message = f"the {keyword} {node.schema[keyword]!r} leads to something that is no schema"
-            fix = "refer to a schema"
-        report.add(file, (*node.path, keyword), "UNRESOLVED_REF", message, fix)

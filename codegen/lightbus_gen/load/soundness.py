@@ -1,40 +1,85 @@
-"""Checks over all loaded schemas: their references, and which events nothing is wrong with."""
+"""Checks over all loaded schemas: their references, and which events have no problems."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from lightbus_gen.load.bundle import Bundler
-from lightbus_gen.load.cycles import check_cycles
-from lightbus_gen.load.references import Library, Unresolvable, check_references
+from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
-from lightbus_gen.read.files import Report, SchemaFile
+from lightbus_gen.read.files import Report, SchemaFile, join
 from lightbus_gen.read.positions import pointer
 
 
 def checked_sources(
     root: str, files: Iterable[SchemaFile], apis: Iterable[LoadedApi], report: Report
 ) -> Sources:
-    """Check the references between files, and return all that was loaded.
-
-    Args:
-        root: the schemas folder's own name.
-        files: the files.
-        apis: the APIs they make, by name.
-        report: takes the problems found.
-    """
+    """Check the references between files, and return all that was loaded; `root` is the folder's own name."""
     files = tuple(files)
     library = Library(files)
     for file in files:
-        check_references(library, file, report)
-    if not report.is_lenient:  # a comparison calls what never ends undecided
-        check_cycles(library, files, report)
+        _check_references(library, file, report)
+    if not report.is_lenient:  # a comparison reports an endless schema as undecided
+        _check_cycles(library, files, report)
     return Sources(root, files, tuple(apis), library)
 
 
+def _check_references(library: Library, file: SchemaFile, report: Report) -> None:
+    """Report every reference of a file that does not resolve to a schema."""
+    for node, keyword in library.references(file):
+        ref = node.schema[keyword]
+        try:
+            target = library.resolve(node, ref)
+        except Unresolvable as error:
+            uris = {join(base, ref) for base in (file.uri, node.base)}
+            if any(report.may_hold(uri) for uri in uris if uri):
+                continue
+            message, fix = f"the {keyword} {error}", error.fix
+        else:
+            if isinstance(target.schema, (dict, bool)):
+                continue
+            message = f"the {keyword} {ref!r} leads to something that is no schema"
+            fix = "refer to a schema"
+        report.add(file, (*node.path, keyword), "UNRESOLVED_REF", message, fix)
+
+
+def _check_cycles(library: Library, files: Iterable[SchemaFile], report: Report) -> None:
+    """Report every `$ref` that leads back to itself without going into the value, so that validation never ends."""
+    done: set[object] = set()
+    for file in files:
+        for node, keyword in library.references(file):
+            if keyword == "$ref" and node.key not in done:
+                for closing in _closing(node, done):
+                    report.add(
+                        closing.document,
+                        (*closing.path, "$ref"),
+                        "ENDLESS_REF",
+                        f"the $ref {closing.schema['$ref']!r} leads back to itself, and never into the value",
+                        "refer to itself from inside `properties` or `items` only",
+                    )
+
+
+def _closing(start: Node, done: set[object]) -> Iterator[Node]:
+    """Walk depth first, and yield the schemas whose `$ref` leads to one that the walk has not left."""
+    active = {start.key}
+    stack = [(start, start.applied())]
+    while stack:
+        node, applied = stack[-1]
+        inner = next(applied, None)
+        if inner is None:
+            stack.pop()
+            active.discard(node.key)
+            done.add(node.key)
+        elif inner.key in active:
+            yield next(node for node, _ in reversed(stack) if "$ref" in node.schema)
+        elif inner.key not in done and isinstance(inner.schema, dict):
+            active.add(inner.key)
+            stack.append((inner, inner.applied()))
+
+
 def without_faulty(sources: Sources, report: Report) -> Sources:
-    """Leave out the events whose schemas have problems, so that what is wrong with the others is found, too."""
+    """Leave out the events whose schemas have problems, so that problems of the others are found, too."""
     if not report.problems:
         return sources
     faulty, bundler = _faulty_places(sources, report), Bundler(sources.library)
@@ -42,7 +87,7 @@ def without_faulty(sources: Sources, report: Report) -> Sources:
 
 
 def _faulty_places(sources: Sources, report: Report) -> dict[str, set[str]]:
-    """Return where problems are, by file; and `$ref`s that lead nowhere for a reason that is reported elsewhere."""
+    """Return JSON Pointers of problems, and of `$ref`s that do not resolve for a reason reported elsewhere, by file."""
     faulty: dict[str, set[str]] = {}
     for problem in report.problems:
         faulty.setdefault(problem.path, set()).add(problem.pointer)
@@ -58,9 +103,7 @@ def _faulty_places(sources: Sources, report: Report) -> dict[str, set[str]]:
 def _sound(api: LoadedApi, faulty: Mapping[str, set[str]], bundler: Bundler) -> LoadedApi:
     def is_sound(event: LoadedEvent) -> bool:
         own = pointer((*event.file.base, *event.path[:-1]))
-        events = (
-            "/events/" if event.path else f"{own}/"
-        )  # what is in there and not in `own` is another event's
+        events = "/events/" if event.path else f"{own}/"  # contains `own` and the other events
         for place in faulty.get(event.file.shown, ()):
             if f"{place}/".startswith(f"{own}/") or not place.startswith(events):
                 return False

@@ -1,4 +1,4 @@
-"""What was loaded: the APIs and events that schema files describe."""
+"""The result of loading: the APIs and events that schema files describe."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class LoadedEvent:
     Attributes:
         name: its name on the bus.
         description: text for people, may be "".
-        file: the file that holds its schema.
-        path: where in the file the schema of its payload stands.
+        file: the file with its schema.
+        path: the path of its payload's schema in the file.
     """
 
     name: str
@@ -33,8 +33,8 @@ class LoadedApi:
     Attributes:
         name: its name on the bus, `shop.orders`.
         description, version: text for people, may be "".
-        origin: where it comes from, a file or folder as generated code names it.
-        document: its file, or None when it is a folder of plain schemas, or part of a dump.
+        origin: the file or folder it comes from, as named in generated code.
+        document: its file, or None if it is a folder of plain schemas, or part of a dump.
         events: its events, in order.
     """
 
@@ -53,7 +53,7 @@ class Sources:
     Attributes:
         root: the folder's own name.
         files: all schema files; each event of a dump counts as one.
-        apis: the APIs they make, by name.
+        apis: the APIs they define, by name.
         library: resolves the `$ref`s of the files.
     """
 

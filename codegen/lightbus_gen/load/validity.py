@@ -1,8 +1,8 @@
-"""What makes a schema invalid, by the metaschema of its draft.
+"""Validation of schemas by the metaschema of their draft.
 
-jsonschema-rs tells in microseconds that a schema is fine, which nearly all are. For one that is not, `jsonschema`
-finds the place: up to draft 7, `items` is a choice between a schema and an array of them, and where the quick
-check refuses the whole choice, `jsonschema` descends to what is wrong in it.
+jsonschema-rs decides in microseconds that a schema is valid, as nearly all are. For an invalid one, `jsonschema`
+locates the error: up to draft 7, `items` is a choice between a schema and an array of schemas, and where the quick
+check refuses the whole choice, `jsonschema` descends to the error inside.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from urllib.parse import urljoin
 
 from lightbus.schema import is_pattern
 from lightbus.schema.language.keywords import DIALECT, subschemas
-from lightbus.schema.language.metaschema import metaschema_problems
+from lightbus.schema.language.validation import metaschema_problems
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import JsonPath
 
 
 def check_schema(file: SchemaFile, path: JsonPath, schema: object, report: Report) -> bool:
-    """Check a schema at a path of a file, without what it refers to, against its metaschema.
+    """Check a schema at a path of a file against its metaschema, without following its references.
 
     Returns:
-        Whether the schema is valid; what is not is reported.
+        Whether the schema is valid; problems are reported.
     """
     problems = schema_problems(schema, file.dialect)
     for place, message in problems:
@@ -41,40 +41,32 @@ def _is_tuple(schema: Any, place: JsonPath) -> bool:
 
 
 def schema_problems(schema: object, dialect: str) -> list[tuple[JsonPath, str]]:
-    """List what makes a schema invalid.
-
-    Args:
-        schema: the schema, any JSON value.
-        dialect: the `$schema` of its draft.
-
-    Returns:
-        (path in the schema, sentence without full stop) for each problem; [] for a valid schema.
-    """
-    found = dict(metaschema_problems(schema, dialect))
+    """List what makes a schema invalid, like `metaschema_problems` but with more precise paths."""
+    problems = dict(metaschema_problems(schema, dialect))
     for path, sentence in _unusable(schema):
-        if path not in found and path[:-1] not in found:
-            found[path] = sentence
-    if not found:
+        if path not in problems and path[:-1] not in problems:
+            problems[path] = sentence
+    if not problems:
         return []
     precise = dict(_precise(schema, dialect))
     vague = {deeper[:length] for deeper in precise for length in range(len(deeper))}
-    merged = precise | {place: sentence for place, sentence in found.items() if place not in vague}
+    merged = precise | {path: sentence for path, sentence in problems.items() if path not in vague}
     return sorted(merged.items(), key=lambda item: [str(step) for step in item[0]])
 
 
 def _unusable(schema: object) -> Iterator[tuple[JsonPath, str]]:
-    """Yield what metaschemas let pass and nobody can use: regular expressions and URIs that are none."""
-    for path, here in subschemas(schema):
-        found: list[tuple[JsonPath, str]] = []
-        if isinstance(patterns := here.get("patternProperties"), dict):
-            found += [((*path, "patternProperties", key), key) for key in patterns]
-        if isinstance(pattern := here.get("pattern"), str):
-            found.append(((*path, "pattern"), pattern))
-        for place, text in found:
+    """Yield the invalid regular expressions and URIs that metaschemas accept."""
+    for path, node in subschemas(schema):
+        patterns: list[tuple[JsonPath, str]] = []
+        if isinstance(by_pattern := node.get("patternProperties"), dict):
+            patterns += [((*path, "patternProperties", key), key) for key in by_pattern]
+        if isinstance(pattern := node.get("pattern"), str):
+            patterns.append(((*path, "pattern"), pattern))
+        for place, text in patterns:
             if not is_pattern(text):
                 yield place, f"{text!r} is not a regular expression of ECMA 262, or too large a one"
         for keyword in ("$id", "id"):
-            if isinstance(uri := here.get(keyword), str) and not _is_reference(uri):
+            if isinstance(uri := node.get(keyword), str) and not _is_reference(uri):
                 yield (*path, keyword), f"{uri!r} is not a URI reference"
 
 

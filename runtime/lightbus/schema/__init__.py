@@ -1,4 +1,4 @@
-"""Schema documents: made from `Api` classes or read from files, and what events are checked against."""
+"""Schema documents, made from `Api` classes or read from files, and the validation of events."""
 
 from lightbus.schema.contract import EventContract
 from lightbus.schema.document import SchemaDocument, document_defects

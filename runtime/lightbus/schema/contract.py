@@ -1,4 +1,4 @@
-"""What one event carries: checked and made JSON when fired, checked and made Python when received.
+"""The contract of one event: validates and encodes its payload when fired, validates and decodes it when received.
 
 The writer is closed: `encode` refuses what the schema does not declare. The reader is open: `decode`
 accepts what a newer producer added, and passes on only what the schema declares.
@@ -7,7 +7,6 @@ accepts what a newer producer added, and passes on only what the schema declares
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -17,36 +16,43 @@ import msgspec
 from msgspec import UNSET
 
 from lightbus.api import NO_DEFAULT, Api, Event
-from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, did_you_mean
+from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem
 from lightbus.schema.language.node import Node
-from lightbus.schema.language.openness import prune
+from lightbus.schema.language.openness import prune, without
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
-from lightbus.schema.payload.limits import MAX_DEPTH, has_many, is_too_deep, is_too_long
+from lightbus.schema.payload.limits import (
+    JSON_SCALARS,
+    MAX_DEPTH,
+    are_json_scalars,
+    has_many,
+    is_json_scalar,
+    is_too_deep,
+    not_json,
+)
 from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
-from lightbus.schema.payload.problems import explain, explain_one, not_json, path_text, short
-from lightbus.schema.payload.undeclared import Finder, undeclared, without
+from lightbus.schema.payload.problems import explain, explain_one, path_text, short, undeclared_problem
+from lightbus.schema.payload.undeclared import Finder, undeclared
 from lightbus.schema.python.from_api import events_document
 from lightbus.schema.python.values import converter, or_whole, plain
 
 _TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
-_JSON_SCALARS = frozenset((str, int, bool, type(None)))
 
 
 class EventContract:
-    """An event's parameters and the checks on its payload.
+    """An event's parameters, and the validation and conversion of its payload.
 
     A contract may be used from several threads.
 
     Attributes:
-        api, event: names.
-        full_name: both, `auth.user_created`, the CloudEvents type.
+        api, event: names of the API and the event.
+        full_name: both names, `auth.user_created`, which is the CloudEvents type.
         uri: URI of the schema, the CloudEvents `dataschema`.
         source: where the event is defined, such as `schemas/auth.json#/events/user_created`.
-        description: the author's words, "" without.
-        parameters: what the event carries, in the author's order.
-        deprecated: whether nobody is to use the event any more.
-        more: what holds further properties in payload objects, where the schema allows them; else "".
+        description: the author's description, or "".
+        parameters: the event's parameters, in the author's order.
+        deprecated: whether the schema marks the event as deprecated.
+        more: the attribute of payload objects for further properties, or "" if the schema does not allow any.
     """
 
     def __init__(
@@ -59,18 +65,18 @@ class EventContract:
         description: str = "",
         converters: Mapping[str, Converter | None] | None = None,
     ) -> None:
-        """Make the contract of an event.
+        """Create the contract of an event.
 
         Args:
             api: name of the API.
             event: name of the event.
             node: the payload's schema.
             source: where the event is defined.
-            description: the author's words.
-            converters: how JSON becomes Python, by property; left out, as the schema's formats say.
+            description: the author's description.
+            converters: converters of JSON to Python values, by property; by default the schema's formats decide.
 
         Raises:
-            SchemaError: the schema is invalid, or a `$ref` leads nowhere.
+            SchemaError: the schema is invalid, or a `$ref` does not resolve.
         """
         self.api, self.event, self.source, self.description = api, event, source, description
         self._node = node
@@ -79,12 +85,12 @@ class EventContract:
         self._payload = payload(node)
         self.parameters = parameter_contracts(self._payload)
         self._names = {parameter.wire: parameter.name for parameter in self.parameters}
-        # the schema says nothing of undeclared properties, neither good nor bad: fire() refuses them
+        # a schema that neither allows nor forbids undeclared properties; fire() refuses them
         self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
         self._is_renamed = self._names.keys() != self._wires.keys()
-        self._given_converters = converters
+        self._declared_converters = converters
         self.full_name = f"{api}.{event}"
         self.uri = f"lightbus:{api}#/events/{event}"
         self.more = "more" if self._payload.is_open else ""
@@ -93,7 +99,7 @@ class EventContract:
 
     @classmethod
     def of_event(cls, api: type[Api], event: Event) -> EventContract:
-        """Make the contract of an event defined in Python, whose values become the declared types.
+        """Create the contract of an event defined in Python, whose values become the declared types.
 
         Raises:
             DefinitionError: a parameter's type or default cannot be used.
@@ -111,30 +117,27 @@ class EventContract:
 
     @property
     def signature(self) -> str:
-        """What `fire()` takes, as text: `fire(*, username: str, referrer: str = ...)`."""
-        parameters = [f"{p.name}: {p.annotation}{'' if p.required else ' = ...'}" for p in self.parameters]
+        """The signature of `fire()` as text: `fire(*, username: str, referrer: str = ...)`."""
+        parameters = ["*"] if self.parameters else []
+        parameters += [f"{p.name}: {p.annotation}{'' if p.required else ' = ...'}" for p in self.parameters]
         if self.more:
-            return f"fire({', '.join([*(['*'] if parameters else []), *parameters, f'**{self.more}'])})"
-        return f"fire({', '.join(['*', *parameters] if parameters else [])})"
+            parameters.append(f"**{self.more}")
+        return f"fire({', '.join(parameters)})"
 
     def split(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Part the values by Python name into those of declared properties and the others."""
+        """Split values by Python name into those of declared properties and the others."""
         declared = {name: value for name, value in values.items() if name in self._wires}
         return declared, {name: value for name, value in values.items() if name not in declared}
 
-    def python_name(self, wire: str) -> str:
-        """Return the Python name of a property; an undeclared one goes by its name on the wire."""
-        return self._names.get(wire, wire)
-
     def by_wire_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        """Return arguments by wire name; a property's own name is accepted as well as its Python name."""
+        """Return arguments by wire name; a property may be given by its wire name or its Python name."""
         return {self._wires.get(name, name): value for name, value in arguments.items()}
 
     def further(self, more: Mapping[str, object]) -> Mapping[str, object]:
-        """Return undeclared properties that are fired beside the parameters.
+        """Return undeclared properties to be fired with the parameters.
 
         Raises:
-            InvalidEventArguments: one is a parameter, by either name.
+            InvalidEventArguments: one has the Python or wire name of a parameter.
         """
         problems = [
             Problem(
@@ -150,10 +153,10 @@ class EventContract:
         return more
 
     def encode(self, arguments: Mapping[str, object]) -> dict[str, Any]:
-        """Check the arguments of `fire()` and make the payload of them.
+        """Validate the arguments of `fire()` and return the payload.
 
         Args:
-            arguments: Python values by wire name; those that are `UNSET` count as absent.
+            arguments: Python values by wire name; `UNSET` counts as absent.
 
         Returns:
             JSON values by wire name, defaults filled in.
@@ -164,62 +167,64 @@ class EventContract:
         return self.prepare(arguments)[0]
 
     def prepare(self, arguments: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Check the arguments of `fire()`, as `encode` does.
+        """Validate the arguments of `fire()`, as `encode` does.
 
         Returns:
-            The payload, and its values by Python name, each as the caller gave it.
+            The payload, and its values by Python name, each as the caller passed it.
         """
         data: dict[str, Any]
         rich: list[str] = []
-        if are_scalars := _are_scalars(arguments):
+        if are_scalars := are_json_scalars(arguments):
             data = {**arguments}
         else:
             data = {wire: value for wire, value in arguments.items() if value is not UNSET}
-            rich = [wire for wire, value in data.items() if not _is_plain(value)]
+            rich = [wire for wire, value in data.items() if not is_json_scalar(value)]
         for wire, default in self._defaults:
             if wire not in data:
                 data[wire] = _fresh(default)
         problems = self._simplify(data, rich) if rich else []
         if self._is_silent and not data.keys() <= self._names.keys():
-            problems += self._undeclared(data)
+            absent = [name for wire, name in self._names.items() if wire not in data]
+            problems += [undeclared_problem((wire,), absent) for wire in data if wire not in self._names]
         try:
             if self._search:
-                problems += self._undeclared_inside(data)
+                problems += [
+                    undeclared_problem(each.path, each.declared, self._names) for each in self._search(data)
+                ]
             if not problems and self._written.is_valid(data):
                 if are_scalars and not self._is_renamed:
                     return data, data
-                return data, self._given(arguments, data)
+                return data, self._by_python_name(arguments, data)
             reported = {problem.path for problem in problems}
-            found = self._explain(self._written, data, self._names)
-            problems += [problem for problem in found if problem.path not in reported]
+            explained = self._explain(self._written, data, self._names)
+            problems += [problem for problem in explained if problem.path not in reported]
         except ValueError as error:  # a name that is not Unicode text
             problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
         raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
 
-    def _given(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
+    def _by_python_name(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
         values, names = {}, self._names
         for wire, value in data.items():
-            given = arguments.get(wire, UNSET)
-            name = names[wire] if wire in names else self.python_name(wire)
-            values[name] = value if given is UNSET else given
+            argument = arguments.get(wire, UNSET)
+            values[names.get(wire, wire)] = value if argument is UNSET else argument
         return values
 
     def decode(self, data: object) -> dict[str, Any]:
-        """Check the payload of an event that arrived and make Python values of it.
+        """Validate the payload of a received event and return its Python values.
 
         Args:
             data: JSON value of the event's `data`.
 
         Returns:
             Values by Python name: those the schema declares or explicitly allows, defaults filled in. An undeclared
-            property whose name is a parameter's Python name is left out.
+            property that has the Python name of a parameter is left out.
 
         Raises:
             InvalidEvent: with every problem.
         """
         if not isinstance(data, dict):
             raise self._invalid([Problem("", f"the payload is not an object but {short(data)}", "type")])
-        if not _JSON_SCALARS.issuperset(map(type, data.values())) and is_too_deep(data):
+        if not JSON_SCALARS.issuperset(map(type, data.values())) and is_too_deep(data):
             raise self._invalid([Problem("", f"the payload {_TOO_DEEP}", "depth")])
         try:
             if self._written.is_valid(data):
@@ -227,56 +232,59 @@ class EventContract:
                     return data
             else:
                 data = self._declared(data)
-            if self._search and (extra := list(self._search(data))):
+            if self._search and (extra := [each.path for each in self._search(data)]):
                 data = without(data, extra)
             if self._defaults:
                 missing = {wire: _fresh(default) for wire, default in self._defaults if wire not in data}
                 data = {**data, **missing} if missing else data
             if self._whole:
-                data = self._convert_whole(data)
+                whole: dict[str, Any] = self._whole(data)
+                data = whole
             if data.keys() == self._names.keys() and not self._is_renamed:
                 values = {**data}
             else:
                 values = {name: data[wire] for wire, name in self._names.items() if wire in data}
             if self.more:
                 for wire in data:
-                    if wire not in self._names and wire not in self._wires:  # there it means the parameter
+                    if wire not in self._names and wire not in self._wires:
                         values[wire] = data[wire]
             if self._converters:
                 self._convert(values)
-        except RecursionError:  # Python's stack was nearly used up before
+        except Unconvertible as error:
+            raise self._invalid([_unconvertible(error)]) from None
+        except RecursionError:  # Python's stack was nearly full before
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
 
     @cached_property
     def _search(self) -> Finder | None:
-        """What finds undeclared properties inside the payload, compiled with the first event."""
+        """The search for undeclared properties inside the payload, compiled for the first event."""
         return undeclared(self._node)
 
     @cached_property
     def _opened(self) -> jsonschema_rs.Validator:
-        """The schema with undeclared properties allowed, compiled when a newer producer sends the first."""
+        """Validator of the opened schema, compiled for the first event that needs it."""
         opened = self._node.document.opened
         return opened.validator(opened.at(self._node.pointer))
 
     @cached_property
     def _converters(self) -> list[tuple[str, str, Converter]]:
-        """What makes Python values of JSON ones, compiled when the first event arrives."""
-        given = self._given_converters
-        properties = {} if given is None and self._is_varied else self._payload.properties
-        made = {wire: conversion(nodes, formats=given is None) for wire, nodes in properties.items()}
-        if given is not None:
-            made = {wire: or_whole(given[wire], convert) for wire, convert in made.items()}
-        return [(wire, self._names[wire], convert) for wire, convert in made.items() if convert]
+        """(wire name, Python name, converter) of the properties to convert, compiled for the first event received."""
+        declared = self._declared_converters
+        properties = {} if declared is None and self._is_varied else self._payload.properties
+        converters = {wire: conversion(nodes, formats=declared is None) for wire, nodes in properties.items()}
+        if declared is not None:
+            converters = {wire: or_whole(declared[wire], convert) for wire, convert in converters.items()}
+        return [(wire, self._names[wire], convert) for wire, convert in converters.items() if convert]
 
     @cached_property
     def _whole(self) -> Converter | None:
-        """What makes Python values of the whole payload, where its properties alone do not tell how."""
-        return conversion([self._node]) if self._is_varied and self._given_converters is None else None
+        """Converter of the whole payload, if its properties cannot be converted one by one."""
+        return conversion([self._node]) if self._is_varied and self._declared_converters is None else None
 
     @cached_property
     def _is_simple(self) -> bool:
-        """Whether a payload with all its properties, and no others, is what a handler gets."""
+        """Whether handlers get a payload with all properties, and no others, unchanged."""
         return not (self._is_renamed or self._search or self._whole or self._converters)
 
     @property
@@ -284,67 +292,33 @@ class EventContract:
         return self._payload.is_open or bool(self._payload.conditional)
 
     def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
-        """Put JSON values in the place of some Python values; say where there is none."""
+        """Replace some Python values by JSON values, or by None where that is impossible, and return the problems."""
         problems = []
         for wire in wires:
             try:
                 data[wire] = plain(data[wire])
                 if is_too_deep({wire: data[wire]}):
                     raise RecursionError
-                problems += [
-                    Problem(path_text(path, self._names), reason, "type")
-                    for path, reason in not_json(data[wire], (wire,))
-                ]
+                reasons = list(not_json(data[wire], (wire,)))
             except RecursionError:
-                problems.append(Problem(self.python_name(wire), _TOO_DEEP, "type"))
-                data[wire] = None
-            except Exception as error:  # whatever a __to_bus__ raises
+                data[wire], reasons = None, [((wire,), _TOO_DEEP)]
+            except Exception as error:  # anything that a __to_bus__ raises
                 reason = f"{short(data[wire])} cannot be written as JSON: {error}"
-                problems.append(Problem(self.python_name(wire), reason, "type"))
-                data[wire] = None
+                data[wire], reasons = None, [((wire,), reason)]
+            problems += [Problem(path_text(path, self._names), reason, "type") for path, reason in reasons]
         return problems
-
-    def _undeclared(self, data: Mapping[str, object]) -> list[Problem]:
-        free = [name for wire, name in self._names.items() if wire not in data]
-        return [
-            Problem(wire, f"is not in the schema{did_you_mean(wire, free)}", "unexpected")
-            for wire in data
-            if wire not in self._names
-        ]
-
-    def _undeclared_inside(self, data: Mapping[str, object]) -> list[Problem]:
-        return [
-            Problem(
-                path_text(one.path, self._names),
-                f"is not in the schema{did_you_mean(str(one.path[-1]), one.known)}",
-                "unexpected",
-            )
-            for one in (self._search(data) if self._search else ())
-        ]
 
     def _declared(self, data: dict[str, Any]) -> dict[str, Any]:
         """Drop what the schema as written does not declare.
 
         Raises:
-            InvalidEvent: the opened schema refuses the data, too.
+            InvalidEvent: the opened schema also refuses the data.
         """
         if not self._opened.is_valid(data):
             raise self._invalid(self._explain(self._opened, data, {}))
         if self._payload.is_closed:
             data = {wire: value for wire, value in data.items() if wire in self._names}
-        if self._written.is_valid(data):
-            return data
-        pruned: dict[str, Any] = prune(data, self._written)
-        return pruned
-
-    def _convert_whole(self, data: dict[str, Any]) -> dict[str, Any]:
-        assert self._whole is not None
-        try:
-            converted: dict[str, Any] = self._whole(data)
-        except Unconvertible as error:
-            problem = Problem(path_text(error.path), f"{short(error.value)} {error.reason}", "conversion")
-            raise self._invalid([problem]) from None
-        return converted
+        return data if self._written.is_valid(data) else prune(data, self._written)
 
     def _convert(self, values: dict[str, Any]) -> None:
         problems = []
@@ -354,8 +328,7 @@ class EventContract:
             try:
                 values[name] = convert(values[name])
             except Unconvertible as error:
-                path = path_text([wire, *error.path])
-                problems.append(Problem(path, f"{short(error.value)} {error.reason}", "conversion"))
+                problems.append(_unconvertible(error, wire))
             except msgspec.ValidationError as error:
                 reason, _, path = str(error).partition(" - at `$")
                 problems.append(Problem(wire + path.rstrip("`"), reason, "conversion"))
@@ -377,23 +350,9 @@ class EventContract:
         return f"<EventContract {self.full_name} from {self.source}>"
 
 
-def _are_scalars(arguments: Mapping[str, object]) -> bool:
-    """Whether all values are JSON as they are, at a glance; for a text that is not ASCII it takes a longer look."""
-    values = arguments.values()
-    try:
-        return _JSON_SCALARS.issuperset(map(type, values)) and "".join(map(str, values)).isascii()
-    except ValueError:  # an integer that is too long for Python to write
-        return False
-
-
-def _is_plain(value: object) -> bool:
-    """Whether a value is JSON as it is."""
-    if type(value) is str:
-        return value.isascii()  # what is not may hold half a character
-    if type(value) is int:
-        return not is_too_long(value)
-    return type(value) in _JSON_SCALARS or (type(value) is float and math.isfinite(value))
+def _unconvertible(error: Unconvertible, *outer: str) -> Problem:
+    return Problem(path_text((*outer, *error.path)), f"{short(error.value)} {error.reason}", "conversion")
 
 
 def _fresh(default: object) -> Any:
-    return default if type(default) in _JSON_SCALARS else copy.deepcopy(default)
+    return default if type(default) in JSON_SCALARS else copy.deepcopy(default)

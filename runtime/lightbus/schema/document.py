@@ -1,4 +1,4 @@
-"""Schema documents read from files, one for each API, and what makes such a document wrong."""
+"""Schema documents, one for each API: reading them from files, and the defects of a document."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 from lightbus import naming
 from lightbus.errors import SchemaError, did_you_mean
 from lightbus.schema.contract import EventContract
-from lightbus.schema.language.keywords import DIALECT, DRAFTS
-from lightbus.schema.language.metaschema import metaschema_problems
+from lightbus.schema.language.keywords import DEFINITIONS, DIALECT, DRAFTS, pointer
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
+from lightbus.schema.language.validation import metaschema_problems
 from lightbus.schema.payload.conversion import accepts
 from lightbus.schema.payload.problems import short
 from lightbus.schema.python.from_api import FORMAT
@@ -26,14 +26,14 @@ _EVENT_KEYS = ("description", "parameters")
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """Where a document is not in the format.
+    """A violation of the document format.
 
     Attributes:
-        path: the place in the document, or where what is missing should stand.
+        path: where it is in the document, or where something is missing.
         message: what is wrong, one clause without full stop.
         fix: what to do, imperative.
         rule: stable identifier, such as `INVALID_NAME`.
-        is_harmless: whether a reader can do without what is wrong, such as a key of a newer version.
+        is_harmless: whether a reader can ignore it, such as a key of a newer version.
     """
 
     path: tuple[str, ...]
@@ -44,11 +44,11 @@ class Defect:
 
 
 def document_defects(document: Mapping[str, Any], *, reader: str) -> Iterator[Defect]:
-    """Yield where a document is not in the format, its schemas aside.
+    """Yield the defects of a document, except those in its schemas.
 
     Args:
-        document: an object with "lightbus".
-        reader: the program that reads it, as messages name it.
+        document: an object with the key "lightbus".
+        reader: the name of the reading program in messages.
     """
     if document["lightbus"] != FORMAT or isinstance(document["lightbus"], bool):
         message = f"is in format {short(document['lightbus'])}, this {reader} reads format {FORMAT}"
@@ -82,8 +82,7 @@ def _event_defects(name: str, event: object) -> Iterator[Defect]:
     if problem := naming.event_problem(name):
         yield Defect(path, problem, "rename the event", "INVALID_NAME")
     if not isinstance(event, dict):
-        message = "an event is an object with parameters"
-        yield Defect(path, message, 'write {"parameters": {...}}')
+        yield Defect(path, "an event is an object with parameters", 'write {"parameters": {...}}')
         return
     yield from _unknown_keys("an event", event, path, _EVENT_KEYS)
     if not isinstance(event.get("description", ""), str):
@@ -106,7 +105,7 @@ def _unknown_keys(
 
 
 def _dialect(schema: Mapping[str, Any]) -> str | None:
-    """Return the key of `DRAFTS` that a schema is written in, None for an unknown one."""
+    """Return the key of `DRAFTS` that a schema is written in, or None if it is unknown."""
     return _DIALECTS.get(str(schema.get("$schema", DIALECT)).removesuffix("#"))
 
 
@@ -114,16 +113,16 @@ class SchemaDocument:
     """The schema document of an API.
 
     Args:
-        data: the document, as JSON values.
-        source: where it came from, such as `schemas/auth.json`.
+        data: the document, a JSON value.
+        source: where it comes from, such as `schemas/auth.json`.
 
     Attributes:
         api: the API's name.
-        description: the author's words, "" without.
-        source: where the document came from.
+        description: the author's description, or "".
+        source: where the document comes from.
 
     Raises:
-        SchemaError: it is not a Lightbus schema document of this format, or a schema in it is invalid.
+        SchemaError: the data is not a Lightbus schema document of this format, or a schema in it is invalid.
     """
 
     def __init__(self, data: object, source: str) -> None:
@@ -137,7 +136,7 @@ class SchemaDocument:
                 self._refuse(f"{defect.message}; {defect.fix}", defect.path)
         self.api: str = data["api"]
         self.description = str(data.get("description", ""))
-        self._check_schema({key: data[key] for key in ("$defs", "definitions") if key in data}, ())
+        self._check_schema({key: data[key] for key in DEFINITIONS if key in data}, ())
         self._document = Document(data, source)
         self._payloads = {
             name: self._payload(name, event["parameters"]) for name, event in data["events"].items()
@@ -175,19 +174,18 @@ class SchemaDocument:
         return self._payloads.keys()
 
     def contract(self, event: str) -> EventContract:
-        """Return the contract of one event, the same one each time.
+        """Return the contract of one event, the same object on every call.
 
         Raises:
-            SchemaError: the document has no such event, or a `$ref` in it leads nowhere.
+            SchemaError: the document has no such event, or a `$ref` in it does not resolve.
         """
         if event not in self._contracts:
             if event not in self._payloads:
                 self._refuse(f"it has no event {event!r}", ("events",))
-            node = self._payloads[event]
             self._contracts[event] = EventContract(
                 self.api,
                 event,
-                node,
+                self._payloads[event],
                 source=f"{self.source}#/events/{event}",
                 description=str(self._document.schema["events"][event].get("description", "")),
             )
@@ -197,10 +195,10 @@ class SchemaDocument:
         path = ("events", name, "parameters")
         self._check_schema(parameters, path)
         if isinstance(parameters, dict) and ("$id" in parameters or "$schema" in parameters):
-            source = f"{self.source}#{_pointer(path)}"
-            node = Document(parameters, source).root  # brings its own references and draft
+            source = f"{self.source}#{pointer(path)}"
+            node = Document(parameters, source).root  # has its own references and draft
         else:
-            node = self._document.at(_pointer(path))
+            node = self._document.at(pointer(path))
         if not isinstance(parameters, dict) or not accepts(node, "object"):
             self._refuse("the payload of an event must be an object", path)
         return node
@@ -211,11 +209,7 @@ class SchemaDocument:
             self._refuse(f"the schema is invalid: {sentence}", (*path, *steps))
 
     def _refuse(self, problem: str, path: Iterable[str | int] = ()) -> NoReturn:
-        raise SchemaError(problem, source=self.source, pointer=_pointer(path))
-
-
-def _pointer(path: Iterable[str | int]) -> str:
-    return "".join(f"/{step}" for step in path)
+        raise SchemaError(problem, source=self.source, pointer=pointer(path))
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -66,7 +66,7 @@ class Contract:
     def errors(self, payload: Any) -> list[Any]:
         """Return the errors with which a listener of this version refuses a payload; [] if it accepts it."""
         if self._opened.is_valid(payload) or self._written.is_valid(payload):
-            return []  # two branches of a `oneOf` may match once they are opened
+            return []  # a `not` or `if` may refer to a definition that matches more once it is opened
         return list(self._opened.iter_errors(payload))
 
     def covers(self, writer: Contract) -> bool:

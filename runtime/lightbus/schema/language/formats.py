@@ -1,7 +1,7 @@
-"""String formats that Python has a type for, and how their text becomes that type.
+"""String formats that Python has a type for, and the conversion of their text to that type.
 
-The run time converts by this table and the code generator annotates by it, so what a generated
-signature says is what a handler gets.
+The run time converts and the code generator annotates by the same table, so a handler gets what its
+generated signature says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-_DURATION = re.compile(  # RFC 3339, appendix A; and beyond it, a sign and fractions of a second
+_DURATION = re.compile(  # RFC 3339, appendix A, extended by a sign and fractions of a second
     r"(?P<sign>-?)P(?=\w)"
     r"(?:(?P<weeks>\d+)W$)?"
     r"(?P<calendar>(?:\d+Y(?!\d+D))?(?:\d+M)?)"
@@ -27,7 +27,6 @@ _DURATION = re.compile(  # RFC 3339, appendix A; and beyond it, a sign and fract
 _DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 
-
 PYTHON_NAMES = {
     "string": "str",
     "integer": "int",
@@ -37,7 +36,7 @@ PYTHON_NAMES = {
     "array": "list",
     "object": "dict",
 }
-"""What messages call the types of JSON."""
+"""The names of JSON types in messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class FormatType:
 
     Attributes:
         python: the type.
-        decode: makes a value of the type from its JSON text; raises ValueError when Python has none.
+        decode: converts a JSON string to the type; raises ValueError for a text that the type cannot hold.
     """
 
     python: type
@@ -63,27 +62,27 @@ class FormatType:
         return self.python.__name__
 
 
-def format_type(node: object) -> FormatType | None:
-    """Return the Python type of the strings a schema node accepts, or None when they stay `str`.
+def format_type(schema: object) -> FormatType | None:
+    """Return the Python type of the strings that a schema accepts, or None if they stay `str`.
 
-    That is decided by the node alone: its `type` must allow strings, and it must not list its values.
+    Only the schema's own keywords count: its `type` must allow strings, and it must not list its values.
 
     Args:
-        node: one JSON Schema node, a dict or boolean.
+        schema: a JSON Schema, a dict or boolean.
     """
-    if not isinstance(node, Mapping) or "enum" in node or "const" in node:
+    if not isinstance(schema, Mapping) or "enum" in schema or "const" in schema:
         return None
-    kind = node.get("type")
+    kind = schema.get("type")
     if kind != "string" and not (isinstance(kind, list) and "string" in kind):
         return None
-    if node.get("contentEncoding") == "base64":
+    if schema.get("contentEncoding") == "base64":
         return _BASE64
-    name = node.get("format")
+    name = schema.get("format")
     return _FORMATS.get(name) if isinstance(name, str) else None
 
 
 def is_duration(text: str) -> bool:
-    """Whether text is an RFC 3339 duration, or one with a sign or fractions of a second, as timedeltas have."""
+    """Whether text is an RFC 3339 duration; a sign and fractions of a second, as timedeltas have, are allowed."""
     return _DURATION.fullmatch(text) is not None
 
 
@@ -102,11 +101,11 @@ def is_base64(text: str) -> bool:
 
 
 def parse_duration(text: str) -> datetime.timedelta:
-    """Make a timedelta of an RFC 3339 duration.
+    """Return the timedelta of an RFC 3339 duration.
 
     Raises:
-        ValueError: text is no duration, counts months or years (which have no fixed length), or is
-            longer than a timedelta can be.
+        ValueError: text is not a duration, counts months or years (which have no fixed length), or is
+            longer than a timedelta can hold.
     """
     match = _DURATION.fullmatch(text)
     if match is None:

@@ -1,20 +1,20 @@
-"""The keywords of JSON Schema: how each holds schemas, what those are about, and which drafts have it.
+"""The keywords of JSON Schema: how each holds schemas, what those schemas describe, and which drafts define it.
 
-Whatever walks through schemas loops over this table. A keyword that is not in it holds no schema and means
+Every walk through schemas loops over this table. A keyword that is not in it holds no schema and means
 the same in every draft, or belongs to a vendor.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-"""The `$schema` of the newest draft, which counts where a schema names none."""
+"""The `$schema` of the newest draft, the default for schemas that name none."""
 
 
 class Holds(Enum):
@@ -22,20 +22,20 @@ class Holds(Enum):
 
     SCHEMA = "a schema"
     LIST = "a list of schemas"
-    MAP = "schemas by name, or lists of names in the place of some"
+    MAP = "schemas by name; `dependencies` may have lists of names instead"
     SCHEMA_OR_LIST = "a schema or a list of them"
-    DATA = "data, whatever it looks like"
+    DATA = "data, even if it looks like a schema"
     NOTHING = "no schema"
 
 
 class About(Enum):
-    """What the schemas of a keyword are about."""
+    """What the schemas of a keyword describe."""
 
     VALUE = "the same value"
-    PROPERTY = "a property of it"
+    PROPERTY = "a property of the value"
     NAME = "the name of a property"
-    ITEM = "an item of it"
-    NOTHING = "nothing by themselves"
+    ITEM = "an item of the value"
+    NOTHING = "nothing until something refers to them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class Keyword:
     Attributes:
         name: the keyword.
         holds: how it holds schemas.
-        about: what those are about.
-        since, until: the first and the last draft that has it, as `DRAFTS` names them.
-        describes: whether its schemas say what the value is, so that the value fits a wider one as well.
+        about: what those schemas describe.
+        since, until: the first and the last draft that defines it.
+        describes: whether a valid value stays valid when the keyword's schemas are widened.
         companions: keywords that mean nothing without it.
     """
 
@@ -69,7 +69,9 @@ _ROWS = (
     Keyword("then", Holds.SCHEMA, About.VALUE, "draft-07"),
     Keyword("else", Holds.SCHEMA, About.VALUE, "draft-07"),
     Keyword("dependentSchemas", Holds.MAP, About.VALUE, "2019-09"),
-    Keyword("dependencies", Holds.MAP, About.VALUE),  # left out since 2019-09, and validated all the same
+    Keyword(
+        "dependencies", Holds.MAP, About.VALUE
+    ),  # not in 2019-09 and later, but validators still apply it
     Keyword("properties", Holds.MAP, About.PROPERTY),
     Keyword("patternProperties", Holds.MAP, About.PROPERTY),
     Keyword("additionalProperties", Holds.SCHEMA, About.PROPERTY),
@@ -105,34 +107,42 @@ _ROWS = (
 KEYWORDS = {row.name: row for row in _ROWS}
 """The table, by keyword."""
 
-REFERENCES = frozenset(row.name for row in _ROWS if row.name.endswith(("$ref", "Ref")))
+
+def _names(about: About, *holds: Holds) -> tuple[str, ...]:
+    """Return the keywords about something, in the order of the table: all, or those that hold schemas in some ways."""
+    return tuple(row.name for row in _ROWS if row.about is about and (not holds or row.holds in holds))
+
+
+REFERENCES = frozenset(_names(About.VALUE, Holds.NOTHING))
 """Keywords that refer to a schema elsewhere, for the same value."""
-IN_PLACE = tuple(row.name for row in _ROWS if row.about is About.VALUE and row.name not in REFERENCES)
-"""Keywords whose schemas a value is checked against itself."""
+IN_PLACE = _names(About.VALUE, Holds.SCHEMA, Holds.LIST, Holds.MAP)
+"""Keywords whose schemas apply to the value itself."""
 DESCRIBING = tuple(
     row.name
     for row in _ROWS
-    if row.describes and row.about is not About.NOTHING and row.name not in REFERENCES
+    if row.describes and row.about is not About.NOTHING and row.holds is not Holds.NOTHING
 )
-"""Keywords whose schemas say what a value, or a part of it, is."""
+"""Keywords whose schemas describe a value or a part of it."""
 MAPS = frozenset(row.name for row in _ROWS if row.holds is Holds.MAP)
 """Keywords that hold schemas by name."""
 MAPS_OF_DOCUMENTS = MAPS | {"events"}
-"""Those, and the key of a Lightbus document that holds events by name."""
+"""`MAPS`, and the key of a Lightbus document that holds events by name."""
 DATA = frozenset(row.name for row in _ROWS if row.holds is Holds.DATA)
-"""Keywords whose value is no schema, whatever it looks like."""
-DEFINITIONS = ("$defs", "definitions")
+"""Keywords whose value is never a schema, even if it looks like one."""
+DEFINITIONS = _names(About.NOTHING, Holds.MAP)
 """Keywords that hold schemas to refer to."""
-UNIONS = ("anyOf", "oneOf")
-"""Keywords with branches, of which a value satisfies one."""
-DEPENDENT = ("dependentSchemas", "dependencies")
+DEPENDENT = _names(About.VALUE, Holds.MAP)
 """Keywords with schemas that apply where an object has a property."""
-CLOSING = ("additionalProperties", "unevaluatedProperties")
-"""Keywords about the properties that are not declared one by one."""
-PROPERTIES = ("properties", "patternProperties", *CLOSING)
+PROPERTIES = _names(About.PROPERTY)
 """Keywords that describe the properties of objects."""
+CLOSING = _names(About.PROPERTY, Holds.SCHEMA)
+"""Keywords about the properties that are not declared one by one."""
+UNIONS = ("anyOf", "oneOf")
+"""Keywords with branches; a value satisfies at least one."""
 ITEMS = ("prefixItems", "items", "additionalItems")
-"""Keywords that describe the items of arrays by their places."""
+"""Keywords that describe the items of arrays by their positions."""
+ANCHORS = ("$anchor", "$dynamicAnchor", "$recursiveAnchor")
+"""Keywords that name a schema; `$recursiveAnchor` only marks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +153,8 @@ class Draft:
         name: what users call it, `draft-07`.
         uri: its `$schema`.
         id_keyword: the keyword that gives a schema a URI.
-        ref_hides_siblings: whether a `$ref` makes the keywords beside it void.
-        unknown: keywords of other drafts, which say nothing in this one.
+        ref_hides_siblings: whether the keywords beside a `$ref` are ignored.
+        unknown: keywords of other drafts, which this one ignores.
     """
 
     name: str
@@ -165,27 +175,33 @@ def _drafts() -> Iterator[Draft]:
 
 
 DRAFTS = {draft.uri: draft for draft in _drafts()}
-"""The drafts that are understood, by their `$schema`, the oldest first."""
+"""The supported drafts by their `$schema`, oldest first."""
 
 
 @cache
 def draft_of(uri: str) -> Draft | None:
-    """Return the draft of a `$schema`, whatever its protocol and with or without `#`; None for any other URI."""
-    return next((draft for known, draft in DRAFTS.items() if bare(known) == bare(uri)), None)
+    """Return the draft that a `$schema` names, with any protocol and with or without `#`; None for any other URI."""
+    return next((draft for draft in DRAFTS.values() if bare(draft.uri) == bare(uri)), None)
 
 
 def bare(uri: str) -> str:
-    """Leave out what does not matter in a `$schema`: the protocol, and an empty fragment."""
+    """Return a `$schema` without its protocol and an empty fragment, which do not matter."""
     return re.sub(r"^https?://|#$", "", uri)
 
 
 Path = tuple[str | int, ...]
+"""Keys and indexes that lead from a JSON value to one inside it, outermost first."""
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """Return a path as a JSON Pointer."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def subschemas(schema: object) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield (path, schema) of a schema and all objects inside it that may be schemas, in the author's order.
 
-    A vendor's keyword may hold schemas to refer to, as `components` of OpenAPI does; one that begins with `x-` does not.
+    A vendor's keyword may hold schemas to refer to, such as OpenAPI's `components`, unless it begins with `x-`.
     """
     todo: list[tuple[Path, object, bool]] = [((), schema, True)]
     while todo:
@@ -196,7 +212,8 @@ def subschemas(schema: object) -> Iterator[tuple[Path, dict[str, Any]]]:
             todo += [
                 ((*path, key), inner, not (is_schema and key in MAPS_OF_DOCUMENTS))
                 for key, inner in reversed(node.items())
-                if isinstance(inner, (dict, list)) and not (is_schema and is_data(key))
+                if isinstance(inner, (dict, list))
+                and not (is_schema and (key in DATA or key.startswith("x-")))
             ]
         elif isinstance(node, list):
             todo += [
@@ -206,20 +223,15 @@ def subschemas(schema: object) -> Iterator[tuple[Path, dict[str, Any]]]:
             ]
 
 
-def is_data(keyword: str) -> bool:
-    """Whether the value of a keyword is no schema, whatever it looks like."""
-    return keyword in DATA or keyword.startswith("x-")
-
-
 def with_subschemas(
     schema: dict[str, Any], keywords: Container[str], change: Callable[[Any], Any]
 ) -> dict[str, Any]:
     """Return a copy of a schema in which the schemas under some keywords are changed.
 
     Args:
-        schema: the schema.
-        keywords: the keywords, of those in the table.
-        change: makes the new schema of one; it may get anything where the schema is invalid.
+        schema: the schema, which may be invalid.
+        keywords: keywords of the table.
+        change: returns the replacement of a schema, which may be any JSON value if `schema` is invalid.
     """
     changed = dict(schema)
     for keyword, value in schema.items():

@@ -1,7 +1,7 @@
-"""A schema in its place, and what applies to the same value: one class for the run time and for the generator.
+"""A schema and its location in a document: one class for the run time and for the generator.
 
-Documents differ in how they find what a `$ref` names: the run time searches one self-contained document, the generator
-all files of a folder. They say so as a `Resolver`; everything else about a schema is said here.
+They differ only in how they resolve a `$ref`, which is the task of a `Resolver`: the run time searches one
+self-contained document, the generator all files of a folder.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from lightbus.schema.language.keywords import (
     Draft,
     Holds,
     Path,
+    pointer,
 )
 
 
 class Holder(Protocol):
-    """What a schema stands in: a document or a file.
+    """What contains a schema: a document or a file.
 
     Attributes:
-        uri: its URI, different from that of every other one.
+        uri: its unique URI.
         draft: the version of JSON Schema it is written in.
     """
 
@@ -38,7 +39,7 @@ class Holder(Protocol):
     def draft(self) -> Draft: ...
 
     def base_inside(self, schema: object, outer: str) -> str:
-        """Return the URI that references inside a schema are relative to; `outer` where it has no URI of its own."""
+        """Return the URI that references inside a schema are relative to: its own, or `outer` if it has none."""
         ...
 
 
@@ -49,24 +50,24 @@ class Resolver(Protocol[D]):
     """Finds schemas by reference."""
 
     def find(self, node: Node[D], reference: str) -> Node[D] | None:
-        """Return the schema that a reference in `node` names, None where there is none."""
+        """Return the schema that a reference in `node` names, or None if it does not exist."""
         ...
 
     def is_ambiguous(self, anchor: str) -> bool:
-        """Whether several schemas have a dynamic anchor, so that it depends on the way there which one is meant."""
+        """Whether several schemas have a dynamic anchor, so that its target depends on the path of evaluation."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node(Generic[D]):
-    """A schema in its place; below a keyword also a list or object of schemas.
+    """A schema and its location, or the list or object of schemas that a keyword holds.
 
     Attributes:
-        schema: the JSON value; a dict or boolean where it is a schema.
-        document: what it stands in.
+        schema: the JSON value; a dict or boolean if it is a schema.
+        document: what contains it.
         path: keys and indexes that lead to it.
         base: the URI that references in it are relative to.
-        resolver: follows its references.
+        resolver: resolves its references.
     """
 
     schema: Any
@@ -77,24 +78,24 @@ class Node(Generic[D]):
 
     @property
     def key(self) -> tuple[str, Path]:
-        """What tells it from every other schema; cheaper than its URI."""
+        """What identifies the schema; cheaper than its URI."""
         return self.document.uri, self.path
 
     @property
     def pointer(self) -> str:
-        """JSON Pointer from the document."""
-        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.path)
+        """JSON Pointer to the schema in its document."""
+        return pointer(self.path)
 
     @property
     def uri(self) -> str:
-        """Absolute URI of the place."""
+        """Absolute URI of the schema."""
         return f"{self.document.uri}#{quote(self.pointer)}"
 
     # -- keywords --------------------------------------------------------------------------------
 
     @property
     def keywords(self) -> Mapping[str, Any]:
-        """The keywords that count: the draft has them, and up to draft 7, `$ref` hides the others; {} for a boolean."""
+        """The keywords that apply: those of the draft, and up to draft 7 only `$ref` if present; {} for a boolean."""
         schema = self.schema
         if not isinstance(schema, dict):
             return {}
@@ -107,13 +108,13 @@ class Node(Generic[D]):
 
     @property
     def hides_siblings(self) -> bool:
-        """Whether a `$ref` makes all other keywords void."""
+        """Whether a `$ref` hides all other keywords."""
         return (
             self.document.draft.ref_hides_siblings and isinstance(self.schema, dict) and "$ref" in self.schema
         )
 
     def has(self, keyword: str) -> bool:
-        """Whether there is a keyword that counts."""
+        """Whether a keyword is present and applies, as in `keywords`."""
         schema = self.schema
         if not isinstance(schema, dict) or keyword not in schema:
             return False
@@ -122,10 +123,23 @@ class Node(Generic[D]):
             return False
         return keyword == "$ref" or not draft.ref_hides_siblings or "$ref" not in schema
 
+    @property
+    def listed(self) -> list[Any] | None:
+        """The values that `const` or `enum` lists, or None without them."""
+        if self.has("const"):
+            return [self.schema["const"]]
+        return [*self.schema["enum"]] if self.has("enum") else None
+
+    @property
+    def types(self) -> list[str]:
+        """The JSON types that `type` lists, [] without it."""
+        types = self.keywords.get("type", ())
+        return [types] if isinstance(types, str) else [*types]
+
     # -- schemas inside --------------------------------------------------------------------------
 
     def child(self, *steps: str | int) -> Node[D]:
-        """Return the schema some steps inside; raises LookupError or TypeError where there is none."""
+        """Return the schema some steps inside; raises LookupError or TypeError if it does not exist."""
         schema, document, base = self.schema, self.document, self.base
         for step in steps:
             schema = schema[step]
@@ -133,7 +147,7 @@ class Node(Generic[D]):
         return Node(schema, document, (*self.path, *steps), base, self.resolver)
 
     def at(self, pointer: str) -> Node[D] | None:
-        """Return the schema that a JSON Pointer leads to from this one, None where there is none."""
+        """Return the schema that a JSON Pointer leads to from this one, or None if it does not exist."""
         node = self
         try:
             for token in pointer.split("/")[1:]:
@@ -144,11 +158,11 @@ class Node(Generic[D]):
         return node
 
     def get(self, keyword: str) -> Node[D] | None:
-        """Return what stands under a keyword that counts, None without one."""
+        """Return the schema under a keyword that applies, or None."""
         return self.child(keyword) if self.has(keyword) else None
 
     def children(self, keyword: str) -> Iterator[tuple[str, Node[D]]]:
-        """Yield (key, schema) of each in the object or array under a keyword that counts."""
+        """Yield (key, schema) of each schema in the object or array under a keyword that applies."""
         holder = self.schema[keyword] if self.has(keyword) else None
         if isinstance(holder, (dict, list)):
             for key in holder if isinstance(holder, dict) else range(len(holder)):
@@ -170,29 +184,29 @@ class Node(Generic[D]):
                 )
 
     def items(self) -> tuple[list[Node[D]], Node[D] | None]:
-        """Return the schemas of the first items, one by one, and that of the others, None without one.
+        """Return the schemas of the first items, one by one, and the schema of all others, or None.
 
-        Up to draft 2019-09, `items` may be the list that `prefixItems` is now.
+        Up to draft 2019-09, `items` may be the list that is now `prefixItems`.
         """
         is_listed = isinstance(self.schema.get("items"), list)
         first, others = ("items", "additionalItems") if is_listed else ("prefixItems", "items")
         return [inner for _, inner in self.children(first)], self.get(others)
 
     def instead(self, schema: dict[str, Any] | bool, *steps: str) -> Node[D]:
-        """Return a schema that stands nowhere, in the place of this one or of one that it lacks."""
+        """Return a schema that is not in the document, located at this one or at an absent one inside it."""
         return Node(schema, self.document, (*self.path, *(steps or ("",))), self.base, self.resolver)
 
     # -- the same value --------------------------------------------------------------------------
 
     def target(self) -> Node[D] | None:
-        """Return the schema that `$ref` names, None without one, or where it leads nowhere."""
+        """Return the schema that `$ref` names, or None if there is no `$ref` or it does not resolve."""
         reference = self.schema.get("$ref") if isinstance(self.schema, dict) else None
         return self.resolver.find(self, reference) if isinstance(reference, str) else None
 
     def dynamic_target(self) -> Node[D] | None:
-        """Return the schema that `$dynamicRef` or `$recursiveRef` names, whichever way led here.
+        """Return the schema that `$dynamicRef` or `$recursiveRef` names.
 
-        None without one, where it leads nowhere, and where its target depends on the way.
+        None if there is neither, if it does not resolve, and if its target depends on the path of evaluation.
         """
         for keyword, anchor in _DYNAMIC:
             if not self.has(keyword):
@@ -203,19 +217,17 @@ class Node(Generic[D]):
         return None
 
     def targets(self) -> Iterator[Node[D]]:
-        """Yield the schemas that it refers to."""
+        """Yield the targets of the schema's references."""
         if isinstance(self.schema, dict) and not REFERENCES.isdisjoint(self.schema):
-            for target in (self.target(), self.dynamic_target()):
-                if target is not None:
-                    yield target
+            yield from filter(None, (self.target(), self.dynamic_target()))
 
     def based_on(self) -> Iterator[Node[D]]:
-        """Yield the schemas that every valid value satisfies as well: what it refers to, and `allOf`."""
+        """Yield the schemas that every valid value also satisfies: the targets of references, and `allOf`."""
         yield from self.targets()
         yield from self.inside(("allOf",))
 
     def conjuncts(self) -> Iterator[Node[D]]:
-        """Yield all schemas that every valid value satisfies: this one, what it is based on, and so on."""
+        """Yield all schemas that every valid value satisfies: this one and, recursively, what it is based on."""
         todo: list[Node[D]] = [self]
         seen = {self.key}
         for node in todo:
@@ -226,7 +238,7 @@ class Node(Generic[D]):
                     todo.append(base)
 
     def choices(self) -> Iterator[tuple[str, list[Node[D] | None]]]:
-        """Yield (keyword, branches) of each choice, of which a value satisfies one branch at least; None is any value."""
+        """Yield (keyword, branches) of each choice; a valid value satisfies at least one branch, and None is any value."""
         for keyword in UNIONS:
             if self.has(keyword):
                 yield keyword, [*self.inside((keyword,))]
@@ -237,9 +249,8 @@ class Node(Generic[D]):
                 yield keyword, [inner, None]
 
     def applied(self) -> Iterator[Node[D]]:
-        """Yield the schemas that a value is checked against itself when it is checked against this one."""
-        target = self.target()
-        if target is not None:
+        """Yield the schemas that a validator applies to the value itself when it applies this one."""
+        if target := self.target():
             yield target
         yield from self.inside(IN_PLACE)
 

@@ -1,4 +1,4 @@
-"""The open reader: undeclared properties are accepted from newer producers, and dropped."""
+"""The open reader: undeclared properties of newer producers are accepted and dropped."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lightbus.schema.language.keywords import (
     DESCRIBING,
     REFERENCES,
     UNIONS,
+    Path,
     with_subschemas,
 )
 
@@ -21,14 +22,14 @@ _OPENED = frozenset((*DESCRIBING, *DEFINITIONS))
 
 
 def open_schema(schema: Any) -> Any:
-    """Return a schema that accepts undeclared properties, at every depth, where the given one refuses them.
+    """Return a schema that accepts undeclared properties, at every depth, where the original refuses them.
 
-    `additionalProperties: false` and `unevaluatedProperties: false` are dropped wherever a schema says what a
-    value is; not inside `not`, `if`, `contains` and `propertyNames`, where wider is not more permissive. Opened
-    branches may overlap, so a `oneOf` with a branch that changed, or that refers elsewhere, becomes an `anyOf`.
+    `additionalProperties: false` and `unevaluatedProperties: false` are dropped wherever a schema describes a
+    value; not inside `not`, `if`, `contains` and `propertyNames`, where wider is not more permissive. Opened
+    branches may overlap, so a `oneOf` with a branch that changed, or that contains a reference, becomes an `anyOf`.
 
     Args:
-        schema: a schema, or a Lightbus document, whose events are then opened.
+        schema: a schema, or a Lightbus document, whose events are opened too.
     """
     if not isinstance(schema, dict):
         return schema
@@ -54,45 +55,40 @@ def _refers(schema: object) -> bool:
     return isinstance(schema, list) and any(_refers(item) for item in schema)
 
 
-def prune(data: Any, written: jsonschema_rs.Validator) -> Any:
-    """Return the data without the properties a closed schema refuses as undeclared.
+def prune(data: dict[str, Any], written: jsonschema_rs.Validator) -> dict[str, Any]:
+    """Return the data without the properties that a closed schema refuses as undeclared.
+
+    The schema accepts the result, unless the data is invalid for another reason as well.
 
     Args:
-        data: JSON value that the opened schema accepts.
+        data: JSON object that the opened schema accepts.
         written: validator of the schema as written.
-
-    Returns:
-        A copy that the schema accepts as written; where dropping properties cannot achieve that, as
-        much as was dropped.
     """
-    data = copy.deepcopy(data)
-    while undeclared := {place for error in written.iter_errors(data) for place in _undeclared(error) or ()}:
-        for *path, name in sorted(undeclared, key=len, reverse=True):  # inner before outer
-            holder = data
-            for step in path:
-                holder = holder[step]
-            holder.pop(name, None)
+    while undeclared := {path for error in written.iter_errors(data) for path in _undeclared(error)}:
+        data = without(data, undeclared)
     return data
 
 
-_Place = tuple[str | int, ...]
+def without(data: dict[str, Any], properties: Iterable[Path]) -> dict[str, Any]:
+    """Return a copy of a JSON object without the properties at some paths, which may be inside it."""
+    data = copy.deepcopy(data)
+    for *path, name in sorted(properties, key=len, reverse=True):  # inner before outer
+        holder: Any = data
+        for step in path:
+            holder = holder[step]
+        holder.pop(name, None)
+    return data
 
 
-def _undeclared(error: jsonschema_rs.ValidationError) -> set[_Place] | None:
-    """Find the properties whose removal mends an error, or None when something else is wrong."""
+def _undeclared(error: jsonschema_rs.ValidationError) -> set[Path]:
+    """Return the paths of the properties whose removal fixes an error; empty if that cannot fix it."""
     if error.kind.name in CLOSING:
         return {(*error.instance_path, name) for name in error.kind.as_dict()["unexpected"]}
     if error.kind.name in UNIONS:
-        mends = [_together(branch) for branch in error.kind.as_dict().get("context", ())]
-        return min((mend for mend in mends if mend), key=len, default=None)
-    return None
-
-
-def _together(errors: Iterable[jsonschema_rs.ValidationError]) -> set[_Place] | None:
-    places: set[_Place] = set()
-    for error in errors:
-        found = _undeclared(error)
-        if found is None:
-            return None
-        places |= found
-    return places
+        fixes = []
+        for errors in error.kind.as_dict().get("context", ()):
+            paths = [_undeclared(inner) for inner in errors]
+            if paths and all(paths):
+                fixes.append(set[Path]().union(*paths))
+        return min(fixes, key=len, default=set())
+    return set()

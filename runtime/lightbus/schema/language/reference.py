@@ -1,4 +1,4 @@
-"""Schema documents: one JSON value that holds schemas, and following `$ref` between them."""
+"""A JSON document of schemas, and the resolution of `$ref` in it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from urllib.parse import unquote
 import jsonschema_rs
 
 from lightbus.errors import SchemaError
-from lightbus.schema.language.keywords import DIALECT, DRAFTS, draft_of, subschemas
+from lightbus.schema.language.keywords import ANCHORS, DIALECT, DRAFTS, draft_of, subschemas
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.openness import open_schema
 from lightbus.schema.language.validation import validator
 
 _ROOT = "json-schema:///lightbus"
-_ANCHORS = ("$anchor", "$dynamicAnchor", "$recursiveAnchor")
 
 
 class Document:
-    """A JSON Schema document that may embed others by `$id` (a compound document).
+    """A JSON Schema document, which may embed others by `$id` (a compound document).
 
     Args:
-        schema: the document; not to be changed afterwards.
-        source: where it came from, for messages.
+        schema: the document; must not change afterwards.
+        source: where it comes from, for messages.
 
     Attributes:
         draft: the version of JSON Schema it is written in.
@@ -51,7 +50,7 @@ class Document:
         return Document(open_schema(self.schema), self.source)
 
     def at(self, pointer: str) -> Node[Document]:
-        """Return the schema a JSON Pointer leads to, which must exist."""
+        """Return the schema at a JSON Pointer, which must exist."""
         node = self.root.at(pointer)
         assert node is not None, pointer
         return node
@@ -60,7 +59,7 @@ class Document:
         """Compile the validator of one schema.
 
         Raises:
-            SchemaError: the schema is invalid or a `$ref` leads nowhere.
+            SchemaError: the schema is invalid or a `$ref` does not resolve.
         """
         try:
             return validator({"$ref": node.uri}, registry=self.registry)
@@ -68,11 +67,11 @@ class Document:
             raise SchemaError(_problem(error.message), source=self.source, pointer=node.pointer) from None
 
     def find(self, node: Node[Document], reference: str) -> Node[Document] | None:
-        """Return the schema that a reference in `node` names, None where the document does not hold it."""
+        """Return the schema that a reference in `node` names, or None if it is not in the document."""
         target, _, fragment = reference.partition("#")
         uri = self._absolute(node.base, target) if target else node.base
-        is_root = uri == self.uri  # as nearly always, and then nothing needs to be searched for
-        resource = self.root if is_root else self._resources.get(uri) if uri else None
+        # the uri is nearly always the document's own, and then no index is built
+        resource = self.root if uri == self.uri else self._resources.get(uri) if uri else None
         if resource is None:
             return None
         if fragment and not fragment.startswith("/"):
@@ -82,7 +81,7 @@ class Document:
     def is_ambiguous(self, anchor: str) -> bool:
         """Whether several schemas have a dynamic anchor."""
         schemas = (node.schema for node in self._all)
-        return sum(str(schema.get(keyword)) == anchor for schema in schemas for keyword in _ANCHORS[1:]) > 1
+        return sum(str(schema.get(keyword)) == anchor for schema in schemas for keyword in ANCHORS[1:]) > 1
 
     def base_inside(self, schema: object, outer: str) -> str:
         """Return the URI that references inside a schema are relative to."""
@@ -99,7 +98,7 @@ class Document:
 
     @cached_property
     def _resources(self) -> dict[str, Node[Document]]:
-        """The embedded documents, and this one, by absolute URI."""
+        """The document and those embedded in it, by absolute URI."""
         resources = {self.uri: self.root}
         for node in self._all:
             resources.setdefault(node.base, node)
@@ -112,18 +111,19 @@ class Document:
             identifier = node.schema.get(self.draft.id_keyword)
             if isinstance(identifier, str) and identifier.startswith("#"):
                 anchors[node.base, identifier[1:]] = node
-            for keyword in _ANCHORS[:2]:
+            for keyword in ANCHORS:
                 if isinstance(anchor := node.schema.get(keyword), str):
                     anchors[node.base, anchor] = node
         return anchors
 
     @cached_property
     def _all(self) -> tuple[Node[Document], ...]:
+        """Every schema in the document."""
         return tuple(self.root.child(*path) for path, _ in subschemas(self.schema))
 
 
 def _problem(message: str) -> str:
-    """Put in words what is wrong with a schema or its references."""
+    """Rephrase a message of jsonschema-rs about a schema or its references."""
     if missing := re.match(r"Resource '(?:json-schema:///)?(.*?)' is not present", message):
         return f"a $ref leads to {missing[1]!r}, which is not part of this document; nothing is ever fetched"
     if missing := re.match(r"(?:Pointer|Anchor) '(.*?)' does not exist", message):

@@ -1,7 +1,7 @@
-"""The one place that makes validators, so that every check has the same rules.
+"""The one place that compiles validators, so that every check has the same rules.
 
-Formats are asserted, nothing is ever fetched, and three rules go beyond the standard: durations take
-all of ISO 8601, `decimal` is a format, and base64 content must be base64.
+Formats are asserted, nothing is ever fetched, and three rules go beyond the standard: durations may have a
+sign and fractions of a second, `decimal` is a format, and base64 content must be base64.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from typing import Any
 import jsonschema_rs
 
 from lightbus.schema.language.formats import is_base64, is_decimal, is_duration
+from lightbus.schema.language.keywords import Path
 
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=1_000_000)
-"""Patterns have ECMA 262's meaning. Most are matched in linear time; one with a look-around or a backreference may
-try this many ways, about 60 ms, and then the value is refused: a hostile pattern or value stops no service."""
+"""Patterns are ECMA 262. Most match in linear time; one with a look-around or a backreference may take this many
+backtracking steps, about 60 ms, then the value is refused: a hostile pattern or value cannot stall a service."""
 
 TOO_SLOW = "Error executing regex"
-"""How the message of a value begins that was refused because its pattern tried too many ways."""
+"""How the error message begins when a pattern reached the backtracking limit."""
 
 
 class _ContentEncoding:
-    """The keyword `contentEncoding`, which JSON Schema 2020-12 by itself does not assert."""
+    """The keyword `contentEncoding`, which JSON Schema 2020-12 does not assert."""
 
     def __init__(self, parent_schema: dict[str, Any], value: Any, schema_path: list[str | int]) -> None:
         self._is_base64 = value == "base64"
@@ -38,11 +39,11 @@ def validator(
     """Compile a schema of any draft, 2020-12 unless its `$schema` says otherwise.
 
     Args:
-        schema: the schema; what its `$ref`s name must be in it or in the registry.
+        schema: the schema; the targets of its `$ref`s must be in it or in the registry.
         registry: further schemas by URI.
 
     Raises:
-        jsonschema_rs.ValidationError: the schema is invalid, or a `$ref` leads nowhere.
+        jsonschema_rs.ValidationError: the schema is invalid, or a `$ref` does not resolve.
         jsonschema_rs.ReferencingError: a `$id` or `$ref` is not a URI reference.
     """
     return jsonschema_rs.validator_for(
@@ -57,7 +58,7 @@ def validator(
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a text is a regular expression that can be used: one of ECMA 262, and not too large."""
+    """Whether a text is a regular expression of ECMA 262 and not too large."""
     try:
         _pattern(text)
     except (jsonschema_rs.ValidationError, ValueError):
@@ -66,7 +67,7 @@ def is_pattern(text: str) -> bool:
 
 
 def pattern_matches(pattern: str, text: str) -> bool:
-    """Whether a pattern is found in a text, in bounded time; the pattern must be one."""
+    """Whether a valid pattern matches somewhere in a text, in bounded time."""
     return _pattern(pattern).is_valid(text)
 
 
@@ -76,13 +77,13 @@ def _pattern(pattern: str) -> jsonschema_rs.Validator:
 
 
 def is_covered(reader: Any, writer: Any) -> bool:
-    """Whether it is certain that every value valid by `writer` is valid by `reader`.
+    """Whether every value valid under `writer` is certainly valid under `reader`.
 
     Args:
-        reader, writer: schemas that refer to nothing outside themselves.
+        reader, writer: schemas without references to other documents.
 
     Returns:
-        False as well where it cannot be told: for a schema there is no model of, or an older jsonschema-rs.
+        False if uncertain, too: jsonschema-rs cannot model one of the schemas, or is too old.
     """
     canonicalize = getattr(jsonschema_rs, "canonicalize", None)
     if canonicalize is None:
@@ -90,5 +91,47 @@ def is_covered(reader: Any, writer: Any) -> bool:
     try:
         forms = [canonicalize(schema, validate_formats=True, offline=True) for schema in (reader, writer)]
         return bool(forms[0].covers(forms[1]) == jsonschema_rs.canonical.Containment.YES)
-    except Exception:  # whatever it cannot model is not certain
+    except Exception:  # a schema that it cannot model
         return False
+
+
+def metaschema_problems(schema: object, dialect: str) -> list[tuple[Path, str]]:
+    """List what makes a schema invalid.
+
+    Args:
+        schema: the schema, any JSON value.
+        dialect: a key of `DRAFTS`.
+
+    Returns:
+        (path in the schema, sentence without full stop) for each problem; [] for a valid schema.
+    """
+    metaschema = _metaschema(dialect)
+    if metaschema.is_valid(schema):
+        return []
+    problems: dict[Path, str] = {}
+    for error in metaschema.iter_errors(schema):
+        problems.setdefault(tuple(error.instance_path), _sentence(error))
+    return sorted(problems.items(), key=lambda item: [str(step) for step in item[0]])
+
+
+@functools.cache
+def _metaschema(dialect: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(
+        {"$schema": dialect, "$ref": dialect},
+        # references such as `#/$defs/List<Item>` resolve although they are not URIs
+        formats=dict.fromkeys(("uri", "uri-reference"), lambda _: True),
+        validate_formats=True,
+        offline=True,
+    )
+
+
+def _sentence(error: jsonschema_rs.ValidationError) -> str:
+    path = error.instance_path
+    if path and path[-1] == "type" and "properties" not in path[-2:]:
+        return (
+            f"{error.instance!r} is no JSON type; the types are array, boolean, integer, null, number,"
+            " object and string"
+        )
+    if error.message.endswith('is not a "regex"'):
+        return error.message.replace('a "regex"', "a regular expression of ECMA 262")
+    return error.message

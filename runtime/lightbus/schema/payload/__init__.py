@@ -1,1 +1,1 @@
-"""One event's payload: its parameters, conversion, problems."""
+"""One event's payload: its parameters, conversion and problems."""

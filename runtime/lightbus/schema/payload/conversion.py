@@ -1,7 +1,7 @@
-"""Python values for JSON values, as a schema says: `"2026-01-31T12:00:00Z"` becomes a datetime, 1.0 may be an int.
+"""Conversion of JSON values to Python values by schema: `"2026-01-31T12:00:00Z"` becomes a datetime, 1.0 may be an int.
 
-A schema is compiled once into a function that visits only what needs converting; where nothing does,
-there is no function at all. Values are converted after validation, so shapes can be relied on.
+A schema is compiled once into a function that visits only values that need conversion; if there are none,
+there is no function. Values are converted after validation, so their shapes can be relied on.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Converter = Callable[[Any], Any]
 
 
 class Unconvertible(Exception):
-    """A value that is valid but that no Python value can stand for.
+    """A valid value has no Python equivalent.
 
     Attributes:
-        path: keys and indexes that lead to it, outermost first.
+        path: keys and indexes that lead to the value, outermost first.
         value: the value.
         reason: what is wrong, beginning with a verb.
     """
@@ -36,25 +36,24 @@ class Unconvertible(Exception):
 
 
 def conversion(nodes: Iterable[Node[Any]], *, formats: bool = True) -> Converter | None:
-    """Compile the conversion of a value that several places of a schema describe together.
+    """Compile the conversion of a value.
 
     Args:
-        nodes: the places.
+        nodes: the schemas that describe the value together.
         formats: whether strings become the type of their format; whole numbers become `int` in any case.
 
     Returns:
-        A function that makes the Python value and leaves its argument alone, or None for identity.
-
-    The function raises `Unconvertible`.
+        A function that returns the Python value and does not change its argument, or None for identity.
+        It raises `Unconvertible`.
     """
     compiler = _Conversions(formats)
     return _in_turn([compiler.compile(node) for node in nodes])
 
 
 def accepts(node: Node[Any], kind: str) -> bool:
-    """Whether a schema may accept values of a JSON type ("string", "number" that is not whole, "object", "array").
+    """Whether a schema may accept values of a JSON type: "string", "number" (not whole), "object" or "array".
 
-    Only `type`, `enum`, `const` and what is combined with them are looked at.
+    Only `type`, `enum`, `const`, and the schemas combined with them count.
     """
     return _accepts(node, kind, frozenset())
 
@@ -63,13 +62,9 @@ def _accepts(node: Node[Any], kind: str, seen: frozenset[object]) -> bool:
     if isinstance(node.schema, bool) or node.key in seen:
         return node.schema is not False
     seen |= {node.key}
-    if node.has("type"):
-        types = node.schema["type"]
-        if kind not in (types if isinstance(types, list) else [types]):
-            return False
-    listed = [node.schema["const"]] if node.has("const") else None
-    if node.has("enum"):
-        listed = node.schema["enum"]
+    types, listed = node.types, node.listed
+    if types and kind not in types:
+        return False
     if listed is not None and not any(isinstance(value, _PYTHON[kind]) for value in listed):
         return False
     return all(_accepts(base, kind, seen) for base in node.based_on()) and all(
@@ -92,19 +87,19 @@ class _Conversions:
             return None
         if node.key in self._compiled:
             return self._compiled[node.key]
-        made: Converter | None = None
+        compiled: Converter | None = None
 
-        def later(value: Any) -> Any:  # for places inside that refer back to this one
-            return made(value) if made else value
+        def later(value: Any) -> Any:  # for schemas inside that refer back to this one
+            return compiled(value) if compiled else value
 
         self._compiled[node.key] = later
-        made = self._compiled[node.key] = _in_turn(self._steps(node))
-        return made
+        compiled = self._compiled[node.key] = _in_turn(self._steps(node))
+        return compiled
 
     def _steps(self, node: Node[Any]) -> list[Converter | None]:
         steps = [self.compile(base) for base in node.based_on()]
-        if self._formats and (found := format_type(node.keywords)):
-            steps.append(_string(found))
+        if self._formats and (rich := format_type(node.keywords)):
+            steps.append(_string(rich))
         if _is_whole(node):
             steps.append(_whole)
         steps += [self._choice([*node.inside((keyword,))]) for keyword in UNIONS]
@@ -168,7 +163,7 @@ class _Conversions:
         return convert
 
     def _dependents(self, node: Node[Any]) -> Iterator[Converter]:
-        """Compile the schemas that apply when a property is there."""
+        """Compile the schemas that apply if a property is present."""
         for keyword in DEPENDENT:
             for name, child in node.children(keyword):
                 if converter := self.compile(child):
@@ -186,25 +181,25 @@ class _Conversions:
             if isinstance(value, str):
                 return string(value) if string else value
             if isinstance(value, dict):
-                return of_object(value)
+                return of_object(value) if of_object else value
             if isinstance(value, list):
-                return of_array(value)
+                return of_array(value) if of_array else value
             return _whole(value) if is_whole else value
 
         return convert
 
-    def _chooser(self, branches: Sequence[Node[Any]], kind: str) -> Converter:
-        """Make the function that converts an object or array by the first branch that accepts it."""
+    def _chooser(self, branches: Sequence[Node[Any]], kind: str) -> Converter | None:
+        """Return the function that converts an object or array by the first branch that accepts it."""
         candidates = [branch for branch in branches if accepts(branch, kind)]
         converters = [self.compile(branch) for branch in candidates]
         if not any(converters):
-            return _same
+            return None
         if len(candidates) == 1:
-            return converters[0] or _same
+            return converters[0]
         tests = [branch.document.validator(branch).is_valid for branch in candidates]
 
         def convert(value: Any) -> Any:
-            plain = msgspec.to_builtins(value)  # an earlier step may have converted parts of it
+            plain = msgspec.to_builtins(value)  # an earlier step may have converted parts
             for is_valid, converter in zip(tests, converters, strict=True):
                 if is_valid(plain):
                     return converter(value) if converter else value
@@ -213,7 +208,7 @@ class _Conversions:
         return convert
 
     def _converts(self, node: Node[Any] | None, seen: set[object]) -> bool:
-        """Whether anything within reach is to become another Python value."""
+        """Whether a schema or one inside it describes values to convert."""
         if node is None or not isinstance(node.schema, dict) or node.key in seen:
             return False
         seen.add(node.key)
@@ -228,14 +223,12 @@ def _where(name: str, converter: Converter) -> Converter:
     return lambda value: converter(value) if isinstance(value, dict) and name in value else value
 
 
-def _string(found: FormatType) -> Converter:
-    decode = found.decode
-
+def _string(rich: FormatType) -> Converter:
     def convert(value: Any) -> Any:
         if type(value) is not str:
             return value
         try:
-            return decode(value)
+            return rich.decode(value)
         except ValueError as error:
             raise Unconvertible(value, str(error)) from None
 
@@ -243,14 +236,11 @@ def _string(found: FormatType) -> Converter:
 
 
 def _is_whole(node: Node[Any]) -> bool:
-    """Whether a schema by itself says that numbers are whole, as 1.0 is in JSON Schema, and in Python is not."""
-    keywords = node.keywords
-    if "const" in keywords or "enum" in keywords:
-        listed = [keywords["const"]] if "const" in keywords else keywords["enum"]
+    """Whether a schema's own keywords allow only whole numbers, such as 1.0, which is a float in Python."""
+    if (listed := node.listed) is not None:
         kinds = {type(value) for value in listed}
         return int in kinds and float not in kinds
-    types = keywords.get("type", ())
-    types = [types] if isinstance(types, str) else types
+    types = node.types
     return "integer" in types and "number" not in types
 
 
@@ -279,7 +269,3 @@ def _in_turn(converters: Sequence[Converter | None]) -> Converter | None:
         return value
 
     return convert
-
-
-def _same(value: Any) -> Any:
-    return value

@@ -1,28 +1,36 @@
-"""How large the values of a payload may be, so that every reader in any language can take them apart.
+"""The values that a payload may hold: those of JSON, and not too large for a reader in any language.
 
-The same on both sides: `fire()` refuses what goes beyond, and a listener sends it to the dead letters. Without limits
-of our own it would depend on a Python's version, and on the stack, what is read and what is not.
+The limits are the same on both sides: `fire()` refuses what exceeds them, and a listener dead-letters it. Without
+limits of our own, what can be read would depend on the Python version and on the stack.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lightbus.schema.language.keywords import Path
+from lightbus.schema.payload.problems import short
+
 MAX_DEPTH = 100
-"""Levels of objects and arrays, the payload itself the first; readers in other languages stop at 128, or earlier."""
+"""Levels of objects and arrays, including the payload itself; readers in other languages stop at 128, or earlier."""
 
 MAX_DIGITS = 4_300
-"""Digits of an integer; Python reads no more, as longer ones take too long."""
+"""Digits of an integer; Python reads no more, because longer ones take too long."""
 
-_MAX_BITS = int(MAX_DIGITS * 3.3219)  # the largest number of so many digits has one more
+JSON_SCALARS = frozenset((str, int, bool, type(None)))
+"""Types whose values are JSON, apart from integers that are too long and strings that are not Unicode text."""
+
+_MAX_BITS = int(MAX_DIGITS * 3.3219)  # the largest number with that many digits has one more bit
 
 _HOLDERS = (dict, list, tuple)
 
-_MANY = 5_000  # values; a validator takes about 30 µs for each that is wrong, even if nobody looks at it
+_MANY = 5_000  # values; a validator takes about 30 µs for each error, even if nobody reads it
 
 
 def is_too_deep(value: object) -> bool:
-    """Whether a tree of builtins has more levels than a payload may have; it may also contain itself."""
+    """Whether a tree of builtins, which may contain itself, has more levels than a payload may have."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         level = [part for holder in level for part in _parts(holder) if isinstance(part, _HOLDERS)]
@@ -31,13 +39,8 @@ def is_too_deep(value: object) -> bool:
     return True
 
 
-def is_too_long(number: int) -> bool:
-    """Whether an integer has more digits than a payload may hold."""
-    return number.bit_length() > _MAX_BITS
-
-
 def has_many(value: object) -> bool:
-    """Whether a tree of builtins is so large that to explain everything wrong with it would stop a service."""
+    """Whether a tree of builtins is so large that explaining all errors in it would stall a service."""
     holders, count = [value], 0
     while holders and count <= _MANY:
         parts = _parts(holders.pop())
@@ -47,5 +50,49 @@ def has_many(value: object) -> bool:
 
 
 def _parts(value: Any) -> Any:
-    """Return the values an object or array holds."""
+    """Return the values in an object or array."""
     return value.values() if isinstance(value, dict) else value
+
+
+def are_json_scalars(arguments: Mapping[str, object]) -> bool:
+    """Whether all values are certainly scalars of JSON; quick, and False if a string is not ASCII."""
+    values = arguments.values()
+    try:
+        return JSON_SCALARS.issuperset(map(type, values)) and "".join(map(str, values)).isascii()
+    except ValueError:  # an integer too long for Python to write
+        return False
+
+
+def is_json_scalar(value: object) -> bool:
+    """Whether a value is certainly a scalar of JSON."""
+    if type(value) is str:
+        return value.isascii()  # others may contain an unpaired surrogate
+    if type(value) is int:
+        return not _is_too_long(value)
+    return type(value) in JSON_SCALARS or (type(value) is float and math.isfinite(value))
+
+
+def not_json(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield (path, what is wrong) of each value in a tree of builtins that JSON cannot hold."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            yield path, f"{short(value)} is not Unicode text: it has an unpaired surrogate"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield path, f"{value!r} cannot be written as JSON"
+    elif isinstance(value, int):
+        if _is_too_long(value):
+            yield path, f"is an integer of more than {MAX_DIGITS:,} digits"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from not_json(key, path)
+            yield from not_json(item, (*path, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from not_json(item, (*path, index))
+
+
+def _is_too_long(number: int) -> bool:
+    return number.bit_length() > _MAX_BITS

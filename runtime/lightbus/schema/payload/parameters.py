@@ -1,4 +1,4 @@
-"""What an event's payload schema says about its parameters: names, order, defaults, annotations."""
+"""The parameters that an event's payload schema describes: names, order, defaults, annotations."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MAX_LITERALS = 6
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """An event payload's properties, gathered through `$ref`, `allOf` and the branches of choices.
+    """An event payload's properties, collected through `$ref`, `allOf` and the branches of choices.
 
     Attributes:
-        properties: the places that describe each property, in the author's order.
+        properties: the schemas of each property, in the author's order.
         conditional: properties that only some branch of a choice describes.
-        required: properties that must be present, whatever the branch.
+        required: properties that must be present in every branch.
         is_open: whether the author declared further properties by `patternProperties`, or by
             `additionalProperties` or `unevaluatedProperties` other than false.
         is_closed: whether the schema itself refuses undeclared properties.
@@ -37,11 +37,12 @@ class Payload:
     is_closed: bool = False
 
     def and_(self, other: Payload) -> Payload:
-        """Describe the payloads that are like this and like the other."""
-        given = {name for found in (self, other) for name in found.properties.keys() - found.conditional}
+        """Describe the payloads that fit both descriptions."""
+        both = (self, other)
+        unconditional = {name for each in both for name in each.properties.keys() - each.conditional}
         return Payload(
-            _joined((self, other)),
-            (self.conditional | other.conditional) - given,
+            _joined(both),
+            (self.conditional | other.conditional) - unconditional,
             self.required | other.required,
             self.is_open or other.is_open,
             self.is_closed or other.is_closed,
@@ -52,32 +53,31 @@ _NOTHING = Payload({})
 
 
 def payload(node: Node[Any]) -> Payload:
-    """Gather the properties of an event payload."""
-    gathered = _gather(node, {})
+    """Collect the properties of an event payload."""
+    collected = _collect(node, {})
     is_shut = any(_is_shut(part) for part in node.conjuncts())
-    return replace(gathered, is_open=gathered.is_open and not is_shut)
+    return replace(collected, is_open=collected.is_open and not is_shut)
 
 
-def _gather(node: Node[Any] | None, known: dict[object, Payload]) -> Payload:
-    """Gather what a schema and those that apply with it say; a schema within itself adds nothing."""
+def _collect(node: Node[Any] | None, done: dict[object, Payload]) -> Payload:
+    """Describe a schema and those that apply to the same value; a schema within itself adds nothing."""
     if node is None or not isinstance(node.schema, dict):
         return _NOTHING
-    if node.key not in known:
-        known[node.key] = _NOTHING
-        gathered = _NOTHING
+    if node.key not in done:
+        done[node.key] = collected = _NOTHING
         for base in node.based_on():
-            gathered = gathered.and_(_gather(base, known))
-        gathered = gathered.and_(_own(node))
+            collected = collected.and_(_collect(base, done))
+        collected = collected.and_(_own(node))
         for keyword, branches in node.choices():
             if keyword in UNIONS:
                 branches = [branch for branch in branches if branch and accepts(branch, "object")]
-            gathered = gathered.and_(_either([_gather(branch, known) for branch in branches]))
-        known[node.key] = gathered
-    return known[node.key]
+            collected = collected.and_(_either([_collect(branch, done) for branch in branches]))
+        done[node.key] = collected
+    return done[node.key]
 
 
 def _own(node: Node[Any]) -> Payload:
-    """Gather what the keywords of one schema say."""
+    """Describe a schema by its own keywords."""
     declared = {name: (child,) for name, child in node.children("properties")}
     required = node.keywords.get("required", ())
     closing = [node.schema[keyword] for keyword in CLOSING if node.has(keyword)]
@@ -91,7 +91,7 @@ def _own(node: Node[Any]) -> Payload:
 
 
 def _either(branches: Sequence[Payload]) -> Payload:
-    """Describe the payloads that are like at least one of some."""
+    """Describe the payloads that fit at least one of some descriptions."""
     properties = _joined(branches)
     return Payload(
         properties,
@@ -117,16 +117,16 @@ def _is_shut(node: Node[Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ParameterContract:
-    """One value an event carries.
+    """One parameter of an event.
 
     Attributes:
         name: keyword argument of the handlers, a Python identifier.
         wire: property of the payload.
-        required: whether `fire()` must be given it.
+        required: whether `fire()` requires it.
         default: JSON value filled in when it is absent, or `NO_DEFAULT`.
-        description: the author's words, "" without.
-        deprecated: whether nobody is to use it any more.
-        nodes: the places that say its type.
+        description: the author's description, or "".
+        deprecated: whether the schema marks it as deprecated.
+        nodes: the schemas that determine its type.
     """
 
     name: str
@@ -139,40 +139,40 @@ class ParameterContract:
 
     @property
     def annotation(self) -> str:
-        """Its Python type, as text for messages."""
-        return _union(annotation(node) for node in self.nodes)
+        """The Python type as text, for messages."""
+        return _union(_annotation(node) for node in self.nodes)
 
     @property
     def always_present(self) -> bool:
-        """Whether handlers always receive it."""
+        """Whether handlers always receive the parameter."""
         return self.required or self.default is not NO_DEFAULT
 
 
 def is_deprecated(node: Node[Any]) -> bool:
-    """Whether a schema, or one that it is based on, says that what it describes is deprecated."""
+    """Whether a schema, or one that it is based on, is marked as deprecated."""
     return any(part.keywords.get("deprecated") is True for part in node.conjuncts())
 
 
-def parameter_contracts(found: Payload) -> tuple[ParameterContract, ...]:
-    """Describe the parameters of a payload.
+def parameter_contracts(described: Payload) -> tuple[ParameterContract, ...]:
+    """Return the parameters of a payload.
 
-    A default counts for an optional property that no choice brings in, and only when its own schema accepts it:
-    in the wild, `default` is often a comment (`{"type": "string", "default": null}`), and filling that in would
-    refuse every event.
+    A default applies only to an optional property that is not conditional, and only if its own schema accepts it:
+    in published schemas, `default` is often a comment (`{"type": "string", "default": null}`), and filling that in
+    would refuse every event.
     """
-    names = naming.python_names(found.properties)
-    unconditional = found.properties.keys() - found.required - found.conditional
+    names = naming.python_names(described.properties)
+    with_default = described.properties.keys() - described.required - described.conditional
     return tuple(
         ParameterContract(
             name=names[wire],
             wire=wire,
-            required=wire in found.required,
-            default=_default(nodes) if wire in unconditional else NO_DEFAULT,
-            description=_description(nodes),
+            required=wire in described.required,
+            default=_default(nodes) if wire in with_default else NO_DEFAULT,
+            description=next((str(n.schema["description"]) for n in nodes if n.has("description")), ""),
             deprecated=any(is_deprecated(node) for node in nodes),
-            nodes=nodes if wire in found.conditional else nodes[-1:],
+            nodes=nodes if wire in described.conditional else nodes[-1:],
         )
-        for wire, nodes in found.properties.items()
+        for wire, nodes in described.properties.items()
     )
 
 
@@ -183,47 +183,34 @@ def _default(nodes: Iterable[Node[Any]]) -> object:
             if not node.document.validator(node).is_valid(value):
                 return NO_DEFAULT
             if value is None or isinstance(value, (str, int)):
-                return value  # only floats, and what holds them, may be something else in Python
+                return value  # only floats, alone or in a container, may become another Python value
             convert = conversion([node], formats=False)
             return convert(value) if convert else value
     return NO_DEFAULT
 
 
-def _description(nodes: Iterable[Node[Any]]) -> str:
-    return next(
-        (str(node.schema["description"]) for node in nodes if node.has("description")),
-        "",
-    )
-
-
-def annotation(node: Node[Any]) -> str:
-    """Write the Python type of the values a schema accepts, briefly, for messages."""
-    return _annotation(node, 0)
-
-
-def _annotation(node: Node[Any] | None, depth: int) -> str:
+def _annotation(node: Node[Any] | None, depth: int = 0) -> str:
+    """Return the Python type of the values a schema accepts, abbreviated for messages."""
     if node is None or not isinstance(node.schema, dict) or depth > 3:
         return "Any"
     schema = node.schema
     if node.has("$ref"):
         name = re.sub(r"\W", "_", str(schema["$ref"]).rstrip("#/").rpartition("/")[2], flags=re.ASCII)
         return name or "Any"
-    if node.has("const") or node.has("enum"):
-        values = [schema["const"]] if node.has("const") else schema["enum"]
+    if (values := node.listed) is not None:
         shown = ", ".join(repr(value) for value in values[:_MAX_LITERALS])
         return f"Literal[{shown}{', ...' if len(values) > _MAX_LITERALS else ''}]"
     for keyword in (*UNIONS, "allOf"):
         branches = [child for _, child in node.children(keyword)]
         if branches and (keyword != "allOf" or (len(branches) == 1 and "type" not in schema)):
             return _union(_annotation(branch, depth) for branch in branches)
-    types = schema.get("type", ())
-    return _union(_of_type(node, kind, depth) for kind in ([types] if isinstance(types, str) else types))
+    return _union(_of_type(node, kind, depth) for kind in node.types)
 
 
 def _of_type(node: Node[Any], kind: str, depth: int) -> str:
     if kind == "string":
-        found = format_type(node.schema)
-        return found.name if found else "str"
+        rich = format_type(node.schema)
+        return rich.name if rich else "str"
     if kind == "array" and isinstance(node.schema.get("items"), dict):
         return f"list[{_annotation(node.get('items'), depth + 1)}]"
     if kind == "array" and node.has("prefixItems"):

@@ -1,9 +1,8 @@
-"""What a validator found, in words for people who wrote Python, not JSON Schema."""
+"""A validator's errors in words for people who write Python, not JSON Schema."""
 
 from __future__ import annotations
 
 import itertools
-import math
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,6 @@ from lightbus.schema.language.formats import PYTHON_NAMES, format_type
 from lightbus.schema.language.keywords import UNIONS
 from lightbus.schema.language.reference import Document
 from lightbus.schema.language.validation import TOO_SLOW
-from lightbus.schema.payload.limits import MAX_DIGITS, is_too_long
 
 _LIMIT = 20
 _MAX_KEY = 60
@@ -39,21 +37,21 @@ _short.maxlevel = 3
 
 
 def short(value: object) -> str:
-    """Write a value in a few words, however large it is."""
+    """Return the repr of a value, abbreviated if it is long."""
     return _short.repr(value)
 
 
 def short_text(text: str) -> str:
-    """Leave out the middle of a long text."""
+    """Return a text without its middle if it is long."""
     return text if len(text) <= 2 * _MAX_KEY else f"{text[:_MAX_KEY]}...{text[-_MAX_KEY:]}"
 
 
 def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None) -> str:
-    """Write a place in a payload as Python would index it: `address.street`, `tags[0]`.
+    """Write a path in a payload as Python would index it: `address.street`, `tags[0]`.
 
     Args:
         path: keys and indexes, outermost first.
-        names: what to call top-level keys instead.
+        names: Python names of top-level keys.
     """
     text = ""
     for step in path:
@@ -66,19 +64,27 @@ def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None)
     return text
 
 
+def undeclared_problem(
+    path: Sequence[str | int], known: Sequence[str], names: Mapping[str, str] = _NOTHING
+) -> Problem:
+    """Describe a property that the schema does not declare; one of the `known` ones may have been meant."""
+    message = f"is not in the schema{did_you_mean(str(path[-1]), known)}"
+    return Problem(path_text(path, names), message, "unexpected")
+
+
 def explain(
     errors: Iterable[jsonschema_rs.ValidationError],
     document: Document,
     names: Mapping[str, str] = _NOTHING,
     hints: Mapping[str, str] = _NOTHING,
 ) -> list[Problem]:
-    """Put a validator's errors in words.
+    """Describe a validator's errors.
 
     Args:
-        errors: what `iter_errors` found.
-        document: what the validator was made from.
-        names: what to call top-level properties.
-        hints: annotations of top-level properties, by property.
+        errors: the result of `iter_errors`.
+        document: the document that the validator was compiled from.
+        names: Python names of top-level properties.
+        hints: annotations of top-level properties.
 
     Returns:
         A `Problem` for each, at most 20 and one that says there are more.
@@ -95,21 +101,16 @@ def explain(
 def explain_one(
     validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str] = _NOTHING
 ) -> list[Problem]:
-    """Put the first thing that is wrong with a very large value in the validator's words, which is quick.
-
-    Args:
-        validator: what refused the value.
-        data: the value.
-        names: what to call top-level properties.
-    """
-    found = validator.evaluate(data).errors()
-    if not found:
+    """Describe the first error in a very large value in the validator's words, which is quick."""
+    errors = validator.evaluate(data).errors()
+    if not errors:
         return []
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in found[0]["instanceLocation"].split("/")]
+    first = errors[0]
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in first["instanceLocation"].split("/")]
     path = path_text([int(step) if step.isdecimal() else step for step in steps[1:]], names)
-    kind = found[0]["schemaLocation"].rpartition("/")[2]
+    kind = first["schemaLocation"].rpartition("/")[2]
     return [
-        Problem(path, short_text(found[0]["error"]), kind),
+        Problem(path, short_text(first["error"]), kind),
         Problem("", "there may be more problems", "more"),
     ]
 
@@ -129,10 +130,7 @@ class _Explainer:
         elif "unexpected" in details and keyword.endswith("Properties"):
             known = self._declared(error)
             for name in details["unexpected"]:
-                guess = did_you_mean(name, known)
-                yield self._problem(
-                    [*error.instance_path, name], f"is not in the schema{guess}", "unexpected"
-                )
+                yield undeclared_problem([*error.instance_path, name], known, self._names)
         elif keyword in UNIONS and details.get("context"):
             yield from self._branches(error, details["context"])
         else:
@@ -143,18 +141,18 @@ class _Explainer:
         return Problem(path_text(path, self._names), message, kind)
 
     def _holder(self, error: jsonschema_rs.ValidationError) -> Any:
-        """Return the schema whose keyword refused, or None when it stands outside the document."""
+        """Return the schema whose keyword refused, or None if it is outside the document."""
         if error.absolute_keyword_location:  # in an embedded document
             uri = error.absolute_keyword_location.rpartition("/")[0]
             node = self._document.find(self._document.root, uri)
             return node.schema if node else None
-        found: Any = self._document.schema
-        for step in error.schema_path[:-1]:
-            try:
-                found = found[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        return found
+        schema: Any = self._document.schema
+        try:
+            for step in error.schema_path[:-1]:
+                schema = schema[step]
+        except (LookupError, TypeError):
+            return None
+        return schema
 
     def _declared(self, error: jsonschema_rs.ValidationError) -> list[str]:
         schema = self._holder(error)
@@ -166,38 +164,36 @@ class _Explainer:
     def _branches(
         self, error: jsonschema_rs.ValidationError, context: list[list[jsonschema_rs.ValidationError]]
     ) -> Iterator[Problem]:
-        """Explain the branch that was meant: of those for this type of value, the one with least wrong."""
-        here = error.instance_path
-        wrong_type = [
-            next((e for e in branch if e.kind.name == "type" and e.instance_path == here), None)
-            for branch in context
-        ]
-        meant = [
-            branch for branch, wrong in zip(context, wrong_type, strict=True) if branch and wrong is None
-        ]
-        if meant:
-            best = min(meant, key=_distance)
-            yield from itertools.chain.from_iterable(self.problems(e) for e in best)
-            return
-        wanted = dict.fromkeys(self._expected(wrong) for wrong in wrong_type if wrong)
-        if wanted:
-            yield self._problem(here, f"expected {' or '.join(wanted)}, got {_got(error.instance)}", "type")
+        """Explain the branch that was meant: of those for this type of value, the one with the fewest errors."""
+        path = error.instance_path
+        wrong_types = []
+        candidates = []
+        for branch in context:
+            wrong_type = next((e for e in branch if e.kind.name == "type" and e.instance_path == path), None)
+            if wrong_type:
+                wrong_types.append(wrong_type)
+            elif branch:
+                candidates.append(branch)
+        if candidates:
+            for inner in min(candidates, key=_distance):
+                yield from self.problems(inner)
+        elif wrong_types:
+            expected = " or ".join(dict.fromkeys(map(self._expected, wrong_types)))
+            yield self._problem(path, f"expected {expected}, got {_got(error.instance)}", "type")
         else:  # every branch accepts the value, and only one may
-            yield self._problem(
-                here, f"{short(error.instance)} has more than one of the forms", error.kind.name
-            )
+            yield self._problem(path, self._message(error, "oneOf", {}), error.kind.name)
 
     def _expected(self, error: jsonschema_rs.ValidationError) -> str:
-        """Name the Python types a `type` error asks for, a format's type instead of `str`."""
+        """Name the Python types that a `type` error expects, a format's type instead of `str`."""
         types: list[str] = error.kind.as_dict()["types"]
-        found = format_type(self._holder(error))
-        names = {**PYTHON_NAMES, "string": found.name} if found else PYTHON_NAMES
+        rich = format_type(self._holder(error))
+        names = {**PYTHON_NAMES, "string": rich.name} if rich else PYTHON_NAMES
         return " or ".join(names.get(kind, kind) for kind in types)
 
     def _message(self, error: jsonschema_rs.ValidationError, keyword: str, details: dict[str, Any]) -> str:
         value = short(error.instance)
         match keyword:
-            case "pattern" if error.message.startswith(TOO_SLOW):  # its details say nothing of the pattern
+            case "pattern" if error.message.startswith(TOO_SLOW):  # its details lack the pattern
                 return f"{value} takes a pattern of the schema too long to match"
             case "type":
                 return f"expected {self._expected(error)}, got {_got(error.instance)}"
@@ -232,22 +228,21 @@ class _Explainer:
             case "contentEncoding":
                 return f"{value} is not base64"
             case "propertyNames":
-                return f"has a key that is not allowed: {self._first(details['error'])}"
+                inner = details["error"]
+                message = self._message(inner, inner.kind.name, inner.kind.as_dict())
+                return f"has a key that is not allowed: {message}"
             case "falseSchema":
                 return "is not allowed here"
             case "oneOf":
                 return f"{value} has more than one of the forms"
         return f"{value} does not satisfy {keyword!r} of the schema"
 
-    def _first(self, error: jsonschema_rs.ValidationError) -> str:
-        return self._message(error, error.kind.name, error.kind.as_dict())
-
 
 _PARTS = {"Length": "characters", "Items": "items", "Properties": "entries"}
 
 
 def _distance(branch: list[jsonschema_rs.ValidationError]) -> tuple[bool, int]:
-    """How far a value is from a branch; a wrong tag says it was another branch that was meant."""
+    """How far a value is from a branch; a wrong tag means that another branch was meant."""
     return any(error.kind.name in ("const", "enum") for error in branch), len(branch)
 
 
@@ -268,25 +263,3 @@ def _guess(value: object, options: Sequence[object]) -> str:
     if not isinstance(value, str):
         return ""
     return did_you_mean(value, [option for option in options if isinstance(option, str)])
-
-
-def not_json(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Find what JSON cannot hold in a tree of builtins, as (path, what is wrong)."""
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            yield path, f"{short(value)} is not Unicode text: it has an unpaired surrogate"
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            yield path, f"{value!r} cannot be written as JSON"
-    elif isinstance(value, int):
-        if is_too_long(value):
-            yield path, f"is an integer of more than {MAX_DIGITS:,} digits"
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from not_json(key, path)
-            yield from not_json(item, (*path, key))
-    elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            yield from not_json(item, (*path, index))

@@ -1,60 +1,42 @@
-"""What objects inside a payload hold beyond what a schema declares: `fire()` refuses it, a listener does not get it.
+"""Undeclared properties of objects inside a payload: `fire()` refuses them, a listener does not get them.
 
-An object is closed for a producer where its schema declares properties and says nothing of others, whatever
+An object is closed for a producer if its schema declares properties and does not mention others, whichever
 branch of a choice it takes. A schema is compiled once into a function that visits only objects that may
-hold too much; where there are none, there is no function at all.
+have undeclared properties; if there are none, there is no function.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from lightbus.schema.language.keywords import CLOSING
+from lightbus.schema.language.keywords import CLOSING, Path
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.validation import pattern_matches
 
 
-@dataclass(frozen=True, slots=True)
-class Undeclared:
+class Undeclared(NamedTuple):
     """A property that no schema declares.
 
     Attributes:
         path: keys and indexes that lead to it.
-        known: what is declared beside it.
+        declared: the names that its object's schema declares.
     """
 
-    path: tuple[str | int, ...]
-    known: Sequence[str]
-
-    def below(self, key: str | int) -> Undeclared:
-        """Return it as seen from one step further out."""
-        return Undeclared((key, *self.path), self.known)
+    path: Path
+    declared: Sequence[str]
 
 
 Finder = Callable[[Any], Iterable[Undeclared]]
 
 
 def undeclared(payload: Node[Any]) -> Finder | None:
-    """Compile the search through what a payload holds, the payload itself left out.
+    """Compile the search through the values inside a payload, but not the payload's own properties.
 
     Returns:
-        A function of a valid JSON value, or None where nothing can be found.
+        A function of a valid JSON value, or None if it cannot have undeclared properties.
     """
     return _Search().compile((payload,), is_payload=True)
-
-
-def without(value: dict[str, Any], found: Iterable[Undeclared]) -> dict[str, Any]:
-    """Return a copy of a payload without what was found in it."""
-    copied = copy.deepcopy(value)
-    for one in found:
-        holder: Any = copied
-        for step in one.path[:-1]:
-            holder = holder[step]
-        del holder[one.path[-1]]
-    return copied
 
 
 class _Search:
@@ -62,17 +44,17 @@ class _Search:
         self._compiled: dict[tuple[object, ...], Finder | None] = {}
 
     def compile(self, nodes: Sequence[Node[Any]], *, is_payload: bool = False) -> Finder | None:
-        """Compile the search through values that satisfy some schemas together."""
+        """Compile the search through values that satisfy all of some schemas."""
         parts = list(_together(nodes))
         if not parts:
             return None
         key = tuple(part.key for part in parts)
         if key in self._compiled:
             return self._compiled[key]
-        made: Finder | None = None
+        compiled: Finder | None = None
 
-        def later(value: Any) -> Iterable[Undeclared]:  # for values inside that are described as this one
-            return made(value) if made else ()
+        def later(value: Any) -> Iterable[Undeclared]:  # for values inside that have the same schemas
+            return compiled(value) if compiled else ()
 
         self._compiled[key] = later
         in_object, in_array = self._object(parts, is_payload), self._array(parts)
@@ -82,8 +64,8 @@ class _Search:
                 return in_object(value)
             return in_array(value) if in_array and isinstance(value, list) else ()
 
-        made = self._compiled[key] = find if in_object or in_array else None
-        return made
+        compiled = self._compiled[key] = find if in_object or in_array else None
+        return compiled
 
     def _object(self, parts: Sequence[Node[Any]], is_payload: bool) -> Finder | None:
         declared: dict[str, list[Node[Any]]] = {}
@@ -102,9 +84,9 @@ class _Search:
             matching = [node for pattern, node in patterns if pattern_matches(pattern, name)]
             if finder := self.compile([*nodes, *matching]):
                 finders[name] = finder
-        others = [(pattern, self.compile([node])) for pattern, node in patterns]
-        rest = self.compile([node for node in further if isinstance(node.schema, dict)])
-        if not (is_closed or finders or rest or any(finder for _, finder in others)):
+        by_pattern = [(pattern, self.compile([node])) for pattern, node in patterns]
+        rest = self.compile(further)
+        if not (is_closed or finders or rest or any(finder for _, finder in by_pattern)):
             return None
 
         def find(value: dict[str, Any]) -> Iterator[Undeclared]:
@@ -116,10 +98,10 @@ class _Search:
                     yield Undeclared((name,), tuple(names))
                     continue
                 else:
-                    fitting = (found for pattern, found in others if pattern_matches(pattern, name))
-                    finder = next(fitting, rest)
+                    matching = (inner for pattern, inner in by_pattern if pattern_matches(pattern, name))
+                    finder = next(matching, rest)
                 if finder:
-                    yield from (one.below(name) for one in finder(item))
+                    yield from _below(name, finder(item))
 
         return find
 
@@ -127,7 +109,7 @@ class _Search:
         described = [part.items() for part in parts]
         longest = max(len(first) for first, _ in described)
         finders = []
-        for index in range(longest + 1):  # the last one is for all items behind
+        for index in range(longest + 1):  # the last finder is for all further items
             nodes = (first[index] if index < len(first) else further for first, further in described)
             finders.append(self.compile([node for node in nodes if node]))
         if not any(finders):
@@ -136,13 +118,17 @@ class _Search:
         def find(value: list[Any]) -> Iterator[Undeclared]:
             for index, item in enumerate(value):
                 if finder := finders[min(index, longest)]:
-                    yield from (one.below(index) for one in finder(item))
+                    yield from _below(index, finder(item))
 
         return find
 
 
+def _below(key: str | int, inner: Iterable[Undeclared]) -> Iterator[Undeclared]:
+    return (Undeclared((key, *path), declared) for path, declared in inner)
+
+
 def _together(nodes: Iterable[Node[Any]]) -> Iterator[Node[Any]]:
-    """Yield all schemas that may describe a value: what they refer to, and every branch."""
+    """Yield all schemas that may describe a value: the nodes, their references, and every branch."""
     todo, seen = list(nodes), set[object]()
     for node in todo:
         if not isinstance(node.schema, dict) or node.key in seen:

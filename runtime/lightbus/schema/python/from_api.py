@@ -1,4 +1,4 @@
-"""From `Api` classes to schema documents."""
+"""Schema documents of `Api` classes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
 from lightbus.schema.language.keywords import DIALECT
 from lightbus.schema.language.reference import Document
-from lightbus.schema.payload.problems import explain, not_json, short
-from lightbus.schema.python.types import Schema, TypeSchemas
+from lightbus.schema.payload.limits import not_json
+from lightbus.schema.payload.problems import explain, short
+from lightbus.schema.python.types import Schema, TypeSchemas, closed_object
 from lightbus.schema.python.values import UnsupportedType, canonical, plain
 
 FORMAT = 1
@@ -21,7 +22,7 @@ FORMAT_SINCE = "0.1.0"
 
 
 def api_document(api: type[Api]) -> dict[str, Any]:
-    """Write the schema document of an API; the same class gives the same document, key for key.
+    """Return the schema document of an API; the same class always gives the same document, key for key.
 
     Raises:
         DefinitionError: a parameter's type or default cannot be used; names API, event and parameter.
@@ -30,39 +31,37 @@ def api_document(api: type[Api]) -> dict[str, Any]:
 
 
 def events_document(api: type[Api], events: Iterable[Event]) -> dict[str, Any]:
-    """Write the schema document of some of an API's events; raises as `api_document` does."""
+    """Return the schema document of some of an API's events; raises as `api_document` does."""
     types = TypeSchemas()
-    written = {event.name: _event(event, types) for event in sorted(events, key=lambda event: event.name)}
+    schemas = {event.name: _event(event, types) for event in sorted(events, key=lambda event: event.name)}
     document: dict[str, Any] = {"$schema": DIALECT, "lightbus": FORMAT, "api": api.api_name}
     if api.api_version:
         document["version"] = api.api_version
     if api.api_description:
         document["description"] = api.api_description
-    document["events"] = written
+    document["events"] = schemas
     if types.definitions:
         document["$defs"] = dict(sorted(types.definitions.items()))
     return document
 
 
 def _event(event: Event, types: TypeSchemas) -> Schema:
-    parameters = {
-        "type": "object",
-        "properties": {parameter.name: _parameter(event, parameter, types) for parameter in event.parameters},
-        "required": [parameter.name for parameter in event.parameters if parameter.is_required],
-        "additionalProperties": False,
-    }
+    parameters = closed_object(
+        {parameter.name: _parameter(event, parameter, types) for parameter in event.parameters},
+        [parameter.name for parameter in event.parameters if parameter.is_required],
+    )
     description = {"description": event.description} if event.description else {}
     return {**description, "parameters": parameters}
 
 
 def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema:
-    def refuse(problem: str) -> DefinitionError:
+    def invalid(problem: str) -> DefinitionError:
         return DefinitionError(problem, api=event.api, event=event.name, parameter=parameter.name)
 
     try:
         schema = types.schema(parameter.type)
     except UnsupportedType as error:
-        raise refuse(str(error)) from error
+        raise invalid(str(error)) from error
     if parameter.description:
         schema = {**schema, "description": parameter.description}
     if parameter.is_required:
@@ -70,11 +69,11 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
     try:
         problems = [reason for _, reason in not_json(plain(parameter.default))]
         default = canonical(parameter.default)
-    except Exception as error:  # whatever a __to_bus__ raises
-        raise refuse(f"the default {short(parameter.default)} cannot be written as JSON: {error}") from error
+    except Exception as error:  # anything that a __to_bus__ raises
+        raise invalid(f"the default {short(parameter.default)} cannot be written as JSON: {error}") from error
     if problems:
-        raise refuse(f"the default {problems[0]}")
+        raise invalid(f"the default {problems[0]}")
     document = Document({**schema, "$defs": types.definitions}, event.api)
-    if found := explain(document.validator(document.root).iter_errors(default), document):
-        raise refuse(f"the default does not have the declared type: {found[0]}")
+    if misfits := explain(document.validator(document.root).iter_errors(default), document):
+        raise invalid(f"the default does not have the declared type: {misfits[0]}")
     return {**schema, "default": default}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import NODEFAULT, UNSET
@@ -56,10 +55,10 @@ _SETS = (mi.SetType, mi.FrozenSetType)
 
 
 class TypeSchemas:
-    """Writes the schemas of types that may refer to one another.
+    """Generates the schemas of types, which may refer to one another.
 
     Attributes:
-        definitions: schemas of the named classes met so far, for the `$defs` of the document.
+        definitions: schemas of the named classes so far, for the `$defs` of the document.
     """
 
     def __init__(self) -> None:
@@ -132,7 +131,7 @@ class TypeSchemas:
         name = _name(read.cls)
         if name not in self._owners:
             self._owners[name] = read.cls
-            self.definitions.setdefault(name, {})  # claims the name, a class may contain itself
+            self.definitions.setdefault(name, {})  # claims the name, since a class may contain itself
             description = _docstring(read.cls)
             body = {**({"description": description} if description else {}), **self._body(read)}
             self._define(name, body, read.cls)
@@ -141,11 +140,11 @@ class TypeSchemas:
         return {"$ref": f"#/$defs/{name}"}
 
     def _define(self, name: str, schema: Schema, cls: object) -> None:
-        """Keep a definition; a class met in a pydantic model and outside must mean the same in both."""
-        known = self.definitions.get(name)
-        if not known:
+        """Add a definition; a class used inside and outside a pydantic model must have one schema."""
+        existing = self.definitions.get(name)
+        if not existing:
             self.definitions[name] = schema
-        elif _shape(known) != _shape(schema):
+        elif _shape(existing) != _shape(schema):
             raise _clash(name, self._owners.get(name), cls)
 
     def _body(self, read: Any) -> Schema:
@@ -168,7 +167,7 @@ class TypeSchemas:
             properties[field.encode_name] = {**self._schema(field.type), **_field_default(field)}
             if field.required:
                 required.append(field.encode_name)
-        return _object(properties, required)
+        return closed_object(properties, required)
 
     def _custom(self, cls: Any) -> Schema:
         if is_pydantic(cls):
@@ -183,7 +182,7 @@ class TypeSchemas:
         import pydantic.json_schema
 
         class Untitled(pydantic.json_schema.GenerateJsonSchema):
-            """Leaves out the titles pydantic makes of field names."""
+            """Omits the titles that pydantic derives from field names."""
 
             def field_title_should_be_set(self, schema: Any) -> bool:
                 return False
@@ -192,13 +191,13 @@ class TypeSchemas:
             body = cls.model_json_schema(ref_template="#/$defs/{model}", schema_generator=Untitled)
         except pydantic.errors.PydanticUserError as error:
             raise UnsupportedType(f"{type_text(cls)} has no JSON Schema: {error.message}") from error
-        found = body.pop("$defs", {})
+        definitions = body.pop("$defs", {})
         name = _ref_name(body) or _name(cls)
         if "$ref" not in body:
-            found[name] = body
+            definitions[name] = body
         if self._owners.setdefault(name, cls) is not cls:
             raise _clash(name, self._owners[name], cls)
-        for key, schema in found.items():
+        for key, schema in definitions.items():
             schema = _closed(schema)
             if schema.get("title") == key:
                 del schema["title"]
@@ -207,10 +206,10 @@ class TypeSchemas:
 
 
 def _bounds(read: Any, counted: str) -> Schema:
-    """Write the constraints of a type; `counted` ends the names of those on its size."""
+    """Return the constraints of a type; `counted` is the suffix of the keywords on its size."""
     names = {**_NUMERIC, "min_length": f"min{counted}", "max_length": f"max{counted}"}
-    found = {keyword: getattr(read, name, None) for name, keyword in names.items()}
-    return {keyword: bound for keyword, bound in found.items() if bound is not None}
+    bounds = {keyword: getattr(read, name, None) for name, keyword in names.items()}
+    return {keyword: bound for keyword, bound in bounds.items() if bound is not None}
 
 
 def _tuple(items: list[Schema], required: int) -> Schema:
@@ -218,11 +217,12 @@ def _tuple(items: list[Schema], required: int) -> Schema:
     return {"type": "array", **({"prefixItems": items} if items else {}), "items": False, **size}
 
 
-def _object(properties: Mapping[str, Schema], required: Iterable[str]) -> Schema:
+def closed_object(properties: dict[str, Schema], required: list[str]) -> Schema:
+    """Return the schema of objects that have no other properties."""
     return {
         "type": "object",
-        "properties": dict(properties),
-        "required": list(required),
+        "properties": properties,
+        "required": required,
         "additionalProperties": False,
     }
 
@@ -254,7 +254,7 @@ def _name(cls: Any) -> str:
 
 
 def _docstring(cls: Any) -> str:
-    """Return the docstring the author wrote, not the one a dataclass or named tuple makes up."""
+    """Return the author's docstring, not the one that a dataclass or named tuple generates."""
     text = getattr(cls, "__dict__", {}).get("__doc__")
     if not text or text.startswith(f"{cls.__name__}("):
         return ""
@@ -262,7 +262,7 @@ def _docstring(cls: Any) -> str:
 
 
 def _shape(schema: Any) -> Any:
-    """Return a schema without its comments."""
+    """Return a schema without its titles, descriptions and defaults."""
     if isinstance(schema, list):
         return [_shape(item) for item in schema]
     if not isinstance(schema, dict):
@@ -274,8 +274,8 @@ def _shape(schema: Any) -> Any:
     }
 
 
-def _clash(name: str, one: object, other: object) -> UnsupportedType:
-    both = " and ".join(type_text(cls) for cls in (one, other) if cls is not None)
+def _clash(name: str, *classes: object) -> UnsupportedType:
+    both = " and ".join(type_text(cls) for cls in classes if cls is not None)
     return UnsupportedType(
         f"two classes are named {name}, or one is written in two ways, in {both}; rename one of them"
     )

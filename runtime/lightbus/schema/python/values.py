@@ -1,6 +1,6 @@
-"""Python values to JSON values and back, by declared type.
+"""Conversion of Python values to JSON values and back, by declared type.
 
-msgspec reads the types and converts the values; this module adds what msgspec does not know: pydantic models,
+msgspec reads the types and converts the values; this module adds what msgspec does not support: pydantic models,
 and classes with `__to_bus__` and `__from_bus__`.
 """
 
@@ -17,11 +17,11 @@ from msgspec import inspect as mi
 
 
 class UnsupportedType(Exception):
-    """A type that has no JSON Schema; the text says which and why."""
+    """A type has no JSON Schema; the message says which and why."""
 
 
 def plain(value: object) -> Any:
-    """Make JSON values of Python values: what the `json` module knows, and nothing else.
+    """Return a Python value as JSON: only types that the `json` module writes.
 
     Raises:
         TypeError: a value cannot be written as JSON.
@@ -30,7 +30,7 @@ def plain(value: object) -> Any:
 
 
 def canonical(value: object) -> Any:
-    """Make JSON values that are the same in every process: sets and dicts sorted, tuples as lists.
+    """Return a Python value as JSON that is the same in every process: sets and dicts sorted, tuples as lists.
 
     Raises:
         TypeError: a value cannot be written as JSON.
@@ -39,19 +39,19 @@ def canonical(value: object) -> Any:
 
 
 def converter(python: Any) -> Callable[[Any], Any] | None:
-    """Return the function that makes values of a type from their JSON values, or None for identity.
+    """Return the conversion from JSON values to a type, or None for identity.
 
-    The function raises `msgspec.ValidationError`.
+    The conversion raises `msgspec.ValidationError`.
     """
     read = read_type(python)
     if _is_plain(read):
         return None
-    # lax because a schema has checked the value already, and to JSON 1.0 is an integer
+    # lax because a schema has validated the value, and in JSON 1.0 is an integer
     return partial(msgspec.convert, type=python, strict=False, str_keys=True, dec_hook=_decode)
 
 
 def read_type(python: Any) -> mi.Type:
-    """Take a type apart, as msgspec does.
+    """Return msgspec's description of a type.
 
     Raises:
         UnsupportedType: msgspec cannot convert values of the type.
@@ -67,7 +67,12 @@ def read_type(python: Any) -> mi.Type:
 def or_whole(
     convert: Callable[[Any], Any] | None, to_whole: Callable[[Any], Any] | None
 ) -> Callable[[Any], Any] | None:
-    """Return a conversion to a declared type that takes 1.0 for an `int`, which JSON Schema does and msgspec does not."""
+    """Return a conversion that accepts 1.0 for an `int`, as JSON Schema does and msgspec does not.
+
+    Args:
+        convert: the conversion to the declared type, or None for identity.
+        to_whole: the conversion of whole floats to `int`, or None for identity.
+    """
     if convert is None or to_whole is None:
         return convert or to_whole
 
@@ -81,7 +86,7 @@ def or_whole(
 
 
 def _is_plain(read: mi.Type) -> bool:
-    """Whether the JSON value already is the Python value."""
+    """Whether the JSON value is the Python value."""
     if isinstance(read, mi.Metadata):
         return _is_plain(read.type)
     if isinstance(read, mi.UnionType):
@@ -114,7 +119,7 @@ def _decode(cls: Any, value: Any) -> object:
 
 
 def bus_type(cls: Any) -> Any:
-    """Return the type that stands for a class on the bus: what its `__to_bus__` returns.
+    """Return the type that represents a class on the bus: the return type of its `__to_bus__`.
 
     Raises:
         UnsupportedType: there is no `__from_bus__`, or the return annotation is missing or unknown.
@@ -133,12 +138,12 @@ def bus_type(cls: Any) -> Any:
 
 
 def is_pydantic(cls: Any) -> bool:
-    """Whether a class is a pydantic model; pydantic itself need not be installed."""
+    """Whether a class is a pydantic model; pydantic need not be installed."""
     return hasattr(cls, "__pydantic_core_schema__") and hasattr(cls, "model_json_schema")
 
 
 def _with_bounds(python: Any) -> Any:
-    """Read the constraints of annotated-types, such as `Annotated[int, Gt(0)]`, as msgspec's own."""
+    """Translate the constraints of annotated-types, such as `Annotated[int, Gt(0)]`, to msgspec's."""
     if typing.get_origin(python) is not Annotated:
         return python
     base, *metadata = typing.get_args(python)
@@ -151,5 +156,5 @@ def _with_bounds(python: Any) -> Any:
 
 
 def type_text(python: Any) -> str:
-    """Write a type as annotations do: `int`, `shop.bus.Address`."""
+    """Return a type as annotations spell it: `int`, `shop.bus.Address`."""
     return python if isinstance(python, str) else inspect.formatannotation(python)
