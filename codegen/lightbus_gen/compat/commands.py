@@ -15,7 +15,7 @@ import click
 
 from lightbus_gen.compat.report.output import Comparison, show
 from lightbus_gen.compat.rules.catalogue import RULES, rule
-from lightbus_gen.compat.rules.findings import Finding, by_place
+from lightbus_gen.compat.rules.findings import by_place
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.project.printing import Format
@@ -48,7 +48,7 @@ def _choice(flag: str, kind: type[StrEnum], default: StrEnum, help_: str) -> Cal
 
 
 def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options on what is compared with what."""
+    """Add the options that name the versions to compare."""
     against = click.option(
         "--against",
         metavar="REF|DIR|FILE",
@@ -103,7 +103,7 @@ def breaking(
             outcome.against.append(old.label)
             outcome.findings += compare(*_comparable(old, new), Mode(mode_))
         findings = (
-            _undecided(finding, allow_undecided)
+            replace(finding, level="note") if allow_undecided and finding.rule == "UNDECIDED" else finding
             for finding in outcome.findings
             if finding.rule not in left_out and category_ in (Scope.ALL, finding.category)
         )
@@ -172,7 +172,7 @@ def _settings(flags: dict[str, Any]) -> ProjectSettings:
 
 
 def _current(settings: ProjectSettings, report: Report) -> Version:
-    """Read the schemas as they are."""
+    """Read the current schemas."""
     from lightbus_gen.compat.versions.version import read_version
 
     version = read_version(settings.schemas, settings.shared, report, parse_dialects(settings.dialects))
@@ -183,7 +183,7 @@ def _current(settings: ProjectSettings, report: Report) -> Version:
 def _earlier(
     against: Sequence[str], settings: ProjectSettings, against_path: str | None, report: Report
 ) -> Iterator[Version]:
-    """Read what to compare with, by the same settings."""
+    """Read the earlier versions, with the same settings."""
     from lightbus_gen.compat.versions.git import Repository
     from lightbus_gen.compat.versions.version import read_commit, read_version
 
@@ -201,13 +201,9 @@ def _earlier(
 
 
 def _comparable(old: Version, new: Version) -> tuple[Version, Version]:
-    """Check that the versions are of a kind; a single document is compared with what the other has of its API."""
+    """Check that two versions can be compared; restrict the old one to the APIs of a single document."""
     if old.is_one_schema != new.is_one_schema:
         single, other = (old, new) if old.is_one_schema else (new, old)
         message = f"{single.label} is the schema of one event, and {other.label} is not"
         raise input_error("NOT_COMPARABLE", message, "compare a file with a file, or a folder with a folder")
     return old.of_apis(new) if new.is_file else old, new
-
-
-def _undecided(finding: Finding, allow: bool) -> Finding:
-    return replace(finding, level="note") if allow and finding.rule == "UNDECIDED" else finding
