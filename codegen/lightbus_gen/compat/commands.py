@@ -18,7 +18,7 @@ from lightbus_gen.compat.rules.catalogue import RULES, rule
 from lightbus_gen.compat.rules.findings import by_place
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
-from lightbus_gen.project.printing import Format
+from lightbus_gen.project.printing import Format, print_problems
 from lightbus_gen.project.run import effective_settings
 from lightbus_gen.project.settings import ProjectSettings, dialect_option, shared_option
 from lightbus_gen.read.files import Report
@@ -57,7 +57,7 @@ def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
         " Default: where this branch left the remote's default branch.",
     )
     against_path = click.option(
-        "--against-path", metavar="PATH", help="Where the schemas were in the repository then."
+        "--against-path", metavar="PATH", help="The path of the schemas in the repository at that time."
     )
     schemas = click.option(
         "--schemas", metavar="DIR|FILE", type=Path, help="The current schemas. Default: schemas"
@@ -67,12 +67,12 @@ def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_version_options
-@_choice("--mode", Mode, Mode.FULL, "Which directions must hold.")
-@click.option("--except", "except_", metavar="RULE_ID", multiple=True, help="Leave a rule out. Repeatable.")
+@_choice("--mode", Mode, Mode.FULL, "Which directions must be compatible.")
+@click.option("--except", "except_", metavar="RULE_ID", multiple=True, help="Ignore a rule. Repeatable.")
 @_choice("--category", Scope, Scope.ALL, "Events on the wire, code that uses the package, or both.")
-@click.option("--strict", is_flag=True, help="Findings about code count, too.")
-@click.option("--allow-undecided", is_flag=True, help="What could not be decided does not count.")
-@_choice("--format", Format, Format.TEXT, "How to write the findings.")
+@click.option("--strict", is_flag=True, help="Fail on findings about code, too.")
+@click.option("--allow-undecided", is_flag=True, help="Do not fail on what could not be decided.")
+@_choice("--format", Format, Format.TEXT, "The format of the findings.")
 def breaking(
     against: tuple[str, ...],
     against_path: str | None,
@@ -84,9 +84,9 @@ def breaking(
     format_: str,
     **flags: Any,
 ) -> None:
-    """Say whether services with the earlier and with the current schemas can live together.
+    """Check that services with the earlier and with the current schemas can run side by side.
 
-    Exits with 0 if they can, 1 if not, 2 on wrong usage or schemas.
+    Exits with 0 if they can, 1 if not, 2 on wrong usage or invalid schemas.
     """
     from lightbus_gen.compat.compare import compare
     from lightbus_gen.compat.rules.allowances import apply_allowances, read_allowances
@@ -94,7 +94,7 @@ def breaking(
     began = time.perf_counter()
     outcome = Comparison(is_strict=strict)
     try:
-        left_out = {rule(id_).id for id_ in except_}
+        ignored = {rule(id_).id for id_ in except_}
         settings, report = _settings(flags), Report(is_lenient=True)
         allowances = read_allowances(settings.breaking, "pyproject.toml")
         new = _current(settings, report)
@@ -105,7 +105,7 @@ def breaking(
         findings = (
             replace(finding, level="note") if allow_undecided and finding.rule == "UNDECIDED" else finding
             for finding in outcome.findings
-            if finding.rule not in left_out and category_ in (Scope.ALL, finding.category)
+            if finding.rule not in ignored and category_ in (Scope.ALL, finding.category)
         )
         files = {file.shown: file for file in new.sources.files}
         outcome.findings = by_place(
@@ -123,7 +123,7 @@ def breaking(
 @click.command()
 @_version_options
 def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) -> None:
-    """Write what has changed since earlier schemas as a Markdown list."""
+    """Write the changes since earlier schemas as a Markdown list."""
     from lightbus_gen.compat.report.changelog import changelog as write_changelog
 
     try:
@@ -146,7 +146,7 @@ def list_rules() -> None:
 @click.command()
 @click.argument("rule_id", metavar="RULE_ID")
 def explain(rule_id: str) -> None:
-    """Say why a rule matters, with an example and the safe way to make the change."""
+    """Explain why a rule matters, with an example and the safe way to make the change."""
     try:
         about = rule(rule_id)
     except InputError as error:
@@ -162,9 +162,8 @@ COMMANDS = (breaking, list_rules, explain, changelog)
 
 
 def _refuse(error: InputError) -> NoReturn:
-    outcome = Comparison(problems=error.problems)
-    show(outcome, Format.TEXT)
-    sys.exit(outcome.exit_code)
+    print_problems(error.problems)
+    sys.exit(2)
 
 
 def _settings(flags: dict[str, Any]) -> ProjectSettings:

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from lightbus.schema import pattern_matches
-from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle
+from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle, values_in_words
 from lightbus_gen.compat.fit.sample import NoSample, Sampler
-from lightbus_gen.compat.fit.words import values_in_words
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.shape import All, Shape
 from lightbus_gen.compat.shapes.view import View, is_restrictive

@@ -8,9 +8,16 @@ from fractions import Fraction
 from typing import Any
 
 from lightbus.schema.language.validation import validator
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle
+from lightbus_gen.compat.fit.obstacles import (
+    Obstacle,
+    Spot,
+    keyword_in_words,
+    kinds_in_words,
+    obstacle,
+    sent_in_words,
+    values_in_words,
+)
 from lightbus_gen.compat.fit.sample import Sampler
-from lightbus_gen.compat.fit.words import keyword_in_words, kinds_in_words, sent_in_words, values_in_words
 from lightbus_gen.compat.patterns.automata import text_outside
 from lightbus_gen.compat.shapes.shape import Shape
 from lightbus_gen.compat.shapes.view import LOWER, UPPER, View

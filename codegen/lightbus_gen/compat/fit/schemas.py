@@ -16,11 +16,10 @@ from typing import Any
 from lightbus.schema import open_schema
 from lightbus_gen.compat.fit.apart import is_apart
 from lightbus_gen.compat.fit.members import Members
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle, without_repetition
+from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, kinds_in_words, obstacle, without_repetition
 from lightbus_gen.compat.fit.pairs import Pairs
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.scalars import meets_limits, meets_values
-from lightbus_gen.compat.fit.words import kinds_in_words
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.expand import Shapes, values_of
 from lightbus_gen.compat.shapes.shape import All, Shape
@@ -73,13 +72,14 @@ class Containment:
         finally:
             sys.setrecursionlimit(limit)
 
-    # -- schemas ---------------------------------------------------------------------------------
-
-    def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
-        """Compare the value of a payload, property or item with a schema."""
+    def _count_step(self) -> None:
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise TooMuch
+
+    def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
+        """Compare the value of a payload, property or item with a schema."""
+        self._count_step()
         nodes, read = tuple(map(self._writer.meant, nodes)), self._reader.meant(read)
         if isinstance(read.schema, bool) and read.schema:
             return []
@@ -97,9 +97,7 @@ class Containment:
 
     def _meets(self, shape: Shape, read: Node, spot: Spot, seen: frozenset[object]) -> list[Obstacle]:
         """Compare a shape with a schema."""
-        self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise TooMuch
+        self._count_step()
         view = self._reader(read)
         if read.key in seen and not isinstance(read.schema, bool):
             return [obstacle("opaque", shape, view, "$ref", "", "", spot, ())]

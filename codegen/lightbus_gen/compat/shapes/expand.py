@@ -52,8 +52,7 @@ class Shapes:
                 continue
             key, keyword, branches = union
             if len(todo) + len(done) + len(branches) > _MOST_SHAPES:
-                more = self._declared(branches)
-                todo.insert(0, (views, {**others, **_joined(others, more)}, taken | {key}))
+                todo.insert(0, (views, _joined(others, self._declared(branches)), taken | {key}))
                 continue
             new = []
             for branch in branches:

@@ -97,8 +97,8 @@ class Shape:
     @property
     def names(self) -> list[str]:
         """The names of properties that are declared by name or required."""
-        listed = [name for view in self.views for name in view.properties]
-        return list(dict.fromkeys([*listed, *self.others, *self.required]))
+        declared = [name for view in self.views for name in view.properties]
+        return list(dict.fromkeys([*declared, *self.others, *self.required]))
 
     def value(self, name: str) -> Any_:
         """Return the values of a property; () if it cannot be present."""
