@@ -1,4 +1,4 @@
-"""What two versions of the schemas mean for code: `fire()`, handlers and payload classes of the generated package."""
+"""The effects of a change on code: `fire()`, handlers and payload classes of the generated package."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from lightbus_gen.lower.names import Hint
 from lightbus_gen.read.files import Report
 
 _COMPOSING = REFERENCES.union(IN_PLACE) - {"not"}
-"""Keywords by which a payload may have properties that are described elsewhere."""
+"""Keywords with which a payload may have properties that other schemas describe."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeChange:
-    """One thing that code must follow.
+    """One change that code has to follow.
 
     Attributes:
         rule: the id of its rule.
-        field: the property, "" for the event.
+        field: the property; "" for the event.
         message: what has changed.
     """
 
@@ -38,34 +38,27 @@ class CodeChange:
 
 
 class Code:
-    """The code that is generated for the events of a version, as far as it is asked for.
-
-    Args:
-        version: the version.
-
-    Attributes:
-        version: the version.
-    """
+    """The code that is generated for the events of a version, worked out on demand."""
 
     def __init__(self, version: Version) -> None:
-        self.version = version
+        self._version = version
         self._lowerers: dict[str, tuple[EventLowerer, Report]] = {}
 
     def of(self, api: LoadedApi, event: LoadedEvent) -> EventCode | None:
-        """Return the code for an event; None where the generator makes none."""
+        """Return the code for an event; None if the generator makes none."""
         lowerer, report = self._lowerer(api)
-        node = self.version.node(event)
+        node = self._version.node(event)
         try:
             if not lowerer.annotator.is_object(node):
                 return None
             return EventCode(lowerer, report, lowerer.class_names.get(event.name, ""), node)
-        except RecursionError:  # the generator says so itself
+        except RecursionError:  # the generator reports it
             return None
 
     def _lowerer(self, api: LoadedApi) -> tuple[EventLowerer, Report]:
         if api.name not in self._lowerers:
             report = Report()
-            self._lowerers[api.name] = EventLowerer(api, self.version.library, report), report
+            self._lowerers[api.name] = EventLowerer(api, self._version.library, report), report
         return self._lowerers[api.name]
 
 
@@ -73,8 +66,8 @@ class EventCode:
     """The code for one event.
 
     Args:
-        lowerer: finds the types of its API.
-        report: takes the problems that the lowerer finds.
+        lowerer: works out the types of its API.
+        report: collects the problems that the lowerer finds.
         class_name: name of the payload class.
         node: the payload's schema.
     """
@@ -83,52 +76,47 @@ class EventCode:
         self._lowerer, self._report, self._node = lowerer, report, node
         self.class_name, self.payload = class_name, payload(node)
         self.names = naming.python_names(self.payload.properties)
-        self._is_plain = _is_plain(node)
+        self._is_plain = _COMPOSING.isdisjoint(node.schema)
 
-    def place(self, wire: str) -> Node | None:
-        """Return the schema of a property; None where more than one describes it."""
-        is_here = self._is_plain and wire in self._node.schema.get("properties", {})
-        return self._node.child("properties", wire) if is_here else None
+    def property(self, wire: str) -> Node | None:
+        """Return the schema of a property; None if more than one schema describes it."""
+        is_own = self._is_plain and wire in self._node.schema.get("properties", {})
+        return self._node.child("properties", wire) if is_own else None
 
-    def is_always_there(self, wire: str) -> bool:
+    def always_has(self, wire: str) -> bool:
         """Whether handlers get a property of every event."""
-        place = self.place(wire)
-        has_default = place is not None and isinstance(place.schema, dict) and "default" in place.schema
+        node = self.property(wire)
+        has_default = node is not None and isinstance(node.schema, dict) and "default" in node.schema
         return has_default or wire in self.payload.required
 
-    def told(self, wire: str) -> str | None:
-        """Return what the schema says of a property, as text; None where that alone does not tell its type."""
+    def text(self, wire: str) -> str | None:
+        """Return the schema of a property as text; None if it alone does not determine the type."""
         if not self._is_plain:
             return None
         text = repr(self._node.schema.get("properties", {}).get(wire))
         return None if "Ref'" in text or "'$ref'" in text else text
 
     def annotations(self, wires: Iterable[str]) -> dict[str, str]:
-        """Return the annotations of some properties; those that the generator refuses are left out."""
-        known = len(self._report.problems)
+        """Return the annotations of some properties; {} if the generator refuses one."""
+        problems = len(self._report.problems)
         hint = Hint(self.class_name, self.class_name)
         try:
-            found = self._lowerer.annotator.payload(self._node, hint, wires)
+            types = self._lowerer.annotator.payload(self._node, hint, wires)
         except RecursionError:
             return {}
-        if len(self._report.problems) > known:
+        if len(self._report.problems) > problems:
             return {}
-        return {wire: pytypes.spell(type_) for wire, type_ in found.items()}
-
-
-def _is_plain(node: Node) -> bool:
-    """Whether a payload's schema itself describes all of its properties."""
-    return _COMPOSING.isdisjoint(node.schema)
+        return {wire: pytypes.spell(type_) for wire, type_ in types.items()}
 
 
 def code_changes(
     was: EventCode, is_: EventCode, is_same: Callable[[Node, Node], bool]
 ) -> Iterator[CodeChange]:
-    """Yield what changes for code when an event changes.
+    """Yield the changes of the code for an event.
 
     Args:
-        was, is_: the code for the event in either version.
-        is_same: whether two schemas say the same, whatever they are called.
+        was, is_: the code in each version.
+        is_same: whether two schemas are equal but for their names.
     """
     if was.class_name != is_.class_name:
         yield CodeChange("CLASS_RENAMED", "", f"class {was.class_name} is {is_.class_name} now")
@@ -148,20 +136,20 @@ def code_changes(
         yield CodeChange("ARGUMENT_REMOVED", "", "arguments that the schema does not name are gone")
     for wire, before in was.annotations(differing).items():
         after = annotations.get(wire, before)
-        nodes = was.place(wire), is_.place(wire)
+        nodes = was.property(wire), is_.property(wire)
         if before != after and nodes[0] and nodes[1] and is_same(nodes[0], nodes[1]):
             yield CodeChange("CLASS_RENAMED", wire, f"{before} is {after} now")
             continue
         yield from _annotation_changes(wire, before, after)
     for wire in then.properties:
-        if wire in then.required and wire in now.properties and not is_.is_always_there(wire):
+        if wire in then.required and wire in now.properties and not is_.always_has(wire):
             yield CodeChange("ANNOTATION_WIDENED", wire, "handlers may have to do without it")
 
 
 def _differing(was: EventCode, is_: EventCode) -> list[str]:
     """Return the properties of both versions whose annotations may differ."""
     shared = [wire for wire in was.payload.properties if wire in is_.payload.properties]
-    return [wire for wire in shared if (told := was.told(wire)) is None or told != is_.told(wire)]
+    return [wire for wire in shared if (text := was.text(wire)) is None or text != is_.text(wire)]
 
 
 def _annotation_changes(wire: str, before: str, after: str) -> Iterator[CodeChange]:
@@ -174,11 +162,13 @@ def _annotation_changes(wire: str, before: str, after: str) -> Iterator[CodeChan
 
 
 def _only_in(some: Iterable[str], others: frozenset[str]) -> bool:
-    """Whether a type is in one union only; a type checker takes an int for a float, and a text for a str."""
+    """Whether a union has a member that the other does not accept; an int is a float, and a literal its type."""
     if "Any" in others:
         return False
     wider = {"int": "float"}
-    return any(one not in others and wider.get(one, _type_of_literal(one)) not in others for one in some)
+    return any(
+        type_ not in others and wider.get(type_, _type_of_literal(type_)) not in others for type_ in some
+    )
 
 
 @functools.cache
@@ -189,15 +179,15 @@ def _type_of_literal(text: str) -> str:
 
 @functools.cache
 def _members(annotation: str) -> frozenset[str]:
-    """Return the members of a union, each value of a literal on its own."""
-    todo, found = [ast.parse(annotation, mode="eval").body], set[str]()
+    """Return the members of a union, with each value of a Literal as one member."""
+    todo, members = [ast.parse(annotation, mode="eval").body], set[str]()
     while todo:
-        here = todo.pop()
-        if isinstance(here, ast.BinOp):
-            todo += [here.left, here.right]
-        elif isinstance(here, ast.Subscript) and ast.unparse(here.value) == "Literal":
-            values = here.slice.elts if isinstance(here.slice, ast.Tuple) else [here.slice]
-            found |= {ast.unparse(value) for value in values}
+        node = todo.pop()
+        if isinstance(node, ast.BinOp):
+            todo += [node.left, node.right]
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+            values = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            members |= {ast.unparse(value) for value in values}
         else:
-            found.add(ast.unparse(here))
-    return frozenset(found)
+            members.add(ast.unparse(node))
+    return frozenset(members)

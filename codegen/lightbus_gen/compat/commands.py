@@ -15,10 +15,10 @@ import click
 
 from lightbus_gen.compat.report.output import Comparison, show
 from lightbus_gen.compat.rules.catalogue import RULES, rule
-from lightbus_gen.compat.rules.findings import Finding, by_place
+from lightbus_gen.compat.rules.findings import by_place
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
-from lightbus_gen.project.printing import Format
+from lightbus_gen.project.printing import Format, print_problems
 from lightbus_gen.project.run import effective_settings
 from lightbus_gen.project.settings import ProjectSettings, dialect_option, shared_option
 from lightbus_gen.read.files import Report
@@ -48,7 +48,7 @@ def _choice(flag: str, kind: type[StrEnum], default: StrEnum, help_: str) -> Cal
 
 
 def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options on what is compared with what."""
+    """Add the options that name the versions to compare."""
     against = click.option(
         "--against",
         metavar="REF|DIR|FILE",
@@ -57,7 +57,7 @@ def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
         " Default: where this branch left the remote's default branch.",
     )
     against_path = click.option(
-        "--against-path", metavar="PATH", help="Where the schemas were in the repository then."
+        "--against-path", metavar="PATH", help="The path of the schemas in the repository at that time."
     )
     schemas = click.option(
         "--schemas", metavar="DIR|FILE", type=Path, help="The current schemas. Default: schemas"
@@ -67,12 +67,12 @@ def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_version_options
-@_choice("--mode", Mode, Mode.FULL, "Which directions must hold.")
-@click.option("--except", "except_", metavar="RULE_ID", multiple=True, help="Leave a rule out. Repeatable.")
+@_choice("--mode", Mode, Mode.FULL, "Which directions must be compatible.")
+@click.option("--except", "except_", metavar="RULE_ID", multiple=True, help="Ignore a rule. Repeatable.")
 @_choice("--category", Scope, Scope.ALL, "Events on the wire, code that uses the package, or both.")
-@click.option("--strict", is_flag=True, help="Findings about code count, too.")
-@click.option("--allow-undecided", is_flag=True, help="What could not be decided does not count.")
-@_choice("--format", Format, Format.TEXT, "How to write the findings.")
+@click.option("--strict", is_flag=True, help="Fail on findings about code, too.")
+@click.option("--allow-undecided", is_flag=True, help="Do not fail on what could not be decided.")
+@_choice("--format", Format, Format.TEXT, "The format of the findings.")
 def breaking(
     against: tuple[str, ...],
     against_path: str | None,
@@ -84,9 +84,9 @@ def breaking(
     format_: str,
     **flags: Any,
 ) -> None:
-    """Say whether services with the earlier and with the current schemas can live together.
+    """Check that services with the earlier and with the current schemas can run side by side.
 
-    Exits with 0 if they can, 1 if not, 2 on wrong usage or schemas.
+    Exits with 0 if they can, 1 if not, 2 on wrong usage or invalid schemas.
     """
     from lightbus_gen.compat.compare import compare
     from lightbus_gen.compat.rules.allowances import apply_allowances, read_allowances
@@ -94,7 +94,7 @@ def breaking(
     began = time.perf_counter()
     outcome = Comparison(is_strict=strict)
     try:
-        left_out = {rule(id_).id for id_ in except_}
+        ignored = {rule(id_).id for id_ in except_}
         settings, report = _settings(flags), Report(is_lenient=True)
         allowances = read_allowances(settings.breaking, "pyproject.toml")
         new = _current(settings, report)
@@ -103,9 +103,9 @@ def breaking(
             outcome.against.append(old.label)
             outcome.findings += compare(*_comparable(old, new), Mode(mode_))
         findings = (
-            _undecided(finding, allow_undecided)
+            replace(finding, level="note") if allow_undecided and finding.rule == "UNDECIDED" else finding
             for finding in outcome.findings
-            if finding.rule not in left_out and category_ in (Scope.ALL, finding.category)
+            if finding.rule not in ignored and category_ in (Scope.ALL, finding.category)
         )
         files = {file.shown: file for file in new.sources.files}
         outcome.findings = by_place(
@@ -123,7 +123,7 @@ def breaking(
 @click.command()
 @_version_options
 def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) -> None:
-    """Write what has changed since earlier schemas as a Markdown list."""
+    """Write the changes since earlier schemas as a Markdown list."""
     from lightbus_gen.compat.report.changelog import changelog as write_changelog
 
     try:
@@ -146,7 +146,7 @@ def list_rules() -> None:
 @click.command()
 @click.argument("rule_id", metavar="RULE_ID")
 def explain(rule_id: str) -> None:
-    """Say why a rule matters, with an example and the safe way to make the change."""
+    """Explain why a rule matters, with an example and the safe way to make the change."""
     try:
         about = rule(rule_id)
     except InputError as error:
@@ -162,9 +162,8 @@ COMMANDS = (breaking, list_rules, explain, changelog)
 
 
 def _refuse(error: InputError) -> NoReturn:
-    outcome = Comparison(problems=error.problems)
-    show(outcome, Format.TEXT)
-    sys.exit(outcome.exit_code)
+    print_problems(error.problems)
+    sys.exit(2)
 
 
 def _settings(flags: dict[str, Any]) -> ProjectSettings:
@@ -172,7 +171,7 @@ def _settings(flags: dict[str, Any]) -> ProjectSettings:
 
 
 def _current(settings: ProjectSettings, report: Report) -> Version:
-    """Read the schemas as they are."""
+    """Read the current schemas."""
     from lightbus_gen.compat.versions.version import read_version
 
     version = read_version(settings.schemas, settings.shared, report, parse_dialects(settings.dialects))
@@ -183,7 +182,7 @@ def _current(settings: ProjectSettings, report: Report) -> Version:
 def _earlier(
     against: Sequence[str], settings: ProjectSettings, against_path: str | None, report: Report
 ) -> Iterator[Version]:
-    """Read what to compare with, by the same settings."""
+    """Read the earlier versions, with the same settings."""
     from lightbus_gen.compat.versions.git import Repository
     from lightbus_gen.compat.versions.version import read_commit, read_version
 
@@ -201,13 +200,9 @@ def _earlier(
 
 
 def _comparable(old: Version, new: Version) -> tuple[Version, Version]:
-    """Check that the versions are of a kind; a single document is compared with what the other has of its API."""
+    """Check that two versions can be compared; restrict the old one to the APIs of a single document."""
     if old.is_one_schema != new.is_one_schema:
         single, other = (old, new) if old.is_one_schema else (new, old)
         message = f"{single.label} is the schema of one event, and {other.label} is not"
         raise input_error("NOT_COMPARABLE", message, "compare a file with a file, or a folder with a folder")
     return old.of_apis(new) if new.is_file else old, new
-
-
-def _undecided(finding: Finding, allow: bool) -> Finding:
-    return replace(finding, level="note") if allow and finding.rule == "UNDECIDED" else finding

@@ -15,18 +15,18 @@ from lightbus_gen.processes import spread
 
 
 def compare(old: Version, new: Version, mode: Mode = Mode.FULL) -> list[Finding]:
-    """Return everything that keeps services of two versions from living together, by place."""
+    """Return every reason why services of two versions cannot run together, by place."""
     comparison = EventComparison(old, new, mode)
 
-    def findings(run: Sequence[ChangedEvent]) -> list[Finding]:
+    def findings_of(run: Sequence[ChangedEvent]) -> list[Finding]:
         return [finding for change in run for finding in comparison.findings(change)]
 
     changes = [change for change in _pairs(old, new) if not _is_untouched(change, old, new)]
     runs = [changes[start : start + _RUN] for start in range(0, len(changes), _RUN)]
-    listed = [*_removed(old, new)]
-    for of_run in spread(findings, runs, lambda run: _WEIGHT * len(run)):
-        listed += of_run
-    return sorted(listed, key=_order)
+    findings = [*_removed(old, new)]
+    for of_run in spread(findings_of, runs, lambda run: _WEIGHT * len(run)):
+        findings += of_run
+    return sorted(findings, key=_order)
 
 
 def _order(finding: Finding) -> tuple[int, str, int, int, str]:
@@ -35,9 +35,9 @@ def _order(finding: Finding) -> tuple[int, str, int, int, str]:
 
 _LEVELS = ("error", "warning", "note")
 _RUN = 20
-"""Events that one process compares in a row, since neighbours share an API and what is known of it."""
+"""Events that one process compares in a row: neighbours share an API and so the results about its types."""
 _WEIGHT = 5
-"""How much longer it takes to compare an event than to generate one."""
+"""How many times longer it takes to compare an event than to generate its code."""
 
 
 def _pairs(old: Version, new: Version) -> Iterator[ChangedEvent]:
@@ -52,7 +52,7 @@ def _pairs(old: Version, new: Version) -> Iterator[ChangedEvent]:
 
 
 def _is_untouched(change: ChangedEvent, old: Version, new: Version) -> bool:
-    """Whether all files that an event is made of are the same."""
+    """Whether all files that an event's schema consists of are the same."""
     return change.old[1].file.path == change.new[1].file.path and all(
         file.path in old.files and old.files[file.path].text == file.text
         for file in new.files_of(change.new[1])
@@ -65,13 +65,8 @@ def _removed(old: Version, new: Version) -> Iterator[Finding]:
     apis = {api.name for api in new.sources.apis}
     for api in old.sources.apis:
         if api.name not in apis:
-            yield _gone(
-                "API_REMOVED",
-                api.name,
-                api.events[0] if api.events else None,
-                old,
-                f"the API {api.name!r} is gone",
-            )
+            first = api.events[0] if api.events else None
+            yield _gone("API_REMOVED", api.name, first, old, f"the API {api.name!r} is gone")
             continue
         for event in api.events:
             if (api.name, event.name) not in new.events:

@@ -10,9 +10,9 @@ from lightbus_gen.compat.code import Code, code_changes
 from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.fit.schemas import Containment, TooMuch
 from lightbus_gen.compat.proof.witness import Proofs, Witness
-from lightbus_gen.compat.rules.catalogue import rule
+from lightbus_gen.compat.rules.catalogue import PAIRS, rule
 from lightbus_gen.compat.rules.findings import Finding
-from lightbus_gen.compat.rules.rule import PAIRS, Direction, Mode
+from lightbus_gen.compat.rules.rule import Direction, Mode
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.fields import Field, fields, renamed_fields
 from lightbus_gen.compat.shapes.view import Views
@@ -26,7 +26,7 @@ class ChangedEvent:
     """An event in both versions.
 
     Attributes:
-        name: what messages call it.
+        name: its name in messages.
         old, new: the event and its API in each version.
     """
 
@@ -40,7 +40,7 @@ class EventComparison:
 
     Args:
         old, new: the versions.
-        mode: which directions must hold.
+        mode: which directions must be compatible.
     """
 
     def __init__(self, old: Version, new: Version, mode: Mode) -> None:
@@ -55,16 +55,16 @@ class EventComparison:
         self._proofs = {direction: Proofs() for direction in self._containment}
 
     def findings(self, change: ChangedEvent) -> Iterator[Finding]:
-        """Yield everything that a change of an event does to services and code."""
+        """Yield all effects of a change on services and code."""
         before, after = self._old.node(change.old[1]), self._new.node(change.new[1])
-        found = [one for direction in self._mode.directions for one in self._on_wire(change, direction)]
+        on_wire = [each for direction in self._mode.directions for each in self._on_wire(change, direction)]
         renamed = renamed_fields(self._before, before, self._after, after, self._same)
-        yield from self._merge_renamed(found, renamed, change)
+        yield from self._merge_renamed(on_wire, renamed, change)
         yield from self._deprecated(change, before, after)
         yield from self._in_code(change, after)
 
     def _on_wire(self, change: ChangedEvent, direction: Direction) -> list[Finding]:
-        """Return what keeps events from being read in one direction."""
+        """Return why events cannot be read in one direction."""
         sides = (self._old, change.old), (self._new, change.new)
         (writer, written), (reader, read) = sides if direction is Direction.BACKWARD else reversed(sides)
         nodes = writer.node(written[1]), reader.node(read[1])
@@ -75,43 +75,48 @@ class EventComparison:
             return [self._finding("UNDECIDED", change, direction, place, "the schemas are too intricate")]
         if not obstacles:
             return []
-        sends, takes = writer.contract(*written), reader.contract(*read)
-        proofs = [self._proofs[direction].find(sends, takes, one) for one in obstacles]
-        if not any(proofs) and takes.covers(sends):
+        sends, accepts = writer.contract(*written), reader.contract(*read)
+        proofs = [self._proofs[direction].find(sends, accepts, obstacle) for obstacle in obstacles]
+        if not any(proofs) and accepts.covers(sends):
             return []
         return [
-            self._of_obstacle(change, direction, one, proof)
-            for one, proof in zip(obstacles, proofs, strict=True)
+            self._of_obstacle(change, direction, obstacle, proof)
+            for obstacle, proof in zip(obstacles, proofs, strict=True)
         ]
 
     def _of_obstacle(
-        self, change: ChangedEvent, direction: Direction, one: Obstacle, proof: Witness | None
+        self, change: ChangedEvent, direction: Direction, obstacle: Obstacle, proof: Witness | None
     ) -> Finding:
         is_forward = direction is Direction.FORWARD
-        is_doubt = proof is None and one.kind in _DOUBTFUL
-        id_ = "UNDECIDED" if is_doubt else PAIRS[one.kind][is_forward]
-        node = one.writer if is_forward else one.reader
-        keyword = one.writer_keyword if is_forward else one.reader_keyword
-        message = _sentence(one, direction)
+        about = PAIRS[obstacle.kind][is_forward]
         return self._finding(
-            id_, change, direction, node, message, keyword=keyword, field=one.spot.label, proof=proof
+            "UNDECIDED" if proof is None and obstacle.kind in _DOUBTFUL else about.id,
+            change,
+            direction,
+            obstacle.writer if is_forward else obstacle.reader,
+            _sentence(about.title, obstacle, is_forward=is_forward),
+            keyword=obstacle.keyword,
+            field=obstacle.spot.label,
+            proof=proof,
         )
 
     def _merge_renamed(
-        self, found: list[Finding], renamed: Iterable[tuple[str, Field, Field]], change: ChangedEvent
+        self, findings: list[Finding], renamed: Iterable[tuple[str, Field, Field]], change: ChangedEvent
     ) -> list[Finding]:
-        """Put one finding in the place of those that a renamed field leads to."""
+        """Replace the findings that a renamed field leads to by a single one."""
         for parent, was, is_ in renamed:
-            names = {f"{title}: {name!r}" for title in _MISSING for name in (was.name, is_.name)}
-            same = [one for one in found if one.field == parent and one.message in names]
-            proof = next((Witness(one.payload, one.refusal) for one in same if one.payload is not None), None)
+            messages = {f"{title}: {name!r}" for title in _MISSING for name in (was.name, is_.name)}
+            same = [each for each in findings if each.field == parent and each.message in messages]
+            proof = next(
+                (Witness(each.payload, each.refusal) for each in same if each.payload is not None), None
+            )
             message = f"{was.path!r} was renamed to {is_.name!r}"
             merged = self._finding("FIELD_RENAMED", change, Direction.BOTH, is_.node, message, proof=proof)
-            found = [one for one in found if one not in same] + [merged]
-        return found
+            findings = [*(each for each in findings if each not in same), merged]
+        return findings
 
     def _deprecated(self, change: ChangedEvent, before: Node, after: Node) -> Iterator[Finding]:
-        """Note what is deprecated now and was not."""
+        """Yield the event and the fields that have become deprecated."""
         if not any('"deprecated"' in file.text for file in self._new.files_of(change.new[1])):
             return
         if is_deprecated(after) and not is_deprecated(before):
@@ -125,12 +130,12 @@ class EventComparison:
                 )
 
     def _in_code(self, change: ChangedEvent, payload: Node) -> Iterator[Finding]:
-        """Yield what code has to follow."""
+        """Yield the changes that code has to follow."""
         was, is_ = self._code[0].of(*change.old), self._code[1].of(*change.new)
-        for one in code_changes(was, is_, self._same) if was and is_ else ():
-            is_there = isinstance(payload.schema, dict) and one.field in payload.schema.get("properties", {})
-            node = payload.child("properties", one.field) if is_there else payload
-            yield self._finding(one.rule, change, Direction.BOTH, node, one.message, field=one.field)
+        properties = dict(payload.children("properties"))
+        for effect in code_changes(was, is_, self._same) if was and is_ else ():
+            node = properties.get(effect.field, payload)
+            yield self._finding(effect.rule, change, Direction.BOTH, node, effect.message, field=effect.field)
 
     def _finding(
         self,
@@ -169,26 +174,22 @@ class EventComparison:
 _DOUBTFUL = frozenset(
     ("opaque", "pattern", "format", "branch", "forbidden", "dependency", "field_count", "multiple_of")
 )
-"""Obstacles that a proof of containment may have seen wrongly, so that they need a payload to be certain."""
+"""Obstacles that need a payload to be certain, since the comparison may be wrong about them."""
 
 
-def _sentence(one: Obstacle, direction: Direction) -> str:
-    """Say what has changed, the old side first."""
-    was, is_ = (one.sent, one.accepted) if direction is Direction.BACKWARD else (one.accepted, one.sent)
-    title = rule(PAIRS[one.kind][direction is Direction.FORWARD]).title
-    if one.kind in ("required", "required_new"):
-        return f"{title}: {one.name!r}"
-    if one.kind == "values":
-        return f"{title}: {one.name}"
-    return f"{title}: {was} before, {is_} now" if was or is_ else title
-
-
-_MISSING = tuple(
-    rule(id_).title
-    for id_ in (
-        "REQUIRED_FIELD_ADDED",
-        "REQUIRED_FIELD_REMOVED",
-        "FIELD_BECAME_REQUIRED",
-        "FIELD_BECAME_OPTIONAL",
+def _sentence(title: str, obstacle: Obstacle, *, is_forward: bool) -> str:
+    """Describe the change, the old version first."""
+    sent, accepted = obstacle.sent, obstacle.accepted
+    if obstacle.kind in _ABOUT_MISSING:
+        return f"{title}: {obstacle.name!r}"
+    if obstacle.kind == "values":
+        return f"{title}: {obstacle.name}"
+    if not sent and not accepted:
+        return title
+    return (
+        f"{title}: {accepted} before, {sent} now" if is_forward else f"{title}: {sent} before, {accepted} now"
     )
-)
+
+
+_ABOUT_MISSING = ("required", "required_new")
+_MISSING = tuple(about.title for kind in _ABOUT_MISSING for about in PAIRS[kind])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lightbus_gen.compat.fit.members import schemas_of
-from lightbus_gen.compat.shapes.checks import accepts_scalar, is_same_number
 from lightbus_gen.compat.shapes.expand import Shapes
 from lightbus_gen.compat.shapes.shape import Shape
-from lightbus_gen.compat.shapes.view import View, Views, text_of
+from lightbus_gen.compat.shapes.view import View, Views
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 
@@ -28,17 +26,8 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
     ):
         return True
     if shape.values is not None:
-        texts = None if view.values is None else {text_of(value) for value in view.values}
         return all(
-            not isinstance(value, (dict, list))
-            and (
-                not accepts_scalar(view, value)
-                or (
-                    texts is not None
-                    and text_of(value) not in texts
-                    and not is_same_number(value, view.values or [])
-                )
-            )
+            not isinstance(value, (dict, list)) and not (view.accepts_scalar(value) and view.lists(value))
             for value in shape.values
         )
     if shape.kinds & view.kinds == {"string"} and _have_other_formats(shape, view):
@@ -50,7 +39,7 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
     if any(not shape.value(name) for name in view.required):
         return True
     for name in shape.required:
-        for child in _strictly_read_as(view, name):
+        for child in view.declared(name) or ([view.additional] if view.additional else []):
             child_shapes = [child_shape for nodes in shape.value(name) for child_shape in shapes(nodes)]
             if all(is_apart(child_shape, child, shapes, reader, depth + 1) for child_shape in child_shapes):
                 return True
@@ -68,9 +57,4 @@ def _have_other_formats(shape: Shape, view: View) -> bool:
 
 def _is_sent(shape: Shape, value: Any) -> bool:
     """Whether a value may belong to a shape."""
-    return kind_of(value) in shape.kinds and all(accepts_scalar(view, value) for view in shape.views)
-
-
-def _strictly_read_as(view: View, name: str) -> list[Node]:
-    declared = schemas_of(view, name)
-    return [*declared, view.additional] if not declared and view.additional is not None else declared
+    return kind_of(value) in shape.kinds and shape.accepts_scalar(value)

@@ -1,21 +1,21 @@
-"""Properties and items: each compared with the reader's schemas of it."""
+"""Properties, their names, and items: each compared with the reader's schemas of it."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from lightbus.schema import pattern_matches
-from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle
-from lightbus_gen.compat.fit.sample import Sampler
-from lightbus_gen.compat.fit.words import values_in_words
-from lightbus_gen.compat.shapes.checks import says_something
+from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle, values_in_words
+from lightbus_gen.compat.fit.sample import NoSample, Sampler
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.shape import All, Shape
-from lightbus_gen.compat.shapes.view import View
-from lightbus_gen.load.references import Node
+from lightbus_gen.compat.shapes.view import View, is_restrictive
+from lightbus_gen.load.references import Node, lone
 
+_TEXTS = frozenset(("string",))
 Fits = Callable[[All, Node, Spot], list[Obstacle]]
 
 
@@ -38,23 +38,11 @@ class Members:
         present = set(shape.required)
         for name in view.required:
             if name not in present:
-                is_declared = bool(shape.value(name))
-                examples = self._objects(shape, spot, without=name)
-                kind = "required" if is_declared else "required_new"
-                problem = obstacle(
-                    kind,
-                    shape,
-                    view,
-                    "required",
-                    f"{name!r} may be missing",
-                    f"{name!r} must be there",
-                    spot,
-                    examples,
-                )
-                problem.name = name
-                obstacles.append(problem)
+                examples = self._objects(shape, without=name)
+                kind = "required" if shape.value(name) else "required_new"
+                obstacles.append(obstacle(kind, shape, view, "required", "", "", spot, examples, name))
         for name in dict.fromkeys([*view.properties, *shape.names]):
-            if self._is_untouched(shape, view, name) or not (reads := schemas_of(view, name)):
+            if self._is_untouched(shape, view, name) or not (reads := _read_as(view, name)):
                 continue
             below = self._property(shape, spot, name)
             for read in reads:
@@ -67,7 +55,7 @@ class Members:
                 for pattern, read in view.patterns.items()
                 if pattern == expression or pattern not in sent_patterns
             ]
-            if expression not in view.patterns and view.additional and says_something(view.additional):
+            if expression not in view.patterns and view.additional and is_restrictive(view.additional):
                 schemas.append((None, view.additional))
             for pattern, schema in schemas:
                 below = self._property(shape, spot, self._name(shape, view, expression, pattern), "*")
@@ -76,7 +64,7 @@ class Members:
         for name, needed in view.needs.items():
             required_with = {other for sent in shape.views for other in sent.needs.get(name, ())} | present
             if shape.value(name) and (missing := [other for other in needed if other not in required_with]):
-                examples = self._objects(shape, spot, having=name)
+                examples = self._objects(shape, having=name)
                 keyword = "dependentRequired" if "dependentRequired" in view.node.schema else "dependencies"
                 words = (
                     f"{name!r} without {values_in_words(missing)}",
@@ -86,13 +74,13 @@ class Members:
         for name, read in view.dependent.items():
             if not shape.value(name) or not self._meets(shape, read, spot, seen):
                 continue
-            given_nodes = [other.dependent[name] for other in shape.views if name in other.dependent]
-            if any(self._same(node, read) for node in given_nodes):
+            sent = [other.dependent[name] for other in shape.views if name in other.dependent]
+            if any(self._same(node, read) for node in sent):
                 continue
             keyword = "dependentSchemas" if "dependentSchemas" in view.node.schema else "dependencies"
-            examples = self._objects(shape, spot, having=name)
+            examples = self._objects(shape, having=name)
             obstacles.append(obstacle("opaque", shape, view, keyword, "", "", spot, examples))
-        if says_something(view.unevaluated) and not any(
+        if is_restrictive(view.unevaluated) and not any(
             self._same_unevaluated(other, view) for other in shape.views
         ):
             examples = self._sampler.of_shape(shape, ("object",))
@@ -129,15 +117,13 @@ class Members:
                 return name
         return "?"
 
-    def _objects(
-        self, shape: Shape, spot: Spot, *, without: str | None = None, having: str = ""
-    ) -> Iterator[Any]:
+    def _objects(self, shape: Shape, *, without: str | None = None, having: str = "") -> Iterator[Any]:
         values = list(self._sampler.values(shape.value(having)))[:3] if having else [None]
         for value in values:
             try:
                 properties = {having: value} if having else {}
                 yield self._sampler.object(shape, properties=properties, without=without)
-            except (StopIteration, RuntimeError):
+            except NoSample:
                 return
 
     def _property(self, shape: Shape, spot: Spot, name: str, label: str = "") -> Spot:
@@ -162,28 +148,18 @@ class Members:
             for nodes in values:
                 obstacles += self._fits(nodes, read, below)
         if view.unique and not shape.is_unique and (most is None or most > 1):
-            examples = self._twice(shape, spot)
-            obstacles.append(
-                obstacle(
-                    "unique_items",
-                    shape,
-                    view,
-                    "uniqueItems",
-                    "items may repeat",
-                    "items are distinct",
-                    spot,
-                    examples,
-                )
-            )
+            words = "items may repeat", "items are distinct"
+            examples = self._twice(shape)
+            obstacles.append(obstacle("unique_items", shape, view, "uniqueItems", *words, spot, examples))
         return obstacles
 
-    def _twice(self, shape: Shape, spot: Spot) -> Iterator[Any]:
+    def _twice(self, shape: Shape) -> Iterator[Any]:
         for value in self._sampler.values(shape.item(shape.prefix_length)):
             try:
                 size = max(2, shape.limit("minItems") or 0)
                 yield [*self._sampler.array(shape, size=size - 1, at=-1), value][-size:]
                 yield [value] * size
-            except (StopIteration, RuntimeError):
+            except NoSample:
                 return
 
     def _item(self, shape: Shape, spot: Spot, index: int) -> Spot:
@@ -192,11 +168,36 @@ class Members:
 
         return Spot((*spot.path, index), spot, "[]", put)
 
+    def names(self, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
+        """Compare the names of an object's properties, as texts, with a reader's `propertyNames`."""
 
-def schemas_of(view: View, name: str) -> list[Node]:
-    """Return the schemas the reader has for a property."""
-    schemas = [view.properties[name]] if name in view.properties else []
-    schemas += [node for pattern, node in view.patterns.items() if pattern_matches(pattern, name)]
-    if not schemas and view.additional is not None and view.additional.schema is not False:
-        schemas.append(view.additional)
-    return schemas
+        def put(name: Any, choice: int) -> Any:
+            value = self._sampler.first(shape.value(name))
+            return self._sampler.object(shape, properties={name: value}, choice=choice)
+
+        read = view.node.child("propertyNames")
+        below = Spot(spot.path, spot, " (names)", put)
+        return [each for names in self._names(shape) for each in self._meets(names, read, below, frozenset())]
+
+    def _names(self, shape: Shape) -> Iterator[Shape]:
+        """Yield the names that may be sent, as shapes of texts."""
+        if declared := [name for name in shape.names if shape.value(name)]:
+            yield Shape((), _TEXTS, list(declared))
+        for expression, _ in shape.rest():
+            nodes = shape.name_schemas
+            if expression is not None:
+                nodes = (*nodes, lone(f"names {expression}", {"pattern": expression}))
+            for names in self._sampler.shapes(nodes):
+                if "string" in names.kinds:
+                    values = names.values
+                    if values is not None:
+                        values = [text for text in values if isinstance(text, str)]
+                    yield replace(names, kinds=_TEXTS, values=values)
+
+
+def _read_as(view: View, name: str) -> list[Node]:
+    """Return the reader's schemas of a property; a reader does not refuse an undeclared one."""
+    declared = view.declared(name)
+    if declared or view.additional is None or view.additional.schema is False:
+        return declared
+    return [view.additional]

@@ -1,4 +1,4 @@
-"""Obstacles: what a reader may refuse, and where in the payload."""
+"""Obstacles: what a reader may refuse, where in the payload, and how messages describe it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lightbus_gen.compat.fit.sample import NoSample
 from lightbus_gen.compat.shapes.shape import Shape
-from lightbus_gen.compat.shapes.view import View
+from lightbus_gen.compat.shapes.view import KINDS, View, text_of
 from lightbus_gen.load.references import Node
 from lightbus_gen.read.positions import JsonPath
 
@@ -73,9 +74,10 @@ class Obstacle:
     """Something a producer may send and the reader may refuse.
 
     Attributes:
-        kind: a key of `rule.PAIRS`.
-        reader, reader_keyword: the schema that may refuse, and the keyword, "" for the whole schema.
-        writer, writer_keyword: the schema that allows it to be sent.
+        kind: a key of `PAIRS`.
+        reader: the schema that may refuse.
+        writer: the schema that allows it to be sent.
+        keyword: the keyword of both, "" for the whole schema.
         sent, accepted: what is sent and what is accepted, in words.
         spot: the place in the payload.
         values: values at this place that may demonstrate it.
@@ -84,9 +86,8 @@ class Obstacle:
 
     kind: str
     reader: Node
-    reader_keyword: str
     writer: Node
-    writer_keyword: str
+    keyword: str
     sent: str
     accepted: str
     spot: Spot
@@ -104,7 +105,7 @@ class Obstacle:
             for choice in range(_CHOICES):
                 try:
                     yield self.spot.wrap(value, choice)
-                except (StopIteration, RuntimeError):
+                except NoSample:
                     continue
 
     def is_near(self, spot: Spot) -> bool:
@@ -117,7 +118,7 @@ class Obstacle:
 
 
 Meets = Callable[[Shape, Node, Spot, frozenset[object]], list[Obstacle]]
-"""Compares a value with a schema that applies to it, too: (shape, schema, place, pairs that are being compared)."""
+"""Compares a value with a schema that applies to it, too: (shape, schema, place, keys of the schemas around it)."""
 
 
 def obstacle(
@@ -129,42 +130,55 @@ def obstacle(
     accepted: str,
     spot: Spot,
     values: Iterable[Any],
+    name: str = "",
 ) -> Obstacle:
     """Return an obstacle: a reader may refuse what is sent.
 
     Args:
-        kind: a key of `rule.PAIRS`.
+        kind: a key of `PAIRS`.
         shape: what is sent.
         view, keyword: the schema that may refuse, and the keyword.
         sent, accepted: what is sent and what is accepted, in words.
         spot: the place in the payload.
         values: values at this place that may demonstrate it.
+        name: the missing property, or the refused values in words.
     """
-    writer = next(
-        (
-            other.node
-            for other in shape.views
-            if isinstance(other.node.schema, dict) and keyword in other.node.schema
-        ),
-        shape.views[0].node if shape.views else None,
-    )
-    return Obstacle(
-        kind,
-        view.node,
-        keyword,
-        writer or view.node,
-        keyword,
-        sent,
-        accepted,
-        spot,
-        _Replayable(values),
-    )
+    nodes = [other.node for other in shape.views]
+    has_keyword = (node for node in nodes if isinstance(node.schema, dict) and keyword in node.schema)
+    writer = next(has_keyword, nodes[0] if nodes else view.node)
+    return Obstacle(kind, view.node, writer, keyword, sent, accepted, spot, _Replayable(values), name)
 
 
 def without_repetition(obstacles: list[Obstacle]) -> list[Obstacle]:
     """Keep only the first of the obstacles at the same keyword of the same schema."""
     return list(
-        {
-            (each.kind, each.reader.key, each.reader_keyword, each.name): each for each in reversed(obstacles)
-        }.values()
+        {(each.kind, each.reader.key, each.keyword, each.name): each for each in reversed(obstacles)}.values()
     )
+
+
+def kinds_in_words(kinds: Iterable[str]) -> str:
+    kinds = set(kinds)
+    if kinds == KINDS:
+        return "any value"
+    if {"integer", "number"} <= kinds:
+        kinds.remove("integer")
+    return " or ".join(sorted(kinds, key=lambda kind: (kind == "null", kind)))
+
+
+def values_in_words(values: Iterable[Any]) -> str:
+    texts = [text_of(value) for value in values]
+    return ", ".join(texts[:6]) + (f", ... ({len(texts)} in all)" if len(texts) > 6 else "")
+
+
+def keyword_in_words(view: View, keyword: str) -> str:
+    """Return a keyword of a schema with its value, "" if the schema does not have it."""
+    return f"{keyword} {text_of(view.node.schema[keyword])}" if keyword in view.node.schema else ""
+
+
+def sent_in_words(shape: Shape, *keywords: str) -> str:
+    """Return the first of some keywords that a shape has, with its value; "no ..." if it has none."""
+    for view in shape.views:
+        for keyword in keywords:
+            if isinstance(view.node.schema, dict) and keyword in view.node.schema:
+                return keyword_in_words(view, keyword)
+    return f"no {keywords[0]}"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from lightbus_gen.compat.patterns.strings import strings_of
-from lightbus_gen.compat.shapes.checks import accepts_scalar
 from lightbus_gen.compat.shapes.expand import Shapes
 from lightbus_gen.compat.shapes.shape import Any_, Shape
 from lightbus_gen.compat.shapes.view import text_of
@@ -41,33 +40,40 @@ _FORMATS = {
 _TEXTS = ("", "a", "0", "A b", "a-b_c", "\u00e4", "x" * 40, "https://example.com/a", "2026-11-23")
 
 
+class NoSample(Exception):
+    """No value was found."""
+
+
 class Sampler:
     """Generates values of one version's schemas.
 
     Args:
         shapes: splits the schemas into shapes.
+
+    Attributes:
+        shapes: the argument.
     """
 
     def __init__(self, shapes: Shapes) -> None:
-        self._shapes = shapes
+        self.shapes = shapes
 
     def values(self, source: Any_, depth: int = 0, near: Iterable[float] = ()) -> Iterator[Any]:
         """Yield values that satisfy at least one of the groups of schemas."""
         if depth > _DEPTH:
             return
         for nodes in source:
-            for shape in self._shapes(nodes):
+            for shape in self.shapes(nodes):
                 yield from self.of_shape(shape, depth=depth, near=near)
 
     def first(self, source: Any_, depth: int = 0, choice: int = 0) -> Any:
         """Return the value at index `choice`, or the last one if there are fewer.
 
         Raises:
-            StopIteration: there is no value.
+            NoSample: there is no value.
         """
         values = list(itertools.islice(self.values(source, depth), choice + 1))
         if not values:
-            raise StopIteration
+            raise NoSample
         return values[-1]
 
     def of_shape(
@@ -119,16 +125,11 @@ class Sampler:
             size: the least number of properties.
 
         Raises:
-            StopIteration: no value was found for a required property.
+            NoSample: no value was found for a required property.
         """
         result: dict[str, Any] = {}
         properties = properties or {}
-        names = dict.fromkeys([*shape.required, *properties])
-        for name in (todo := list(names)):
-            more = [other for view in shape.views for other in view.needs.get(name, ()) if other not in names]
-            names |= dict.fromkeys(more)
-            todo += more
-        for name in names:
+        for name in shape.with_needed([*shape.required, *properties]):
             if name != without:
                 result[name] = (
                     properties[name]
@@ -151,7 +152,7 @@ class Sampler:
         """Return the smallest array of a shape with at least `size` items, with `item` at index `at`.
 
         Raises:
-            StopIteration: no value was found for an item.
+            NoSample: no value was found for an item.
         """
         items: list[Any] = []
         for index in range(max(size, shape.limit("minItems") or 0)):
@@ -162,7 +163,10 @@ class Sampler:
             if shape.is_unique:
                 texts = {text_of(value) for value in (*items, item)}
                 values = (value for value in values if text_of(value) not in texts)
-            items.append(next(values))
+            value = next(values, _NOTHING)
+            if value is _NOTHING:
+                raise NoSample
+            items.append(value)
         return items
 
     def names(self, shape: Shape, pattern: str | None, count: int = 1) -> Iterator[str]:
@@ -173,14 +177,12 @@ class Sampler:
             pattern: the regular expression they match, None for all other names.
             count: the number of names to offer.
         """
-        schemas = tuple(
-            view.node.child("propertyNames") for view in shape.views if "propertyNames" in view.opaque
-        )
+        schemas = shape.name_schemas
         plain = ("key", "other", *(f"key{index}" for index in range(count)))
         names: Iterable[Any] = strings_of(pattern) if pattern else plain
         if schemas:
             names = itertools.chain(names, self.values((schemas,), near=range(3, 3 + count)))
-        shapes = self._shapes(schemas) if schemas else []
+        shapes = self.shapes(schemas) if schemas else []
         seen = set(shape.names)
         for name in names:
             if isinstance(name, str) and name not in seen:
@@ -193,7 +195,7 @@ class Sampler:
             for name in self.names(shape, pattern, len(used) + 1):
                 if name not in used and shape.value(name):
                     return name, values
-        raise StopIteration
+        raise NoSample
 
     def _strings(self, shape: Shape, near: Iterable[float]) -> Iterator[str]:
         least, most = shape.limit("minLength") or 0, shape.limit("maxLength")
@@ -209,7 +211,7 @@ class Sampler:
         by_size = sorted(lengths, key=lambda length: (length == 0, length))  # "a" reads better than ""
         filled = ("a" * length for length in by_size if 0 <= length <= 1_000_000)
         for text in itertools.chain(() if formats or patterns else filled, texts, filled if patterns else ()):
-            if all(accepts_scalar(view, text) for view in shape.views):
+            if shape.accepts_scalar(text):
                 yield text
 
     def _numbers(self, shape: Shape, near: Iterable[float], *, whole: bool) -> Iterator[float]:
@@ -223,9 +225,7 @@ class Sampler:
                 number: Any = value
                 if float(value).is_integer():
                     number = int(value)
-                if isinstance(number, int) is whole and all(
-                    accepts_scalar(view, number) for view in shape.views
-                ):
+                if isinstance(number, int) is whole and shape.accepts_scalar(number):
                     yield number
 
     def _arrays(self, shape: Shape, near: Iterable[float], depth: int) -> Iterator[list[Any]]:
@@ -236,31 +236,31 @@ class Sampler:
                 continue
             try:
                 yield self.array(shape, depth, size=size, at=size)
-            except (StopIteration, RuntimeError):
+            except NoSample:
                 continue
 
     def _objects(self, shape: Shape, near: Iterable[float], depth: int) -> Iterator[dict[str, Any]]:
         try:
             yield self.object(shape, depth)
-        except (StopIteration, RuntimeError):
+        except NoSample:
             return
         for size in {int(size) + step for size in near for step in (0, 1)}:
             try:
                 yield self.object(shape, depth, size=min(size, _MOST_PROPERTIES))
-            except (StopIteration, RuntimeError):
+            except NoSample:
                 break
         for name in shape.names:
             for value in itertools.islice(self.values(shape.value(name), depth + 1), 3):
                 try:
                     yield self.object(shape, depth, properties={name: value})
-                except (StopIteration, RuntimeError):
+                except NoSample:
                     break
 
 
 def _takes(shape: Shape, text: str) -> bool:
     """Whether a text belongs to a shape."""
     is_listed = shape.values is None or text in shape.values
-    return "string" in shape.kinds and is_listed and all(accepts_scalar(view, text) for view in shape.views)
+    return "string" in shape.kinds and is_listed and shape.accepts_scalar(text)
 
 
 _NOTHING: Any = object()

@@ -7,13 +7,20 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle
+from lightbus.schema.language.validation import validator
+from lightbus_gen.compat.fit.obstacles import (
+    Obstacle,
+    Spot,
+    keyword_in_words,
+    kinds_in_words,
+    obstacle,
+    sent_in_words,
+    values_in_words,
+)
 from lightbus_gen.compat.fit.sample import Sampler
-from lightbus_gen.compat.fit.words import keyword_in_words, kinds_in_words, sent_in_words, values_in_words
 from lightbus_gen.compat.patterns.automata import text_outside
-from lightbus_gen.compat.shapes.checks import accepts_scalar, is_same_number, refusing_keyword
 from lightbus_gen.compat.shapes.shape import Shape
-from lightbus_gen.compat.shapes.view import LOWER, UPPER, View, text_of
+from lightbus_gen.compat.shapes.view import LOWER, UPPER, View
 
 _LIMITED = {"Length": "string", "Items": "array", "Properties": "object"}
 _LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_count"}
@@ -27,27 +34,35 @@ def meets_values(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
     obstacles: list[Obstacle] = []
 
     def add(kind: str, keyword: str, accepted: str, refused: list[Any]) -> None:
-        problem = obstacle(
-            kind, shape, view, keyword, values_in_words(shape.values or ()), accepted, spot, refused
-        )
-        problem.name = values_in_words(refused)
-        obstacles.append(problem)
+        words = values_in_words(shape.values or ()), accepted
+        name = values_in_words(refused)
+        obstacles.append(obstacle(kind, shape, view, keyword, *words, spot, refused, name))
 
-    listed = [value for value in shape.values if _is_listed(value, view)]
-    if unlisted := [value for value in shape.values if not _is_listed(value, view)]:
+    listed = [value for value in shape.values if view.lists(value)]
+    if unlisted := [value for value in shape.values if not view.lists(value)]:
         keyword = "const" if "const" in view.node.schema else "enum"
         add("values", keyword, values_in_words(view.values or ()), unlisted)
-    if refused := [value for value in listed if not accepts_scalar(view, value)]:
-        kind, keyword = refusing_keyword(view, refused[0])
+    if refused := [value for value in listed if not view.accepts_scalar(value)]:
+        kind, keyword = _refusing_keyword(view, refused[0])
         add(kind, keyword, keyword_in_words(view, keyword), refused)
     return obstacles
 
 
-def _is_listed(value: Any, view: View) -> bool:
-    """Whether a schema lists a value, or lists none at all."""
-    if view.values is None:
-        return True
-    return text_of(value) in {text_of(each) for each in view.values} or is_same_number(value, view.values)
+def _refusing_keyword(view: View, value: Any) -> tuple[str, str]:
+    """Return the kind of obstacle and the keyword with which a schema refuses a scalar."""
+    kinds = {
+        "pattern": "pattern", "format": "format", "contentEncoding": "format", "minLength": "length", "maxLength": "length",
+        "minimum": "range", "maximum": "range", "exclusiveMinimum": "range", "exclusiveMaximum": "range",
+        "multipleOf": "multiple_of",
+    }  # fmt: skip
+    schema = view.node.schema
+    for keyword, kind in kinds.items():
+        if keyword in schema:
+            limits = ("minimum", "maximum") if keyword.startswith("exclusive") else ()
+            relevant = {key: schema[key] for key in (keyword, *limits) if key in schema}
+            if not validator(relevant | {"$schema": view.node.document.dialect}).is_valid(value):
+                return kind, keyword
+    return "opaque", ""
 
 
 def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:

@@ -16,14 +16,12 @@ from typing import Any
 from lightbus.schema import open_schema
 from lightbus_gen.compat.fit.apart import is_apart
 from lightbus_gen.compat.fit.members import Members
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, obstacle, without_repetition
+from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, kinds_in_words, obstacle, without_repetition
 from lightbus_gen.compat.fit.pairs import Pairs
-from lightbus_gen.compat.fit.property_names import PropertyNames
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.scalars import meets_limits, meets_values
-from lightbus_gen.compat.fit.words import kinds_in_words
 from lightbus_gen.compat.shapes.equality import Equality
-from lightbus_gen.compat.shapes.expand import Shapes
+from lightbus_gen.compat.shapes.expand import Shapes, values_of
 from lightbus_gen.compat.shapes.shape import All, Shape
 from lightbus_gen.compat.shapes.view import View, Views
 from lightbus_gen.load.references import Node
@@ -52,7 +50,6 @@ class Containment:
         self._shapes = Shapes(writer)
         self._sampler = Sampler(self._shapes)
         self._members = Members(self._sampler, same, self._fits, self._meets)
-        self._names = PropertyNames(self._sampler, self._shapes, self._meets)
         self._writer, self._reader = writer, reader
         self._same = same
         self._pairs = Pairs()
@@ -75,13 +72,14 @@ class Containment:
         finally:
             sys.setrecursionlimit(limit)
 
-    # -- schemas ---------------------------------------------------------------------------------
-
-    def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
-        """Compare the value of a payload, property or item with a schema."""
+    def _count_step(self) -> None:
         self._steps += 1
         if self._steps > _MOST_STEPS:
             raise TooMuch
+
+    def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
+        """Compare the value of a payload, property or item with a schema."""
+        self._count_step()
         nodes, read = tuple(map(self._writer.meant, nodes)), self._reader.meant(read)
         if isinstance(read.schema, bool) and read.schema:
             return []
@@ -99,9 +97,7 @@ class Containment:
 
     def _meets(self, shape: Shape, read: Node, spot: Spot, seen: frozenset[object]) -> list[Obstacle]:
         """Compare a shape with a schema."""
-        self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise TooMuch
+        self._count_step()
         view = self._reader(read)
         if read.key in seen and not isinstance(read.schema, bool):
             return [obstacle("opaque", shape, view, "$ref", "", "", spot, ())]
@@ -113,7 +109,7 @@ class Containment:
             ]
         if view.values is not None and shape.values is None and (finite := shape.kinds & {"boolean", "null"}):
             split = [
-                replace(shape, kinds=finite, values=_finite(finite)),
+                replace(shape, kinds=finite, values=values_of(finite)),
                 replace(shape, kinds=shape.kinds - finite),
             ]
             return [
@@ -205,7 +201,7 @@ class Containment:
             if not any(self._meets(shape, case, spot, seen) for case in cases):
                 return []
         if keyword == "propertyNames":
-            return self._names.meet(shape, view, spot)
+            return self._members.names(shape, view, spot)
         if (
             keyword == "contains"
             and view.node.schema.get("minContains") == 0
@@ -235,19 +231,11 @@ def _values_in(schema: Any) -> Iterator[Any]:
             yield node
 
 
-def _finite(kinds: frozenset[str]) -> list[Any]:
-    return [*((False, True) if "boolean" in kinds else ()), *((None,) if "null" in kinds else ())]
-
-
 def _parts(shape: Shape) -> list[Shape]:
     if shape.values is not None:
         return [replace(shape, values=[value], kinds=frozenset((kind_of(value),))) for value in shape.values]
     return [
-        replace(
-            shape,
-            kinds=frozenset((kind,)),
-            values=_finite(frozenset((kind,))) if kind in ("boolean", "null") else None,
-        )
+        replace(shape, kinds=frozenset((kind,)), values=values_of(frozenset((kind,))) or None)
         for kind in sorted(shape.kinds)
     ]
 

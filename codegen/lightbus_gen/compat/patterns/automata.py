@@ -7,12 +7,13 @@ counterexample; if there is none, the last one matches every text that the other
 from __future__ import annotations
 
 import functools
-import importlib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from lightbus_gen.compat.patterns.strings import parse
 
 Ranges = tuple[tuple[int, int], ...]
 """Characters, as ranges of code points, both ends inclusive."""
@@ -108,12 +109,8 @@ class _Automaton:
 @functools.cache
 def _automaton(expression: str) -> _Automaton:
     """Return the automaton of an expression, which may match anywhere in a text."""
-    if _READ_DIFFERENTLY.search(expression):
+    if _READ_DIFFERENTLY.search(expression) or (parsed := parse(expression)) is None:
         raise _Unknown
-    try:
-        parsed = importlib.import_module("re._parser").parse(expression)
-    except (re.error, RecursionError, OverflowError):
-        raise _Unknown from None
     automaton = _Automaton()
     start = automaton.state()
     automaton.steps[start].append((_ANY, start))

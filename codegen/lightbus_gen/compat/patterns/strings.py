@@ -21,6 +21,14 @@ _CATEGORIES = {
 _PRINTABLE = "a0 -A_.,:;/!?#@$%&*+=~<>()[]{}|^'\"bcdefghijklmnopqrstuvwxyz123456789BCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+def parse(pattern: str) -> Any | None:
+    """Return the syntax tree of an expression; None if `re` cannot parse it."""
+    try:
+        return importlib.import_module("re._parser").parse(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return None
+
+
 def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:
     """Yield a few strings that should match; none when the expression is too complex.
 
@@ -28,9 +36,7 @@ def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:
         pattern: the expression, in the syntax of `re`.
         lengths: repetition counts to try for each quantifier, in addition to 0, 1 and 2.
     """
-    try:
-        parsed = importlib.import_module("re._parser").parse(pattern)
-    except (re.error, RecursionError, OverflowError):
+    if (parsed := parse(pattern)) is None:
         return
     seen: set[str] = set()
     for repeat, choice in itertools.product(dict.fromkeys([0, 1, 2, *sorted(lengths)]), range(4)):
@@ -48,9 +54,7 @@ def lengths_of(pattern: str) -> tuple[int, float]:
     """Return the (shortest, longest) length of strings that match an expression; (0, infinity) if unknown."""
     if "{," in pattern or "(?" in pattern.replace("(?:", ""):  # Python reads these differently
         return 0, math.inf
-    try:
-        parsed = importlib.import_module("re._parser").parse(pattern)
-    except (re.error, RecursionError, OverflowError):
+    if (parsed := parse(pattern)) is None:
         return 0, math.inf
     least, most = parsed.getwidth()
     is_whole = _is_anchored(list(parsed), 0, "AT_BEGINNING") and _is_anchored(list(parsed), -1, "AT_END")

@@ -1,1 +1,1 @@
-"""Evidence for a finding: the closed and open contracts, a second opinion, a payload that proves it."""
+"""Evidence for a finding: contracts of both versions, a second opinion, a payload that proves it."""

@@ -43,7 +43,7 @@ class Proofs:
             reader: the version that refuses.
             obstacle: the obstacle to prove.
         """
-        place = (*obstacle.reader.key, obstacle.reader_keyword, *obstacle.writer.key, obstacle.writer_keyword)
+        place = (*obstacle.reader.key, *obstacle.writer.key, obstacle.keyword)
         key = (*place, obstacle.kind, obstacle.name)
         if key not in self._witnesses:
             witness = _find(writer, reader, obstacle)

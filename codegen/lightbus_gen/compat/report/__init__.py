@@ -1,1 +1,1 @@
-"""Findings as text, JSON, annotations, JUnit, and the changelog."""
+"""Findings as text, JSON, annotations and JUnit, and the changelog."""

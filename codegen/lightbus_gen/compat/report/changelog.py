@@ -1,4 +1,4 @@
-"""What has changed between two versions, as a Markdown list for people."""
+"""The changelog: the changes between two versions as a Markdown list."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from lightbus_gen.compat.shapes.view import Views, text_of
 from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.sources import LoadedEvent
 
-_SEEN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")
+_SHOWN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")
 
 
 def changelog(old: Version, new: Version) -> str:
     """Return the changes since an earlier version: events and their fields added, changed, deprecated, removed."""
-    found = compare(old, new, Mode.FULL)
-    of_event: dict[str, list[Finding]] = {}
-    for one in found:
-        of_event.setdefault(one.event, []).append(one)
+    by_event: dict[str, list[Finding]] = {}
+    for finding in compare(old, new, Mode.FULL):
+        by_event.setdefault(finding.event, []).append(finding)
     was, is_ = dict(_names(old)), dict(_names(new))
     added = [_entry(name, event) for name, event in is_.items() if name not in was]
     removed = [_entry(name, event) for name, event in was.items() if name not in is_]
     changed = []
     for name, event in is_.items():
-        own = of_event.get(event.name if new.is_one_schema else name, ())
-        if name in was and (lines := list(_changes(old, was[name], new, event, own))):
+        findings = by_event.get(event.name if new.is_one_schema else name, ())
+        if name in was and (lines := list(_changes(old, was[name], new, event, findings))):
             changed += [f"- `{name}`", *(f"  - {line}" for line in lines)]
     parts = [("Added", added), ("Changed", changed), ("Removed", removed)]
-    written = [f"### {title}\n\n" + "\n".join(lines) for title, lines in parts if lines]
-    return "\n\n".join([f"## Events since {old.label}", *(written or ["No event has changed."])]) + "\n"
+    sections = [f"### {title}\n\n" + "\n".join(lines) for title, lines in parts if lines]
+    return "\n\n".join([f"## Events since {old.label}", *(sections or ["No event has changed."])]) + "\n"
 
 
 def _names(version: Version) -> Iterator[tuple[str, LoadedEvent]]:
@@ -46,47 +45,39 @@ def _entry(name: str, event: LoadedEvent) -> str:
 
 
 def _changes(
-    old: Version, before: LoadedEvent, new: Version, after: LoadedEvent, found: Iterable[Finding]
+    old: Version, before: LoadedEvent, new: Version, after: LoadedEvent, findings: Iterable[Finding]
 ) -> Iterator[str]:
-    """Yield what has changed in an event, a line each."""
-    sides = old.node(before), new.node(after)
-    then, now = Views(), Views()
-    if is_deprecated(sides[1]) and not is_deprecated(sides[0]):
+    """Yield a line for each change of an event."""
+    previous, current = old.node(before), new.node(after)
+    if is_deprecated(current) and not is_deprecated(previous):
         yield "deprecated"
-    was, is_ = fields(then, sides[0]), fields(now, sides[1])
+    was, is_ = fields(Views(), previous), fields(Views(), current)
     for path, field in is_.items():
         if path not in was:
-            yield f"added `{path}` ({_described(field)}){_about(field)}"
+            yield f"added `{path}` {_described(field)}"
         else:
             yield from _default_change(was[path], field)
         if is_deprecated(field.node) and not (path in was and is_deprecated(was[path].node)):
             yield f"deprecated `{path}`"
-    for one in found:
-        if one.category is Category.WIRE and one.rule not in _SEEN_AS_FIELDS:
-            place = f"`{one.field}`: " if one.field else ""
-            yield f"changed {place}{one.message} (**{one.rule}**)"
+    for finding in findings:
+        if finding.category is Category.WIRE and finding.rule not in _SHOWN_AS_FIELDS:
+            place = f"`{finding.field}`: " if finding.field else ""
+            yield f"changed {place}{finding.message} (**{finding.rule}**)"
     for path in was:
         if path not in is_:
             yield f"removed `{path}`"
 
 
 def _described(field: Field) -> str:
-    given = field.node.schema.get("type", []) if isinstance(field.node.schema, dict) else []
-    kinds = " or ".join([given] if isinstance(given, str) else given)
-    return ", ".join([*([kinds] if kinds else []), "required" if field.is_required else "optional"])
-
-
-def _about(field: Field) -> str:
-    given = field.node.schema.get("description") if isinstance(field.node.schema, dict) else None
-    return f": {given.strip().partition(chr(10))[0]}" if isinstance(given, str) and given.strip() else ""
+    """Return the type of a field, whether it is required, and its description."""
+    types = field.schema.get("type", [])
+    kinds = types if isinstance(types, str) else " or ".join(types)
+    summary = str(field.schema.get("description") or "").strip().partition("\n")[0]
+    facts = ", ".join([*([kinds] if kinds else []), "required" if field.is_required else "optional"])
+    return f"({facts}): {summary}" if summary else f"({facts})"
 
 
 def _default_change(was: Field, is_: Field) -> Iterator[str]:
-    defaults = [
-        field.node.schema["default"]
-        if isinstance(field.node.schema, dict) and "default" in field.node.schema
-        else None
-        for field in (was, is_)
-    ]
-    if text_of(defaults[0]) != text_of(defaults[1]):
-        yield f"changed `{is_.path}`: default {text_of(defaults[0])} before, {text_of(defaults[1])} now"
+    before, now = (text_of(field.schema.get("default")) for field in (was, is_))
+    if before != now:
+        yield f"changed `{is_.path}`: default {before} before, {now} now"

@@ -1,4 +1,4 @@
-"""Findings for people, programs, GitHub's annotations and test reports: the same facts each time."""
+"""Findings as text, JSON, GitHub annotations and JUnit, with the same facts in each format."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from lightbus_gen.read.positions import pointer
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of comparing.
+    """The outcome of a comparison.
 
     Attributes:
-        findings: what the comparison found.
+        findings: the findings.
         problems: why nothing could be compared.
-        notices: what was let pass in the schemas.
-        against: what was compared with.
-        events: how many events were compared.
+        notices: problems in the schemas that were tolerated.
+        against: labels of the earlier versions.
+        events: number of events compared.
         is_strict: whether warnings count.
-        seconds: how long it took.
+        seconds: duration.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
-        """0 compatible, 1 findings, 2 wrong usage or schemas."""
+        """0 if compatible, 1 with findings, 2 for wrong usage or invalid schemas."""
         if self.problems:
             return 2
         return int(any(self.counts(finding) for finding in self.findings))
@@ -66,17 +66,15 @@ def show(outcome: Comparison, format_: Format) -> None:
         for line in problem_annotations(outcome.problems, outcome.notices):
             click.echo(line)
         for finding in outcome.findings:
-            path = finding.path.removeprefix(f"{finding.against}:")  # what is gone is at an earlier commit
+            path = finding.path.removeprefix(f"{finding.against}:")  # a removed event is at an earlier commit
             place: dict[str, str | int] = {
                 "file": path,
                 "line": finding.line,
                 "col": finding.column,
                 "title": finding.rule,
             }
-            shown = (
-                "error" if outcome.counts(finding) else {"note": "notice"}.get(finding.level, finding.level)
-            )
-            click.echo(annotation(shown, place, "\n".join(_lines(finding))))
+            level = "error" if outcome.counts(finding) else _GITHUB_LEVELS[finding.level]
+            click.echo(annotation(level, place, "\n".join(_lines(finding))))
     elif format_ is Format.JUNIT:
         click.echo(_junit(outcome))
     else:
@@ -84,7 +82,7 @@ def show(outcome: Comparison, format_: Format) -> None:
 
 
 def _lines(finding: Finding) -> list[str]:
-    """Write a finding without its place and rule."""
+    """Return the lines of a finding, without its location and rule."""
     lines = [f"{finding.subject}: {finding.message}", *([finding.effect] if finding.effect else [])]
     if finding.also:
         lines.append(f"also: {_names(finding.also)}")
@@ -102,11 +100,12 @@ def _names(events: Sequence[str]) -> str:
 
 
 def _short(text: str) -> str:
-    """Shorten what a person need not read to the end; the JSON format has all of it."""
+    """Cut the middle out of a long text; the JSON format has all of it."""
     return text if len(text) <= 400 else f"{text[:300]} ... {text[-60:]} ({len(text)} characters)"
 
 
 _MOST_NAMES = 3
+_GITHUB_LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
@@ -138,53 +137,47 @@ def _summary(outcome: Comparison) -> str:
 def _facts(outcome: Comparison) -> dict[str, Any]:
     return {
         "exit_code": outcome.exit_code,
-        "against": list(outcome.against),
+        "against": outcome.against,
         "events": outcome.events,
         **problem_facts(outcome.problems, outcome.notices),
-        "findings": [_fact(finding) for finding in outcome.findings],
+        "findings": [
+            asdict(finding) | {"place": pointer(finding.place), "effect": finding.effect}
+            for finding in outcome.findings
+        ],
         "seconds": round(outcome.seconds, 3),
     }
-
-
-def _fact(finding: Finding) -> dict[str, Any]:
-    fact = asdict(finding)
-    fact["place"] = pointer(finding.place)
-    return fact | {"effect": finding.effect}
 
 
 def _junit(outcome: Comparison) -> str:
     from xml.etree import ElementTree
 
-    failed = sum(outcome.counts(finding) for finding in outcome.findings)
     suite = ElementTree.Element("testsuite", name="lightbus-gen breaking", time=f"{outcome.seconds:.3f}")
     for problem in outcome.problems:
         case = ElementTree.SubElement(suite, "testcase", classname=problem.path, name=problem.rule)
-        ElementTree.SubElement(case, "error", message=_printable(problem.message)).text = _printable(
-            str(problem)
-        )
+        error = ElementTree.SubElement(case, "error", message=_printable(problem.message))
+        error.text = _printable(str(problem))
     for finding in outcome.findings:
         case = ElementTree.SubElement(
             suite, "testcase", classname=_printable(finding.event), name=_printable(f"{finding.rule} {finding.field}".strip()),
             file=_printable(finding.path), line=str(finding.line),
         )  # fmt: skip
-        text = _printable("\n".join([finding.location, *_lines(finding)]))
         if outcome.counts(finding):
-            ElementTree.SubElement(
-                case, "failure", type=finding.rule, message=_printable(finding.message)
-            ).text = text
+            message = _printable(finding.message)
+            details = ElementTree.SubElement(case, "failure", type=finding.rule, message=message)
         else:
-            ElementTree.SubElement(case, "system-out").text = text
+            details = ElementTree.SubElement(case, "system-out")
+        details.text = _printable("\n".join([finding.location, *_lines(finding)]))
     if not len(suite):
         ElementTree.SubElement(suite, "testcase", classname="lightbus-gen", name="compatible")
     suite.set("tests", str(len(suite)))
-    suite.set("failures", str(failed))
+    suite.set("failures", str(sum(outcome.counts(finding) for finding in outcome.findings)))
     suite.set("errors", str(len(outcome.problems)))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
 
 
 def _printable(text: str) -> str:
-    """Write characters that XML cannot hold as escapes."""
+    """Escape the characters that XML cannot hold."""
     return "".join(
         char if char in "\t\n\r" or 0x20 <= ord(char) < 0xD800 or 0xE000 <= ord(char) < 0xFFFE or ord(char) > 0xFFFF
         else ascii(char)[1:-1]

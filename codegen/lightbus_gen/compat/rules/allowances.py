@@ -1,6 +1,6 @@
-"""Breaks that are intended: recorded in the schema or in pyproject.toml, with a reason, and shown in every report.
+"""Intended breaks: recorded with a reason in the schema or in pyproject.toml, and shown in every report.
 
-In a schema, at the place of the finding or around it:
+In a schema, at the place of the finding or in a schema around it:
 
     "x-lightbus-allow-breaking": {"FIELD_RENAMED": "nobody listens yet"}
 
@@ -16,8 +16,8 @@ In pyproject.toml, until a date:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lightbus_gen.compat.rules.catalogue import rule
@@ -35,9 +35,9 @@ class Allowance:
 
     Attributes:
         rule: the id of the rule.
-        event: the event, or API, that it is allowed for.
+        event: the event or API.
         reason: why.
-        until: the last day it is allowed on.
+        until: the last day on which it is allowed.
     """
 
     rule: str
@@ -46,20 +46,20 @@ class Allowance:
     until: datetime.date
 
 
-def read_allowances(given: Iterable[Mapping[str, Any]], path: str) -> list[Allowance]:
+def read_allowances(entries: Iterable[Mapping[str, Any]], path: str) -> list[Allowance]:
     """Read `[[tool.lightbus-gen.breaking]]`.
 
     Raises:
         InputError: an entry cannot be used.
     """
     fix = "write [[tool.lightbus-gen.breaking]] with rule, event, reason and until = 2027-01-31"
-    found = []
-    for entry in given:
+    allowances = []
+    for entry in entries:
         if set(entry) != set(_KEYS):
-            message = f"an entry of breaking has not the keys {', '.join(_KEYS)}, but {entry!r}"
+            message = f"an entry of breaking needs the keys {', '.join(_KEYS)}: {entry!r}"
             raise input_error("INVALID_CONFIG", message, fix, path=path)
         if not isinstance(entry["until"], datetime.date):
-            message = f"until = {entry['until']!r} is no date"
+            message = f"until = {entry['until']!r} is not a date"
             raise input_error(
                 "INVALID_CONFIG", message, "write a date without quotes: until = 2027-01-31", path=path
             )
@@ -68,69 +68,71 @@ def read_allowances(given: Iterable[Mapping[str, Any]], path: str) -> list[Allow
                 "INVALID_CONFIG", "a break is allowed without a reason", "write the reason", path=path
             )
         rule(str(entry["rule"]))
-        found.append(Allowance(entry["rule"], entry["event"], entry["reason"], entry["until"]))
-    return found
+        allowances.append(Allowance(**entry))
+    return allowances
 
 
 def apply_allowances(
     findings: Iterable[Finding],
     files: Mapping[str, SchemaFile],
-    allowances: Iterable[Allowance],
+    allowances: Sequence[Allowance],
     today: datetime.date,
     report: Report,
 ) -> list[Finding]:
     """Mark the findings that are intended.
 
     Args:
-        findings: what was found.
-        files: the current schema files, as findings call them.
+        findings: all findings.
+        files: the current schema files, by the path that findings have.
         allowances: those of pyproject.toml.
-        today: the date that allowances must not be past.
-        report: takes what is wrong with allowances in schemas.
+        today: the date to compare `until` with.
+        report: collects the problems of allowances in schemas.
     """
-    listed = list(allowances)
-    return [_judge(one, files.get(one.path), listed, today, report) for one in findings]
+    return [_judged(finding, files.get(finding.path), allowances, today, report) for finding in findings]
 
 
-def _judge(
-    one: Finding, file: SchemaFile | None, allowances: list[Allowance], today: datetime.date, report: Report
+def _judged(
+    finding: Finding,
+    file: SchemaFile | None,
+    allowances: Iterable[Allowance],
+    today: datetime.date,
+    report: Report,
 ) -> Finding:
-    if file is not None and (reason := _reason_in_schema(one, file, report)):
-        return one.with_allowance(reason)
+    if file is not None and (reason := _reason_in_schema(finding, file, report)):
+        return replace(finding, level="note", allowed=reason)
     for allowance in allowances:
-        if (allowance.rule, allowance.event) == (one.rule, one.event):
+        if (allowance.rule, allowance.event) == (finding.rule, finding.event):
             if today <= allowance.until:
-                return one.with_allowance(f"{allowance.reason} (until {allowance.until})")
-            return one.with_hint(f"it was allowed until {allowance.until}: {allowance.reason}")
-    return one
+                reason = f"{allowance.reason} (until {allowance.until})"
+                return replace(finding, level="note", allowed=reason)
+            hint = f"it was allowed until {allowance.until}: {allowance.reason}"
+            return replace(finding, message=f"{finding.message}; {hint}")
+    return finding
 
 
-def _reason_in_schema(one: Finding, file: SchemaFile, report: Report) -> str:
-    here: Any = file.value
-    reasons = [_reason(here, one, file, (), report)]
-    path: tuple[str | int, ...] = ()
-    for step in one.place:
-        here = _child(here, step)
-        path = (*path, step)
-        reasons.append(_reason(here, one, file, path, report))
-    return next((reason for reason in reversed(reasons) if reason), "")
+def _reason_in_schema(finding: Finding, file: SchemaFile, report: Report) -> str:
+    """Return the reason given nearest to the place of a finding; "" without one."""
+    schema: Any = file.value
+    nearest = _reason(schema, finding, file, (), report)
+    for index, step in enumerate(finding.place):
+        try:
+            schema = schema[step]
+        except (KeyError, IndexError, TypeError):  # the schema need not have the keyword of the finding
+            break
+        nearest = _reason(schema, finding, file, finding.place[: index + 1], report) or nearest
+    return nearest
 
 
-def _reason(schema: Any, one: Finding, file: SchemaFile, path: tuple[str | int, ...], report: Report) -> str:
+def _reason(
+    schema: Any, finding: Finding, file: SchemaFile, path: tuple[str | int, ...], report: Report
+) -> str:
     if not isinstance(schema, dict) or KEYWORD not in schema:
         return ""
-    given = schema[KEYWORD]
-    if not isinstance(given, dict) or not all(
-        isinstance(text, str) and text.strip() for text in given.values()
+    reasons = schema[KEYWORD]
+    if not isinstance(reasons, dict) or not all(
+        isinstance(text, str) and text.strip() for text in reasons.values()
     ):
-        fix = f'write "{KEYWORD}": {{"{one.rule}": "the reason"}}'
+        fix = f'write "{KEYWORD}": {{"{finding.rule}": "the reason"}}'
         report.add(file, (*path, KEYWORD), "INVALID_ALLOWANCE", "does not give a reason for each rule", fix)
         return ""
-    return str(given.get(one.rule, ""))
-
-
-def _child(value: Any, step: str | int) -> Any:
-    try:
-        return value[step]
-    except (KeyError, IndexError, TypeError):  # the keyword of a finding need not be there
-        return None
+    return str(reasons.get(finding.rule, ""))

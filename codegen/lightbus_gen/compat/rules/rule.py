@@ -1,4 +1,4 @@
-"""The rules: stable names for what can go wrong between two versions of an event's schema."""
+"""What a rule is: a stable name for one way in which two versions of an event's schema are incompatible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Direction(StrEnum):
-    """Who is let down by a change."""
+    """Which way events cannot be read: backward from old to new, forward from new to old."""
 
     BACKWARD = "backward"
     FORWARD = "forward"
@@ -15,7 +15,7 @@ class Direction(StrEnum):
 
     @property
     def words(self) -> str:
-        """The direction as a person would say it."""
+        """The consequence, in words."""
         return _WORDS[self]
 
 
@@ -27,7 +27,7 @@ _WORDS = {
 
 
 class Mode(StrEnum):
-    """Which directions must hold."""
+    """Which directions must be compatible."""
 
     BACKWARD = "backward"
     FORWARD = "forward"
@@ -54,13 +54,13 @@ class Rule:
 
     Attributes:
         id: the stable name.
-        category: events on the wire, or code against the generated package.
-        direction: who is let down.
-        title: what happened, one clause.
+        category: events on the wire, or code that uses the generated package.
+        direction: which way events cannot be read.
+        title: what changed, one clause.
         why: why it matters.
-        before, after: an example, the payload's schema in either version, as JSON.
+        before, after: an example, the payload's schema in each version, as JSON; "" without one.
         fix: the safe way to make the change.
-        level: `error`; `warning` for code, at which a type checker will point; `note` for what breaks nothing.
+        level: `error`; `warning` for code that a type checker will report; `note` if nothing breaks.
     """
 
     id: str
@@ -72,25 +72,3 @@ class Rule:
     after: str
     fix: str
     level: str = "error"
-
-
-PAIRS = {
-    "type": ("TYPE_NARROWED", "TYPE_WIDENED"),
-    "values": ("ENUM_VALUE_REMOVED", "ENUM_VALUE_ADDED"),
-    "values_listed": ("ENUM_ADDED", "ENUM_REMOVED"),
-    "branch": ("BRANCH_REMOVED", "BRANCH_ADDED"),
-    "required": ("FIELD_BECAME_REQUIRED", "FIELD_BECAME_OPTIONAL"),
-    "required_new": ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED"),
-    "forbidden": ("VALUE_FORBIDDEN", "VALUE_ALLOWED"),
-    "range": ("RANGE_NARROWED", "RANGE_WIDENED"),
-    "multiple_of": ("MULTIPLE_OF_NARROWED", "MULTIPLE_OF_WIDENED"),
-    "length": ("LENGTH_NARROWED", "LENGTH_WIDENED"),
-    "item_count": ("ITEM_COUNT_NARROWED", "ITEM_COUNT_WIDENED"),
-    "field_count": ("FIELD_COUNT_NARROWED", "FIELD_COUNT_WIDENED"),
-    "pattern": ("PATTERN_NARROWED", "PATTERN_WIDENED"),
-    "format": ("FORMAT_NARROWED", "FORMAT_WIDENED"),
-    "unique_items": ("UNIQUE_ITEMS_ADDED", "UNIQUE_ITEMS_REMOVED"),
-    "dependency": ("DEPENDENCY_ADDED", "DEPENDENCY_REMOVED"),
-    "opaque": ("UNCLASSIFIED_NARROWING", "UNCLASSIFIED_WIDENING"),
-}
-"""The rule of an obstacle: (backward, forward). The same obstacle read from the other side is another mistake."""

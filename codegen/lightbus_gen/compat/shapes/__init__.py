@@ -1,1 +1,1 @@
-"""A schema seen as one shape: references resolved, branches expanded, fields listed."""
+"""Schemas in comparable form: views of their keywords, shapes of what is sent, fields."""

@@ -1,4 +1,4 @@
-"""Whether two schemas of two versions say the same, whatever they are called and described as."""
+"""Whether two schemas are equal but for names and descriptions."""
 
 from __future__ import annotations
 
@@ -8,47 +8,41 @@ from lightbus.schema.language.keywords import DEFINITIONS, MAPS_OF_DOCUMENTS
 from lightbus_gen.compat.shapes.view import text_of, whole
 from lightbus_gen.load.references import Node
 
-_DESCRIBING = (
-    "title",
-    "description",
-    "default",
-    "examples",
-    "example",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-)
-_NAMING = ("$comment", *DEFINITIONS, "$id", "id", "$schema", "$anchor")
-_ANNOTATIONS = frozenset((*_DESCRIBING, *_NAMING))
+_IGNORED = frozenset((
+    "title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly",
+    "$comment", *DEFINITIONS, "$id", "id", "$schema", "$anchor",
+))  # fmt: skip
+"""Keywords that describe or name a schema."""
 
 
 class Equality:
-    """Compares schemas of two versions as texts, `$ref`s followed."""
+    """Compares schemas of two versions by their text, following `$ref`."""
 
     def __init__(self) -> None:
-        self._glances: dict[Node, str | None] = {}
+        self._texts: dict[Node, str | None] = {}
 
     def at_a_glance(self, one: Node, other: Node) -> bool:
-        """Whether two schemas have the same text, description aside and without any `$ref`."""
+        """Whether two schemas without any `$ref` have the same text, their own descriptions ignored."""
         if one.document.dialect != other.document.dialect:
             return False
-        text = self._glance(one)
-        return text is not None and text == self._glance(other)
+        text = self._text(one)
+        return text is not None and text == self._text(other)
 
-    def _glance(self, node: Node) -> str | None:
-        if node not in self._glances:
-            text = repr(_told(node.schema, is_schema=True) if isinstance(node.schema, dict) else node.schema)
-            self._glances[node] = None if "Ref'" in text or "'$ref'" in text else text
-        return self._glances[node]
+    def _text(self, node: Node) -> str | None:
+        if node not in self._texts:
+            is_schema = isinstance(node.schema, dict)
+            text = repr(_relevant(node.schema, is_schema=True) if is_schema else node.schema)
+            self._texts[node] = None if "Ref'" in text or "'$ref'" in text else text
+        return self._texts[node]
 
     def __call__(self, one: Node, other: Node) -> bool:
-        """Whether two schemas say the same."""
+        """Whether two schemas are equal."""
         return one.document.dialect == other.document.dialect and self._same(
             one, other, set(), is_schema=True
         )
 
     def keyword(self, one: Node, other: Node, keyword: str) -> bool:
-        """Whether two schemas have the same in a keyword and in those that belong to it."""
+        """Whether two schemas have an equal keyword, and equal companions of it."""
         if one.document.dialect != other.document.dialect:
             return False
         for name in whole(keyword):
@@ -60,30 +54,30 @@ class Equality:
                 return False
         return True
 
-    def _same(self, one: Node, other: Node, met: set[tuple[object, ...]], *, is_schema: bool) -> bool:
+    def _same(self, one: Node, other: Node, seen: set[tuple[object, ...]], *, is_schema: bool) -> bool:
         mine, its = one.schema, other.schema
         if isinstance(mine, list) and isinstance(its, list):
             return len(mine) == len(its) and all(
-                self._same(one.child(index), other.child(index), met, is_schema=True)
+                self._same(one.child(index), other.child(index), seen, is_schema=True)
                 for index in range(len(mine))
             )
         if not (isinstance(mine, dict) and isinstance(its, dict)):
             return text_of(mine) == text_of(its)
-        if (key := (*one.key, *other.key)) in met:
+        if (key := (*one.key, *other.key)) in seen:
             return True
-        met.add(key)
-        left, right = _told(mine, is_schema=is_schema), _told(its, is_schema=is_schema)
+        seen.add(key)
+        left, right = _relevant(mine, is_schema=is_schema), _relevant(its, is_schema=is_schema)
         if left.keys() != right.keys():
             return False
-        return all(self._same_under(name, one, other, met, is_schema=is_schema) for name in left)
+        return all(self._same_under(name, one, other, seen, is_schema=is_schema) for name in left)
 
     def _same_under(
-        self, name: str, one: Node, other: Node, met: set[tuple[object, ...]], *, is_schema: bool
+        self, name: str, one: Node, other: Node, seen: set[tuple[object, ...]], *, is_schema: bool
     ) -> bool:
         mine, its = one.schema[name], other.schema[name]
         if is_schema and name == "$ref" and isinstance(mine, str) and isinstance(its, str):
             left, right = one.target(), other.target()
-            return bool(left and right and self._same(left, right, met, is_schema=True))
+            return bool(left and right and self._same(left, right, seen, is_schema=True))
         if is_schema and name in ("$dynamicRef", "$recursiveRef"):
             return text_of([mine, one.document.value]) == text_of([its, other.document.value])
         if is_schema and name in ("enum", "const"):
@@ -91,16 +85,14 @@ class Equality:
         return self._same(
             one.child(name),
             other.child(name),
-            met,
+            seen,
             is_schema=not (is_schema and name in MAPS_OF_DOCUMENTS),
         )
 
 
-def _told(schema: dict[str, Any], *, is_schema: bool) -> dict[str, Any]:
+def _relevant(schema: dict[str, Any], *, is_schema: bool) -> dict[str, Any]:
     if not is_schema:
         return schema
     return {
-        name: value
-        for name, value in schema.items()
-        if name not in _ANNOTATIONS and not name.startswith("x-")
+        name: value for name, value in schema.items() if name not in _IGNORED and not name.startswith("x-")
     }

@@ -1,4 +1,4 @@
-"""Schemas -> shapes: `$ref` and `allOf` followed, unions multiplied out."""
+"""Schemas -> shapes: follow `$ref` and `allOf`, and multiply out unions."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from lightbus_gen.compat.shapes.checks import accepts_scalar
 from lightbus_gen.compat.shapes.shape import All, Any_, Shape
 from lightbus_gen.compat.shapes.view import KINDS, View, Views, text_of, whole
 from lightbus_gen.load.references import Node, lone
 from lightbus_gen.lower.parts import kind_of
 
-MOST_SHAPES = 64
-"""How far unions inside unions are multiplied out before the shape gets wider instead."""
+_MOST_SHAPES = 64
+"""How many alternatives nested unions are multiplied out to; a shape gets wider instead of exceeding it."""
 
 
 class Shapes:
-    """Takes the schemas of one version apart."""
+    """Splits the schemas of one version into shapes."""
 
     def __init__(self, views: Views) -> None:
         self.views = views
-        self._found: dict[tuple[object, ...], list[Shape]] = {}
+        self._expanded: dict[tuple[object, ...], list[Shape]] = {}
 
     def __call__(self, nodes: All, *, is_payload: bool = False) -> list[Shape]:
         """Return the alternatives of values that satisfy some schemas together.
@@ -32,9 +31,9 @@ class Shapes:
             is_payload: whether the value is an event's payload, which is closed even without properties.
         """
         key = (is_payload, *(node.key for node in nodes))
-        if key not in self._found:
-            self._found[key] = [shape for shape in self._expand(nodes, is_payload) if shape.kinds]
-        return self._found[key]
+        if key not in self._expanded:
+            self._expanded[key] = [shape for shape in self._expand(nodes, is_payload) if shape.kinds]
+        return self._expanded[key]
 
     def _expand(self, nodes: All, is_payload: bool) -> list[Shape]:
         done: list[Shape] = []
@@ -52,37 +51,34 @@ class Shapes:
                 done += self._one_by_one(self._shape(views, others, is_silent))
                 continue
             key, keyword, branches = union
-            flat = [self._flatten((branch,)) for branch in branches]
-            if len(todo) + len(done) + len(branches) > MOST_SHAPES:
-                more = self._declared(branches)
-                todo.insert(0, (views, {**others, **_joined(others, more)}, taken | {key}))
+            if len(todo) + len(done) + len(branches) > _MOST_SHAPES:
+                todo.insert(0, (views, _joined(others, self._declared(branches)), taken | {key}))
                 continue
             new = []
-            for index, branch in enumerate(flat):
-                if branch is None:
+            for branch in branches:
+                flat = self._flatten((branch,))
+                if flat is None:
                     continue
-                rivals = (
-                    [other for at, other in enumerate(branches) if at != index] if keyword == "anyOf" else []
-                )
-                both = _distinct((*views, *branch))
+                rivals = [other for other in branches if other is not branch] if keyword == "anyOf" else []
+                both = tuple({view.node.key: view for view in (*views, *flat)}.values())
                 new.append((both, _joined(others, self._declared(rivals)), taken | {key}))
             todo = new + todo
         return done
 
     def _flatten(self, nodes: Iterable[Node]) -> tuple[View, ...] | None:
-        """Follow `$ref` and `allOf`; None where no value can be valid."""
-        found: dict[tuple[object, ...], View] = {}
+        """Follow `$ref` and `allOf`; None if no value can be valid."""
+        views: dict[tuple[object, ...], View] = {}
         todo = list(nodes)
         while todo:
             node = todo.pop(0)
-            if node.key in found and not isinstance(node.schema, bool):
+            if node.key in views and not isinstance(node.schema, bool):
                 continue
             view = self.views(node)
             if view.never:
                 return None
-            found[node.key] = view
+            views[node.key] = view
             todo = [*view.based_on, *todo]
-        return tuple(found.values())
+        return tuple(views.values())
 
     def _next_union(
         self, views: Sequence[View], taken: frozenset[tuple[object, ...]]
@@ -94,15 +90,17 @@ class Shapes:
         return None
 
     def _declared(self, nodes: Iterable[Node]) -> dict[str, Any_]:
-        """Return the properties that schemas declare for the values they hold for."""
-        found: dict[str, Any_] = {}
+        """Return the properties that schemas declare for the values they apply to."""
+        declared: dict[str, Any_] = {}
         for view in self._together(nodes):
             free: dict[str, Any_] = {name: ((),) for name in view.required if name not in view.properties}
-            found = _joined(found, free | {name: ((child,),) for name, child in view.properties.items()})
-        return found
+            declared = _joined(
+                declared, free | {name: ((child,),) for name, child in view.properties.items()}
+            )
+        return declared
 
     def _together(self, nodes: Iterable[Node]) -> Iterator[View]:
-        """Yield what schemas say of a value, whatever branch it takes."""
+        """Yield all schemas that may apply to a value, in whatever branch."""
         todo, seen = list(nodes), set[tuple[object, ...]]()
         while todo:
             node = todo.pop()
@@ -112,10 +110,7 @@ class Shapes:
             view = self.views(node)
             yield view
             todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
-            todo += [*view.dependent.values(), *self._conditional(view)]
-
-    def _conditional(self, view: View) -> list[Node]:
-        return [*view.node.inside(whole("if"))] if "if" in view.opaque else []
+            todo += _conditional(view)
 
     def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_silent: bool) -> Shape:
         kinds = KINDS.intersection(*(view.kinds for view in views))
@@ -124,22 +119,21 @@ class Shapes:
                 continue
             if view.multiple_of is not None and Fraction(str(view.multiple_of)).denominator == 1:
                 kinds -= {"number"}
-            beside = [*view.dependent.values(), *self._conditional(view)]
-            others = _joined(others, self._declared(beside)) if beside else others
-        listed = [view.values for view in views if view.values is not None]
+            others = _joined(others, self._declared(_conditional(view)))
+        lists = [view.values for view in views if view.values is not None]
         values: list[Any] | None = None
-        if listed:
-            texts = set[str].intersection(*({text_of(value) for value in values} for values in listed))
+        if lists:
+            texts = set[str].intersection(*({text_of(value) for value in values} for values in lists))
             values = [
                 value
-                for value in listed[0]
+                for value in lists[0]
                 if (text_of(value) in texts or not isinstance(value, (dict, list)))
                 and kind_of(value) in kinds
-                and all(accepts_scalar(view, value) for view in views)
+                and all(view.accepts_scalar(value) for view in views)
             ]
             kinds = frozenset(kind_of(value) for value in values)
         elif kinds <= {"boolean", "null"}:
-            values = [*((False, True) if "boolean" in kinds else ()), *((None,) if "null" in kinds else ())]
+            values = values_of(kinds)
         declares = bool(others) or any(view.declares for view in views)
         shape = Shape(views, kinds, values, declares or is_silent, others)
         if values is None and any(view.is_limited for view in views):
@@ -147,7 +141,7 @@ class Shapes:
         return shape
 
     def _one_by_one(self, shape: Shape) -> list[Shape]:
-        """Give each object or array that is listed as a value a shape of its own, which can be looked into."""
+        """Give each listed object or array a shape of its own, with properties or items."""
         containers = [value for value in shape.values or () if isinstance(value, (dict, list))]
         if not containers:
             return [shape]
@@ -159,8 +153,18 @@ class Shapes:
         return split
 
 
+def values_of(kinds: frozenset[str]) -> list[Any]:
+    """Return the booleans and null, as far as they are of these kinds."""
+    return [*((False, True) if "boolean" in kinds else ()), *((None,) if "null" in kinds else ())]
+
+
+def _conditional(view: View) -> list[Node]:
+    """Return the schemas that apply to some of a schema's values."""
+    return [*view.dependent.values(), *(view.node.inside(whole("if")) if "if" in view.opaque else ())]
+
+
 def _empty_kinds(shape: Shape) -> set[str]:
-    """Return the kinds that limits leave no value of."""
+    """Return the kinds of which the limits allow no value."""
     empty = set()
     if "number" in shape.kinds or "integer" in shape.kinds:
         low, high = shape.minimum, shape.maximum
@@ -180,7 +184,7 @@ def _empty_kinds(shape: Shape) -> set[str]:
 
 
 def exactly(value: object) -> dict[str, Any]:
-    """Return the schema of one value, its parts spelled out."""
+    """Return a schema that accepts only one value, with a schema for each of its parts."""
     if isinstance(value, dict):
         properties = {name: exactly(item) for name, item in value.items()}
         return {
@@ -198,10 +202,4 @@ def exactly(value: object) -> dict[str, Any]:
 
 
 def _joined(some: dict[str, Any_], more: dict[str, Any_]) -> dict[str, Any_]:
-    return (
-        {**some, **{name: (*some.get(name, ()), *values) for name, values in more.items()}} if more else some
-    )
-
-
-def _distinct(views: Iterable[View]) -> tuple[View, ...]:
-    return tuple({view.node.key: view for view in views}.values())
+    return some | {name: (*some.get(name, ()), *values) for name, values in more.items()}

@@ -1,11 +1,12 @@
-"""The fields of a payload, one by one, at every depth: what people talk about when they say what has changed."""
+"""The fields of a payload at every depth, and those that were renamed."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.view import View, Views
@@ -16,125 +17,127 @@ _DEEPEST = 12
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a payload.
+    """A field of a payload, or the items or further properties of one.
 
     Attributes:
-        parent: the place of the object it belongs to, `address` or `lines[]`, "" for the payload.
-        name: its name.
+        parent: the path of the object it belongs to, `address` or `lines[]`; "" for the payload.
+        name: its name, `[]` for items, `*` for properties that are not declared by name.
         node: its schema.
-        is_required: whether it must be there.
-        index: its place among the fields of the object.
+        is_required: whether it is required.
+        index: its position among the properties of its schema; None for `[]` and `*`.
     """
 
     parent: str
     name: str
     node: Node
     is_required: bool
-    index: int
+    index: int | None
 
     @property
     def path(self) -> str:
-        """Its place: `address.city`."""
+        """Its path: `address.city`."""
+        if self.index is None and self.name == "[]":
+            return f"{self.parent}[]"
         return f"{self.parent}.{self.name}" if self.parent else self.name
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Its schema; {} for a boolean."""
+        return self.node.schema if isinstance(self.node.schema, dict) else {}
 
 
 def fields(views: Views, payload: Node) -> dict[str, Field]:
     """Return the fields that a payload's schema declares, by path."""
-    found: dict[str, Field] = {}
-    _walk(views, payload, "", (), found)
-    return found
+    listed: dict[str, Field] = {}
+    _walk(views, payload, "", frozenset(), listed)
+    return listed
 
 
-def _walk(views: Views, node: Node, place: str, above: tuple[object, ...], found: dict[str, Field]) -> None:
-    parts = list(_together(views, node))
+def _walk(views: Views, node: Node, place: str, above: frozenset[object], listed: dict[str, Field]) -> None:
+    together = list(_together(views, node))
     keys = {
-        view.node.key for view in parts if view.properties or view.items or view.additional or view.patterns
+        view.node.key
+        for view in together
+        if view.properties or view.items or view.additional or view.patterns
     }
-    if keys & set(above) or len(above) > _DEEPEST:
+    if keys & above or len(above) > _DEEPEST:
         return
-    above = (*above, *keys)
-    required = {name for view in parts for name in view.required}
-    for view in parts:
-        for name, child in view.properties.items():
-            field = Field(place, name, child, name in required, len(found))
-            if found.setdefault(field.path, field) is field:
-                _walk(views, child, field.path, above, found)
-        for child in (*view.prefix, *([view.items] if view.items else [])):
-            _walk(views, child, f"{place}[]", above, found)
-        for child in (*view.patterns.values(), *([view.additional] if view.additional else [])):
-            _walk(views, child, f"{place}.*" if place else "*", above, found)
+    above |= keys
+    required = {name for view in together for name in view.required}
+    for field in _below(together, place, required):
+        if field.index is None or listed.setdefault(field.path, field) is field:
+            _walk(views, field.node, field.path, above, listed)
 
 
 def _together(views: Views, node: Node) -> Iterator[View]:
-    """Yield what describes one value: a schema, what it is based on and its branches."""
+    """Yield the schemas of one value: a schema, what it is based on, and its branches."""
     todo, seen = [node], set[object]()
     while todo:
-        here = todo.pop(0)
-        if here.key in seen:
+        next_ = todo.pop(0)
+        if next_.key in seen:
             continue
-        seen.add(here.key)
-        view = views(here)
+        seen.add(next_.key)
+        view = views(next_)
         yield view
         todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
+
+
+def _below(together: Iterable[View], place: str, required: Container[str] = ()) -> Iterator[Field]:
+    """Yield the fields and items one step down."""
+    for view in together:
+        for index, (name, child) in enumerate(view.properties.items()):
+            yield Field(place, name, child, name in required, index)
+        for child in (*view.prefix, *([view.items] if view.items else [])):
+            yield Field(place, "[]", child, False, None)
+        for child in (*view.patterns.values(), *([view.additional] if view.additional else [])):
+            yield Field(place, "*", child, False, None)
 
 
 def renamed_fields(
     old: Views, before: Node, new: Views, after: Node, same: Equality
 ) -> Iterator[tuple[str, Field, Field]]:
-    """Find fields that only got another name.
+    """Find fields whose only change is their name.
 
-    That is one field gone and one new in the same object, with the same schema, and either a like name or the
-    same place among the others and the same description.
+    That is one field removed from an object and one added with the same schema, and either a similar name, or the same
+    position and description.
 
     Yields:
-        (place of the object, the field before, the field now).
+        (path of the object, the field before, the field now).
     """
     todo = [("", before, after)]
-    met: set[tuple[object, ...]] = set()
+    seen: set[tuple[object, ...]] = set()
     while todo:
         place, *pair = todo.pop()
-        if same.at_a_glance(*pair) or (key := (*pair[0].key, *pair[1].key)) in met:
+        if same.at_a_glance(*pair) or (key := (*pair[0].key, *pair[1].key)) in seen:
             continue
-        met.add(key)
-        was, is_ = (_below(views, node, place) for views, node in zip((old, new), pair, strict=True))
-        todo += [(path, was[path].node, is_[path].node) for path in was if path in is_]
-        gone, come = (
-            [one[path] for path in one if path not in other and one[path].index != _UNNAMED]
-            for one, other in ((was, is_), (is_, was))
+        seen.add(key)
+        was, is_ = (
+            _by_path(_together(views, node), place) for views, node in zip((old, new), pair, strict=True)
         )
-        if len(gone) == len(come) == 1 and _is_renamed(gone[0], come[0], same):
-            yield place, gone[0], come[0]
+        todo += [(path, was[path].node, is_[path].node) for path in was if path in is_]
+        removed, added = (
+            [field for path, field in own.items() if path not in other and field.index is not None]
+            for own, other in ((was, is_), (is_, was))
+        )
+        if len(removed) == len(added) == 1 and _is_renamed(removed[0], added[0], same):
+            yield place, removed[0], added[0]
 
 
-def _below(views: Views, node: Node, place: str) -> dict[str, Field]:
-    """Return the fields and items one step down."""
-    found: dict[str, Field] = {}
-    for view in _together(views, node):
-        for index, (name, child) in enumerate(view.properties.items()):
-            field = Field(place, name, child, False, index)
-            found.setdefault(field.path, field)
-        for child in (*view.prefix, *([view.items] if view.items else [])):
-            found.setdefault(f"{place}[]", Field(place, "[]", child, False, _UNNAMED))
-        for child in (*view.patterns.values(), *([view.additional] if view.additional else [])):
-            found.setdefault(f"{place}.*".removeprefix("."), Field(place, "*", child, False, _UNNAMED))
-    return found
+def _by_path(together: Iterable[View], place: str) -> dict[str, Field]:
+    by_path: dict[str, Field] = {}
+    for field in _below(together, place):
+        by_path.setdefault(field.path, field)
+    return by_path
 
 
-_UNNAMED = -1
-"""The index of items, and of properties that are not declared one by one."""
-
-
-def _is_renamed(gone: Field, come: Field, same: Equality) -> bool:
-    if not same(gone.node, come.node):
+def _is_renamed(removed: Field, added: Field, same: Equality) -> bool:
+    if not same(removed.node, added.node):
         return False
-    return _is_alike(gone, come) or (gone.index == come.index and _about(gone) == _about(come))
+    first, second = (re.sub(r"[\W_]", "", field.name).lower() for field in (removed, added))
+    if difflib.SequenceMatcher(None, first, second).ratio() >= 0.6:
+        return True
+    return removed.index == added.index and _description(removed) == _description(added)
 
 
-def _is_alike(one: Field, other: Field) -> bool:
-    first, second = (re.sub(r"[\W_]", "", field.name).lower() for field in (one, other))
-    return difflib.SequenceMatcher(None, first, second).ratio() >= 0.6
-
-
-def _about(field: Field) -> object:
-    schema = field.node.schema
-    return (schema.get("title"), schema.get("description")) if isinstance(schema, dict) else None
+def _description(field: Field) -> tuple[object, object]:
+    return field.schema.get("title"), field.schema.get("description")

@@ -1,36 +1,35 @@
-"""What a producer can send: `closed(schema)`, taken apart into alternatives.
+"""What a producer can send: `closed(schema)`, split into alternatives.
 
-`fire` sends declared properties only. So where an object declares properties, a producer is taken to send no
-others, whether the schema forbids them or says nothing; an object that declares none is a map, and sends any.
+`fire` sends declared properties only. So if an object declares properties, a producer is assumed to send no others,
+whether or not the schema forbids them; an object that declares none is a map with any properties.
 
-Where something is too intricate to follow it is left out, which makes a shape wider: a comparison may then
-find a break that is none, which the second opinion clears, but it never misses one.
+A restriction that is too complex to follow is left out, which makes a shape wider: a comparison may then report a
+false break, which the second opinion clears, but it never misses a break.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightbus.schema import pattern_matches
 from lightbus_gen.compat.patterns.strings import lengths_of
-from lightbus_gen.compat.shapes.checks import says_something
-from lightbus_gen.compat.shapes.view import View
+from lightbus_gen.compat.shapes.view import View, is_restrictive
 from lightbus_gen.load.references import Node
 
 All = tuple[Node, ...]
 """Schemas that a value satisfies together; () is any value."""
 Any_ = tuple[All, ...]
 """A value satisfies at least one of these; () is no value."""
-FORMAT_LENGTHS: dict[str | None, tuple[int, float]] = {
+_FORMAT_LENGTHS: dict[str | None, tuple[int, float]] = {
     "date": (10, 10),
     "date-time": (20, math.inf),
     "uuid": (36, 36),
     "ipv4": (7, 15),
     "ipv6": (2, 45),
 }
-"""How short and long texts of a format are."""
+"""The shortest and longest length of strings of a format."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,8 +41,8 @@ class Shape:
         kinds: the kinds of values.
         values: the only values, or None.
         is_closed: whether undeclared properties are not sent.
-        others: properties that schemas beside these declare, which hold for some values only.
-        required: names of the properties that are always there.
+        others: properties that are declared by schemas that apply to some values only.
+        required: names of the properties that are always present.
     """
 
     views: tuple[View, ...]
@@ -54,29 +53,34 @@ class Shape:
     required: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Gather the names that are required, and those that they require."""
-        names = dict.fromkeys(name for view in self.views for name in view.required)
-        for name in (todo := list(names)):
-            needed = [other for view in self.views for other in view.needs.get(name, ())]
-            todo += [other for other in needed if other not in names]
-            names |= dict.fromkeys(needed)
-        self.required = list(names)
+        """Collect the names that are required, and those that they require."""
+        self.required = self.with_needed(name for view in self.views for name in view.required)
+
+    def with_needed(self, names: Iterable[str]) -> list[str]:
+        """Return names of properties, and of those that they require to be present."""
+        needed = list(dict.fromkeys(names))
+        for name in needed:
+            for view in self.views:
+                needed += [other for other in dict.fromkeys(view.needs.get(name, ())) if other not in needed]
+        return needed
+
+    def accepts_scalar(self, value: object) -> bool:
+        """Whether the schemas themselves accept a number, string, boolean or null; True for anything else."""
+        return all(view.accepts_scalar(value) for view in self.views)
 
     def limit(self, keyword: str) -> int | None:
-        """Return the tightest `minLength`, `maxItems` and the like, or None without one."""
-        given = [view.limits[keyword] for view in self.views if keyword in view.limits]
-        return (max if keyword.startswith("min") else min)(given) if given else None
+        """Return the strictest `minLength`, `maxItems` or similar limit; None without one."""
+        limits = [view.limits[keyword] for view in self.views if keyword in view.limits]
+        return (max if keyword.startswith("min") else min)(limits, default=None)
 
     @property
     def lengths(self) -> tuple[float, float]:
-        """The shortest and longest length of strings, as far as limits, patterns and formats tell."""
-        known = [lengths_of(view.pattern) for view in self.views if view.pattern is not None]
-        known += [FORMAT_LENGTHS[view.format] for view in self.views if view.format in FORMAT_LENGTHS]
-        least, most = self.limit("minLength"), self.limit("maxLength")
-        return (
-            max(0 if least is None else least, *(pair[0] for pair in known), 0),
-            min(math.inf if most is None else most, *(pair[1] for pair in known), math.inf),
-        )
+        """The shortest and longest length of strings that limits, patterns and formats allow."""
+        lengths = [lengths_of(view.pattern) for view in self.views if view.pattern is not None]
+        lengths += [_FORMAT_LENGTHS[view.format] for view in self.views if view.format in _FORMAT_LENGTHS]
+        least, most = self.limit("minLength") or 0, self.limit("maxLength")
+        lengths.append((least, math.inf if most is None else most))
+        return max(pair[0] for pair in lengths), min(pair[1] for pair in lengths)
 
     @property
     def minimum(self) -> tuple[Any, bool] | None:
@@ -92,21 +96,20 @@ class Shape:
 
     @property
     def names(self) -> list[str]:
-        """Names of the properties that are declared one by one, or required and so declared as well."""
-        listed = [name for view in self.views for name in view.properties]
-        return list(dict.fromkeys([*listed, *self.others, *self.required]))
+        """The names of properties that are declared by name or required."""
+        declared = [name for view in self.views for name in view.properties]
+        return list(dict.fromkeys([*declared, *self.others, *self.required]))
 
     def value(self, name: str) -> Any_:
-        """Return what a property can hold; () where it cannot be there."""
+        """Return the values of a property; () if it cannot be present."""
         together: list[Node] = []
         declared = False
         for view in self.views:
-            found = [view.properties[name]] if name in view.properties else []
-            found += [node for pattern, node in view.patterns.items() if pattern_matches(pattern, name)]
-            declared |= bool(found)
-            if not found and view.additional is not None:
-                found = [view.additional]
-            together += found
+            if nodes := view.declared(name):
+                declared = True
+                together += nodes
+            elif view.additional is not None:
+                together.append(view.additional)
         if any(node.schema is False for node in together):
             return ()
         if not declared and name in self.others:
@@ -116,16 +119,13 @@ class Shape:
             together += [view.unevaluated for view in self.views if view.unevaluated is not None]
             if any(node.schema is False for node in together):
                 return ()
-            if self.is_closed and not any(says_something(node) for node in together):
+            if self.is_closed and not any(is_restrictive(node) for node in together):
                 return ()
         return (tuple(together),)
 
     def rest(self) -> list[tuple[str | None, Any_]]:
-        """Return what properties that are not declared one by one can hold: (pattern, values) each.
-
-        The pattern None stands for every other name.
-        """
-        found: list[tuple[str | None, Any_]] = [
+        """Return (pattern, values) of properties that are not declared by name; the pattern None is all other names."""
+        rest: list[tuple[str | None, Any_]] = [
             (pattern, ((node,),))
             for view in self.views
             for pattern, node in view.patterns.items()
@@ -134,10 +134,17 @@ class Shape:
         more = [view.additional for view in self.views if view.additional is not None]
         more += [view.unevaluated for view in self.views if view.unevaluated is not None]
         if not any(node.schema is False for node in more) and (
-            not self.is_closed or any(says_something(node) for node in more)
+            not self.is_closed or any(is_restrictive(node) for node in more)
         ):
-            found.append((None, (tuple(more),)))
-        return found
+            rest.append((None, (tuple(more),)))
+        return rest
+
+    @property
+    def name_schemas(self) -> All:
+        """The schemas of property names."""
+        return tuple(
+            view.node.child("propertyNames") for view in self.views if "propertyNames" in view.opaque
+        )
 
     @property
     def is_unique(self) -> bool:
@@ -146,11 +153,11 @@ class Shape:
 
     @property
     def prefix_length(self) -> int:
-        """How many first items have schemas of their own."""
+        """The number of first items that have their own schemas."""
         return max((len(view.prefix) for view in self.views), default=0)
 
     def item(self, index: int) -> Any_:
-        """Return what an item can hold; an index of `prefix_length` or more means all of the rest."""
+        """Return the values of an item; an index of `prefix_length` or more means all further items."""
         together: list[Node] = []
         for view in self.views:
             if index < len(view.prefix):
@@ -161,9 +168,9 @@ class Shape:
 
     @property
     def most_items(self) -> int | None:
-        """How many items there can be, None without a limit."""
-        limits = [] if (given := self.limit("maxItems")) is None else [given]
-        limits += [
-            len(view.prefix) for view in self.views if view.items is not None and view.items.schema is False
-        ]
+        """The greatest number of items; None without a limit."""
+        no_more = (view for view in self.views if view.items is not None and view.items.schema is False)
+        limits = [len(view.prefix) for view in no_more]
+        if (limit := self.limit("maxItems")) is not None:
+            limits.append(limit)
         return min(limits, default=None)

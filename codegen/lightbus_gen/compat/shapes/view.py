@@ -1,7 +1,7 @@
-"""One schema of any draft, its keywords read into one form.
+"""One schema of any draft, its keywords in one form.
 
-Draft 4 writes `exclusiveMinimum: true`, draft 7 lists in `items`, 2020-12 in `prefixItems`: a comparison of two
-versions should not have to know.
+Draft 4 has `exclusiveMinimum: true`, draft 7 a list in `items`, 2020-12 `prefixItems`: a comparison of two versions
+does not need to know.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from lightbus.schema.language.keywords import (
     REFERENCES,
     UNIONS,
 )
-from lightbus.schema.language.validation import validator
+from lightbus.schema.language.validation import pattern_matches, validator
 from lightbus_gen.load.references import Node
+from lightbus_gen.lower.parts import kind_of
 
 KINDS = frozenset(("string", "integer", "number", "boolean", "array", "object", "null"))
-"""The kinds of JSON values; here `number` means those that are no integers, so that no two overlap."""
+"""The kinds of JSON values. None overlap: `number` means a number that is not an integer."""
 LOWER = ("minLength", "minItems", "minProperties")
 UPPER = ("maxLength", "maxItems", "maxProperties")
 OPAQUE = REFERENCES.union(("not", "if", "contains", "propertyNames", "unevaluatedItems")) - {"$ref"}
-"""Keywords that are compared as a whole: a reader's is met where the writer has the same one."""
+"""Keywords that are compared as a whole: the reader's is satisfied if the writer has the same one."""
 _COMPOSING = frozenset(("$ref", "allOf", *UNIONS))
 _ALIAS = frozenset(("$ref", "title", "description", "$comment"))
 _LIMITS = frozenset((*LOWER, *UPPER))
-_SCALAR = _LIMITS.union(
-    ("enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-    ("pattern", "format", "contentEncoding"),
-)
+_ON_SCALARS = (
+    "type", "enum", "const", "minLength", "maxLength", "pattern", "format", "contentEncoding",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+)  # fmt: skip
+_SCALAR = _LIMITS.union(_ON_SCALARS) - {"type"}
 _OBJECT = frozenset((*PROPERTIES, "required", "dependentRequired", *DEPENDENT))
 _LIMITING = _SCALAR.union(("required", "if", *DEPENDENT, "items"))
 _ARRAY = frozenset((*ITEMS, "uniqueItems"))
@@ -44,31 +46,30 @@ _ARRAY = frozenset((*ITEMS, "uniqueItems"))
 
 @dataclass(slots=True, eq=False)
 class View:
-    """What one schema says, `$ref` and `allOf` not followed.
+    """The content of one schema, `$ref` and `allOf` not followed.
 
     Attributes:
         node: the schema.
         never: whether no value is valid.
         kinds: the kinds of values allowed.
         values: the only values allowed, or None.
-        based_on: the schemas that must hold as well: `$ref` and `allOf`.
+        based_on: the schemas that must also hold: `$ref` and `allOf`.
         unions: each `anyOf` and `oneOf`, by keyword.
-        minimum, maximum: the limit of numbers and whether it is itself left out; None without one.
+        minimum, maximum: the limit of numbers and whether it is exclusive; None without one.
         multiple_of: the factor of numbers, or None.
-        limits: `minLength`, `maxItems` and the like that are given.
-        pattern, format: of strings, or None; a format the draft does not assert is none.
+        limits: the values of `minLength`, `maxItems` and similar keywords.
+        pattern, format: of strings, or None; a format that the draft does not assert does not count.
         properties, patterns: the schemas of properties, by name and by regular expression.
-        required: names of properties that must be there.
-        additional: the schema of other properties, None where nothing is said.
-        unevaluated: `unevaluatedProperties`, likewise.
-        needs: names that must be there beside another, by that other's name.
-        dependent: schemas that hold where a property is there, by its name.
+        required: names of required properties.
+        additional: the schema of other properties, or None.
+        unevaluated: the schema of `unevaluatedProperties`, or None.
+        needs: the names of the properties that a property requires, by its name.
+        dependent: the schema that holds if a property is present, by its name.
         prefix, items: the schemas of the first items and of the rest.
         unique: whether items are distinct.
         opaque: the text of each keyword that is compared as a whole.
-        is_limited: whether it says more than types, values and properties.
-        declares: whether it declares properties, perhaps none.
-        scalars: validator of what it says about numbers and strings, made when it is first asked for.
+        is_limited: whether it restricts more than types and properties.
+        declares: whether it has the keyword `properties`.
     """
 
     node: Node
@@ -96,7 +97,48 @@ class View:
     opaque: dict[str, str] = field(default_factory=dict)
     is_limited: bool = False
     declares: bool = False
-    scalars: Any = None
+    _texts: frozenset[str] = field(default=frozenset(), init=False, repr=False)
+    _scalars: Any = field(default=None, init=False, repr=False)
+
+    def accepts_scalar(self, value: object) -> bool:
+        """Whether the schema itself accepts a number, string, boolean or null; True for anything else."""
+        if isinstance(value, (list, dict)):
+            return True
+        if self._scalars is None:
+            keywords = self.node.keywords
+            relevant = {key: keywords[key] for key in _ON_SCALARS if key in keywords}
+            dialect = {"$schema": self.node.document.dialect}
+            self._scalars = _validator(text_of(relevant | dialect) if relevant else "true")
+        return bool(self._scalars.is_valid(value))
+
+    def lists(self, value: Any) -> bool:
+        """Whether the values allowed include this one; 1 and 1.0 are the same number."""
+        if self.values is None:
+            return True
+        self._texts = self._texts or frozenset(map(text_of, self.values))
+        if text_of(value) in self._texts:
+            return True
+        return kind_of(value) in _NUMERIC and any(
+            kind_of(other) in _NUMERIC and other == value for other in self.values
+        )
+
+    def declared(self, name: str) -> list[Node]:
+        """Return the schemas of a property, by its name and by regular expressions that match it."""
+        by_pattern = [node for pattern, node in self.patterns.items() if pattern_matches(pattern, name)]
+        return [self.properties[name], *by_pattern] if name in self.properties else by_pattern
+
+
+_NUMERIC = ("integer", "number")
+
+
+@functools.cache
+def _validator(text: str) -> Any:
+    return validator(json.loads(text))
+
+
+def is_restrictive(node: Node | None) -> bool:
+    """Whether a schema for further properties restricts them; `true` and `{}` do not."""
+    return node is not None and isinstance(node.schema, dict) and bool(node.schema)
 
 
 class Views:
@@ -107,7 +149,7 @@ class Views:
         self._of_node: dict[Node, View] = {}
 
     def __call__(self, node: Node) -> View:
-        """Return what a schema says."""
+        """Return the view of a schema."""
         view = self._of_node.get(node)
         if view is None:
             if node.key not in self._views:
@@ -116,16 +158,16 @@ class Views:
         return view
 
     def meant(self, node: Node) -> Node:
-        """Return the schema that one stands for which is nothing but a `$ref`."""
-        met = {node.key}
+        """Return the schema that a `$ref` without other keywords leads to; any other schema as it is."""
+        seen = {node.key}
         while isinstance(node.schema, dict) and "$ref" in node.schema:
             if not node.keywords.keys() <= _ALIAS:
                 break
             based_on = self(node).based_on
-            if len(based_on) != 1 or based_on[0].key in met:
+            if len(based_on) != 1 or based_on[0].key in seen:
                 break
             node = based_on[0]
-            met.add(node.key)
+            seen.add(node.key)
         return node
 
     def _read(self, node: Node) -> View:
@@ -193,7 +235,7 @@ class Views:
 
 
 def text_of(value: object) -> str:
-    """Write a JSON value so that equal text means an equal value: unlike Python, 1 is not True."""
+    """Return a JSON value as text; equal texts mean equal values, and unlike in Python, 1 is not True."""
     return _encode(value)
 
 
@@ -201,21 +243,21 @@ _encode = json.JSONEncoder(sort_keys=True).encode
 
 
 def whole(keyword: str) -> tuple[str, ...]:
-    """Return the keywords that are compared together with one that is compared as a whole."""
+    """Return a keyword that is compared as a whole, and those that are compared with it."""
     return (keyword, *(KEYWORDS[keyword].companions))
 
 
 @functools.cache
 def _is_asserted(dialect: str, name: str) -> bool:
-    """Whether the run time checks a format in a draft; every format refuses one of these texts."""
+    """Whether the runtime checks a format in a draft; every format refuses at least one of these texts."""
     check = validator({"$schema": dialect, "format": name})
     return not all(check.is_valid(text) for text in ("\x00 \\", "1", "a b", "[", "", "A{", "/~"))
 
 
-def _kinds(given: Any) -> frozenset[str]:
-    if given is None:
+def _kinds(type_: Any) -> frozenset[str]:
+    if type_ is None:
         return KINDS
-    kinds = {given} if isinstance(given, str) else {kind for kind in given if isinstance(kind, str)}
+    kinds = {type_} if isinstance(type_, str) else {kind for kind in type_ if isinstance(kind, str)}
     return frozenset(kinds | {"integer"} if "number" in kinds else kinds) & KINDS
 
 
@@ -227,7 +269,7 @@ def _values(schema: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _edge(inclusive: Any, exclusive: Any, tighter: Any) -> tuple[Any, bool] | None:
-    """Join the two keywords of a limit: (value, whether it is itself left out)."""
+    """Return the limit of two keywords: (value, whether it is exclusive)."""
     if exclusive is True:  # draft 4
         return (inclusive, True) if inclusive is not None else None
     if exclusive is None or exclusive is False:
