@@ -34,16 +34,14 @@ class EventLowerer:
     Args:
         api: the API.
         library: resolves `$ref`s.
-        report: takes the problems found.
-        contested: names that several schemas would have, so that each goes by another.
+        report: collects problems.
+        contested: names that several schemas would have, so that none gets it.
 
     Attributes:
         class_names: the stems of the events' class names, by event.
-        annotator: finds the types.
         definitions: the TypedDicts and aliases that the events need.
-        used: every class and alias the module is spelled with.
-        renamed: those that a payload class cannot spell by name, since it has a field called so, by other name.
-        refused: the names that schemas would have and others had already.
+        annotator: determines the types.
+        renamed: by other name, the classes that a payload class has a field named like, so that it needs another.
     """
 
     def __init__(
@@ -54,11 +52,8 @@ class EventLowerer:
         self._names.reserve(client_class(api.name))
         self.class_names = {event.name: self._reserve(event) for event in api.events}
         homes = {event.file.path: self.class_names[event.name] for event in api.events if not event.path}
-        definitions = Definitions(self._names, report, contested)
-        self.annotator = Annotator(definitions, homes)
-        self.definitions = definitions.listed
-        self.used = definitions.used
-        self.refused = definitions.refused
+        self.definitions = Definitions(self._names, homes, report, contested)
+        self.annotator = Annotator(self.definitions)
         self.renamed: dict[str, Name] = {}
 
     def events(self, document: dict[str, Any]) -> tuple[ir.EventClasses, ...]:
@@ -194,9 +189,9 @@ class EventLowerer:
                 while other in fields:
                     other += "_"
                 renamed[name.name], self.renamed[other] = other, name
-        self.used |= {
-            name for name in used if name != _FIELD or name.name not in renamed
-        }  # else it is unused
+        if _FIELD.name in renamed:
+            used.discard(_FIELD)  # only the module's own fields use it
+        self.definitions.used |= used
         return renamed
 
 

@@ -49,6 +49,10 @@ class Hint:
     suffix: str = ""
     is_exact: bool = False
 
+    def exactly(self, name: str | None) -> Hint:
+        """Return the hint for an object with a name of its own; this hint without one."""
+        return Hint(self.scope, name, is_exact=True) if name else self
+
     def of(self, part: str) -> Hint:
         """Return the hint for a property or item of this."""
         return Hint(self.scope, self.path + pascal(part))

@@ -78,6 +78,7 @@ def lower_module(
     """
     schema, text = document
     lowerer, events = _lowered(api, schema, library, report)
+    definitions = lowerer.definitions
     children = tree.children(api.name, about)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(
@@ -87,7 +88,7 @@ def lower_module(
         sha256=_sha256(text),
         doc=f"{title}\n\n{api.description}",
         imports=_imports(
-            {*lowerer.used, *(_OF_EVENTS if events else ()), *(_OF_CHILDREN if children else ())},
+            {*definitions.used, *(_OF_EVENTS if events else ()), *(_OF_CHILDREN if children else ())},
             lowerer.renamed,
         ),
         aliases=tuple(
@@ -95,7 +96,7 @@ def lower_module(
             for other, name in sorted(lowerer.renamed.items())
             if not name.module
         ),
-        types=tuple(lowerer.definitions),
+        types=tuple(definitions.listed),
         events=events,
         client=tree.client_class(api.name),
         client_doc=f"The events of the `{api.name}` API.",
@@ -112,10 +113,11 @@ def _lowered(
         problems = Report()
         lowerer = EventLowerer(api, library, problems, contested)
         events = lowerer.events(document)
-        if lowerer.refused <= contested or len(contested) > MOST_CONTESTED:
+        refused = lowerer.definitions.refused
+        if refused <= contested or len(contested) > MOST_CONTESTED:
             report.problems += problems.problems
             return lowerer, events
-        contested |= lowerer.refused
+        contested |= refused
 
 
 def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ...]:
