@@ -14,7 +14,7 @@ from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.branches import Alternative, Branches
 from lightbus_gen.lower.definitions import Definitions, Property, description
 from lightbus_gen.lower.flatten import Flattener
-from lightbus_gen.lower.names import Hint, Unnameable, name_of
+from lightbus_gen.lower.names import Hint, Unnameable, inline_name
 from lightbus_gen.lower.parts import (
     Part,
     Parts,
@@ -247,7 +247,7 @@ class Annotator:
             if hint.is_exact or is_merged:
                 name = hint.path + hint.suffix
             else:
-                name = name_of(node, hint, self._definitions.contested)
+                name = inline_name(node, hint, self._definitions.contested)
             if is_single and not hint.is_exact and "title" in node.schema:
                 titled = name, json.dumps(node.schema)
                 if titled in self._titled:

@@ -19,7 +19,7 @@ from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.annotate import Annotator
 from lightbus_gen.lower.definitions import Definitions
-from lightbus_gen.lower.names import RESERVED, Hint, ModuleNames, Unnameable, given_name, pascal
+from lightbus_gen.lower.names import RESERVED, Hint, ModuleNames, Unnameable, explicit_name, pascal
 from lightbus_gen.lower.namespaces import client_class
 from lightbus_gen.lower.pytypes import Literals, Name, Type, Union
 from lightbus_gen.read.files import Report
@@ -57,13 +57,13 @@ class EventLowerer:
         self.renamed: dict[str, Name] = {}
 
     def events(self, document: dict[str, Any]) -> tuple[ir.EventClasses, ...]:
-        """Lower all events; problems are reported, and then there is no event.
+        """Lower all events; reports those that cannot be lowered, and omits them.
 
         Args:
             document: the API's schema document, self-contained.
         """
-        objects = [event for event in self._api.events if self._is_object(event)]
-        if len(objects) < len(self._api.events):
+        refused = [event for event in self._api.events if not self._is_object(event)]
+        if refused:
             return ()
         checked = functools.cache(lambda: SchemaDocument(document, self._api.origin))
         lowered = []
@@ -79,15 +79,15 @@ class EventLowerer:
         return tuple(lowered)
 
     def _reserve(self, event: LoadedEvent) -> str:
-        """Choose the stem of an event's class names, and take them."""
+        """Choose the stem of an event's class names, and reserve them."""
         try:
-            given = given_name(self._library.node(event.file, event.path))
+            name = explicit_name(self._library.node(event.file, event.path))
         except Unnameable as error:
             self._refuse(event, "INVALID_NAME", str(error), "choose another")
-            given = ""
-        stem = given if given and given != event.name else pascal(event.name)
+            name = ""
+        stem = name if name and name != event.name else pascal(event.name)
         if stem in RESERVED or keyword.iskeyword(stem):
-            stem += "_"  # it would hide what the module imports, or be no name at all
+            stem += "_"
         taken = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._names]
         if taken:
             self._refuse(
@@ -108,7 +108,7 @@ class EventLowerer:
         self._refuse(event, "TOO_DEEP", message, "shorten the chain of $refs between them")
 
     def _is_object(self, event: LoadedEvent) -> bool:
-        """Whether the payload is one; reports it where it is not."""
+        """Whether the payload is an object; reports it if not."""
         try:
             is_object = self.annotator.is_object(self._library.node(event.file, event.path))
         except RecursionError:
@@ -131,19 +131,16 @@ class EventLowerer:
             self._refuse_hidden(event, parameters, self.annotator.patterns(node))
         renamed = self._rename(parameters, [*declared.values()], more)
         fields = tuple(_field(parameter, declared[parameter.wire], renamed) for parameter in parameters)
-        ordered = [
-            *(p for p in parameters if p.always_present),
-            *(p for p in parameters if not p.always_present),
-        ]
         by_name = {field.name: field.parameter for field in fields}
-        wanted = [by_name[parameter.name] for parameter in ordered]
+        # the parameters that always have a value come first, as Python requires
+        signature = [by_name[p.name] for p in sorted(parameters, key=lambda p: not p.always_present)]
         message = next(name for name in _message_names() if name not in by_name)
         source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
         described = [(parameter.name, _about(parameter)) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
-        others = next(name for name in _other_names() if name not in by_name)
-        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{others}: object")
+        rest = next(name for name in _rest_names() if name not in by_name)
+        signature.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{rest}: object")
         return ir.EventClasses(
             name=event.name,
             class_name=stem,
@@ -156,14 +153,14 @@ class EventLowerer:
             more=_more(contract.more, more, renamed) if more else None,
             keyword_call=("self", *star, *(field.parameter for field in fields)),
             message_call=("self", f"{message}: EventMessage", "/", *star, *(f.parameter for f in fields)),
-            keyword_signature=f"def handler({', '.join(wanted)})",
-            message_signature=f"def handler({', '.join([f'{message}: EventMessage', *wanted])})",
+            keyword_signature=f"def handler({', '.join(signature)})",
+            message_signature=f"def handler({', '.join([f'{message}: EventMessage', *signature])})",
         )
 
     def _refuse_hidden(
         self, event: LoadedEvent, parameters: Sequence[ParameterContract], patterns: Collection[str]
     ) -> None:
-        """Refuse a pattern that declares just the property whose name another one has in Python."""
+        """Refuse a pattern that declares exactly the property whose name another has in Python."""
         for parameter in parameters:
             name, pattern = parameter.name, f"^{parameter.name}$"
             if name != parameter.wire and pattern in patterns:
@@ -175,7 +172,7 @@ class EventLowerer:
     def _rename(
         self, parameters: Sequence[ParameterContract], spelled: Sequence[Type], more: Type | None
     ) -> dict[str, str]:
-        """Find the names that a payload class spells and has a field of; they get an underscore there."""
+        """Return other names for the types that a field of the payload class would shadow, by name."""
         used = {Name(name.name, name.module) for type_ in spelled for name in pytypes.names(type_)}
         if any(_may_be_unset(parameter, type_) for parameter, type_ in zip(parameters, spelled, strict=True)):
             used |= {_UNSET, pytypes.UNSET_TYPE}
@@ -199,37 +196,37 @@ _UNSET, _FIELD = Name("UNSET", "lightbus"), Name("field", "dataclasses")
 
 
 def _more(name: str, type_: Type, renamed: Mapping[str, str]) -> ir.More:
-    """Write what takes further properties, where the schema allows them."""
+    """Return the field for undeclared properties."""
     annotation = pytypes.spell(pytypes.dict_of(type_), renamed)
     attribute = f"{name}: {annotation} = {renamed.get('field', 'field')}(default_factory={annotation})"
     return ir.More(name, attribute, f"**{name}: {pytypes.spell(type_)}")
 
 
 def _message_names() -> Iterator[str]:
-    """Yield what a handler may call the message, which is positional: any name no parameter has."""
+    """Yield names for a handler's message, which is positional; any name works that no parameter has."""
     yield from ("event", "message")
     yield from (f"event_message{'_' * count}" for count in itertools.count())
 
 
-def _other_names() -> Iterator[str]:
-    """Yield what a handler may call the parameters it does not care for."""
+def _rest_names() -> Iterator[str]:
+    """Yield names for the parameters that a handler ignores."""
     yield "_"
     yield from (f"others{'_' * count}" for count in itertools.count())
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.EventField:
-    """Write a parameter for each place it stands in."""
+    """Return a parameter as source for each place that needs it."""
     name, outside = parameter.name, pytypes.spell(type_)
-    inside = pytypes.spell(type_, renamed) if renamed else outside
+    inside = pytypes.spell(type_, renamed)
     unset = f"{renamed.get('UnsetType', 'UnsetType')} = {renamed.get('UNSET', 'UNSET')}"
     if parameter.required:
         attribute, argument = f"{name}: {inside}", f"{name}: {outside}"
     elif not _may_be_unset(parameter, type_):
-        written = literal(cast("str | int | float | bool | None", parameter.default))
-        attribute, argument = f"{name}: {inside} = {written}", f"{name}: {outside} = {written}"
+        default = literal(cast("str | int | float | bool | None", parameter.default))
+        attribute, argument = f"{name}: {inside} = {default}", f"{name}: {outside} = {default}"
     elif parameter.default is NO_DEFAULT:
         attribute, argument = f"{name}: {inside} | {unset}", f"{name}: {outside} | UnsetType = UNSET"
-    else:  # the run time fills it in
+    else:  # the run time fills in the default
         attribute, argument = f"{name}: {inside}", f"{name}: {outside} | UnsetType = UNSET"
     return ir.EventField(
         name=name,
@@ -242,19 +239,19 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
 
 
 def _about(parameter: ParameterContract) -> str:
-    """Return the author's words on a parameter, and whether it is deprecated."""
+    """Return the author's description of a parameter, marked if it is deprecated."""
     return f"Deprecated. {parameter.description}".rstrip() if parameter.deprecated else parameter.description
 
 
 def _may_be_unset(parameter: ParameterContract, type_: Type) -> bool:
-    """Whether UNSET stands for it in `fire()` when it is left out."""
+    """Whether its default in `fire()` is UNSET."""
     return not parameter.required and (
         parameter.default is NO_DEFAULT or not _is_writable(parameter.default, type_)
     )
 
 
 def _is_writable(default: object, type_: Type) -> bool:
-    """Whether a default can stand in a signature: a plain value that its annotation takes."""
+    """Whether a default can be written in a signature: a scalar that matches its annotation."""
     members = type_.members if isinstance(type_, Union) else (type_,)
     if default is not None and not isinstance(default, (str, int, float)):
         return False
@@ -270,6 +267,6 @@ def _is_writable(default: object, type_: Type) -> bool:
 
 
 def _arguments(described: Iterable[tuple[str, str]]) -> str:
-    """Write the section of a docstring on arguments, "" where it has no entries."""
+    """Return the `Args:` section of a docstring, "" if no argument has a description."""
     lines = [f"    {name}: {' '.join(text.split())}" for name, text in described if text.strip()]
     return "\n".join(["Args:", *lines]) if lines else ""

@@ -1,4 +1,4 @@
-"""Sources -> what to print. Every decision about the output is made here and in what this calls."""
+"""Sources -> the intermediate representation. Every decision about the output is made here and below."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lightbus_gen.lower.pytypes import Name
 from lightbus_gen.read.files import Report
 
 MOST_CONTESTED = 1_000
-"""How many names may be sorted out in one API; each time, its events are lowered again."""
+"""How many name collisions are resolved in one API; its events are lowered again each time."""
 
 _OF_EVENTS = (
     *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar")),
@@ -74,7 +74,7 @@ def lower_module(
         document: its schema document, self-contained, and the text of it.
         about: a sentence about each API of the package.
         library: resolves the `$ref`s.
-        report: takes the problems found.
+        report: collects problems.
     """
     schema, text = document
     lowerer, events = _lowered(api, schema, library, report)
@@ -107,7 +107,7 @@ def lower_module(
 def _lowered(
     api: LoadedApi, document: dict[str, Any], library: Library, report: Report
 ) -> tuple[EventLowerer, tuple[ir.EventClasses, ...]]:
-    """Lower the events of an API, again where schemas would have one name: none gets it, whichever came first."""
+    """Lower the events of an API, again if several schemas claim one name, so that none gets it."""
     contested = frozenset[str]()
     while True:
         problems = Report()
@@ -121,12 +121,12 @@ def _lowered(
 
 
 def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ...]:
-    """Write the import statements, in the order of isort."""
-    wanted: dict[str, set[str]] = {}
+    """Return the import statements, in the order of isort."""
+    by_module: dict[str, set[str]] = {}
     for name in used:
         if name.module not in ("", "builtins"):
-            wanted.setdefault(name.module, set()).add(name.name)
-    lines = [(module, f"from {module} import {_listed(names)}") for module, names in wanted.items()]
+            by_module.setdefault(name.module, set()).add(name.name)
+    lines = [(module, f"from {module} import {_listed(names)}") for module, names in by_module.items()]
     lines += [
         (name.module, f"from {name.module} import {name.name} as {other}")
         for other, name in renamed.items()
@@ -139,13 +139,13 @@ def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ..
 
 
 def _natural_order(child: ir.Child) -> list[str | int]:
-    """Sort modules as isort does, numbers in them as numbers: `v2` before `v10`."""
+    """Return the sort key of a module in isort's order, with numbers compared as numbers: `v2` before `v10`."""
     parts = re.split(r"([0-9]+)", child.module)
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def _listed(names: Iterable[str]) -> str:
-    """List imported names in the order of isort: constants, classes, functions."""
+    """Return imported names in the order of isort: constants, classes, functions."""
     return ", ".join(
         sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name.casefold()))
     )
@@ -156,22 +156,28 @@ def _sha256(text: str) -> str:
 
 
 def summaries(sources: Sources) -> dict[str, str]:
-    """Return the first sentence about each API, "" without one, by API."""
+    """Return the first sentence of each API's description, "" without one, by API."""
     return {api.name: first_sentence(api.description) for api in sources.apis}
 
 
 def check_names(sources: Sources, report: Report) -> None:
-    """Report APIs whose modules, classes or attributes would be in each other's way."""
+    """Report APIs whose modules, classes or attributes would collide."""
     modules: dict[str, str] = {}
     classes: dict[str, str] = {}
     names = [api.name for api in sources.apis]
     for api in sources.apis:
         module, class_ = tree.module_name(api.name), tree.client_class(api.name)
-        other = modules.setdefault(module.casefold(), api.name)  # files on some systems know no case
+        other = modules.setdefault(module.casefold(), api.name)  # some file systems ignore case
         if other == api.name:
             other = classes.setdefault(class_, api.name)
         if other != api.name:
-            _collide(api, f"and API {other!r} would both be module {module!r}, class {class_!r}", report)
+            message = f"API {api.name!r} and API {other!r} would both be module {module!r}, class {class_!r}"
+            fix = "rename one of the APIs"
+            if api.document is not None:
+                report.add(api.document, ("api",), "NAME_COLLISION", message, fix)
+            else:
+                place = api.events[0].file.shown if api.events else api.origin
+                report.add_file(place, "NAME_COLLISION", message, fix)
         below = {child.name for child in tree.children(api.name, dict.fromkeys(names, ""))}
         for event in api.events:
             if event.name in below:
@@ -182,12 +188,3 @@ def check_names(sources: Sources, report: Report) -> None:
                     f"event {event.name!r} of API {api.name!r} hides the API '{api.name}.{event.name}'",
                     "rename the event or the API",
                 )
-
-
-def _collide(api: LoadedApi, message: str, report: Report) -> None:
-    text, fix = f"API {api.name!r} {message}", "rename one of the APIs"
-    if api.document is not None:
-        report.add(api.document, ("api",), "NAME_COLLISION", text, fix)
-    else:
-        place = api.events[0].file.shown if api.events else api.origin
-        report.add_file(place, "NAME_COLLISION", text, fix)
