@@ -100,12 +100,7 @@ class Annotator:
         return simple or self._annotate(self._flattener.flatten(*map(Part, nodes)), hint)
 
     def _any_of(self, groups: Sequence[Sequence[Node] | None], hint: Hint) -> Type:
-        """Return the type of values that satisfy all schemas of at least one group.
-
-        Args:
-            groups: the schemas; [] if no value is valid, None if any is.
-            hint: names objects that have no name of their own.
-        """
+        """Return the type of values that satisfy all schemas of one group; [] accepts no value, None any."""
         if len(groups) == 1:
             return self._all_of(groups[0], hint) if groups[0] is not None else pytypes.ANY
         alternatives: dict[object, list[Alternative]] = {}
@@ -120,9 +115,9 @@ class Annotator:
         """Return the type of the values that satisfy all parts.
 
         Args:
-            parts: flattened parts; None for a schema without any value.
+            parts: flattened parts; None if no value is valid.
             hint: names objects that have no name of their own.
-            plain: strings stay `str`, since a union has several kinds of them.
+            plain: whether strings stay `str`, since a union has several kinds of them.
         """
         if parts is None:
             return pytypes.NEVER
@@ -288,12 +283,12 @@ class Annotator:
         return pytypes.dict_of(self._contents("object", parts, map_values(parts), hint.of("Value")))
 
     def _contents(self, kind: str, parts: Parts, groups: Sequence[Sequence[Node]], hint: Hint) -> Type:
-        """Return the type of what a container holds; Any if that is free, or is the unnamed container itself.
+        """Return the type of a container's values; Any if they are free, or the unnamed container itself.
 
         Args:
             kind: the container's JSON type.
             parts: its parts.
-            groups: a group of schemas from each part that describes its contents, any of which they may satisfy.
+            groups: schemas from each part that describes the values, one of which each value satisfies.
             hint: names objects that have no name of their own.
         """
         key = kind, _key(parts)

@@ -40,13 +40,7 @@ class Branches:
         self._flattener, self._definitions = flattener, definitions
 
     def of_choice(self, choice: Choice, hint: Hint, *, plain: bool = False) -> list[Alternative]:
-        """Return the branches of a choice, and of unnamed choices inside.
-
-        Args:
-            choice: the choice.
-            hint: names the choice.
-            plain: whether strings stay `str`, whatever the branches say.
-        """
+        """Return the branches of a choice, and of unnamed choices inside; `plain` keeps all strings `str`."""
         branches = [self._flattener.flatten(*choice.rest, Part(node)) for node in choice.branches]
         strings = sum(parts is not None and self._flattener.accepts_string(parts) for parts in branches)
         is_mixed = strings > 1 and string_type(choice.rest) is None
@@ -69,7 +63,7 @@ class Branches:
             extends: whether the choice itself describes an object, which each branch adds to.
 
         Returns:
-            A class name, "" if nothing suggests one, None if the schema has a name already.
+            A class name; "" if nothing suggests one, None if the schema has a name already.
         """
         parts = self._flattener.flatten(Part(node)) or ()
         try:

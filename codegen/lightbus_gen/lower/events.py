@@ -57,11 +57,7 @@ class EventLowerer:
         self.renamed: dict[str, Name] = {}
 
     def events(self, document: dict[str, Any]) -> tuple[ir.EventClasses, ...]:
-        """Lower all events; reports those that cannot be lowered, and omits them.
-
-        Args:
-            document: the API's schema document, self-contained.
-        """
+        """Lower all events by the API's self-contained schema document; reports and omits those that cannot be."""
         refused = [event for event in self._api.events if not self._is_object(event)]
         if refused:
             return ()

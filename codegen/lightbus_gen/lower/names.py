@@ -127,10 +127,7 @@ def _place_in_value(node: Node) -> tuple[object, ...]:
 def inline_name(node: Node, hint: Hint, contested: Container[str]) -> str:
     """Return the class name of a schema at a property, item or union branch.
 
-    Args:
-        node: the schema.
-        hint: its name by its place.
-        contested: names that several schemas have by their titles, so that none gets it.
+    Its title names it, unless that is contested because several schemas have it.
     """
     if name := explicit_name(node):
         return name

@@ -24,12 +24,7 @@ def client(api: str, doc: str) -> ir.Child:
 
 
 def children(prefix: str, apis: Mapping[str, str]) -> tuple[ir.Child, ...]:
-    """Return the attributes below a prefix of API names.
-
-    Args:
-        prefix: the prefix, "" for the bus itself.
-        apis: a sentence about each API, "" without one.
-    """
+    """Return the attributes below a prefix of API names, "" for the bus; `apis` has a sentence about each API."""
     start = f"{prefix}." if prefix else ""
     names = dict.fromkeys(api[len(start) :].split(".")[0] for api in sorted(apis) if api.startswith(start))
     return tuple(

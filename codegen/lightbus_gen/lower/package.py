@@ -31,14 +31,7 @@ _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functo
 def lower_package(
     name: str, sources: Sources, documents: Mapping[str, str], distribution: Distribution | None
 ) -> ir.Package:
-    """Decide everything about a package except its modules.
-
-    Args:
-        name: import name of the package.
-        sources: what was loaded.
-        documents: the text of the schema document of each API, by API.
-        distribution: what the package is installed as, if anything.
-    """
+    """Decide everything about a package except its modules; `documents` has the schema document of each API."""
     about = summaries(sources)
     children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
@@ -71,9 +64,9 @@ def lower_module(
 
     Args:
         api: the API.
-        document: its schema document, self-contained, and the text of it.
+        document: its self-contained schema document, as a value and as text.
         about: a sentence about each API of the package.
-        library: resolves the `$ref`s.
+        library: resolves `$ref`s.
         report: collects problems.
     """
     schema, text = document

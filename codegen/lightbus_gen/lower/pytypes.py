@@ -140,12 +140,7 @@ def names(type_: Type) -> Iterator[Name]:
 
 
 def spell(type_: Type, renamed: Mapping[str, str] | None = None) -> str:
-    """Write a type as an annotation.
-
-    Args:
-        type_: the type.
-        renamed: other names for some types, by name.
-    """
+    """Return a type as an annotation; `renamed` has other names for some types, by name."""
     renamed = renamed or {}
     if isinstance(type_, Union):
         return " | ".join(spell(member, renamed) for member in type_.members)

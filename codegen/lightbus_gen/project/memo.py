@@ -24,12 +24,7 @@ _FILE = "generated.json"
 
 
 def fingerprint(settings: ProjectSettings, texts: Mapping[str, bytes]) -> str:
-    """Return a hash of everything that the generated text depends on.
-
-    Args:
-        settings: the settings.
-        texts: the bytes of each schema file, by path below the schemas folder.
-    """
+    """Return a hash of everything that the generated text depends on; `texts` has the bytes of the schema files."""
     options = settings.package, settings.shared, settings.dialects, settings.distribution, settings.version
     digest = hashlib.sha256(repr((root_name(settings.schemas), options, sys.version, _code())).encode())
     for path, data in sorted(texts.items()):

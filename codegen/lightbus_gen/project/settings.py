@@ -66,10 +66,7 @@ _KEYS = tuple(field.name for field in fields(ProjectSettings) if field.name != "
 
 
 def read_settings(start: Path) -> ProjectSettings:
-    """Read the settings of the project that a folder belongs to.
-
-    Args:
-        start: the working folder; the nearest pyproject.toml in it or above counts.
+    """Read the settings from the nearest pyproject.toml in the working folder or above.
 
     Raises:
         InputError: the file or a setting cannot be used.

@@ -24,15 +24,15 @@ _MARKS = {
 
 
 def read_files(folder: Path, texts: Mapping[str, bytes], report: Report) -> list[SchemaFile]:
-    """Read the schema files of a folder.
+    """Read schema files, and report those that cannot be read.
 
     Args:
-        folder: the folder, as messages call it.
+        folder: the schemas folder, as messages call it.
         texts: the bytes of each file, by path below the folder, with `/`.
-        report: takes what is wrong with them.
+        report: collects problems.
 
     Returns:
-        The files that can be read, by path.
+        The other files, in the order of their paths.
     """
     root = root_name(folder)
     check_paths(folder, sorted(texts), report)
@@ -44,17 +44,9 @@ def read_files(folder: Path, texts: Mapping[str, bytes], report: Report) -> list
 
 
 def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:
-    """Read a schema file.
+    """Read a schema file; report its problems and return None if it cannot be read.
 
-    Args:
-        path: its path below the schemas folder, with `/`.
-        name: its name in generated code.
-        shown: its name in messages.
-        data: its bytes.
-        report: collects its problems.
-
-    Returns:
-        The file, or None if it cannot be read.
+    The first three arguments are as in `SchemaFile`.
     """
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     is_yaml = path.endswith(YAML_SUFFIXES)

@@ -18,10 +18,6 @@ SUFFIXES = (".json", *YAML_SUFFIXES)
 def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
     """Read the schema files of a folder and its subfolders, except hidden ones.
 
-    Args:
-        folder: the folder.
-        report: collects the files that cannot be read.
-
     Returns:
         The bytes of each file by path below the folder, with `/`; at most `MAX_BYTES` + 1 bytes of each.
 

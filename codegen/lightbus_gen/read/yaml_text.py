@@ -50,9 +50,6 @@ _Loader.yaml_implicit_resolvers = {
 def read_yaml(text: str) -> tuple[Any, dict[JsonPath, tuple[int, int]]]:
     """Read a YAML document.
 
-    Args:
-        text: one document.
-
     Returns:
         Its JSON value, and (line, column) of each value in it: of its key in an object.
 
