@@ -15,7 +15,7 @@ from lightbus_gen.lower.simple import string_type
 
 
 class Alternative(NamedTuple):
-    """One of the schemas of which a value satisfies at least one.
+    """A branch of a choice.
 
     Attributes:
         name: its class name if it is an object; "" for none, None if its schema has a name already.

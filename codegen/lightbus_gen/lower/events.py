@@ -6,7 +6,7 @@ import functools
 import itertools
 import keyword
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from lightbus.api import NO_DEFAULT
@@ -100,7 +100,7 @@ class EventLowerer:
         self._report.add(event.file, event.path, rule, message, fix)
 
     def _refuse_deep(self, event: LoadedEvent) -> None:
-        message = f"the types of event {event.name!r} are too deep in one another"
+        message = f"the types of event {event.name!r} are nested too deeply"
         self._refuse(event, "TOO_DEEP", message, "shorten the chain of $refs between them")
 
     def _is_object(self, event: LoadedEvent) -> bool:
@@ -130,12 +130,12 @@ class EventLowerer:
         by_name = {field.name: field.parameter for field in fields}
         # the parameters that always have a value come first, as Python requires
         signature = [by_name[p.name] for p in sorted(parameters, key=lambda p: not p.always_present)]
-        message = next(name for name in _message_names() if name not in by_name)
+        message = _unused("event", "message", "event_message", taken=by_name)
         source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
         described = [(parameter.name, _about(parameter)) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
-        rest = next(name for name in _rest_names() if name not in by_name)
+        rest = _unused("_", "others", taken=by_name)
         signature.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{rest}: object")
         return ir.EventClasses(
             name=event.name,
@@ -178,9 +178,7 @@ class EventLowerer:
         renamed = {}
         for name in used:
             if name.name in fields:
-                other = f"_{name.name}"
-                while other in fields:
-                    other += "_"
+                other = _unused(f"_{name.name}", taken=fields)
                 renamed[name.name], self.renamed[other] = other, name
         if _FIELD.name in renamed:
             used.discard(_FIELD)  # only the module's own fields use it
@@ -198,16 +196,10 @@ def _more(name: str, type_: Type, renamed: Mapping[str, str]) -> ir.More:
     return ir.More(name, attribute, f"**{name}: {pytypes.spell(type_)}")
 
 
-def _message_names() -> Iterator[str]:
-    """Yield names for a handler's message, which is positional; any name works that no parameter has."""
-    yield from ("event", "message")
-    yield from (f"event_message{'_' * count}" for count in itertools.count())
-
-
-def _rest_names() -> Iterator[str]:
-    """Yield names for the parameters that a handler ignores."""
-    yield "_"
-    yield from (f"others{'_' * count}" for count in itertools.count())
+def _unused(*names: str, taken: Container[str]) -> str:
+    """Return the first name that no parameter has, or the last with enough underscores."""
+    longer = (names[-1] + "_" * count for count in itertools.count(1))
+    return next(name for name in itertools.chain(names, longer) if name not in taken)
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.EventField:

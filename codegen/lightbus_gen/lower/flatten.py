@@ -14,7 +14,7 @@ MOST_ALTERNATIVES = 64
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Schemas of which a value satisfies at least one.
+    """Schemas of which a value must satisfy at least one.
 
     Attributes:
         rest: the parts that it satisfies as well.

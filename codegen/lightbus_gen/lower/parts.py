@@ -22,7 +22,7 @@ _ARRAY = frozenset(ITEMS)
 LIMITING = frozenset({"type", "enum", "const"})
 _CONST = frozenset({"const"})
 CHOICES = (*UNIONS, "if", *DEPENDENT)
-"""The keywords with schemas of which a value satisfies at least one, in the order they are expanded."""
+"""The keywords with several branches, in the order they are expanded."""
 RELEVANT = frozenset({*LIMITING, "format", "contentEncoding", *CHOICES, *_OBJECT, *_ARRAY})
 """The keywords that a Python type depends on, except those that lead to a part of its own."""
 STRUCTURE = frozenset({*REFERENCES, "allOf", *CHOICES, *_OBJECT, *_ARRAY})
@@ -154,7 +154,7 @@ def property_schemas(parts: Parts, name: str) -> list[Node] | None:
 
 
 def map_values(parts: Parts) -> list[list[Node]]:
-    """Return the schemas that each part has for undeclared properties, any of which a value may satisfy."""
+    """Return the schemas of undeclared properties by part; a value satisfies one of each part."""
     schemas = []
     for part in parts:
         values = [*part.node.inside(("patternProperties",))]
@@ -167,7 +167,7 @@ def map_values(parts: Parts) -> list[list[Node]]:
 
 
 def array_items(parts: Parts) -> list[list[Node]]:
-    """Return the schemas that each part has for items, any of which one may satisfy; [] if some are free."""
+    """Return the schemas of items by part; an item satisfies one of each part, [] if some accept any value."""
     schemas = []
     for part in parts:
         first, others = part.node.items()

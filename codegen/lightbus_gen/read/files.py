@@ -48,7 +48,7 @@ class SchemaFile:
     uri: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Look up what is asked for often."""
+        """Derive `draft` and `uri`, which are needed often."""
         object.__setattr__(self, "draft", DRAFTS[self.dialect])
         object.__setattr__(self, "uri", f"{_ROOT}{quote(self.path)}")
 
@@ -101,7 +101,7 @@ class SchemaFile:
 
 
 def join(base: str, reference: str) -> str:
-    """Make a reference absolute, without its fragment; "" for one that is no URI reference."""
+    """Return a reference as an absolute URI without fragment, "" if it is not a URI reference."""
     try:
         return urldefrag(urljoin(base, reference)).url
     except ValueError:
