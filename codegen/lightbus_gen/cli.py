@@ -27,7 +27,7 @@ _schemas = click.option("--schemas", metavar="DIR", type=Path, help="The schemas
 
 
 def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options on what to do with the outcome."""
+    """Add the options for checking and for printing the outcome."""
     check = click.option(
         "--check", is_flag=True, help="Write nothing; exit 1 with a diff if anything would change."
     )
@@ -58,7 +58,9 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--only", metavar="API", multiple=True, help="Leave the files of other APIs alone. Repeatable.")
 @click.option("--distribution", metavar="NAME", help="Make the output an installable distribution.")
 @click.option("--version", metavar="X.Y.Z", help="Version of that distribution.")
-@click.option("--watch", is_flag=True, help="Go on, and run again whenever schemas or Api classes change.")
+@click.option(
+    "--watch", is_flag=True, help="Keep running, and run again whenever schemas or Api classes change."
+)
 @_outcome_options
 @click.pass_context
 def app(
@@ -73,18 +75,17 @@ def app(
 ) -> None:
     """Export Api classes to schemas, and generate the typed client package from them.
 
-    Each setting can stand in pyproject.toml under [tool.lightbus-gen]: apis, schemas, out, package, shared,
+    Each setting can also be in pyproject.toml under [tool.lightbus-gen]: apis, schemas, out, package, shared,
     dialects, distribution, version.
     """
     if context.invoked_subcommand is not None:
         return
-    flags = {name: value for name, value in settings.items() if value not in (None, ())}
     work = functools.partial(plan_project, only=only, is_check=check)
     if not watch:
-        _end(run(work, flags, check=check), Format(format_), quiet)
+        _end(run(work, settings, check=check), Format(format_), quiet)
     if check:
         raise click.UsageError("--watch writes, and --check writes nothing: choose one of them")
-    _watch(work, flags, Format(format_), quiet)
+    _watch(work, settings, Format(format_), quiet)
 
 
 @app.command()
@@ -93,8 +94,8 @@ def app(
 @_outcome_options
 def export(modules: tuple[str, ...], schemas: Path | None, check: bool, format_: str, quiet: bool) -> None:
     """Write the schema document of Api classes to schemas/<api>.json."""
-    flags = {} if schemas is None else {"schemas": schemas}
-    _end(run(functools.partial(plan_schemas, modules=modules), flags, check=check), Format(format_), quiet)
+    work = functools.partial(plan_schemas, modules=modules)
+    _end(run(work, {"schemas": schemas}, check=check), Format(format_), quiet)
 
 
 for command in commands.COMMANDS:
@@ -120,8 +121,8 @@ _EXTRAS = {"jinja2": "gen", "jsonschema": "gen", "packaging": "gen", "watchfiles
 
 def main() -> None:
     """Run the command."""
-    gc.freeze()  # what was imported stays, and the processes of a large run share it
-    gc.set_threshold(100_000, 50, 50)  # a run makes much data and few cycles, so looking for them seldom pays
+    gc.freeze()  # imported modules stay, and the processes of a large run share them
+    gc.set_threshold(100_000, 50, 50)  # a run makes much data but few cycles to collect
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal still gets every word
             stream.reconfigure(errors="backslashreplace")

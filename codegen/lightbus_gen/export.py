@@ -19,17 +19,17 @@ from lightbus_gen.read.input_problems import InputError, InputProblem, input_err
 
 
 def export(specifications: Iterable[str], root: Path) -> dict[str, str]:
-    """Write the documents of API classes.
+    """Return the schema documents of Api classes.
 
     Args:
-        specifications: `MODULE` or `MODULE:CLASS` each; a module stands for the classes it defines.
-        root: folder that modules are imported from first.
+        specifications: `MODULE` or `MODULE:CLASS` each; a module means all classes it defines.
+        root: the folder to import modules from first.
 
     Returns:
         The text of each document, by file name.
 
     Raises:
-        InputError: a module cannot be imported, has no such class, or an API cannot be written.
+        InputError: a module cannot be imported, has no such class, or an API has no valid document.
     """
     texts: dict[str, str] = {}
     problems: list[InputProblem] = []
@@ -41,10 +41,8 @@ def export(specifications: Iterable[str], root: Path) -> dict[str, str]:
             except InputError as error:
                 problems += error.problems
             except LightbusError as error:
-                fix = "correct the class"
-                problems.append(
-                    InputProblem("", 0, 0, "INVALID_DEFINITION", f"{specification}: {error}", fix)
-                )
+                message = f"{specification}: {error}"
+                problems.append(InputProblem("", 0, 0, "INVALID_DEFINITION", message, "correct the class"))
     if problems:
         raise InputError(problems)
     return texts
@@ -104,38 +102,36 @@ def _import(name: str) -> ModuleType:
 
 
 def _failed(name: str, error: BaseException) -> InputError:
-    """Say in one message where and why a module cannot be imported."""
-    path, line = "", 0
+    """Return the error for a module that cannot be imported, with the place in the user's code."""
     if isinstance(error, SyntaxError):
         path, line = error.filename or "", error.lineno or 0
     else:
         path, line = next(_frames(error.__traceback__), ("", 0))
     reason = traceback.format_exception_only(error)[-1].strip()
     message = f"module {name!r} cannot be imported: {reason}"
-    return InputError(
-        [InputProblem(path, line, 1 if line else 0, "IMPORT_FAILED", message, "correct the module")]
-    )
+    problem = InputProblem(path, line, 1 if line else 0, "IMPORT_FAILED", message, "correct the module")
+    return InputError([problem])
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
-    """Yield the places in the user's code that an exception went through, the innermost first."""
-    others = tuple(str(Path(file).parent) for file in (__file__, lightbus.__file__, contextlib.__file__))
+    """Yield the (path, line) of each frame of the user's code in a traceback, the innermost first."""
+    foreign = tuple(str(Path(file).parent) for file in (__file__, lightbus.__file__, contextlib.__file__))
     for frame in reversed(traceback.extract_tb(trace)):
-        if not frame.filename.startswith((*others, "<")):
+        if not frame.filename.startswith((*foreign, "<")):
             yield frame.filename, frame.lineno or 0
 
 
 @contextlib.contextmanager
 def _importing_from(root: Path) -> Iterator[None]:
-    """Put a folder first on `sys.path` for a while, and leave no bytecode in it.
+    """Put a folder first on `sys.path`, and write no bytecode.
 
-    Python takes bytecode for current when the source has the same size and second of its last change: the next
-    run would not see an edit made quickly after this one.
+    Python considers bytecode current if the source has the same size and second of modification: the next run
+    could miss an edit made right after this one.
     """
-    wrote_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, str(root))
     try:
         yield
     finally:
         sys.path.remove(str(root))
-        sys.dont_write_bytecode = wrote_none
+        sys.dont_write_bytecode = before

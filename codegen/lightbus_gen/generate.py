@@ -1,4 +1,4 @@
-"""The whole generator as one function from schemas to text; the command, `--check` and tests call it."""
+"""The whole generator as one function from schemas to text."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def generate(
         folder: the schemas folder.
         package: import name of the package.
         shared: globs of files and folders, relative to `folder`, that make no event.
-        dialects: the `$schema` to read a file by, by the one it names; "" stands for none.
-        texts: the bytes of all files by path below the folder, which is not read then.
-        report: takes notices of what is left out, beside the problems.
-        distribution: what others install the package as, if anything.
+        dialects: the `$schema` to read a file by, by the one it names; "" for a file that names none.
+        texts: the bytes of all files by path below the folder; read from the folder if None.
+        report: collects problems, and notices of what is left out.
+        distribution: the package as an installable distribution, if it is one.
 
     Returns:
         The text of each generated file, by path below the output folder, with `/`.
@@ -73,7 +73,7 @@ def generate(
 
 @contextlib.contextmanager
 def _deep_recursion() -> Iterator[None]:
-    """Let types be some hundred `$ref`s deep in one another: each takes about eight calls."""
+    """Let types be nested some hundred `$ref`s deep: each takes about eight calls."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, 5_000))
     try:

@@ -1,6 +1,6 @@
-"""Pure work on many items, split over processes where there is enough of it and the system can fork.
+"""Pure work on many items, split over processes if there is enough of it and the system can fork.
 
-A process that fails costs nothing but time: the parent repeats its work, and raises any error.
+If a process fails, the parent repeats its work, and raises any error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Result = TypeVar("_Result")
 
 MOST_PROCESSES = 4
 LEAST_WEIGHT = 200
-"""Weight that pays for a process: generating as many events takes ten times as long as starting one."""
+"""Weight that justifies a process: generating as many events takes ten times as long as starting one."""
 
 
 def spread(
@@ -27,12 +27,12 @@ def spread(
     """Apply a function to each item.
 
     Args:
-        work: the function; it changes nothing, since another process may carry it out.
-        items: what to apply it to.
-        weight: returns how much work an item makes; generating an event weighs 1.
+        work: the function, without side effects, since another process may call it.
+        items: the items.
+        weight: returns how much work an item is; generating an event weighs 1.
 
     Returns:
-        The results in the order of the items, whichever process made them.
+        The results in the order of the items.
     """
 
     def done(share: Sequence[int]) -> dict[int, _Result]:
@@ -50,7 +50,7 @@ def spread(
 
 
 def _shares(weights: Sequence[int]) -> list[list[int]]:
-    """Divide the items among the processes that pay, by index, about equally."""
+    """Divide the items evenly among as many processes as are worth starting; return the indexes for each."""
     count = max(1, min(_processors(), sum(weights) // LEAST_WEIGHT))
     shares, loads = [list[int]() for _ in range(count)], [0] * count
     for index in sorted(range(len(weights)), key=lambda index: -weights[index]):
@@ -61,14 +61,14 @@ def _shares(weights: Sequence[int]) -> list[list[int]]:
 
 
 def _processors() -> int:
-    """Return how many processes can work at a time; 1 where forking is not safe."""
+    """Return how many processes can run at the same time; 1 if forking is not safe."""
     if sys.platform != "linux" or threading.active_count() > 1:
         return 1
     return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
 
 
 def _fork(work: Callable[[], object]) -> tuple[int, int]:
-    """Start a process that does the work; return its id and the pipe that it answers by."""
+    """Start a process that does the work; return its id and the pipe for its answer."""
     reader, writer = os.pipe()
     process = os.fork()
     if process:
@@ -83,7 +83,7 @@ def _fork(work: Callable[[], object]) -> tuple[int, int]:
 
 
 def _answer(process: int, reader: int) -> bytes:
-    """Return what a process answered, b"" where it failed."""
+    """Return the answer of a process, b"" if it failed."""
     with os.fdopen(reader, "rb") as pipe:
         answer = pipe.read()
     return answer if os.waitpid(process, 0)[1] == 0 else b""

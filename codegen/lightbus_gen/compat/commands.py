@@ -167,7 +167,7 @@ def _refuse(error: InputError) -> NoReturn:
 
 
 def _settings(flags: dict[str, Any]) -> ProjectSettings:
-    return effective_settings({name: value for name, value in flags.items() if value not in (None, ())})
+    return effective_settings(flags)
 
 
 def _current(settings: ProjectSettings, report: Report) -> Version:

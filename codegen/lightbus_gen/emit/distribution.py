@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lightbus.schema import FORMAT_SINCE
 from lightbus_gen.read.input_problems import input_error
-from lightbus_gen.write.mark import MARK
+from lightbus_gen.write.plan import MARK
 
 BESIDE = ("pyproject.toml", "README.md")
 """The files of a distribution, beside its package in the output folder."""

@@ -1,4 +1,4 @@
-"""The TypedDicts and aliases of a generated module, collected as annotations turn out to need them."""
+"""The TypedDicts and aliases of a generated module, collected as annotations need them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from lightbus_gen.emit import ir
 from lightbus_gen.emit.text import literal
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower import pytypes
-from lightbus_gen.lower.names import ModuleNames, Unnameable
+from lightbus_gen.lower.names import ModuleNames, Unnameable, definition_name
 from lightbus_gen.lower.pytypes import Name, Type, Union
 from lightbus_gen.read.files import Report
 
 MOST_EXPANDED = 200
-"""The names that an alias may stand for before others name it as text: unions inside unions multiply."""
+"""How many names an alias may expand to before others quote its name: nested unions multiply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property of an object: its type, whether it must be there, and the author's words on it."""
+    """One property of an object."""
 
     type: Type
     required: bool
@@ -31,86 +31,75 @@ class Definitions:
 
     Args:
         names: the names taken in the module.
-        report: takes the problems found.
-        contested: names that several schemas would have, so that each goes by another.
+        homes: class names of the events that have a file to themselves, by path of the file.
+        report: collects problems.
+        contested: names that several schemas would have, so that none gets it.
 
     Attributes:
-        listed: TypedDicts and aliases, each after the ones it needs where they are not recursive.
-        used: every class and alias that they are spelled with.
-        contested: as given.
+        names: as passed.
+        contested: as passed.
+        listed: TypedDicts and aliases, each after the ones it needs unless they are recursive.
+        used: every class and alias that the module is spelled with.
         refused: the names that schemas would have and others had already.
     """
 
-    def __init__(self, names: ModuleNames, report: Report, contested: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, names: ModuleNames, homes: Mapping[str, str], report: Report, contested: frozenset[str]
+    ) -> None:
+        self.names, self.contested = names, contested
         self.listed: list[ir.TypedDict | ir.Alias] = []
         self.used: set[Name] = set()
-        self.contested = contested
         self.refused: set[str] = set()
-        self._names, self._report = names, report
+        self._homes, self._report = homes, report
         self._defined: set[str] = set()
         self._weights: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._defined
 
-    def free(self, name: str) -> str:
-        """Return a name that none of the module's own classes has."""
-        return self._names.free(name)
-
-    def claim(self, name: str, node: Node) -> str:
-        """Take a name for a schema; raises Unnameable when something else has it."""
-        return self._names.claim(name, node)
+    def name_of(self, node: Node) -> str:
+        """Return the class name of a schema that a `$ref` leads to; raises Unnameable if it cannot have one."""
+        return definition_name(node, self._homes.get(node.document.path, ""), self.contested)
 
     def add_object(self, name: str, node: Node, properties: Mapping[str, Property]) -> None:
-        """Define a TypedDict.
-
-        Args:
-            name: its name, claimed before.
-            node: the schema that describes it.
-            properties: its properties, by name.
-        """
+        """Define a TypedDict under a claimed name, from its schema and properties by name."""
+        self._use("TypedDict")
         keys = []
-        for wire, found in properties.items():
-            spelled = self._spell(found.type)
-            keys.append(
-                ir.TypedDictKey(
-                    literal(wire),
-                    spelled if found.required else f"NotRequired[{spelled}]",
-                    found.description,
-                )
-            )
-        self._use(
-            "TypedDict",
-            *(() if all(found.required for found in properties.values()) else ("NotRequired",)),
-        )
+        for wire, item in properties.items():
+            annotation = self._spell(item.type)
+            if not item.required:
+                self._use("NotRequired")
+                annotation = f"NotRequired[{annotation}]"
+            keys.append(ir.TypedDictKey(literal(wire), annotation, item.description))
         self._add(ir.TypedDict(name, description(node), tuple(keys)))
 
     def add_alias(self, name: str, node: Node, type_: Type) -> None:
-        """Define an alias under a name claimed before; one that can be used in unions at run time, too."""
+        """Define an alias under a claimed name, such that unions can use it at run time."""
         inner = type_.members if isinstance(type_, Union) else getattr(type_, "arguments", ())
         spelled = [self._spell(member) for member in inner]
         is_recursive = any(text[0] in "\"'" for text in spelled)
         self._use("TypeAlias")
         if is_recursive and isinstance(type_, Name):
-            written = f"{type_.name}[{', '.join(spelled)}]"
+            source = f"{type_.name}[{', '.join(spelled)}]"
         elif is_recursive:
             self._use("Union")
-            written = f"Union[{', '.join(spelled)}]"
+            source = f"Union[{', '.join(spelled)}]"
         elif isinstance(type_, Union) and sum(map(len, spelled)) > 80:
-            written = "(\n    " + "\n    | ".join(spelled) + "\n)"
+            source = "(\n    " + "\n    | ".join(spelled) + "\n)"
         else:
-            written = self._spell(type_)
+            source = self._spell(type_)
         self._weights[name] = sum(self._weight(each) for each in pytypes.names(type_))
-        self._add(ir.Alias(name, description(node), written))
+        self._add(ir.Alias(name, description(node), source))
 
     def refuse(self, error: Unnameable, name: str = "") -> Type:
-        """Report a name that cannot be used, and go on with a type that needs none.
+        """Report a name that cannot be used, and return a type that needs none.
 
         Args:
-            error: what is wrong with it.
-            name: the name that it was made of, where it is another.
+            error: why it cannot be used.
+            name: the name it was derived from, "" if it was not.
         """
-        self.refused |= {name or error.taken} if error.taken else set()
+        if error.taken:
+            self.refused.add(name or error.taken)
         self._report.add(
             error.node.document,
             error.node.path,
@@ -128,15 +117,15 @@ class Definitions:
         self.used.update(Name(name, "typing") for name in names)
 
     def _spell(self, type_: Type) -> str:
-        """Write a type for module level, quoted where it names something that comes later, or is very large."""
+        """Write a type for module level, quoted if it uses a name defined later or an alias that is very large."""
         used = set(pytypes.names(type_))
         self.used |= used
-        written = pytypes.spell(type_)
+        source = pytypes.spell(type_)
         is_ahead = any(not name.module and name.name not in self._defined for name in used)
-        return literal(written) if is_ahead or any(map(self._is_heavy, used)) else written
+        return literal(source) if is_ahead or any(map(self._is_heavy, used)) else source
 
     def _is_heavy(self, name: Name) -> bool:
-        """Whether an alias stands for so much, once those inside are written out, that Python is slow to import it."""
+        """Whether an alias is so large, with the aliases in it expanded, that Python is slow to import it."""
         return not name.module and self._weights.get(name.name, 1) > MOST_EXPANDED
 
     def _weight(self, name: Name) -> int:
@@ -144,9 +133,9 @@ class Definitions:
 
 
 def description(node: Node) -> str:
-    """Return what the author says about a schema, and whether it is deprecated; "" for nothing."""
+    """Return the author's description of a schema, marked if it is deprecated; "" without one."""
     if not isinstance(node.schema, dict):
         return ""
-    given = node.schema.get("description", "")
-    words = given if isinstance(given, str) else ""
-    return f"Deprecated. {words}".rstrip() if node.schema.get("deprecated") is True else words
+    text = node.schema.get("description", "")
+    text = text if isinstance(text, str) else ""
+    return f"Deprecated. {text}".rstrip() if node.schema.get("deprecated") is True else text

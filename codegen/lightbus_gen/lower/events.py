@@ -6,7 +6,7 @@ import functools
 import itertools
 import keyword
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from lightbus.api import NO_DEFAULT
@@ -19,7 +19,7 @@ from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.annotate import Annotator
 from lightbus_gen.lower.definitions import Definitions
-from lightbus_gen.lower.names import RESERVED, Hint, ModuleNames, Unnameable, given_name, pascal
+from lightbus_gen.lower.names import RESERVED, Hint, ModuleNames, Unnameable, explicit_name, pascal
 from lightbus_gen.lower.namespaces import client_class
 from lightbus_gen.lower.pytypes import Literals, Name, Type, Union
 from lightbus_gen.read.files import Report
@@ -34,16 +34,14 @@ class EventLowerer:
     Args:
         api: the API.
         library: resolves `$ref`s.
-        report: takes the problems found.
-        contested: names that several schemas would have, so that each goes by another.
+        report: collects problems.
+        contested: names that several schemas would have, so that none gets it.
 
     Attributes:
         class_names: the stems of the events' class names, by event.
-        annotator: finds the types.
         definitions: the TypedDicts and aliases that the events need.
-        used: every class and alias the module is spelled with.
-        renamed: those that a payload class cannot spell by name, since it has a field called so, by other name.
-        refused: the names that schemas would have and others had already.
+        annotator: determines the types.
+        renamed: by other name, the classes that a payload class has a field named like, so that it needs another.
     """
 
     def __init__(
@@ -54,21 +52,14 @@ class EventLowerer:
         self._names.reserve(client_class(api.name))
         self.class_names = {event.name: self._reserve(event) for event in api.events}
         homes = {event.file.path: self.class_names[event.name] for event in api.events if not event.path}
-        definitions = Definitions(self._names, report, contested)
-        self.annotator = Annotator(definitions, homes)
-        self.definitions = definitions.listed
-        self.used = definitions.used
-        self.refused = definitions.refused
+        self.definitions = Definitions(self._names, homes, report, contested)
+        self.annotator = Annotator(self.definitions)
         self.renamed: dict[str, Name] = {}
 
     def events(self, document: dict[str, Any]) -> tuple[ir.EventClasses, ...]:
-        """Lower all events; problems are reported, and then there is no event.
-
-        Args:
-            document: the API's schema document, self-contained.
-        """
-        objects = [event for event in self._api.events if self._is_object(event)]
-        if len(objects) < len(self._api.events):
+        """Lower all events by the API's self-contained schema document; reports and omits those that cannot be."""
+        refused = [event for event in self._api.events if not self._is_object(event)]
+        if refused:
             return ()
         checked = functools.cache(lambda: SchemaDocument(document, self._api.origin))
         lowered = []
@@ -84,15 +75,15 @@ class EventLowerer:
         return tuple(lowered)
 
     def _reserve(self, event: LoadedEvent) -> str:
-        """Choose the stem of an event's class names, and take them."""
+        """Choose the stem of an event's class names, and reserve them."""
         try:
-            given = given_name(self._library.node(event.file, event.path))
+            name = explicit_name(self._library.node(event.file, event.path))
         except Unnameable as error:
             self._refuse(event, "INVALID_NAME", str(error), "choose another")
-            given = ""
-        stem = given if given and given != event.name else pascal(event.name)
+            name = ""
+        stem = name if name and name != event.name else pascal(event.name)
         if stem in RESERVED or keyword.iskeyword(stem):
-            stem += "_"  # it would hide what the module imports, or be no name at all
+            stem += "_"
         taken = [stem + suffix for suffix in _SUFFIXES if stem + suffix in self._names]
         if taken:
             self._refuse(
@@ -109,11 +100,11 @@ class EventLowerer:
         self._report.add(event.file, event.path, rule, message, fix)
 
     def _refuse_deep(self, event: LoadedEvent) -> None:
-        message = f"the types of event {event.name!r} are too deep in one another"
+        message = f"the types of event {event.name!r} are nested too deeply"
         self._refuse(event, "TOO_DEEP", message, "shorten the chain of $refs between them")
 
     def _is_object(self, event: LoadedEvent) -> bool:
-        """Whether the payload is one; reports it where it is not."""
+        """Whether the payload is an object; reports it if not."""
         try:
             is_object = self.annotator.is_object(self._library.node(event.file, event.path))
         except RecursionError:
@@ -136,19 +127,16 @@ class EventLowerer:
             self._refuse_hidden(event, parameters, self.annotator.patterns(node))
         renamed = self._rename(parameters, [*declared.values()], more)
         fields = tuple(_field(parameter, declared[parameter.wire], renamed) for parameter in parameters)
-        ordered = [
-            *(p for p in parameters if p.always_present),
-            *(p for p in parameters if not p.always_present),
-        ]
         by_name = {field.name: field.parameter for field in fields}
-        wanted = [by_name[parameter.name] for parameter in ordered]
-        message = next(name for name in _message_names() if name not in by_name)
+        # the parameters that always have a value come first, as Python requires
+        signature = [by_name[p.name] for p in sorted(parameters, key=lambda p: not p.always_present)]
+        message = _unused("event", "message", "event_message", taken=by_name)
         source = event.file.name + ("#" + pointer(event.path[:-1]) if event.path else "")
         described = [(parameter.name, _about(parameter)) for parameter in parameters]
         described += [(contract.more, "Further properties, by their names on the wire.")] if more else []
         star = ("*",) if fields else ()
-        others = next(name for name in _other_names() if name not in by_name)
-        wanted.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{others}: object")
+        rest = _unused("_", "others", taken=by_name)
+        signature.append(f"**{contract.more}: {pytypes.spell(more)}" if more else f"**{rest}: object")
         return ir.EventClasses(
             name=event.name,
             class_name=stem,
@@ -161,14 +149,14 @@ class EventLowerer:
             more=_more(contract.more, more, renamed) if more else None,
             keyword_call=("self", *star, *(field.parameter for field in fields)),
             message_call=("self", f"{message}: EventMessage", "/", *star, *(f.parameter for f in fields)),
-            keyword_signature=f"def handler({', '.join(wanted)})",
-            message_signature=f"def handler({', '.join([f'{message}: EventMessage', *wanted])})",
+            keyword_signature=f"def handler({', '.join(signature)})",
+            message_signature=f"def handler({', '.join([f'{message}: EventMessage', *signature])})",
         )
 
     def _refuse_hidden(
         self, event: LoadedEvent, parameters: Sequence[ParameterContract], patterns: Collection[str]
     ) -> None:
-        """Refuse a pattern that declares just the property whose name another one has in Python."""
+        """Refuse a pattern that declares exactly the property whose name another has in Python."""
         for parameter in parameters:
             name, pattern = parameter.name, f"^{parameter.name}$"
             if name != parameter.wire and pattern in patterns:
@@ -180,7 +168,7 @@ class EventLowerer:
     def _rename(
         self, parameters: Sequence[ParameterContract], spelled: Sequence[Type], more: Type | None
     ) -> dict[str, str]:
-        """Find the names that a payload class spells and has a field of; they get an underscore there."""
+        """Return other names for the types that a field of the payload class would shadow, by name."""
         used = {Name(name.name, name.module) for type_ in spelled for name in pytypes.names(type_)}
         if any(_may_be_unset(parameter, type_) for parameter, type_ in zip(parameters, spelled, strict=True)):
             used |= {_UNSET, pytypes.UNSET_TYPE}
@@ -190,13 +178,11 @@ class EventLowerer:
         renamed = {}
         for name in used:
             if name.name in fields:
-                other = f"_{name.name}"
-                while other in fields:
-                    other += "_"
+                other = _unused(f"_{name.name}", taken=fields)
                 renamed[name.name], self.renamed[other] = other, name
-        self.used |= {
-            name for name in used if name != _FIELD or name.name not in renamed
-        }  # else it is unused
+        if _FIELD.name in renamed:
+            used.discard(_FIELD)  # only the module's own fields use it
+        self.definitions.used |= used
         return renamed
 
 
@@ -204,37 +190,31 @@ _UNSET, _FIELD = Name("UNSET", "lightbus"), Name("field", "dataclasses")
 
 
 def _more(name: str, type_: Type, renamed: Mapping[str, str]) -> ir.More:
-    """Write what takes further properties, where the schema allows them."""
+    """Return the field for undeclared properties."""
     annotation = pytypes.spell(pytypes.dict_of(type_), renamed)
     attribute = f"{name}: {annotation} = {renamed.get('field', 'field')}(default_factory={annotation})"
     return ir.More(name, attribute, f"**{name}: {pytypes.spell(type_)}")
 
 
-def _message_names() -> Iterator[str]:
-    """Yield what a handler may call the message, which is positional: any name no parameter has."""
-    yield from ("event", "message")
-    yield from (f"event_message{'_' * count}" for count in itertools.count())
-
-
-def _other_names() -> Iterator[str]:
-    """Yield what a handler may call the parameters it does not care for."""
-    yield "_"
-    yield from (f"others{'_' * count}" for count in itertools.count())
+def _unused(*names: str, taken: Container[str]) -> str:
+    """Return the first name that no parameter has, or the last with enough underscores."""
+    longer = (names[-1] + "_" * count for count in itertools.count(1))
+    return next(name for name in itertools.chain(names, longer) if name not in taken)
 
 
 def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]) -> ir.EventField:
-    """Write a parameter for each place it stands in."""
+    """Return a parameter as source for each place that needs it."""
     name, outside = parameter.name, pytypes.spell(type_)
-    inside = pytypes.spell(type_, renamed) if renamed else outside
+    inside = pytypes.spell(type_, renamed)
     unset = f"{renamed.get('UnsetType', 'UnsetType')} = {renamed.get('UNSET', 'UNSET')}"
     if parameter.required:
         attribute, argument = f"{name}: {inside}", f"{name}: {outside}"
     elif not _may_be_unset(parameter, type_):
-        written = literal(cast("str | int | float | bool | None", parameter.default))
-        attribute, argument = f"{name}: {inside} = {written}", f"{name}: {outside} = {written}"
+        default = literal(cast("str | int | float | bool | None", parameter.default))
+        attribute, argument = f"{name}: {inside} = {default}", f"{name}: {outside} = {default}"
     elif parameter.default is NO_DEFAULT:
         attribute, argument = f"{name}: {inside} | {unset}", f"{name}: {outside} | UnsetType = UNSET"
-    else:  # the run time fills it in
+    else:  # the run time fills in the default
         attribute, argument = f"{name}: {inside}", f"{name}: {outside} | UnsetType = UNSET"
     return ir.EventField(
         name=name,
@@ -247,19 +227,19 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
 
 
 def _about(parameter: ParameterContract) -> str:
-    """Return the author's words on a parameter, and whether it is deprecated."""
+    """Return the author's description of a parameter, marked if it is deprecated."""
     return f"Deprecated. {parameter.description}".rstrip() if parameter.deprecated else parameter.description
 
 
 def _may_be_unset(parameter: ParameterContract, type_: Type) -> bool:
-    """Whether UNSET stands for it in `fire()` when it is left out."""
+    """Whether its default in `fire()` is UNSET."""
     return not parameter.required and (
         parameter.default is NO_DEFAULT or not _is_writable(parameter.default, type_)
     )
 
 
 def _is_writable(default: object, type_: Type) -> bool:
-    """Whether a default can stand in a signature: a plain value that its annotation takes."""
+    """Whether a default can be written in a signature: a scalar that matches its annotation."""
     members = type_.members if isinstance(type_, Union) else (type_,)
     if default is not None and not isinstance(default, (str, int, float)):
         return False
@@ -275,6 +255,6 @@ def _is_writable(default: object, type_: Type) -> bool:
 
 
 def _arguments(described: Iterable[tuple[str, str]]) -> str:
-    """Write the section of a docstring on arguments, "" where it has no entries."""
+    """Return the `Args:` section of a docstring, "" if no argument has a description."""
     lines = [f"    {name}: {' '.join(text.split())}" for name, text in described if text.strip()]
     return "\n".join(["Args:", *lines]) if lines else ""

@@ -1,7 +1,7 @@
-"""What generated classes and aliases are called: by titles, definition names and property paths.
+"""The names of generated classes and aliases, from titles, definition names and property paths.
 
 A name never depends on the position of a schema in a list, so adding a branch or a field renames
-nothing. `x-python-name` in a schema overrides what is found here.
+nothing. `x-python-name` in a schema overrides it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from lightbus.schema.language.keywords import DEFINITIONS, IN_PLACE
 from lightbus_gen.load.references import Node
 
-# What generated modules import and their classes spell; a type of the same name gets an underscore.
+# What generated modules import and use; a type of the same name gets an underscore.
 RESERVED = frozenset(
     [
         *("Any", "Literal", "Never", "NotRequired", "Protocol", "TYPE_CHECKING", "TypeAlias", "TypedDict"),
@@ -35,12 +35,12 @@ _UNNAMED = (*DEFINITIONS, "properties", "components", "schemas")
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What a schema that names itself nowhere is called: its owner, and the way from there.
+    """What to call a schema without a name of its own: its owner, and the path from there.
 
     Attributes:
-        scope: name of the file's or event's own class, in front of titles.
+        scope: name of the file's or event's own class, which prefixes titles.
         path: owner and property names, already in Pascal case.
-        suffix: goes behind the path of an object, where the path itself names a union.
+        suffix: appended to the path of an object if the path itself names a union.
         is_exact: whether the path is the name, whatever the title.
     """
 
@@ -49,8 +49,12 @@ class Hint:
     suffix: str = ""
     is_exact: bool = False
 
+    def exactly(self, name: str | None) -> Hint:
+        """Return the hint for an object with a name of its own; this hint without one."""
+        return Hint(self.scope, name, is_exact=True) if name else self
+
     def of(self, part: str) -> Hint:
-        """Return the hint for a property or item of this."""
+        """Return the hint for a property or item."""
         return Hint(self.scope, self.path + pascal(part))
 
     def of_all(self, parts: Iterable[str]) -> dict[str, Hint]:
@@ -63,8 +67,8 @@ class Unnameable(Exception):
 
     Attributes:
         node: the schema.
-        taken: the name, where it is fine but for something else that has it, else "".
-        is_twin: whether that stands in the same place of another branch of the same schema.
+        taken: the name, if its only fault is that something else has it, otherwise "".
+        is_twin: whether that is in the same place in another branch of the same schema.
     """
 
     def __init__(self, node: Node, message: str, *, taken: str = "", is_twin: bool = False) -> None:
@@ -79,7 +83,7 @@ class ModuleNames:
         self._owners: dict[str, Node | None] = {}
 
     def reserve(self, name: str) -> None:
-        """Keep a name for the module itself."""
+        """Reserve a name for the module itself."""
         self._owners[name] = None
 
     def __contains__(self, name: object) -> bool:
@@ -94,7 +98,7 @@ class ModuleNames:
         return name
 
     def claim(self, name: str, node: Node) -> str:
-        """Take a name for a schema; `Order` becomes `OrderObject` beside an event `order`.
+        """Claim a name for a schema; `Order` becomes `OrderObject` beside an event `order`.
 
         Raises:
             Unnameable: something else has it.
@@ -104,7 +108,9 @@ class ModuleNames:
         name = self.free(name)
         if name in self._owners:
             owner = self._owners[name]
-            other = "an event's own class" if owner is None else f"the schema at {place(owner)}"
+            other = (
+                f"the schema at {owner.document.shown}#{owner.pointer}" if owner else "an event's own class"
+            )
             is_twin = owner is not None and _place_in_value(owner) == _place_in_value(node)
             message = f"would be class {name!r}, as is {other}"
             raise Unnameable(node, message, taken=name, is_twin=is_twin)
@@ -113,21 +119,18 @@ class ModuleNames:
 
 
 def _place_in_value(node: Node) -> tuple[object, ...]:
-    """Return the place of the values that a schema is about, whichever branches it stands in."""
+    """Return the place of the values that a schema describes, ignoring the branches it is in."""
     steps = (step for step in node.path if isinstance(step, str) and step not in IN_PLACE)
     return node.document.path, *steps
 
 
-def name_of(node: Node, hint: Hint, contested: Container[str]) -> str:
-    """Return the class name of a schema found at a property, item or union branch.
+def inline_name(node: Node, hint: Hint, contested: Container[str]) -> str:
+    """Return the class name of a schema at a property, item or union branch.
 
-    Args:
-        node: the schema.
-        hint: what it is called by its place.
-        contested: names that several schemas have by their titles, so that none gets it.
+    Its title names it, unless that is contested because several schemas have it.
     """
-    if given := given_name(node):
-        return given
+    if name := explicit_name(node):
+        return name
     title = node.schema.get("title")
     if isinstance(title, str) and _TITLE.fullmatch(title):
         title = pascal(title)
@@ -137,27 +140,27 @@ def name_of(node: Node, hint: Hint, contested: Container[str]) -> str:
 
 
 def branch_name(node: Node, hint: Hint) -> str:
-    """Return the class name of a union branch by itself, "" when it has nothing to be named by."""
-    if given := given_name(node):
-        return given
+    """Return the class name of a union branch by its own title, "" without one."""
+    if name := explicit_name(node):
+        return name
     title = node.schema.get("title") if isinstance(node.schema, dict) else None
     words = pascal(title) if isinstance(title, str) else ""
     return hint.path + words if words and len(words) <= 40 else ""
 
 
 def definition_name(node: Node, home: str, contested: Container[str]) -> str:
-    """Return the class name of a schema that is referred to.
+    """Return the class name of a schema that a `$ref` leads to.
 
-    A definition of an API document goes by its own name, one of a file of types has the file's name in
-    front, and a whole file goes by its title or stem. Files of one name have the names of their folders in front.
+    A definition of an API document has its own name, one of a file of types is prefixed with the file's name, and a
+    whole file is named by its title or stem. Files of the same name are prefixed with the names of their folders.
 
     Args:
         node: the schema.
-        home: name of the event class, where the file is an event of the API, else "".
+        home: name of the event class if the file is an event of the API, otherwise "".
         contested: names that schemas of several files would have, so that none gets it.
     """
-    if given := given_name(node):
-        return given
+    if name := explicit_name(node):
+        return name
     is_document = isinstance(node.document.value, dict) and "lightbus" in node.document.value
     prefix = "" if is_document else home or _file_name(node)
     own = "".join(_steps(node))
@@ -171,61 +174,61 @@ def definition_name(node: Node, home: str, contested: Container[str]) -> str:
 
 
 def _steps(node: Node) -> Iterator[str]:
-    """Yield the words for the steps that lead to a definition."""
-    here = node.document.value
+    """Yield the parts of the name that the path to a definition gives it."""
+    value = node.document.value
     for step in node.path:
         if step not in _UNNAMED:
-            yield spellings(tuple(here))[step] if isinstance(step, str) else str(step)
-        here = here[step]
+            yield spellings(tuple(value))[step] if isinstance(step, str) else str(step)
+        value = value[step]
 
 
 def _file_name(node: Node) -> str:
     whole = node.document.value
-    if given := given_name(replace(node, schema=whole, path=())):
-        return given
+    if name := explicit_name(replace(node, schema=whole, path=())):
+        return name
     title = whole.get("title") if isinstance(whole, dict) else None
     if isinstance(title, str) and _TITLE.fullmatch(title):
         return pascal(title)
     return pascal(node.document.stem)
 
 
-def given_name(node: Node) -> str:
-    """Return the `x-python-name` of a schema, "" for none.
+def explicit_name(node: Node) -> str:
+    """Return the `x-python-name` of a schema, "" without one.
 
     Raises:
-        Unnameable: it is no name for a class.
+        Unnameable: it is not a public Python identifier.
     """
-    given = node.schema.get("x-python-name") if isinstance(node.schema, dict) else None
-    if given is None:
+    name = node.schema.get("x-python-name") if isinstance(node.schema, dict) else None
+    if name is None:
         return ""
     if (
-        not isinstance(given, str)
-        or not given.isidentifier()
-        or unicodedata.normalize("NFKC", given) != given  # Python compares identifiers in this form
-        or keyword.iskeyword(given)
-        or given[0] == "_"
+        not isinstance(name, str)
+        or not name.isidentifier()
+        or unicodedata.normalize("NFKC", name) != name  # Python compares identifiers in this form
+        or keyword.iskeyword(name)
+        or name[0] == "_"
     ):
-        raise Unnameable(node, f"the x-python-name {given!r} is not a public Python identifier")
-    return given
+        raise Unnameable(node, f"the x-python-name {name!r} is not a public Python identifier")
+    return name
 
 
 @functools.lru_cache(maxsize=1_000)
 def spellings(names: tuple[str, ...]) -> Mapping[str, str]:
-    """Write names that stand beside each other as class names; some of those that would meet keep what tells them apart."""
-    found = {name: pascal(name) for name in names}
-    for spelled in (_separated, _verbatim):
-        count = Counter(found.values())
-        found = {name: written if count[written] == 1 else spelled(name) for name, written in found.items()}
-    return found
+    """Return sibling names as class names; those that would collide keep their separators, then their case."""
+    spelled = {name: pascal(name) for name in names}
+    for distinct in (_separated, _verbatim):
+        count = Counter(spelled.values())
+        spelled = {name: word if count[word] == 1 else distinct(name) for name, word in spelled.items()}
+    return spelled
 
 
 @functools.lru_cache(maxsize=10_000)
 def pascal(text: str) -> str:
-    """Write text as a class name: `user_created` and `user-created` are `UserCreated`, `2nd` is `_2nd`."""
+    """Return text as a class name: `user_created` and `user-created` are `UserCreated`, `2nd` is `_2nd`."""
     name = ""
     for word in re.split(r"[\W_]+", unicodedata.normalize("NFKC", text)):
         if name[-1:].isdigit() and word[:1].isdigit():
-            name += "_"  # versions 1.10 and 11.0 are two
+            name += "_"  # versions 1.10 and 11.0 differ
         name += word[:1].upper() + word[1:]
     if name and name[0].isdigit():
         name = f"_{name}"
@@ -233,17 +236,12 @@ def pascal(text: str) -> str:
 
 
 def _separated(text: str) -> str:
-    """Write text as a part of a class name that keeps its separators: `tcp-A` is `Tcp_A`, beside `tcpA`."""
+    """Return text as part of a class name with its separators: `tcp-A` is `Tcp_A`, beside `tcpA`."""
     name = re.sub(r"[^A-Za-z0-9]", "_", text)
     return name[:1].upper() + name[1:]
 
 
 def _verbatim(text: str) -> str:
-    """Write text as a part of a class name that keeps its case, too: `user` is `_user`, beside `User`."""
+    """Return text as part of a class name with its separators and case: `user` is `_user`, beside `User`."""
     name = re.sub(r"[^A-Za-z0-9]", "_", text)
     return name if name[:1].isupper() else f"_{name}"
-
-
-def place(node: Node) -> str:
-    """Say where a schema stands, for messages."""
-    return f"{node.document.shown}#{node.pointer}"

@@ -24,26 +24,19 @@ def client(api: str, doc: str) -> ir.Child:
 
 
 def children(prefix: str, apis: Mapping[str, str]) -> tuple[ir.Child, ...]:
-    """Return the attributes below a prefix of API names.
-
-    Args:
-        prefix: the prefix, "" for the bus itself.
-        apis: a sentence about each API, "" for none.
-    """
+    """Return the attributes below a prefix of API names, "" for the bus; `apis` has a sentence about each API."""
     start = f"{prefix}." if prefix else ""
     names = dict.fromkeys(api[len(start) :].split(".")[0] for api in sorted(apis) if api.startswith(start))
-    found = []
-    for name in names:
-        full = start + name
-        if full in apis:
-            found.append(client(full, apis[full]))
-        else:
-            found.append(ir.Child(name, _namespace_class(full), "", f"The APIs below `{full}`."))
-    return tuple(found)
+    return tuple(
+        client(full, apis[full])
+        if (full := start + name) in apis
+        else ir.Child(name, _namespace_class(full), "", f"The APIs below `{full}`.")
+        for name in names
+    )
 
 
 def namespaces(apis: Mapping[str, str]) -> tuple[ir.NamespaceClass, ...]:
-    """Return the classes for prefixes of API names that are no API themselves, the longest first."""
+    """Return the classes for prefixes of API names that are not APIs themselves, the longest first."""
     prefixes = {
         ".".join(parts[:count])
         for api in apis

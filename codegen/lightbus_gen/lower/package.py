@@ -1,4 +1,4 @@
-"""Sources -> what to print. Every decision about the output is made here and in what this calls."""
+"""Sources -> the intermediate representation. Every decision about the output is made here and below."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lightbus_gen.lower.pytypes import Name
 from lightbus_gen.read.files import Report
 
 MOST_CONTESTED = 1_000
-"""How many names may be sorted out in one API; each time, its events are lowered again."""
+"""How many name collisions are resolved in one API; its events are lowered again each time."""
 
 _OF_EVENTS = (
     *(Name(name, "typing") for name in ("Literal", "Protocol", "TypeAlias", "TypeVar")),
@@ -31,14 +31,7 @@ _OF_CHILDREN = (Name("TYPE_CHECKING", "typing"), Name("cached_property", "functo
 def lower_package(
     name: str, sources: Sources, documents: Mapping[str, str], distribution: Distribution | None
 ) -> ir.Package:
-    """Decide everything about a package except its modules.
-
-    Args:
-        name: import name of the package.
-        sources: what was loaded.
-        documents: the text of the schema document of each API, by API.
-        distribution: what the package is installed as, if anything.
-    """
+    """Decide everything about a package except its modules; `documents` has the schema document of each API."""
     about = summaries(sources)
     children, namespaces = tree.children("", about), tree.namespaces(about)
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
@@ -71,13 +64,14 @@ def lower_module(
 
     Args:
         api: the API.
-        document: its schema document, self-contained, and the text of it.
+        document: its self-contained schema document, as a value and as text.
         about: a sentence about each API of the package.
-        library: resolves the `$ref`s.
-        report: takes the problems found.
+        library: resolves `$ref`s.
+        report: collects problems.
     """
     schema, text = document
     lowerer, events = _lowered(api, schema, library, report)
+    definitions = lowerer.definitions
     children = tree.children(api.name, about)
     title = f"Typed client of the `{api.name}` API" + (f", version {api.version}." if api.version else ".")
     return ir.Module(
@@ -87,7 +81,7 @@ def lower_module(
         sha256=_sha256(text),
         doc=f"{title}\n\n{api.description}",
         imports=_imports(
-            {*lowerer.used, *(_OF_EVENTS if events else ()), *(_OF_CHILDREN if children else ())},
+            {*definitions.used, *(_OF_EVENTS if events else ()), *(_OF_CHILDREN if children else ())},
             lowerer.renamed,
         ),
         aliases=tuple(
@@ -95,7 +89,7 @@ def lower_module(
             for other, name in sorted(lowerer.renamed.items())
             if not name.module
         ),
-        types=tuple(lowerer.definitions),
+        types=tuple(definitions.listed),
         events=events,
         client=tree.client_class(api.name),
         client_doc=f"The events of the `{api.name}` API.",
@@ -106,25 +100,26 @@ def lower_module(
 def _lowered(
     api: LoadedApi, document: dict[str, Any], library: Library, report: Report
 ) -> tuple[EventLowerer, tuple[ir.EventClasses, ...]]:
-    """Lower the events of an API, again where schemas would have one name: none gets it, whichever came first."""
+    """Lower the events of an API, again if several schemas claim one name, so that none gets it."""
     contested = frozenset[str]()
     while True:
         problems = Report()
         lowerer = EventLowerer(api, library, problems, contested)
         events = lowerer.events(document)
-        if lowerer.refused <= contested or len(contested) > MOST_CONTESTED:
+        refused = lowerer.definitions.refused
+        if refused <= contested or len(contested) > MOST_CONTESTED:
             report.problems += problems.problems
             return lowerer, events
-        contested |= lowerer.refused
+        contested |= refused
 
 
 def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ...]:
-    """Write the import statements, in the order of isort."""
-    wanted: dict[str, set[str]] = {}
+    """Return the import statements, in the order of isort."""
+    by_module: dict[str, set[str]] = {}
     for name in used:
         if name.module not in ("", "builtins"):
-            wanted.setdefault(name.module, set()).add(name.name)
-    lines = [(module, f"from {module} import {_listed(names)}") for module, names in wanted.items()]
+            by_module.setdefault(name.module, set()).add(name.name)
+    lines = [(module, f"from {module} import {_listed(names)}") for module, names in by_module.items()]
     lines += [
         (name.module, f"from {name.module} import {name.name} as {other}")
         for other, name in renamed.items()
@@ -137,13 +132,13 @@ def _imports(used: Iterable[Name], renamed: Mapping[str, Name]) -> tuple[str, ..
 
 
 def _natural_order(child: ir.Child) -> list[str | int]:
-    """Sort modules as isort does, numbers in them as numbers: `v2` before `v10`."""
+    """Return the sort key of a module in isort's order, with numbers compared as numbers: `v2` before `v10`."""
     parts = re.split(r"([0-9]+)", child.module)
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def _listed(names: Iterable[str]) -> str:
-    """List imported names in the order of isort: constants, classes, functions."""
+    """Return imported names in the order of isort: constants, classes, functions."""
     return ", ".join(
         sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name.casefold()))
     )
@@ -154,22 +149,28 @@ def _sha256(text: str) -> str:
 
 
 def summaries(sources: Sources) -> dict[str, str]:
-    """Return the first sentence about each API, "" without one, by API."""
+    """Return the first sentence of each API's description, "" without one, by API."""
     return {api.name: first_sentence(api.description) for api in sources.apis}
 
 
 def check_names(sources: Sources, report: Report) -> None:
-    """Report APIs whose modules, classes or attributes would be in each other's way."""
+    """Report APIs whose modules, classes or attributes would collide."""
     modules: dict[str, str] = {}
     classes: dict[str, str] = {}
     names = [api.name for api in sources.apis]
     for api in sources.apis:
         module, class_ = tree.module_name(api.name), tree.client_class(api.name)
-        other = modules.setdefault(module.casefold(), api.name)  # files on some systems know no case
+        other = modules.setdefault(module.casefold(), api.name)  # some file systems ignore case
         if other == api.name:
             other = classes.setdefault(class_, api.name)
         if other != api.name:
-            _collide(api, f"and API {other!r} would both be module {module!r}, class {class_!r}", report)
+            message = f"API {api.name!r} and API {other!r} would both be module {module!r}, class {class_!r}"
+            fix = "rename one of the APIs"
+            if api.document is not None:
+                report.add(api.document, ("api",), "NAME_COLLISION", message, fix)
+            else:
+                place = api.events[0].file.shown if api.events else api.origin
+                report.add_file(place, "NAME_COLLISION", message, fix)
         below = {child.name for child in tree.children(api.name, dict.fromkeys(names, ""))}
         for event in api.events:
             if event.name in below:
@@ -180,12 +181,3 @@ def check_names(sources: Sources, report: Report) -> None:
                     f"event {event.name!r} of API {api.name!r} hides the API '{api.name}.{event.name}'",
                     "rename the event or the API",
                 )
-
-
-def _collide(api: LoadedApi, message: str, report: Report) -> None:
-    text, fix = f"API {api.name!r} {message}", "rename one of the APIs"
-    if api.document is not None:
-        report.add(api.document, ("api",), "NAME_COLLISION", text, fix)
-    else:
-        place = api.events[0].file.shown if api.events else api.origin
-        report.add_file(place, "NAME_COLLISION", text, fix)

@@ -1,15 +1,16 @@
-"""What a schema says about values, once `$ref` and `allOf` are out of the way.
+"""What a schema says about values, with `$ref` and `allOf` resolved.
 
-A value that is valid satisfies every `Part` of a schema, so types are read off all parts together.
+A valid value satisfies every `Part` of a schema, so types are read off all parts together.
 Keywords that no Python type can express (`not`, bounds, patterns) are left to the validator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from lightbus.schema import pattern_matches
 from lightbus.schema.language.keywords import CLOSING, DEPENDENT, ITEMS, PROPERTIES, REFERENCES, UNIONS
 from lightbus_gen.load.references import Node
 
@@ -20,25 +21,24 @@ _OBJECT = frozenset({*PROPERTIES, "required"})
 _ARRAY = frozenset(ITEMS)
 LIMITING = frozenset({"type", "enum", "const"})
 _CONST = frozenset({"const"})
-_CHOICES = (*UNIONS, "if", *DEPENDENT)
-_CHOICE = frozenset(_CHOICES)
-_TELLING = frozenset({*LIMITING, "format", "contentEncoding", *_CHOICES, *_OBJECT, *_ARRAY})
-STRUCTURE = frozenset({*REFERENCES, "allOf", *_CHOICES, *_OBJECT, *_ARRAY})
-"""The keywords that lead to other schemas, or say what an object or array looks like."""
-MOST_ALTERNATIVES = 64
-"""How far unions inside unions are multiplied out before the type gets wider instead."""
+CHOICES = (*UNIONS, "if", *DEPENDENT)
+"""The keywords with several branches, in the order they are expanded."""
+RELEVANT = frozenset({*LIMITING, "format", "contentEncoding", *CHOICES, *_OBJECT, *_ARRAY})
+"""The keywords that a Python type depends on, except those that lead to a part of its own."""
+STRUCTURE = frozenset({*REFERENCES, "allOf", *CHOICES, *_OBJECT, *_ARRAY})
+"""The keywords that lead to other schemas, or describe an object or array."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A schema, its `$ref` and `allOf` left out of account.
+    """A schema without its `$ref` and `allOf`.
 
     Attributes:
         node: the schema, a dict unless the part is still to be flattened.
         referred: whether a `$ref` led here, so that it has a name of its own.
-        ignored: keywords to leave out of account.
-        is_flat: whether what it is based on stands beside it.
-        key: what tells it from every other part.
+        ignored: keywords to ignore; `dependentSchemas/name` for one of the schemas of a keyword.
+        is_flat: whether its `$ref` and `allOf` have become parts of their own.
+        key: identifies it.
     """
 
     node: Node
@@ -51,33 +51,30 @@ class Part:
         object.__setattr__(self, "key", (*self.node.key, self.ignored))
 
     def get(self, keyword: str) -> Any:
-        """Return the value of a keyword, None where there is none that counts."""
+        """Return the value of a keyword; None if it is absent, ignored or unknown to the draft."""
         if keyword in self.ignored or keyword in self.node.document.draft.unknown:
             return None
         return self.node.schema.get(keyword)
 
     def has(self, keywords: frozenset[str]) -> bool:
-        """Whether any of the keywords is there and counts."""
-        if keywords.isdisjoint(self.node.schema):
-            return False
-        return not keywords.intersection(self.node.schema) <= self.node.document.draft.unknown.union(
-            self.ignored
-        )
+        """Whether any of the keywords is present, not ignored and known to the draft."""
+        present = keywords.intersection(self.node.schema)
+        return bool(present) and not present <= self.node.document.draft.unknown.union(self.ignored)
 
     @property
     def kinds(self) -> frozenset[str]:
         """The JSON types its own keywords allow."""
-        given = self.get("type")
-        if isinstance(given, str):
-            kinds = _KINDS_OF[given]
+        declared = self.get("type")
+        if isinstance(declared, str):
+            kinds = _KINDS_OF[declared]
         else:
-            kinds = frozenset().union(*(_KINDS_OF[kind] for kind in given or KINDS))
+            kinds = frozenset().union(*(_KINDS_OF[kind] for kind in declared or KINDS))
         if (values := self.values()) is not None:
             kinds &= {kind_of(value) for value in values}
         return kinds
 
     def values(self) -> list[Any] | None:
-        """Return the only values that are valid, or None."""
+        """Return the valid values that `const` or `enum` lists; None without either."""
         if self.has(_CONST):
             return [self.node.schema["const"]]
         values: list[Any] | None = self.get("enum")
@@ -87,25 +84,8 @@ class Part:
 Parts = tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Schemas of which a value satisfies at least one.
-
-    Attributes:
-        rest: the parts that it satisfies as well.
-        branches: the schemas.
-        is_union: whether they are kinds of values, rather than conditions on values of one kind.
-        key: what tells it from every other choice.
-    """
-
-    rest: Parts
-    branches: list[Node]
-    is_union: bool
-    key: object
-
-
 def kind_of(value: object) -> str:
-    """Name the JSON type of a value; the narrowest."""
+    """Return the narrowest JSON type of a value."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
@@ -119,140 +99,19 @@ def kinds_of(parts: Parts) -> frozenset[str]:
     return _ALL_KINDS.intersection(*[part.kinds for part in parts])
 
 
-def says_type(parts: Parts) -> bool:
+def limits_type(parts: Parts) -> bool:
     """Whether any part limits the JSON type, rather than only describing one of them."""
     return any(part.has(LIMITING) for part in parts)
 
 
 def describes_object(parts: Parts) -> bool:
-    """Whether any part says what an object looks like."""
+    """Whether any part describes an object."""
     return any(part.has(_OBJECT) for part in parts)
 
 
 def describes_array(parts: Parts) -> bool:
-    """Whether any part says what an array looks like."""
+    """Whether any part describes an array."""
     return any(part.has(_ARRAY) for part in parts)
-
-
-class Flattener:
-    """Takes schemas apart."""
-
-    def __init__(self) -> None:
-        self._flat: dict[tuple[object, ...], Parts | None] = {}
-        self._multiplied: dict[tuple[object, ...], list[Parts]] = {}
-
-    def flatten(self, *given: Part) -> Parts | None:
-        """Return the telling parts that a value must satisfy together; None where no value can."""
-        key = tuple((*part.key, part.referred, part.is_flat) for part in given)
-        if key not in self._flat:
-            found: dict[tuple[object, ...], Part] = {}
-            seen: set[tuple[object, ...]] = set()
-            is_possible = all(self._collect(part, found, seen) for part in given)
-            self._flat[key] = _without_repetition(tuple(found.values())) if is_possible else None
-        return self._flat[key]
-
-    def _collect(
-        self, part: Part, found: dict[tuple[object, ...], Part], seen: set[tuple[object, ...]]
-    ) -> bool:
-        """Add the telling parts of a part, what it is based on first; False where no value can be valid."""
-        if part.is_flat:
-            found.setdefault(part.key, part)
-            return True
-        schema = part.node.schema
-        if isinstance(schema, bool) or part.key in seen:
-            return schema is not False
-        seen.add(part.key)
-        for target in part.node.targets():
-            if not self._collect(Part(target, referred=True), found, seen):
-                return False
-        if not all(self._collect(Part(node), found, seen) for node in part.node.inside(("allOf",))):
-            return False
-        if part.has(_TELLING) and not part.node.hides_siblings:
-            found[part.key] = Part(part.node, part.referred, part.ignored, is_flat=True)
-        return True
-
-    def union(self, parts: Parts) -> Choice | None:
-        """Take one choice that tells something out of the parts; None where there is none."""
-        if all(_CHOICE.isdisjoint(part.node.schema) for part in parts):
-            return None
-        for keyword in _CHOICES:
-            for index, part in enumerate(parts):
-                if part.get(keyword) is None:
-                    continue
-                for ignored, branches in self._branches(part, keyword):
-                    if not any(self._tells(branch) for branch in branches):
-                        continue
-                    reduced = replace(part, ignored=(*part.ignored, ignored))
-                    kept = [reduced] if reduced.has(_TELLING) else []
-                    rest = (*parts[:index], *kept, *parts[index + 1 :])
-                    return Choice(rest, branches, keyword in UNIONS, (part.node.key, ignored))
-        return None
-
-    def _branches(self, part: Part, keyword: str) -> Iterator[tuple[str, list[Node]]]:
-        """Yield each choice that a keyword makes: what to ignore once it is taken, and the branches."""
-        if keyword in UNIONS:
-            yield keyword, [*part.node.inside((keyword,))]
-        elif keyword == "if":
-            yield keyword, [part.node.get(name) or part.node.instead(True) for name in ("then", "else")]
-        elif isinstance(given := part.get(keyword), dict):
-            for name, schema in given.items():
-                ignored = f"{keyword}/{name}"
-                if isinstance(schema, dict) and ignored not in part.ignored:
-                    yield ignored, [part.node.child(keyword, name), part.node.instead(True)]
-
-    def alternatives(self, parts: Parts) -> list[Parts]:
-        """Multiply unions out: a valid value satisfies at least one of the results."""
-        key = tuple((*part.key, part.referred) for part in parts)
-        if key not in self._multiplied:
-            self._multiplied[key] = self._multiply(parts)
-        return self._multiplied[key]
-
-    def _multiply(self, parts: Parts) -> list[Parts]:
-        done: list[Parts] = []
-        todo: list[tuple[Parts, frozenset[object]]] = [(parts, frozenset())]
-        while todo:
-            here, taken = todo.pop(0)
-            choice = self.union(here)
-            if choice is None:
-                done.append(here)
-            elif choice.key in taken:
-                continue  # it is a branch of itself, which adds nothing
-            elif len(todo) + len(done) + len(choice.branches) > MOST_ALTERNATIVES:
-                todo.insert(0, ((*choice.rest, _open(here[0].node)), taken))
-            else:
-                inner = [self.flatten(*choice.rest, Part(branch)) for branch in choice.branches]
-                todo = [(one, taken | {choice.key}) for one in inner if one is not None] + todo
-        return done
-
-    def accepts_string(self, parts: Parts) -> bool:
-        """Whether a string can be valid, as far as types and listed values say."""
-        if "string" not in kinds_of(parts):
-            return False
-        return any("string" in kinds_of(alternative) for alternative in self.alternatives(parts))
-
-    def _tells(self, branch: Node) -> bool:
-        """Whether a union branch says more than which properties are required."""
-        parts = self.flatten(Part(branch))
-        return parts is None or any(part.has(_TELLING - {"required"}) for part in parts)
-
-
-def _open(node: Node) -> Part:
-    """Return what stands in for a choice that is not multiplied out: any property may be there."""
-    return Part(node.instead({"additionalProperties": True}))
-
-
-def _without_repetition(parts: Sequence[Part]) -> Parts:
-    """Drop parts that only give a type which the others give as well."""
-    if len(parts) < 2:
-        return tuple(parts)
-    kept = list(parts)
-    for part in parts:
-        if _TELLING.intersection(part.node.schema).difference(part.ignored) != {"type"}:
-            continue
-        others = tuple(other for other in kept if other is not part)
-        if others and kinds_of(others) <= part.kinds and says_type(others):
-            kept.remove(part)
-    return tuple(kept)
 
 
 def declared_names(parts: Parts) -> Iterator[str]:
@@ -261,16 +120,59 @@ def declared_names(parts: Parts) -> Iterator[str]:
         yield from part.get("properties") or ()
 
 
+def required_names(parts: Parts) -> list[str]:
+    """Return the names of properties that any part requires."""
+    return [name for part in parts for name in part.get("required") or ()]
+
+
 def allows_more(parts: Parts) -> bool:
     """Whether the author says that an object may have undeclared properties; silence does not say so."""
     if any(part.get("additionalProperties") is False and not part.get("patternProperties") for part in parts):
         return False
-    given = [part.get(keyword) for part in parts for keyword in CLOSING]
-    return any(value is not None and value is not False for value in given) or any(
-        part.get("patternProperties") for part in parts
+    return any(part.get("patternProperties") for part in parts) or any(
+        part.get(keyword) not in (None, False) for part in parts for keyword in CLOSING
     )
 
 
-def required_names(parts: Parts) -> list[str]:
-    """Return the names of properties that any part requires."""
-    return [name for part in parts for name in part.get("required") or ()]
+def property_schemas(parts: Parts, name: str) -> list[Node] | None:
+    """Return the schemas that a property must satisfy; [] if it is forbidden, None if any value is valid."""
+    schemas: list[Node] = []
+    is_closed = False
+    for part in parts:
+        is_declared = name in (part.get("properties") or ())
+        if is_declared:
+            schemas.append(part.node.child("properties", name))
+        patterns = [each for each in part.get("patternProperties") or () if pattern_matches(each, name)]
+        schemas += [part.node.child("patternProperties", pattern) for pattern in patterns]
+        if is_declared or patterns:
+            continue
+        additional = part.get("additionalProperties")
+        if isinstance(additional, dict):
+            schemas.append(part.node.child("additionalProperties"))
+        is_closed |= additional is False
+    return schemas if schemas or is_closed else None
+
+
+def map_values(parts: Parts) -> list[list[Node]]:
+    """Return the schemas of undeclared properties by part; a value satisfies one of each part."""
+    schemas = []
+    for part in parts:
+        values = [*part.node.inside(("patternProperties",))]
+        additional = part.get("additionalProperties")
+        if isinstance(additional, dict):
+            values.append(part.node.child("additionalProperties"))
+        if additional not in (None, True) and values:
+            schemas.append(values)
+    return schemas
+
+
+def array_items(parts: Parts) -> list[list[Node]]:
+    """Return the schemas of items by part; an item satisfies one of each part, [] if some accept any value."""
+    schemas = []
+    for part in parts:
+        first, others = part.node.items()
+        if others is not None and isinstance(others.schema, dict):
+            schemas.append([*first, others])
+        elif first:
+            schemas.append(first if others is not None and others.schema is False else [])
+    return schemas

@@ -1,4 +1,4 @@
-"""Python types as data: what a schema lowers to before it is spelled as source text."""
+"""Python types as data, before they are spelled as source text."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Literals:
 
     @classmethod
     def of(cls, values: Iterable[str | int | bool]) -> Literals:
-        """Make the type of some values, each once."""
+        """Return the type of some values, each once."""
         return cls(tuple(dict.fromkeys((type(value).__name__, value) for value in values)))
 
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """One of several types, in order; made by `union()`."""
+    """One of several types, in order; `union()` makes it."""
 
     members: tuple[Type, ...]
 
@@ -52,7 +52,7 @@ STR, INT, FLOAT, BOOL = Name("str"), Name("int"), Name("float"), Name("bool")
 UNSET_TYPE = Name("UnsetType", "lightbus")
 OBJECT = Name("dict", arguments=(STR, ANY))
 SCALARS: dict[str, Type] = {"string": STR, "integer": INT, "number": FLOAT, "boolean": BOOL, "null": NONE}
-"""The types of the JSON types that hold nothing else."""
+"""The types of the JSON types that contain no others."""
 
 
 def list_of(item: Type) -> Name:
@@ -68,19 +68,19 @@ def dict_of(value: Type) -> Name:
 def of_value(value: object) -> Type:
     """Return the narrowest type that a JSON value has."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return INT  # mypy knows no such literal
+        return INT  # mypy has no such literal
     if isinstance(value, (str, bool, int)):
         return Literals.of([value])
-    found: dict[type, Type] = {float: FLOAT, list: list_of(ANY), dict: OBJECT}
-    return found.get(type(value), NONE)
+    types: dict[type, Type] = {float: FLOAT, list: list_of(ANY), dict: OBJECT}
+    return types.get(type(value), NONE)
 
 
 def union(types: Iterable[Type]) -> Type:
     """Join types into the simplest type that has all their values, in order, Any and None last.
 
-    Beside Any the others stay: that accepts everything, and still tells people and editors what to expect. Lists
-    whose items take their type from what is expected become one list, and such dicts one dict: mypy does not
-    see which of several a literal is to be.
+    Other types stay beside Any: the union accepts everything, and still tells people and editors what to expect.
+    Lists whose items need context to be inferred become one list, and such dicts one dict: mypy cannot tell
+    which member of a union a literal is meant to be.
     """
     types = tuple(types)
     if len(types) == 1:
@@ -102,25 +102,27 @@ def union(types: Iterable[Type]) -> Type:
     joined: dict[Type, list[Type]] = {}
     for name, arguments in inner.items():
         make = list_of if name == "list" else dict_of
-        together = [union(arguments)] if any(map(_is_inferred, arguments)) else dict.fromkeys(arguments)
-        joined[Name(name)] = [make(argument) for argument in together]
+        distinct = [union(arguments)] if any(map(_needs_context, arguments)) else dict.fromkeys(arguments)
+        joined[Name(name)] = [make(argument) for argument in distinct]
     if FLOAT in members:  # a float parameter takes ints, by PEP 484
         members.pop(INT, None)
     absorbed = {name.name for name in (STR, INT, BOOL) if name in members}
-    kept = Literals.of(value for value in values if type(value).__name__ not in absorbed)
-    if {("bool", True), ("bool", False)} <= set(kept.values):
-        kept = Literals(tuple(item for item in kept.values if item[0] != "bool"))
+    literals = Literals.of(value for value in values if type(value).__name__ not in absorbed)
+    if {("bool", True), ("bool", False)} <= set(literals.values):
+        literals = Literals(tuple(item for item in literals.values if item[0] != "bool"))
         members[BOOL] = None
-    ordered = [kept if member == Literals(()) else member for member in members if member not in (NONE, ANY)]
-    ordered = [one for member in ordered if member != Literals(()) for one in joined.get(member, [member])]
+    joined[Literals(())] = [literals] if literals.values else []
+    ordered = [
+        type_ for member in members if member not in (NONE, ANY) for type_ in joined.get(member, [member])
+    ]
     ordered += [last for last in (ANY, NONE) if last in members]
     if not ordered:
         return NEVER
     return ordered[0] if len(ordered) == 1 else Union(tuple(ordered))
 
 
-def _is_inferred(type_: Type) -> bool:
-    """Whether checkers give a literal this type only where it is expected: `[1]` is a `list[int]` otherwise."""
+def _needs_context(type_: Type) -> bool:
+    """Whether checkers infer this type of a literal only if it is expected: `[1]` is a `list[int]` otherwise."""
     return not isinstance(type_, Name) or not type_.module or bool(type_.arguments) or type_ == FLOAT
 
 
@@ -138,12 +140,7 @@ def names(type_: Type) -> Iterator[Name]:
 
 
 def spell(type_: Type, renamed: Mapping[str, str] | None = None) -> str:
-    """Write a type as an annotation.
-
-    Args:
-        type_: the type.
-        renamed: what to write in place of some names.
-    """
+    """Return a type as an annotation; `renamed` has other names for some types, by name."""
     renamed = renamed or {}
     if isinstance(type_, Union):
         return " | ".join(spell(member, renamed) for member in type_.members)

@@ -1,4 +1,4 @@
-"""The types of values that hold no objects: strings, numbers, booleans, null, listed values, and lists of them."""
+"""The types of values without objects: strings, numbers, booleans, null, listed values, and lists of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lightbus_gen.lower.pytypes import Name, Type, union
 
 
 def simple_type(node: Node) -> Type | None:
-    """Return the type of a schema that names scalars, a list of them, or one of them or null; None for any other.
+    """Return the type of a schema for scalars, a list of them, or one of them or null; None for any other schema.
 
-    Most properties are of this kind, and taking their schemas apart would be most of the work.
+    Most properties have such a schema, and flattening them would be most of the work.
     """
     schema = node.schema
     if not isinstance(schema, dict):
@@ -34,25 +34,24 @@ def simple_type(node: Node) -> Type | None:
     kinds = [kind] if isinstance(kind, str) else kind or ()
     if not kinds or not pytypes.SCALARS.keys() >= set(kinds):
         return None
-    found = format_type(schema)
-    string = Name(found.name, found.module) if found else pytypes.STR
+    string = string_type((Part(node),)) or pytypes.STR
     return union(string if each == "string" else pytypes.SCALARS[each] for each in kinds)
 
 
 def _nullable(node: Node, *structure: str) -> Type | None:
-    """Return the type of a choice between something simple and null; None for any other structure."""
+    """Return the type of a choice between a simple schema and null; None for any other structure."""
     if len(structure) != 1 or structure[0] not in UNIONS:
         return None
     branches = [*node.inside(structure)]
     others = [branch for branch in branches if branch.schema != {"type": "null"}]
     if len(branches) != 2 or len(others) != 1:
         return None
-    found = simple_type(others[0])
-    return union([found, pytypes.NONE]) if found else None
+    type_ = simple_type(others[0])
+    return union([type_, pytypes.NONE]) if type_ else None
 
 
 def type_of_values(values: Iterable[object], kinds: frozenset[str], string: Type | None = None) -> Type:
-    """Return the type of those of some values that are of the JSON types given; of strings, what they become."""
+    """Return the type of the values that are of some JSON types; `string` is that of strings, if not literal."""
     return union(
         string if string and isinstance(value, str) else pytypes.of_value(value)
         for value in values
@@ -61,8 +60,8 @@ def type_of_values(values: Iterable[object], kinds: frozenset[str], string: Type
 
 
 def string_type(parts: Parts) -> Type | None:
-    """Return the type that the strings which satisfy all parts become when they are received; None for `str`."""
+    """Return the type that strings which satisfy all parts are converted to on receipt; None for `str`."""
     for part in parts:
-        if found := format_type(part.node.schema):
-            return Name(found.name, found.module)
+        if converted := format_type(part.node.schema):
+            return Name(converted.name, converted.module)
     return None

@@ -1,7 +1,7 @@
-"""The last result of generating, kept beside the project: where nothing changed, there is nothing to do again.
+"""The last generated package, cached beside the project.
 
-`generate` is a pure function of the schemas, the settings and its own code, so what it made from the same of each
-is what it would make now. Only the text is kept: whether the files on disk still hold it is looked at every time.
+`generate` is a pure function of the schemas, the settings and its own code, so the same input gives the same text.
+Only the text is cached: it is compared with the files on disk every time.
 """
 
 from __future__ import annotations
@@ -16,45 +16,35 @@ from pathlib import Path
 
 import lightbus
 from lightbus_gen.project.settings import ProjectSettings
+from lightbus_gen.read.folder import root_name
 
 FOLDER = ".lightbus"
-"""Below the project's folder; what is in it can be deleted at any time."""
+"""The cache folder below the project's folder; it can be deleted at any time."""
 _FILE = "generated.json"
 
 
 def fingerprint(settings: ProjectSettings, texts: Mapping[str, bytes]) -> str:
-    """Return a hash of everything that the generated text depends on.
-
-    Args:
-        settings: the settings.
-        texts: the bytes of each schema file, by path below the schemas folder.
-    """
-    facts: list[object] = [
-        settings.schemas.resolve().name,
-        settings.package,
-        settings.shared,
-        settings.dialects,
-    ]
-    facts += [settings.distribution, settings.version, sys.version, _code()]
-    digest = hashlib.sha256(repr(facts).encode())
+    """Return a hash of everything that the generated text depends on; `texts` has the bytes of the schema files."""
+    options = settings.package, settings.shared, settings.dialects, settings.distribution, settings.version
+    digest = hashlib.sha256(repr((root_name(settings.schemas), options, sys.version, _code())).encode())
     for path, data in sorted(texts.items()):
         digest.update(f"{path!r} {len(data)} ".encode() + data)
     return digest.hexdigest()
 
 
 def recall(settings: ProjectSettings, key: str) -> dict[str, str] | None:
-    """Return the files that were made with this fingerprint; None where the last ones were others."""
+    """Return the cached files if they have this fingerprint, otherwise None."""
     try:
-        kept = json.loads((settings.root / FOLDER / _FILE).read_bytes())
-        files: dict[str, str] = kept["files"]
+        cached = json.loads((settings.root / FOLDER / _FILE).read_bytes())
+        files: dict[str, str] = cached["files"]
         is_whole = isinstance(files, dict) and all(isinstance(text, str) for text in files.values())
-        return files if is_whole and kept["fingerprint"] == key else None
+        return files if is_whole and cached["fingerprint"] == key else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
 def keep(settings: ProjectSettings, key: str, files: Mapping[str, str]) -> None:
-    """Keep what was made; where that cannot be, the next run makes it again."""
+    """Cache the generated files; if that fails, the next run generates them again."""
     folder = settings.root / FOLDER
     temporary = folder / f"{_FILE}.{os.getpid()}"
     with contextlib.suppress(OSError):
@@ -70,7 +60,7 @@ def keep(settings: ProjectSettings, key: str, files: Mapping[str, str]) -> None:
 
 
 def _code() -> list[tuple[str, int, int]]:
-    """Tell this version of the code from every other by its files' sizes and times."""
+    """Return the names, sizes and times of the generator's own files, which identify its version."""
     sources = []
     for folder in (Path(__file__).parents[1], Path(lightbus.__file__).parent / "schema"):
         for path in sorted(folder.rglob("*")):

@@ -15,7 +15,7 @@ from lightbus_gen.read.input_problems import InputProblem
 
 
 class Format(StrEnum):
-    """How the outcome of a command is written."""
+    """The format of a command's outcome."""
 
     TEXT = "text"
     JSON = "json"
@@ -62,11 +62,11 @@ def problem_annotations(problems: Sequence[InputProblem], notices: Sequence[Inpu
 
 
 def annotation(level: str, place: Mapping[str, str | int], message: str) -> str:
-    """Write an annotation for GitHub.
+    """Return an annotation for GitHub.
 
     Args:
         level: `error`, `warning` or `notice`.
-        place: `file`, `line`, `col` and `title`; what is empty is left out.
+        place: `file`, `line`, `col` and `title`; empty ones are left out.
         message: the text.
     """
 
@@ -78,12 +78,12 @@ def annotation(level: str, place: Mapping[str, str | int], message: str) -> str:
 
 
 def bold(text: str) -> str:
-    """Return text that is bold on a terminal."""
+    """Return text in bold for terminals."""
     return click.style(text, bold=True)
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Print a line, in colour on terminals; the variables are those of no-color.org and force-color.org."""
+    """Print a line, in colour on terminals, unless NO_COLOR or FORCE_COLOR says otherwise (no-color.org, force-color.org)."""
     stream = sys.stderr if err else sys.stdout
     if not os.environ.get("FORCE_COLOR") and (os.environ.get("NO_COLOR") or not stream.isatty()):
         text = click.unstyle(text)

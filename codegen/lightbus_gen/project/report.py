@@ -1,4 +1,4 @@
-"""The outcome of a run, for people, for programs and for GitHub's annotations: the same facts each time."""
+"""The outcome of a run as text, JSON or GitHub's annotations."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from lightbus_gen.write.plan import FileChange, Plan
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What a run found or did.
+    """The outcome of a run.
 
     Attributes:
-        problems: what is wrong with the input; nothing was written if there is any.
-        notices: what was left out of it, and is fine.
+        problems: the problems of the input; nothing was written if there are any.
+        notices: what was left out and need not be fixed.
         plan: the changes.
-        is_check: whether the changes were only looked for.
+        is_check: whether nothing was to be written.
         seconds: how long the run took.
     """
 
@@ -46,7 +46,7 @@ class RunOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 1 drift, 2 the input cannot be used."""
+        """0 for clean, 1 for drift, 2 for input that cannot be used."""
         if self.problems:
             return 2
         return 1 if self.is_check and self.plan.changes else 0
@@ -102,7 +102,7 @@ def _list(changes: Sequence[FileChange], words: Mapping[str, str]) -> None:
 
 
 def _counts(changes: Sequence[FileChange], words: Mapping[str, str]) -> str:
-    """Write how many changes there are of each kind, "2 written, 1 removed"."""
+    """Return how many changes there are of each kind, as in "2 written, 1 removed"."""
     counts = Counter(change.kind for change in changes)
     return ", ".join(f"{counts[kind]} {word}" for kind, word in words.items() if counts[kind])
 
@@ -142,6 +142,6 @@ def _annotations(outcome: RunOutcome) -> Iterator[str]:
 
 
 def shown(path: Path) -> str:
-    """Write a path as seen from the working folder, with `/`."""
+    """Return a path relative to the working folder if it is below it, with `/`."""
     relative = Path(os.path.relpath(path))
     return (path if relative.parts[:1] == ("..",) else relative).as_posix()

@@ -1,4 +1,4 @@
-"""One run in a project: from its settings to what changed in its folders."""
+"""One run in a project: from its settings to the changes in its folders."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from lightbus_gen.write.plan import Plan, plan
 def run(
     work: Callable[[ProjectSettings, Report], Plan], flags: Mapping[str, Any], *, check: bool = False
 ) -> RunOutcome:
-    """Do the work of a command.
+    """Run a command.
 
     Args:
-        work: finds out what would change, and reports what it leaves out.
-        flags: settings that count over those of pyproject.toml, by name.
+        work: plans the changes, and reports what it leaves out.
+        flags: settings that override those of pyproject.toml, by name; None and () override nothing.
         check: whether to write nothing.
     """
     began = time.perf_counter()
@@ -40,23 +40,24 @@ def run(
             planned = work(settings, report)
             if not check:
                 apply(planned)
-        problems = planned.refusals  # with the drift of all other files
+        problems = planned.refusals  # a check reports the drift of all other files as well
     except InputError as error:
         planned, problems = Plan(), error.problems
     return RunOutcome(problems, sorted(report.notices), planned, check, time.perf_counter() - began)
 
 
 def effective_settings(flags: Mapping[str, Any]) -> ProjectSettings:
-    """Read the settings of the working folder's project, and put flags over them.
+    """Return the settings of the working folder's project, overridden by flags that are not None or ().
 
     Raises:
         InputError: pyproject.toml cannot be used.
     """
-    return replace(read_settings(Path.cwd()), **flags)
+    overrides = {name: value for name, value in flags.items() if value not in (None, ())}
+    return replace(read_settings(Path.cwd()), **overrides)
 
 
 def plan_schemas(settings: ProjectSettings, report: Report, modules: Sequence[str]) -> Plan:
-    """Work out what the documents of some modules' Api classes would change."""
+    """Plan the changes to the schema documents of some modules' Api classes."""
     from lightbus_gen.export import export
 
     return plan(settings.schemas, export(modules, settings.root))
@@ -65,13 +66,13 @@ def plan_schemas(settings: ProjectSettings, report: Report, modules: Sequence[st
 def plan_project(
     settings: ProjectSettings, report: Report, only: Sequence[str] = (), is_check: bool = False
 ) -> Plan:
-    """Work out everything a bare `lightbus-gen` would change.
+    """Plan all changes of a bare `lightbus-gen`.
 
     Args:
         settings: the settings.
-        report: takes notices of what is left out.
-        only: APIs whose files are looked at; all of them where it is empty.
-        is_check: whether nothing is to be written.
+        report: collects notices of what is left out.
+        only: the APIs whose files to plan; all if empty.
+        is_check: whether nothing may be written.
 
     Raises:
         InputError: the settings, the Api classes or the schemas cannot be used.
@@ -105,7 +106,7 @@ def _generate(
     report: Report,
     is_check: bool,
 ) -> dict[str, str]:
-    """Generate the package, or recall the text where it was made of the same before."""
+    """Generate the package, or recall it if it was generated from the same input before."""
     texts = read_folder(settings.schemas, report)
     texts |= {path: text.encode() for path, text in documents.items()}
     key = memo.fingerprint(settings, texts)
@@ -122,20 +123,20 @@ def _generate(
         report=report,
         distribution=distribution,
     )
-    if not is_check and not report.notices:  # a check writes nothing, and notices are told each time
+    if not is_check and not report.notices:  # notices are reported every time
         memo.keep(settings, key, files)
     return files
 
 
 def _restrict(files: Mapping[str, str], settings: ProjectSettings, only: Sequence[str]) -> dict[str, str]:
-    """Keep the files of some APIs, those of the package as a whole, and what was never generated."""
+    """Return the files of some APIs, those of the package as a whole, and those that do not exist yet."""
     package = settings.package
     start = f"{package}/schemas/"
-    known = [name[len(start) : -len(".json")] for name in files if name.startswith(start)]
+    apis = [name[len(start) : -len(".json")] for name in files if name.startswith(start)]
     for api in only:
-        if api not in known:
-            fix = f"name one of: {', '.join(known)}"
-            raise input_error("NO_API", f"there is no API {api!r}{did_you_mean(api, known)}", fix)
+        if api not in apis:
+            fix = f"name one of: {', '.join(apis)}"
+            raise input_error("NO_API", f"there is no API {api!r}{did_you_mean(api, apis)}", fix)
     kept = {f"{package}/__init__.py", f"{package}/py.typed"}
     kept |= {f"{package}/{tree.module_name(api)}.py" for api in only} | {f"{start}{api}.json" for api in only}
     return {name: files[name] for name in files if name in kept or not (settings.out / name).exists()}

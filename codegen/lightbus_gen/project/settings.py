@@ -1,4 +1,4 @@
-"""What `lightbus-gen` is to do: `[tool.lightbus-gen]` of the nearest pyproject.toml, and flags over it."""
+"""The settings of `lightbus-gen`: `[tool.lightbus-gen]` of the nearest pyproject.toml."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import keyword
 import os
 import sys
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import click
 from lightbus.errors import did_you_mean
 from lightbus_gen.load.dialects import parse_dialects
 from lightbus_gen.read.input_problems import InputError, InputProblem, input_error
-from lightbus_gen.write.mark import HEADER
+from lightbus_gen.write.plan import HEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class ProjectSettings:
         out: the folder of the generated package.
         package: import name of the generated package, "" for none.
         shared: globs of schema files that make no event.
-        dialects: drafts to read schema files by, `URI=DRAFT`, where their `$schema` is none.
-        distribution: name of the distribution that the package is made, "" for none.
+        dialects: drafts to read schema files by, `URI=DRAFT`, for a `$schema` that is not one.
+        distribution: name of the distribution for the package, "" for none.
         version: the distribution's version.
         root: the project's folder, which `apis` are imported from.
-        breaking: breaks that are intended, as they stand in pyproject.toml.
+        breaking: intended breaks, as written in pyproject.toml.
     """
 
     apis: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class ProjectSettings:
         """Return the package name.
 
         Raises:
-            InputError: there is none, or it is no module name.
+            InputError: it is missing, or not a module name.
         """
         if not self.package:
             fix = 'add --package NAME, or package = "NAME" under [tool.lightbus-gen] in pyproject.toml'
@@ -66,10 +66,7 @@ _KEYS = tuple(field.name for field in fields(ProjectSettings) if field.name != "
 
 
 def read_settings(start: Path) -> ProjectSettings:
-    """Read the settings of the project that a folder belongs to.
-
-    Args:
-        start: the working folder; the nearest pyproject.toml in it or above counts.
+    """Read the settings from the nearest pyproject.toml in the working folder or above.
 
     Raises:
         InputError: the file or a setting cannot be used.
@@ -94,23 +91,16 @@ def read_settings(start: Path) -> ProjectSettings:
     if problems:
         raise InputError(problems)
     parse_dialects(tool.get("dialects", ()), shown)
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in tool.items()
+    }
+    settings = ProjectSettings(**values, root=file.parent)
     folder = Path(os.path.relpath(file.parent, start))
-    return ProjectSettings(
-        apis=tuple(tool.get("apis", ())),
-        schemas=folder / tool.get("schemas", "schemas"),
-        out=folder / tool.get("out", "generated"),
-        package=tool.get("package", ""),
-        shared=tuple(tool.get("shared", ())),
-        dialects=tuple(tool.get("dialects", ())),
-        distribution=tool.get("distribution", ""),
-        version=tool.get("version", ""),
-        root=file.parent,
-        breaking=tuple(tool.get("breaking", ())),
-    )
+    return replace(settings, schemas=folder / settings.schemas, out=folder / settings.out)
 
 
 def _is_generated(path: Path) -> bool:
-    """Whether it is the pyproject.toml of a generated distribution, which is no project of its own."""
+    """Whether it is the pyproject.toml of a generated distribution, which is not a project of its own."""
     with path.open("rb") as file:
         return file.read(len(HEADER)) == HEADER.encode()
 

@@ -1,4 +1,4 @@
-"""`lightbus-gen --watch`: one run after the other, each when an input changed."""
+"""`lightbus-gen --watch`: a run after every change of the input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lightbus_gen.project.settings import ProjectSettings
 from lightbus_gen.read.files import Report
 from lightbus_gen.write.plan import Plan
 
-_POLL = 200  # milliseconds between looks at signals while no file changes
+_POLL = 200  # milliseconds between checks for signals while no file changes
 _SUFFIXES = (".py", ".toml", ".json", ".yaml", ".yml", "")  # "" for folders
 
 Signature = tuple[int, int, int]
@@ -29,18 +29,18 @@ def watch(
     flags: Mapping[str, Any],
     show: Callable[[RunOutcome], None],
 ) -> None:
-    """Run until Ctrl-C or SIGTERM. Each run has a process of its own, so that it imports Api classes anew.
+    """Run until Ctrl-C or SIGTERM. Each run has its own process, so that it imports Api classes afresh.
 
     Args:
-        work: finds out what would change; it is pickled.
-        flags: settings that count over those of pyproject.toml, by name.
-        show: takes each outcome.
+        work: plans the changes; it is pickled.
+        flags: settings that override those of pyproject.toml, by name.
+        show: prints each outcome.
 
     Raises:
-        InputError: the settings cannot be used, so that it is not known what to watch.
+        InputError: the settings cannot be used, so it is not known what to watch.
     """
     settings = effective_settings(flags)
-    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a shell's background jobs ignore it
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: background jobs of a shell ignore it
         signal.signal(number, signal.default_int_handler)
     written = _Written()
     with contextlib.suppress(KeyboardInterrupt):
@@ -60,7 +60,7 @@ def watch(
 
 
 def _changes(settings: ProjectSettings) -> Iterator[list[Path]]:
-    """Yield what changed, and an empty list at once and now and then."""
+    """Yield the changed paths; an empty list at first, and every `_POLL` milliseconds without a change."""
     import watchfiles
 
     root, default = settings.root.resolve(), watchfiles.DefaultFilter()
@@ -68,7 +68,7 @@ def _changes(settings: ProjectSettings) -> Iterator[list[Path]]:
     def is_input(change: watchfiles.Change, path: str) -> bool:
         if not default(change, path) or Path(path).suffix not in _SUFFIXES:
             return False
-        if not Path(path).suffix and Path(path).is_file():  # such as a log that this run is written to
+        if not Path(path).suffix and Path(path).is_file():  # such as a log that our output goes to
             return False
         return not any(
             part.startswith(".") for part in Path(os.path.relpath(path, root)).parts if part != ".."
@@ -81,20 +81,20 @@ def _changes(settings: ProjectSettings) -> Iterator[list[Path]]:
 
 
 class _Written:
-    """What the runs have written themselves, which is no reason to run again."""
+    """The files that the runs wrote themselves, which do not cause another run."""
 
     def __init__(self) -> None:
         self._files: dict[Path, Signature | None] = {}
         self._folders: set[Path] = set()
 
     def add(self, paths: Iterable[Path]) -> None:
-        """Note files as they are now."""
+        """Record the current state of files."""
         for path in (path.resolve() for path in paths):
             self._files[path] = _signature(path)
             self._folders.update(path.parents)
 
     def accounts_for(self, path: Path) -> bool:
-        """Whether a file or folder is as it was written."""
+        """Whether a file is still as a run wrote it, or a folder contains such files."""
         return path in self._folders or (path in self._files and self._files[path] == _signature(path))
 
 
@@ -109,11 +109,13 @@ def _signature(path: Path) -> Signature | None:
 def _in_fresh_process(
     work: Callable[[ProjectSettings, Report], Plan], flags: Mapping[str, Any]
 ) -> RunOutcome | None:
-    """Run in a new process and return the outcome, None where the process ended without one."""
+    """Run in a new process and return the outcome; None if the process ended without one."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_send, args=(sender, work, flags), daemon=True)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # is passed on: Ctrl-C is for this process alone
+    before = signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the child inherits it: Ctrl-C is for this process alone
     process.start()
     signal.signal(signal.SIGINT, before)
     sender.close()

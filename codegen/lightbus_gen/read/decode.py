@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lightbus_gen.read.files import YAML_SUFFIXES, Report, SchemaFile
 from lightbus_gen.read.folder import check_paths, root_name, shown
-from lightbus_gen.read.input_problems import Fault, Repeated, UnreadableText
+from lightbus_gen.read.input_problems import Repeated, UnreadableText, unreadable
 from lightbus_gen.read.json_text import read_json
 from lightbus_gen.read.positions import line_and_column
 from lightbus_gen.read.size_limits import MAX_BYTES, MAX_YAML_BYTES
@@ -24,15 +24,15 @@ _MARKS = {
 
 
 def read_files(folder: Path, texts: Mapping[str, bytes], report: Report) -> list[SchemaFile]:
-    """Read the schema files of a folder.
+    """Read schema files, and report those that cannot be read.
 
     Args:
-        folder: the folder, as messages call it.
+        folder: the schemas folder, as messages call it.
         texts: the bytes of each file, by path below the folder, with `/`.
-        report: takes what is wrong with them.
+        report: collects problems.
 
     Returns:
-        The files that can be read, by path.
+        The other files, in the order of their paths.
     """
     root = root_name(folder)
     check_paths(folder, sorted(texts), report)
@@ -44,17 +44,9 @@ def read_files(folder: Path, texts: Mapping[str, bytes], report: Report) -> list
 
 
 def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> SchemaFile | None:
-    """Read a schema file.
+    """Read a schema file; report its problems and return None if it cannot be read.
 
-    Args:
-        path: its path below the schemas folder, with `/`.
-        name: its name in generated code.
-        shown: its name in messages.
-        data: its bytes.
-        report: collects its problems.
-
-    Returns:
-        The file, or None if it cannot be read.
+    The first three arguments are as in `SchemaFile`.
     """
     data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     is_yaml = path.endswith(YAML_SUFFIXES)
@@ -64,21 +56,19 @@ def read_file(path: str, name: str, shown: str, data: bytes, report: Report) -> 
         text = _decode(data)
         if not is_yaml:
             return SchemaFile(path, name, shown, text, read_json(text))
-        from lightbus_gen.read.yaml_text import (
-            read_yaml,  # PyYAML is slow to import, and most schemas are JSON
-        )
+        from lightbus_gen.read.yaml_text import read_yaml  # slow to import, and most schemas are JSON
 
         value, places = read_yaml(text)
         return SchemaFile(path, name, shown, _as_json(value), value, places)
     except UnreadableText as error:
         if isinstance(error, Repeated) and report.is_lenient:
             report.notices += [
-                replace(fault, message=f"{fault.message}; the last counts").of(shown)
-                for fault in error.faults
+                replace(problem, path=shown, message=f"{problem.message}; the last counts")
+                for problem in error.problems
             ]
             text = _as_json(error.value) if is_yaml else text
             return SchemaFile(path, name, shown, text, error.value, error.places)
-        report.add_unreadable(path, shown, data, error.faults)
+        report.add_unreadable(path, shown, data, error.problems)
         return None
 
 
@@ -91,7 +81,7 @@ def _check_size(data: bytes, is_yaml: bool) -> None:
     if len(data) > limit:
         advice = ", or write it in JSON" if is_yaml else ""
         message = f"has more than {limit:,} bytes, the most that are read"
-        raise UnreadableText([Fault(0, 0, "TOO_LARGE", message, f"split it into several files{advice}")])
+        raise unreadable(0, 0, "TOO_LARGE", message, f"split it into several files{advice}")
 
 
 def _decode(data: bytes) -> str:
@@ -115,4 +105,4 @@ def _decode(data: bytes) -> str:
 
 
 def _not_utf8(message: str, fix: str, line: int = 1, column: int = 1) -> UnreadableText:
-    return UnreadableText([Fault(line, column, "NOT_UTF8", message, fix)])
+    return unreadable(line, column, "NOT_UTF8", message, fix)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin
 
 from lightbus.schema.language.keywords import DIALECT, DRAFTS, Draft
-from lightbus_gen.read.input_problems import Fault, InputError, InputProblem
+from lightbus_gen.read.input_problems import InputError, InputProblem
 from lightbus_gen.read.positions import JsonPath, index, pointer
 
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -48,7 +48,7 @@ class SchemaFile:
     uri: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Look up what is asked for often."""
+        """Derive `draft` and `uri`, which are needed often."""
         object.__setattr__(self, "draft", DRAFTS[self.dialect])
         object.__setattr__(self, "uri", f"{_ROOT}{quote(self.path)}")
 
@@ -101,7 +101,7 @@ class SchemaFile:
 
 
 def join(base: str, reference: str) -> str:
-    """Make a reference absolute, without its fragment; "" for one that is no URI reference."""
+    """Return a reference as an absolute URI without fragment, "" if it is not a URI reference."""
     try:
         return urldefrag(urljoin(base, reference)).url
     except ValueError:
@@ -135,10 +135,10 @@ class Report:
         """Add a problem with a file or folder as a whole."""
         self.problems.append(InputProblem(shown, 0, 0, rule, message, fix))
 
-    def add_unreadable(self, path: str, shown: str, data: bytes, faults: Iterable[Fault]) -> None:
+    def add_unreadable(self, path: str, shown: str, data: bytes, problems: Iterable[InputProblem]) -> None:
         """Add the problems that make a file, by its path below the schemas folder, unreadable."""
         self._unusable[path] = data
-        self.problems += [fault.of(shown) for fault in faults]
+        self.problems += [replace(problem, path=shown) for problem in problems]
 
     def add_notice(self, file: SchemaFile, path: JsonPath, rule: str, message: str, fix: str) -> None:
         """Add a notice of something that was left out."""

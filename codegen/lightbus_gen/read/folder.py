@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lightbus_gen.read.files import YAML_SUFFIXES, Report
-from lightbus_gen.read.input_problems import Fault, input_error
+from lightbus_gen.read.input_problems import InputProblem, input_error
 from lightbus_gen.read.size_limits import MAX_BYTES, MAX_FILES
 
 SUFFIXES = (".json", *YAML_SUFFIXES)
@@ -17,10 +17,6 @@ SUFFIXES = (".json", *YAML_SUFFIXES)
 
 def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
     """Read the schema files of a folder and its subfolders, except hidden ones.
-
-    Args:
-        folder: the folder.
-        report: collects the files that cannot be read.
 
     Returns:
         The bytes of each file by path below the folder, with `/`; at most `MAX_BYTES` + 1 bytes of each.
@@ -124,7 +120,7 @@ def _refuse(folder: Path, path: str, error: OSError, report: Report) -> None:
 
 
 def _add(report: Report, folder: Path, path: str, rule: str, message: str, fix: str) -> None:
-    report.add_unreadable(path, shown(folder, path), b"", [Fault(0, 0, rule, message, fix)])
+    report.add_unreadable(path, shown(folder, path), b"", [InputProblem("", 0, 0, rule, message, fix)])
 
 
 def shown(folder: Path, path: str) -> str:

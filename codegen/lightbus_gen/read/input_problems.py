@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lightbus_gen.read.positions import JsonPath
+from lightbus_gen.read.positions import JsonPath, pointer
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -13,7 +13,7 @@ class InputProblem:
     """One thing to fix.
 
     Attributes:
-        path: the file, as named from the working directory; "" if it is about no file.
+        path: the file, as named from the working directory; "" if it is about no file, or that is not known yet.
         line, column: from 1, in characters; 0 if it is about the whole file.
         rule: stable identifier, such as `UNRESOLVED_REF`.
         message: what is wrong, one sentence without a full stop.
@@ -39,32 +39,16 @@ class InputProblem:
         return f"{where}{self.rule} {self.message}\n  fix: {self.fix}"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with a text: an `InputProblem` that does not know its file yet."""
-
-    line: int
-    column: int
-    rule: str
-    message: str
-    fix: str
-    pointer: str = ""
-
-    def of(self, path: str) -> InputProblem:
-        """Return the problem, with the path of its file."""
-        return InputProblem(path, self.line, self.column, self.rule, self.message, self.fix, self.pointer)
-
-
 class UnreadableText(Exception):
     """A text cannot be read as a JSON value.
 
     Attributes:
-        faults: the reasons.
+        problems: the reasons, without the path of the file.
     """
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(fault.message for fault in self.faults))
+    def __init__(self, problems: Iterable[InputProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(problem.message for problem in self.problems))
 
 
 class Repeated(UnreadableText):
@@ -77,11 +61,11 @@ class Repeated(UnreadableText):
 
     def __init__(
         self,
-        faults: Iterable[Fault],
+        problems: Iterable[InputProblem],
         value: object,
         places: Mapping[JsonPath, tuple[int, int]] | None = None,
     ) -> None:
-        super().__init__(faults)
+        super().__init__(problems)
         self.value, self.places = value, places
 
 
@@ -100,3 +84,14 @@ class InputError(Exception):
 def input_error(rule: str, message: str, fix: str, *, path: str = "") -> InputError:
     """Return the error for one problem that has no position in a file."""
     return InputError([InputProblem(path, 0, 0, rule, message, fix)])
+
+
+def repeated_key(path: JsonPath, line: int, column: int) -> InputProblem:
+    """Return the problem of a key that its object already has."""
+    message = f"the key {path[-1]!r} is given twice in this object"
+    return InputProblem("", line, column, "DUPLICATE_KEY", message, "keep one of them", pointer(path))
+
+
+def unreadable(line: int, column: int, rule: str, message: str, fix: str) -> UnreadableText:
+    """Return the error for one problem at a position in a text."""
+    return UnreadableText([InputProblem("", line, column, rule, message, fix)])

@@ -6,8 +6,8 @@ import json
 import math
 from typing import Any, NoReturn
 
-from lightbus_gen.read.input_problems import Fault, Repeated, UnreadableText
-from lightbus_gen.read.positions import line_and_column, places, pointer, repeated_keys, tokens
+from lightbus_gen.read.input_problems import Repeated, UnreadableText, repeated_key, unreadable
+from lightbus_gen.read.positions import line_and_column, places, repeated_keys, tokens
 from lightbus_gen.read.size_limits import MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
 
 
@@ -39,7 +39,7 @@ def read_json(text: str) -> Any:
         if character and character < " " and character != "\n":
             message = f"is not valid JSON: the character U+{ord(character):04X} may not stand in it"
             fix = "remove the character, or write it as an escape in a string"
-        raise UnreadableText([Fault(error.lineno, error.colno, "INVALID_JSON", message, fix)]) from None
+        raise unreadable(error.lineno, error.colno, "INVALID_JSON", message, fix) from None
     except _BadNumber as error:
         offset = next(start for start, token in tokens(text) if token.startswith(error.token))
         raise _unreadable(text, offset, error.rule, error.message, error.fix) from None
@@ -50,20 +50,7 @@ def read_json(text: str) -> Any:
     if "\\ud" in text or "\\uD" in text:
         _refuse_surrogates(text)
     if has_repeats:
-        raise Repeated(
-            (
-                Fault(
-                    line,
-                    column,
-                    "DUPLICATE_KEY",
-                    f"the key {path[-1]!r} is given twice in this object",
-                    "keep one of them",
-                    pointer(path),
-                )
-                for path, line, column in repeated_keys(text)
-            ),
-            value,
-        )
+        raise Repeated((repeated_key(*each) for each in repeated_keys(text)), value)
     return value
 
 
@@ -138,4 +125,4 @@ def _refuse_surrogates(text: str) -> None:
 
 
 def _unreadable(text: str, offset: int, rule: str, message: str, fix: str) -> UnreadableText:
-    return UnreadableText([Fault(*line_and_column(text, offset), rule, message, fix)])
+    return unreadable(*line_and_column(text, offset), rule, message, fix)

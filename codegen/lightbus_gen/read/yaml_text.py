@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from lightbus_gen.read.input_problems import Fault, Repeated, UnreadableText
-from lightbus_gen.read.positions import JsonPath, line_and_column, pointer
+from lightbus_gen.read.input_problems import InputProblem, Repeated, UnreadableText, repeated_key, unreadable
+from lightbus_gen.read.positions import JsonPath, line_and_column
 from lightbus_gen.read.size_limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_KEY, MAX_VALUES
 
 _TAG = "tag:yaml.org,2002:"
@@ -50,9 +50,6 @@ _Loader.yaml_implicit_resolvers = {
 def read_yaml(text: str) -> tuple[Any, dict[JsonPath, tuple[int, int]]]:
     """Read a YAML document.
 
-    Args:
-        text: one document.
-
     Returns:
         Its JSON value, and (line, column) of each value in it: of its key in an object.
 
@@ -68,8 +65,8 @@ def read_yaml(text: str) -> tuple[Any, dict[JsonPath, tuple[int, int]]]:
         raise _unreadable(mark, "INVALID_YAML", message, "correct the YAML here") from None
     except yaml.reader.ReaderError as error:
         message = f"is not valid YAML: the character U+{error.character:04X} may not stand in it"
-        fault = Fault(*line_and_column(text, error.position), "INVALID_YAML", message, "remove the character")
-        raise UnreadableText([fault]) from None
+        place = line_and_column(text, error.position)
+        raise unreadable(*place, "INVALID_YAML", message, "remove the character") from None
     places: dict[JsonPath, tuple[int, int]] = {(): (1, 1)}
     if node is None:
         return None, places
@@ -81,7 +78,7 @@ def read_yaml(text: str) -> tuple[Any, dict[JsonPath, tuple[int, int]]]:
 
 
 def _unreadable(mark: yaml.Mark, rule: str, message: str, fix: str) -> UnreadableText:
-    return UnreadableText([Fault(mark.line + 1, mark.column + 1, rule, message, fix)])
+    return unreadable(mark.line + 1, mark.column + 1, rule, message, fix)
 
 
 def _too_deep(mark: Any) -> UnreadableText:
@@ -90,7 +87,7 @@ def _too_deep(mark: Any) -> UnreadableText:
 
 class _Reader:
     def __init__(self, places: dict[JsonPath, tuple[int, int]]) -> None:
-        self.repeats: list[Fault] = []
+        self.repeats: list[InputProblem] = []
         self._places = places
         self._characters = 0
 
@@ -116,10 +113,8 @@ class _Reader:
         result: dict[str, Any] = {}
         for key, child in self._pairs(node):
             if key.value in result:
-                message = f"the key {key.value!r} is given twice in this object"
-                line, column = key.start_mark.line + 1, key.start_mark.column + 1
-                place = pointer((*path, key.value))
-                self.repeats.append(Fault(line, column, "DUPLICATE_KEY", message, "keep one of them", place))
+                mark = key.start_mark
+                self.repeats.append(repeated_key((*path, key.value), mark.line + 1, mark.column + 1))
             result[key.value] = self.value(child, self._place((*path, key.value), key), within)
         return result
 

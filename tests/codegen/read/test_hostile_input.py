@@ -162,12 +162,12 @@ def _chain(length: int, link: Callable[[str], Any]) -> dict[str, Any]:
         (
             "a.json",
             json.dumps(_chain(10_000, lambda to: {"allOf": [{"$ref": to}]})),
-            ":1:1: TOO_DEEP the types of event 'a' are too deep in one another",
+            ":1:1: TOO_DEEP the types of event 'a' are nested too deeply",
         ),
         (
             "a.json",
             json.dumps(_chain(10_000, lambda to: {"properties": {"a": {"$ref": to}}})),
-            ":1:1: TOO_DEEP the types of event 'a' are too deep in one another",
+            ":1:1: TOO_DEEP the types of event 'a' are nested too deeply",
         ),
     ],
     ids=["json", "yaml", "deep", "unclosed", "deep-yaml", "deep-block", "values", "refs", "all-of", "nested"],

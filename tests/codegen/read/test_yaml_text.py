@@ -51,9 +51,9 @@ def test_words_mean_what_json_means(text: str, value: Any) -> None:
 def test_what_json_cannot_hold_is_refused_where_it_stands(text: str) -> None:
     with pytest.raises(UnreadableText) as caught:
         read_yaml(text)
-    [fault] = caught.value.faults
-    assert fault.line >= 1 and fault.column >= 1
-    assert fault.fix
+    [problem] = caught.value.problems
+    assert problem.line >= 1 and problem.column >= 1
+    assert problem.fix
 
 
 words = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufeff"))
@@ -77,4 +77,4 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         json.dumps(read_yaml(text)[0])
     except UnreadableText as error:
-        assert error.faults
+        assert error.problems

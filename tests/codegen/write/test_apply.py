@@ -17,8 +17,7 @@ import pytest
 
 from lightbus_gen.read.input_problems import InputError
 from lightbus_gen.write.apply import apply
-from lightbus_gen.write.mark import HEADER
-from lightbus_gen.write.plan import SUFFIX, Plan, plan
+from lightbus_gen.write.plan import HEADER, SUFFIX, Plan, plan
 from tests.codegen.project.project import API, Project, shop
 
 COUNT = 20

@@ -9,8 +9,7 @@ import pytest
 
 from lightbus_gen.read.input_problems import InputError
 from lightbus_gen.write.apply import apply
-from lightbus_gen.write.mark import HEADER
-from lightbus_gen.write.plan import Plan, plan
+from lightbus_gen.write.plan import HEADER, Plan, plan
 
 OURS = f"{HEADER}from x. DO NOT EDIT.\n"
 DOCUMENT = '{"lightbus": 1, "api": "auth"}\n'

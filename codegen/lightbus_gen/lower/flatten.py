@@ -1,0 +1,134 @@
+"""Schemas -> the parts that a value satisfies: `$ref` and `allOf` resolved, unions expanded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lightbus.schema.language.keywords import DEPENDENT, UNIONS
+from lightbus_gen.load.references import Node
+from lightbus_gen.lower.parts import CHOICES, RELEVANT, Part, Parts, kinds_of, limits_type
+
+MOST_ALTERNATIVES = 64
+"""How many alternatives nested unions are expanded to before the type gets wider instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Schemas of which a value must satisfy at least one.
+
+    Attributes:
+        rest: the parts that it satisfies as well.
+        branches: the schemas.
+        is_union: whether they are kinds of values, rather than conditions on values of one kind.
+        key: identifies it.
+    """
+
+    rest: Parts
+    branches: list[Node]
+    is_union: bool
+    key: object
+
+
+class Flattener:
+    """Resolves `$ref` and `allOf`, and expands unions."""
+
+    def __init__(self) -> None:
+        self._flat: dict[tuple[object, ...], Parts | None] = {}
+        self._expanded: dict[tuple[object, ...], list[Parts]] = {}
+
+    def flatten(self, *parts: Part) -> Parts | None:
+        """Return the relevant parts that a value must satisfy together; None if no value can."""
+        key = tuple((*part.key, part.referred, part.is_flat) for part in parts)
+        if key not in self._flat:
+            collected: dict[tuple[object, ...], Part] = {}
+            seen: set[tuple[object, ...]] = set()
+            is_possible = all(self._collect(part, collected, seen) for part in parts)
+            self._flat[key] = _without_repetition(tuple(collected.values())) if is_possible else None
+        return self._flat[key]
+
+    def _collect(
+        self, part: Part, collected: dict[tuple[object, ...], Part], seen: set[tuple[object, ...]]
+    ) -> bool:
+        """Collect the relevant parts of a part, those of its `$ref` and `allOf` first; False if no value is valid."""
+        if part.is_flat:
+            collected.setdefault(part.key, part)
+            return True
+        schema = part.node.schema
+        if isinstance(schema, bool) or part.key in seen:
+            return schema is not False
+        seen.add(part.key)
+        for target in part.node.targets():
+            if not self._collect(Part(target, referred=True), collected, seen):
+                return False
+        if not all(self._collect(Part(node), collected, seen) for node in part.node.inside(("allOf",))):
+            return False
+        if part.has(RELEVANT) and not part.node.hides_siblings:
+            collected[part.key] = replace(part, is_flat=True)
+        return True
+
+    def choice(self, parts: Parts) -> Choice | None:
+        """Take the first choice that the type depends on out of the parts, unions first; None if there is none."""
+        choices = [
+            (index, keyword, nodes)
+            for index, part in enumerate(parts)
+            for keyword, nodes in part.node.choices()
+        ]
+        for index, keyword, nodes in sorted(choices, key=lambda choice: CHOICES.index(choice[1])):
+            part = parts[index]
+            branches = [node or part.node.instead(True) for node in nodes]
+            ignored = f"{keyword}/{branches[0].path[-1]}" if keyword in DEPENDENT else keyword
+            if ignored in part.ignored or not any(map(self._is_relevant, branches)):
+                continue
+            reduced = replace(part, ignored=(*part.ignored, ignored))
+            kept = [reduced] if reduced.has(RELEVANT) else []
+            rest = (*parts[:index], *kept, *parts[index + 1 :])
+            return Choice(rest, branches, keyword in UNIONS, (part.node.key, ignored))
+        return None
+
+    def alternatives(self, parts: Parts) -> list[Parts]:
+        """Expand unions: a valid value satisfies at least one of the results."""
+        key = tuple((*part.key, part.referred) for part in parts)
+        if key not in self._expanded:
+            self._expanded[key] = self._expand(parts)
+        return self._expanded[key]
+
+    def _expand(self, parts: Parts) -> list[Parts]:
+        done: list[Parts] = []
+        todo: list[tuple[Parts, frozenset[object]]] = [(parts, frozenset())]
+        while todo:
+            current, taken = todo.pop(0)
+            choice = self.choice(current)
+            if choice is None:
+                done.append(current)
+            elif choice.key in taken:
+                continue  # a branch of itself adds nothing
+            elif len(todo) + len(done) + len(choice.branches) > MOST_ALTERNATIVES:
+                open_ = Part(current[0].node.instead({"additionalProperties": True}))  # for all the branches
+                todo.insert(0, ((*choice.rest, open_), taken))
+            else:
+                flat = [self.flatten(*choice.rest, Part(branch)) for branch in choice.branches]
+                todo[:0] = [(inner, taken | {choice.key}) for inner in flat if inner is not None]
+        return done
+
+    def accepts_string(self, parts: Parts) -> bool:
+        """Whether a string can be valid, judged by types and listed values."""
+        if "string" not in kinds_of(parts):
+            return False
+        return any("string" in kinds_of(alternative) for alternative in self.alternatives(parts))
+
+    def _is_relevant(self, branch: Node) -> bool:
+        """Whether a union branch says more than which properties are required."""
+        parts = self.flatten(Part(branch))
+        return parts is None or any(part.has(RELEVANT - {"required"}) for part in parts)
+
+
+def _without_repetition(parts: Parts) -> Parts:
+    """Drop parts that only declare a type which the other parts imply."""
+    kept = list(parts)
+    for part in parts:
+        if RELEVANT.intersection(part.node.schema).difference(part.ignored) != {"type"}:
+            continue
+        others = tuple(other for other in kept if other is not part)
+        if kinds_of(others) <= part.kinds and limits_type(others):
+            kept.remove(part)
+    return tuple(kept)
