@@ -579,7 +579,7 @@ async def test_a_service_that_may_take_no_replays_listens_all_the_same(seen: See
         await bus.auth.user_created.listen_async(lambda username: seen(username), listener_name="welcome")
         (message,) = await messages.take()
         assert message.startswith(
-            "mailer-welcome: takes no replays of its dead letters: the NATS server denies"
+            "mailer-welcome: cannot take replays of its dead letters: the NATS server denies"
         )
         await bus.auth.user_created.fire_async(username="ada")
         assert await seen.take() == ["ada"]
@@ -601,4 +601,4 @@ async def test_a_dead_letter_stays_that_its_service_may_not_remove(
         await replay(store, dead_letter)
         assert await until(store, 1) == [dead_letter]
         assert len(await seen.take(2)) == 2
-        assert "dead letter 1 was handled and stays all the same" in caplog.text
+        assert "dead letter 1 was handled, but cannot be removed" in caplog.text

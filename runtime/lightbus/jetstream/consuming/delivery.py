@@ -16,19 +16,18 @@ from lightbus.jetstream.consuming.origin import Origin
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.logs import log
-from lightbus.naming import Place
 from lightbus.transport import Delivery
 
-_CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
+_CONFIRMATION = 10.0  # seconds for the server to confirm an acknowledgement
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Makes deliveries of a durable's messages.
+    """Turns a durable's messages into deliveries.
 
     Attributes:
         connection: a connected connection.
-        dead_letters: where events go that a listener gives up.
+        dead_letters: keeps the events that a listener gives up.
         stream, durable: names.
     """
 
@@ -39,7 +38,6 @@ class Deliveries:
 
     def event(self, message: Message, origin: Origin) -> Delivery:
         """Return the delivery of an event."""
-        settler = EventSettler(self, message.reply)
         return Delivery(
             message.subject,
             message.body,
@@ -48,7 +46,7 @@ class Deliveries:
             origin.attempt,
             origin.time,
             0,
-            settler,
+            EventSettler(self, message.reply),
         )
 
     def replay(self, message: Message, origin: Origin) -> Delivery | None:
@@ -56,17 +54,9 @@ class Deliveries:
         parts = naming.place_of(message.subject)
         if parts is None:
             return None
-        place, number = parts
-        dead_letter = DeadLetter.decode(place, number, message.headers, message.body, origin.time)
-        return Delivery(
-            dead_letter.subject,
-            dead_letter.body,
-            dead_letter.headers,
-            place.sequence,
-            origin.attempt,
-            place.stored,
-            number,
-            ReplaySettler(self, message.reply, dead_letter),
+        dead_letter = DeadLetter.decode(*parts, message.headers, message.body, origin.time)
+        return Delivery.of_replay(
+            dead_letter, origin.attempt, ReplaySettler(self, message.reply, dead_letter)
         )
 
 
@@ -96,13 +86,8 @@ class EventSettler(msgspec.Struct, frozen=True, eq=False):
         await self._confirm(f"+TERM {failure.reason}".encode())
 
     def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
-        place = Place(self.source.stream, self.source.durable, delivery.sequence, delivery.time)
-        return DeadLetter.first(
-            *(place, delivery.subject, delivery.headers, delivery.body),
-            attempts=delivery.attempt,
-            failure=failure,
-            now=datetime.now(UTC),
-        )
+        now = datetime.now(UTC)
+        return delivery.first_dead_letter(self.source.stream, self.source.durable, failure, now)
 
     async def in_progress(self) -> None:
         """Restart the event's `ack_wait`."""
@@ -133,7 +118,7 @@ class ReplaySettler(EventSettler, frozen=True, eq=False):
             await self.source.dead_letters.remove(self.replayed.number)
         except PermissionDenied as error:  # a retry would only run the handler again
             log.error(
-                "%s: dead letter %d was handled and stays all the same: %s",
+                "%s: dead letter %d was handled, but cannot be removed: %s",
                 *(self.source.durable, self.replayed.number, error),
             )
         await self._confirm(b"+ACK")

@@ -171,7 +171,7 @@ def replay_durable(prefix: str, consumer: Consumer) -> Durable:
     name = naming.replay_durable(stream, consumer.durable)
     return _durable(
         naming.replay_stream(prefix),
-        naming.replay_subjects(prefix, stream, consumer.durable),
+        naming.replay_subjects(prefix, consumer.durable, stream),
         replace(consumer, durable=name, since="beginning"),
     )
 
