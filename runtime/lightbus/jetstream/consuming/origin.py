@@ -10,7 +10,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Origin(NamedTuple):
-    """The server's data of a delivery.
+    """The server's data about a delivery.
 
     Attributes:
         attempt: how often the event was delivered, this time included.
@@ -29,11 +29,7 @@ class Origin(NamedTuple):
 
 
 class Origins:
-    """Reads the acknowledgement subjects of one durable.
-
-    Args:
-        stream, durable: names.
-    """
+    """Reads the acknowledgement subjects of one durable."""
 
     def __init__(self, stream: str, durable: str) -> None:
         # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<stored>.<left>; the longer second form has

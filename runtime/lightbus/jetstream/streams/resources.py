@@ -17,17 +17,8 @@ _MAX_ACK_PENDING = 10_000  # events held by all workers, plus those that wait fo
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that no retry is stored twice
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request to the JetStream API.
-
-    Attributes:
-        operation: its subject below `$JS.API.`.
-        body: what to send.
-    """
-
-    operation: str
-    body: Mapping[str, Any]
+Request: TypeAlias = tuple[str, dict[str, Any]]
+"""An operation of the JetStream API and its body: the arguments of `Connection.api`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +47,11 @@ class Stream:
     @property
     def creation(self) -> Request:
         """The request that creates it."""
-        return Request(f"STREAM.CREATE.{self.name}", self.config)
+        return f"STREAM.CREATE.{self.name}", dict(self.config)
 
     def update(self, config: Mapping[str, Any]) -> Request:
         """Return the request that updates it to a complete configuration."""
-        return Request(f"STREAM.UPDATE.{self.name}", config)
+        return f"STREAM.UPDATE.{self.name}", dict(config)
 
     @property
     def removal(self) -> str:
@@ -106,7 +97,7 @@ class Durable:
         operation = f"CONSUMER.CREATE.{self.stream}.{self.name}"
         if subject := config.get("filter_subject"):
             operation += f".{subject}"  # so that the server's permissions can distinguish it
-        return Request(operation, {"stream_name": self.stream, "config": config, "action": action})
+        return operation, {"stream_name": self.stream, "config": config, "action": action}
 
     @property
     def removal(self) -> str:
