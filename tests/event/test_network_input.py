@@ -19,8 +19,7 @@ from lightbus.event.dead_letter import DeadLetter, Failure, failure_of, id_of
 from lightbus.event.envelope import message_size
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
 from lightbus.jetstream.connection.wire import Message, header_block, read_headers
-from lightbus.jetstream.consuming.delivery import Deliveries
-from lightbus.jetstream.consuming.origin import Origins
+from lightbus.jetstream.consuming.delivery import Deliveries, Origins
 from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.jetstream.stored import direct_get
 from lightbus.listening.call import read

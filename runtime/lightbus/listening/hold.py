@@ -98,31 +98,17 @@ class Hold:
             replays: returns the replays that are buffered.
             on_stuck: called when every handler has been running for long.
         """
-        keeping = self._keep(subscription, replays, on_stuck)
-        self._keeper = asyncio.create_task(keeping, name=f"{self._durable}/hold")
 
-    async def _keep(
-        self,
-        subscription: Subscription,
-        replays: Callable[[], Collection[Delivery]],
-        on_stuck: Callable[[], None],
-    ) -> None:
-        while True:
-            await asyncio.sleep(subscription.ack_wait / 3)
-            if self._is_stuck():
-                on_stuck()
-                try:
+        async def keep_all() -> None:
+            while True:
+                await asyncio.sleep(subscription.ack_wait / 3)
+                if self._is_stuck():
+                    on_stuck()
                     await self._shed(subscription)
-                except TransportError as error:
-                    log.warning(
-                        "%s: could not give back events that wait behind slow handlers: %s",
-                        self._durable,
-                        error,
-                    )
-                except Exception:
-                    log.exception("%s: unexpected error while giving events back", self._durable)
-            for delivery in (*self._settling.held, *subscription.buffered, *replays()):
-                await self._settling.keep(delivery)
+                for delivery in (*self._settling.held, *subscription.buffered, *replays()):
+                    await self._settling.keep(delivery)
+
+        self._keeper = asyncio.create_task(keep_all(), name=f"{self._durable}/hold")
 
     def _is_stuck(self) -> bool:
         running = self._running.values()
@@ -135,14 +121,18 @@ class Hold:
         if waiting or buffered:
             log.info(
                 "%s: giving back %d events that wait behind slow handlers",
-                self._durable,
-                len(waiting) + buffered,
+                *(self._durable, len(waiting) + buffered),
             )
-        if subscription.ahead or buffered:
-            await subscription.shed(self._may_go)
-        for delivery in waiting:
-            self.waiting.discard(delivery)
-            await self._settling.give_back(delivery)
+        try:
+            if subscription.ahead or buffered:
+                await subscription.shed(self._may_go)
+            for delivery in waiting:
+                self.waiting.discard(delivery)
+                await self._settling.give_back(delivery)
+        except TransportError as error:
+            log.warning("%s: could not give back events: %s", self._durable, error)
+        except Exception:
+            log.exception("%s: unexpected error while giving events back", self._durable)
 
     def _may_go(self, delivery: Delivery) -> bool:
         return can_spare(delivery.attempt, self._policy)

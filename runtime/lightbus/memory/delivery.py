@@ -20,10 +20,7 @@ class MemoryDeliveries:
     """Turns a durable's messages into deliveries.
 
     Attributes:
-        broker: stores the messages.
-        dead_letters: keeps the events that a listener gives up.
         stream, name: names of the stream and the durable.
-        durable: the durable.
     """
 
     broker: MemoryBroker

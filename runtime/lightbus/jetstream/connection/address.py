@@ -6,13 +6,14 @@ Contexts follow ADR-21 of nats-io/nats-architecture-and-design: JSON files writt
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from lightbus.errors import UsageError
 from lightbus.jetstream.connection.credentials import Credentials, CredentialsError, check_seed
@@ -78,11 +79,11 @@ def resolve(
 
 def _from_context(name: str, path: Path, home: Path) -> Address:
     try:
-        context = json.loads(path.read_text())
+        context = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise UsageError(f"NATS context {name!r} cannot be read: {error.strerror} ({path})") from error
-    except ValueError as error:
-        raise UsageError(f"NATS context {name!r} is not valid JSON: {error} ({path})") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"NATS context {name!r} is not a JSON object: {error} ({path})") from error
     for key in _UNSUPPORTED:
         if context.get(key):
             raise UsageError(f"NATS context {name!r} sets {key!r}, which lightbus does not support ({path})")

@@ -18,7 +18,7 @@ from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.refusals import Refusals
 from lightbus.jetstream.connection.wire import Message
-from lightbus.jetstream.consuming.origin import Origin, Origins
+from lightbus.jetstream.consuming.delivery import Origin, Origins
 from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.transport import Delivery
@@ -58,9 +58,7 @@ class PullSubscription:
     wait in the buffer.
 
     Args:
-        connection: a connected connection.
         deliver: turns a message into a delivery.
-        stream, durable: names.
         ack_wait: the durable's own ack_wait, in seconds.
 
     Attributes:

@@ -42,8 +42,6 @@ async def messages(
     """Iterate over a stream, reading a bounded number of messages at a time.
 
     Args:
-        connection: a connected connection.
-        stream: its name.
         subjects: a subject filter for its messages.
         first, last: the first and the last sequence to read.
         since: leaves out messages stored before.

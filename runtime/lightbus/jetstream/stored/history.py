@@ -66,12 +66,7 @@ class EventFilter:
 
 
 class History:
-    """Reads the selected events of a prefix.
-
-    Args:
-        connection: a connected connection.
-        prefix: first token of the bus's streams.
-    """
+    """Reads the selected events of a prefix."""
 
     def __init__(self, connection: Connection, prefix: str, selection: EventFilter) -> None:
         self._connection, self._prefix, self._selection = connection, prefix, selection

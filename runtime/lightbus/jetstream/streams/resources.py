@@ -26,7 +26,6 @@ class Stream:
     """A stream, as the bus creates it.
 
     Attributes:
-        name: its name.
         config: the settings, by the server's names.
     """
 
@@ -64,8 +63,6 @@ class Durable:
     """A durable consumer, as the bus creates it.
 
     Attributes:
-        stream: name of its stream.
-        name: its name.
         config: the settings, by the server's names.
     """
 

@@ -19,8 +19,7 @@ class ListenerStatus:
     """A listener's durable.
 
     Attributes:
-        name: name of the durable.
-        stream: its stream.
+        name, stream: names of the durable and its stream.
         event: full name of the event it listens to, or its subject if that is outside the prefix.
         progress: how far it is.
         dead_letters: how many it has.
@@ -40,7 +39,6 @@ class StreamStatus:
     """A stream of events.
 
     Attributes:
-        name: its name.
         events, bytes: how many it holds.
         first, last: sequences of the oldest and the latest one.
         replicas: how many servers store it.
