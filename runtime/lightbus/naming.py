@@ -47,7 +47,7 @@ class Place:
 
 
 def api_problem(name: str) -> str | None:
-    """Say what is wrong with an API name, or return None when it is valid."""
+    """Return what is wrong with an API name, or None when it is valid."""
     if not name or not all(_IDENTIFIER.fullmatch(part) for part in name.split(".")):
         return f"{name!r} is not a valid API name; use identifiers joined by dots, such as 'shop.orders'"
     for part in name.split("."):
@@ -65,7 +65,7 @@ def api_problem(name: str) -> str | None:
 
 
 def event_problem(name: str) -> str | None:
-    """Say what is wrong with an event name, or return None when it is valid."""
+    """Return what is wrong with an event name, or None when it is valid."""
     if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name):
         return f"{name!r} is not a valid event name; use an identifier, such as 'user_created'"
     if name.startswith("_"):
@@ -76,28 +76,28 @@ def event_problem(name: str) -> str | None:
 
 
 def parameter_problem(name: str) -> str | None:
-    """Say what is wrong with the name of a parameter defined in Python, or return None."""
+    """Return what is wrong with the name of a parameter defined in Python, or None."""
     if not name.isidentifier() or keyword.iskeyword(name):
         return f"{name!r} is not a Python identifier"
     return None
 
 
 def listener_problem(name: str) -> str | None:
-    """Say what is wrong with a listener name, or return None when it is valid."""
+    """Return what is wrong with a listener name, or None when it is valid."""
     if not _IDENTIFIER.fullmatch(name):
         return f"{name!r} is not a valid listener_name; use an identifier, such as 'send_welcome_mail'"
     return None
 
 
 def service_problem(name: str) -> str | None:
-    """Say what is wrong with a service name, or return None when it is valid."""
+    """Return what is wrong with a service name, or None when it is valid."""
     if not _SERVICE.fullmatch(name):
         return f"{name!r} is not a valid service_name; use letters, digits, '_' and '-'"
     return None
 
 
 def prefix_problem(name: str) -> str | None:
-    """Say what is wrong with a prefix, or return None when it is valid."""
+    """Return what is wrong with a prefix, or None when it is valid."""
     if not _SERVICE.fullmatch(name):
         return f"{name!r} is not a valid prefix; use letters, digits, '_' and '-'"
     return None

@@ -64,7 +64,7 @@ class Consumer:
         durable: the durable's name; processes that use the same one share its events.
         since: where the durable starts when it does not exist yet.
         ack_wait: seconds after which an event that is neither settled nor in progress is delivered again.
-        ordered: whether an event is delivered only after the previous one is settled for good.
+        ordered: whether an event is delivered only after the previous one is finally settled.
     """
 
     api: str

@@ -83,7 +83,9 @@ class JetStreamTransport:
 
     async def room(self) -> None:
         """Let sent events be written, and wait while too many are pending."""
-        await self._publisher.room()
+        await asyncio.sleep(0)
+        if self._connection.is_full:
+            await self._connection.room()
 
     def _check_stream(self, api: str, timeout: float) -> None:
         """Check the stream of an API in the background, so that its first event does not wait."""
@@ -103,7 +105,7 @@ class JetStreamTransport:
         return await self._pull(durable, info, self._deliveries(durable).event, EVENTS)
 
     async def subscribe_replays(self, consumer: Consumer) -> PullSubscription:
-        """Join the replays sent to a listener, through a durable of its own."""
+        """Join the replays sent to a listener, through a separate durable."""
         await self._provisioner.ensure_stream(resources.replay_stream(self._prefix))
         durable = resources.replay_durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)

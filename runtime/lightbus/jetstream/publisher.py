@@ -72,12 +72,6 @@ class Publisher:
         self._clock = asyncio.get_running_loop().time
         await self._acknowledgements.start()
 
-    async def room(self) -> None:
-        """Let sent messages be written, and wait while too many are pending."""
-        await asyncio.sleep(0)
-        if self._connection.is_full:
-            await self._connection.room()
-
     def publish(
         self,
         subject: str,

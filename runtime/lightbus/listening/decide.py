@@ -192,7 +192,7 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
             if policy.on_error is OnError.SHUTDOWN:
                 return Shutdown(error)
             if attempt > policy.retries or isinstance(error, policy.no_retry):
-                return GiveUp(one_line(f"{type(error).__name__}: {text_of(error)}"), type(error).__name__)
+                return GiveUp(one_line(description_of(error)), type(error).__name__)
             return Retry(policy.backoff.delay(attempt, chance))
 
 
@@ -202,6 +202,11 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception:
         return f"(no text: {type(error).__name__}.__str__ raises)"
+
+
+def description_of(error: BaseException) -> str:
+    """Return an exception's class and text."""
+    return f"{type(error).__name__}: {text_of(error)}"
 
 
 def one_line(text: str, limit: int = 500) -> str:

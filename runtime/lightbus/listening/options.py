@@ -25,7 +25,7 @@ class ListenOptions(TypedDict, total=False):
         no_retry: exceptions, as a class or a tuple of classes, after which the event becomes a dead letter at once.
         timeout: seconds the handler may take for an event; longer counts as an error; default 3,600. A sync
             handler cannot be stopped: its thread continues beside the retry.
-        ordered: True handles no event before the previous one is settled for good, retries included, over all
+        ordered: True handles no event before the previous one is finally settled, retries included, over all
             processes of the service; for a durable that does not exist yet. Requires concurrency 1.
         ack_wait: for a durable that does not exist yet, seconds until another worker takes over the events
             of one that died; default 30. A running handler may take longer: its worker keeps the event.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
 from lightbus.listening.call import Caller
-from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, text_of
+from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, description_of
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
 from lightbus.listening.permits import Permits
@@ -157,13 +157,13 @@ class Worker:
             self._fail(error, str(error))
         except Exception as error:
             log.exception("%s: unexpected error in the listener loop", self.durable)
-            self._fail(error, _reason(error))
+            self._fail(error, description_of(error))
 
     def _slot_ended(self, slot: asyncio.Task[None]) -> None:
         """Report a slot that ends unexpectedly, and stop everything else after the last one."""
         error = asyncio.CancelledError("its task was cancelled") if slot.cancelled() else slot.exception()
         if error is not None and not self._hold.is_ending and not self._hold.is_over:
-            self._fail(error, f"a slot ended: {_reason(error)}")
+            self._fail(error, f"a slot ended: {description_of(error)}")
         self._slots_left -= 1
         if not self._slots_left:
             self._hold.stop()
@@ -247,7 +247,7 @@ class Worker:
             await self._stop_taking()  # otherwise the event that is given back would return here
         await self._settling.carry_out(delivery, decision, outcome)
         if isinstance(decision, Shutdown):
-            self._fail(decision.error, _reason(decision.error), message.id if message else None)
+            self._fail(decision.error, description_of(decision.error), message.id if message else None)
 
     def _fail(self, cause: BaseException, reason: str, event_id: str | None = None) -> None:
         """Stop taking events and report the failure; other slots finish the events they hold."""
@@ -263,7 +263,3 @@ class Worker:
                 self._on_failure(self.listening, failure)
 
         self._failing = asyncio.create_task(fail(), name=f"{self.durable}/failing")
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {text_of(error)}"

@@ -1,4 +1,4 @@
-"""The broker: streams and durables in memory, with a clock that can be advanced by hand."""
+"""The broker: streams and durables in memory, with a clock that tests can advance."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class MemoryBroker:
             for sequence in _overdue(durable, now) if durable.pending else ():
                 if sequence in state.messages:
                     return self._deliver(durable, state.messages[sequence], now)
-                self.settle(durable, sequence)  # it was deleted in the meantime
+                self.settle(durable, sequence)  # it was deleted since
             while durable.position < state.last and not (durable.ordered and durable.pending):
                 durable.position += 1
                 message = state.messages.get(durable.position)

@@ -183,7 +183,7 @@ async def test_a_stream_that_would_break_the_promise_is_refused(
         ({"ack_policy": "none"}, r"ack_policy +is none, should be explicit: something else created it"),
         (
             {"max_deliver": 3},
-            r"max_deliver +is 3, should be -1: after so many deliveries an event is dropped",
+            r"max_deliver +is 3, should be -1: after that many deliveries an event is given up",
         ),
         ({"inactive_threshold": 60 * SECOND}, r"inactive_threshold +is 1m, should be 0s: the server forgets"),
         (

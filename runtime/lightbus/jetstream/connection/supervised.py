@@ -1,7 +1,7 @@
 """A NATS connection that reconnects by itself.
 
 nats-py does the protocol, the reconnect and the subscriptions. Its failure modes, measured on 2.16, are handled here:
-a callback that raises ends its read loop, a protocol error closes it for good, a disconnect does not
+a callback that raises ends its read loop, a protocol error closes it permanently, a disconnect does not
 reach requests in flight, and it can stop silently (see `client`), so a watch checks on it.
 """
 

@@ -102,13 +102,16 @@ _DURABLE = (
     ),
     _Rule("ack_wait"),
     _Rule(
-        "max_deliver", -1, "after so many deliveries an event is dropped without becoming a dead letter", True
+        "max_deliver",
+        -1,
+        "after that many deliveries an event is given up without becoming a dead letter",
+        True,
     ),
     _Rule("max_ack_pending"),
     _Rule(
         "inactive_threshold",
         0,
-        "the server forgets the listener's position when nobody listens for so long",
+        "the server forgets the listener's position when nobody listens for that long",
         True,
     ),
     _Rule("backoff", (), "the server's waits take the place of the listener's own"),
@@ -205,7 +208,7 @@ def _with_harm(difference: Difference, config: Mapping[str, Any]) -> Difference:
         case "max_ack_pending", _, 1:
             return replace(difference, harm="events overtake one that waits for its retry", is_fatal=True)
         case "max_msgs_per_subject", _, 1:
-            harm = "each failure of an event is a dead letter of its own"
+            harm = "each failure of an event makes another dead letter"
             return replace(difference, harm=harm, way=Way.DESTROYS)
     return difference
 
