@@ -128,18 +128,22 @@ class MemoryEventSettler(msgspec.Struct, frozen=True, eq=False):
 
     async def ack(self) -> None:
         """Settle: the event is done."""
-        self.source.broker.settle(self.source.durable, self.sequence)
+        self._end()
 
     async def retry(self, after: float) -> None:
         """Settle: deliver the event again later."""
         self.source.broker.postpone(self.source.durable, self.sequence, self.attempt, after)
 
     async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
-        """Settle: copy the event to the dead letters."""
+        """Settle: copy the event to the dead letters, then end it."""
+        self.source.dead_letters.keep(self._dead_letter(delivery, failure))
+        self._end()
+
+    def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
         now = datetime.fromtimestamp(self.source.broker.clock.now(), UTC)
-        self.source.dead_letters.keep(
-            delivery.first_dead_letter(self.source.stream, self.source.name, failure, now)
-        )
+        return delivery.first_dead_letter(self.source.stream, self.source.name, failure, now)
+
+    def _end(self) -> None:
         self.source.broker.settle(self.source.durable, self.sequence)
 
     async def in_progress(self) -> None:
@@ -163,11 +167,9 @@ class MemoryReplaySettler(MemoryEventSettler, frozen=True, eq=False):
         self.source.dead_letters.remove(self.replayed.number)
         self._end()
 
-    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
-        """Settle: replace the dead letter, then end its replay."""
-        self.source.dead_letters.keep(replace(self.replayed, failure=failure, attempts=delivery.attempt))
-        self._end()
+    def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
+        return replace(self.replayed, failure=failure, attempts=delivery.attempt)
 
     def _end(self) -> None:
-        self.source.broker.settle(self.source.durable, self.sequence)
+        super()._end()
         self.source.broker.remove(self.source.stream, self.sequence)
