@@ -20,10 +20,8 @@ _SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MAX_DURABLE = 128  # characters; it is part of every acknowledgement subject, so kept short
 _RESERVED_EVENTS = {"api_name", "api_version", "api_description", "api_events"}
 _RESERVED_APIS = {"close", "close_async", "wait", "wait_async"}
-_RESERVED_STREAMS = {
-    "dead.letters",
-    "dead.letters.replays",
-}  # API names whose streams would be those of the dead letters
+# API names whose streams would be those of the dead letters
+_RESERVED_STREAMS = {"dead.letters", "dead.letters.replays"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(
     r"[^.]+\.(?P<stream>[^.]+)\.(?P<listener>[^.]+)\.(?P<sequence>\d{1,19})\.(?P<stored>\d{1,17})"
@@ -49,7 +47,7 @@ class Place:
 
 
 def api_problem(name: str) -> str | None:
-    """Say what is wrong with an API name, or return None when it is valid."""
+    """Return what is wrong with an API name, or None when it is valid."""
     if not name or not all(_IDENTIFIER.fullmatch(part) for part in name.split(".")):
         return f"{name!r} is not a valid API name; use identifiers joined by dots, such as 'shop.orders'"
     for part in name.split("."):
@@ -67,7 +65,7 @@ def api_problem(name: str) -> str | None:
 
 
 def event_problem(name: str) -> str | None:
-    """Say what is wrong with an event name, or return None when it is valid."""
+    """Return what is wrong with an event name, or None when it is valid."""
     if not _IDENTIFIER.fullmatch(name) or keyword.iskeyword(name):
         return f"{name!r} is not a valid event name; use an identifier, such as 'user_created'"
     if name.startswith("_"):
@@ -78,28 +76,28 @@ def event_problem(name: str) -> str | None:
 
 
 def parameter_problem(name: str) -> str | None:
-    """Say what is wrong with the name of a parameter defined in Python, or return None."""
+    """Return what is wrong with the name of a parameter defined in Python, or None."""
     if not name.isidentifier() or keyword.iskeyword(name):
         return f"{name!r} is not a Python identifier"
     return None
 
 
 def listener_problem(name: str) -> str | None:
-    """Say what is wrong with a listener name, or return None when it is valid."""
+    """Return what is wrong with a listener name, or None when it is valid."""
     if not _IDENTIFIER.fullmatch(name):
         return f"{name!r} is not a valid listener_name; use an identifier, such as 'send_welcome_mail'"
     return None
 
 
 def service_problem(name: str) -> str | None:
-    """Say what is wrong with a service name, or return None when it is valid."""
+    """Return what is wrong with a service name, or None when it is valid."""
     if not _SERVICE.fullmatch(name):
         return f"{name!r} is not a valid service_name; use letters, digits, '_' and '-'"
     return None
 
 
 def prefix_problem(name: str) -> str | None:
-    """Say what is wrong with a prefix, or return None when it is valid."""
+    """Return what is wrong with a prefix, or None when it is valid."""
     if not _SERVICE.fullmatch(name):
         return f"{name!r} is not a valid prefix; use letters, digits, '_' and '-'"
     return None
@@ -145,15 +143,14 @@ def dead_letter_stream(prefix: str) -> str:
 
 
 def dead_letter_subjects(prefix: str, durable_name: str = "", stream_name: str = "*") -> str:
-    """Return the subject filter that the stream of dead letters captures, or that of one listener's."""
-    if not durable_name:
-        return f"{prefix}-dead-letters.>"
-    return f"{prefix}-dead-letters.{stream_name}.{durable_name}.>"
+    """Return the subject filter that the stream of dead letters captures, or the one for a single listener."""
+    listener = f"{stream_name}.{durable_name}." if durable_name else ""
+    return f"{dead_letter_stream(prefix)}.{listener}>"
 
 
 def dead_letter_subject(prefix: str, place: Place) -> str:
     """Name the subject of one dead letter; one listener and event have exactly one."""
-    return f"{prefix}-dead-letters.{_place_tokens(place)}"
+    return f"{dead_letter_stream(prefix)}.{_place_tokens(place)}"
 
 
 def replay_stream(prefix: str) -> str:
@@ -161,16 +158,15 @@ def replay_stream(prefix: str) -> str:
     return f"{prefix}-dead-letters-replays"
 
 
-def replay_subjects(prefix: str, stream_name: str = "", durable_name: str = "") -> str:
-    """Return the subject filter that the stream of replays captures, or that of one listener's."""
-    if not durable_name:
-        return f"{prefix}-dead-letters-replays.>"
-    return f"{prefix}-dead-letters-replays.{stream_name}.{durable_name}.>"
+def replay_subjects(prefix: str, durable_name: str = "", stream_name: str = "*") -> str:
+    """Return the subject filter that the stream of replays captures, or the one for a single listener."""
+    listener = f"{stream_name}.{durable_name}." if durable_name else ""
+    return f"{replay_stream(prefix)}.{listener}>"
 
 
 def replay_subject(prefix: str, place: Place, number: int) -> str:
     """Name the subject of the replay of one dead letter."""
-    return f"{prefix}-dead-letters-replays.{_place_tokens(place)}.{number}"
+    return f"{replay_stream(prefix)}.{_place_tokens(place)}.{number}"
 
 
 def replay_durable(stream_name: str, durable_name: str) -> str:
@@ -201,8 +197,8 @@ def python_names(wire_names: Iterable[str]) -> dict[str, str]:
     """Map the property names of a payload to Python parameter names, in order.
 
     `class` becomes `class_`, `user-name` becomes `user_name`, `self` becomes `self_`, `2nd` becomes
-    `_2nd`, `__a` becomes `_a`. A valid identifier stays as it is, whatever the others are; of two names that would
-    collide, the altered one gets underscores appended until it is free.
+    `_2nd`, `__a` becomes `_a`. A valid identifier always stays as it is; a changed name that collides with another
+    gets underscores appended until it is free.
     """
     wires = list(wire_names)
     taken = {wire for wire in wires if _is_plain(wire)}

@@ -1,6 +1,6 @@
 """The contract between the bus and its transports.
 
-Two transports keep it, `lightbus.jetstream` and `lightbus.memory`; tests/conformance runs the same suite against
+Two transports implement it, `lightbus.jetstream` and `lightbus.memory`; tests/conformance runs the same suite against
 both. All calls of one transport happen on one event loop.
 """
 
@@ -14,9 +14,10 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from lightbus.event.dead_letter import DeadLetter, Failure, Filter
+from lightbus.naming import Place
 
 Since = Literal["beginning", "now"] | datetime
-"""Where a new durable starts: all stored events, only later ones, or those from a time on."""
+"""Where a new durable starts: with all stored events, only later ones, or those since a time."""
 
 Provision = Literal["create", "verify"]
 """Whether missing streams and durables are created, or are an error."""
@@ -63,7 +64,7 @@ class Consumer:
         durable: the durable's name; processes that use the same one share its events.
         since: where the durable starts when it does not exist yet.
         ack_wait: seconds after which an event that is neither settled nor in progress is delivered again.
-        ordered: whether an event is delivered only after the previous one is settled for good.
+        ordered: whether an event is delivered only after the previous one is finally settled.
     """
 
     api: str
@@ -106,7 +107,7 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
         attempt: 1 on the first delivery to this durable; counts on across workers and restarts.
         time: when the event was stored.
         replay_of: the number of the dead letter that is replayed; 0 for an event that comes from its stream.
-        settler: the transport's side of it.
+        settler: the transport's part of it.
     """
 
     subject: str
@@ -117,6 +118,33 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
     time: datetime
     replay_of: int
     settler: Settler
+
+    @classmethod
+    def of_replay(cls, dead_letter: DeadLetter, attempt: int, settler: Settler) -> Delivery:
+        """Return the delivery of a dead letter's replay."""
+        return cls(
+            subject=dead_letter.subject,
+            body=dead_letter.body,
+            headers=dead_letter.headers,
+            sequence=dead_letter.place.sequence,
+            attempt=attempt,
+            time=dead_letter.place.stored,
+            replay_of=dead_letter.number,
+            settler=settler,
+        )
+
+    def first_dead_letter(self, stream: str, listener: str, failure: Failure, now: datetime) -> DeadLetter:
+        """Return the dead letter of an event that its listener gives up for the first time."""
+        place = Place(stream, listener, self.sequence, self.time)
+        return DeadLetter.first(
+            place,
+            self.subject,
+            self.headers,
+            self.body,
+            attempts=self.attempt,
+            failure=failure,
+            now=now,
+        )
 
     def ack(self) -> Coroutine[Any, Any, None]:
         """Settle: the event is done. If this is a replay, its dead letter is removed first.
@@ -156,12 +184,12 @@ class Subscription(Protocol):
 
     @property
     def ack_wait(self) -> float:
-        """Seconds after which the server delivers an unsettled event again; may differ from what was asked for."""
+        """Seconds after which the server delivers an unsettled event again; may differ from the requested value."""
         ...
 
     @property
     def buffered(self) -> Collection[Delivery]:
-        """Events that arrived and are not taken yet; their `ack_wait` is already running."""
+        """Events that have arrived and are not taken yet; their `ack_wait` is already running."""
         ...
 
     def next(self) -> Delivery | None:
@@ -175,7 +203,7 @@ class Subscription(Protocol):
 
         Raises:
             ConsumerLost: the durable was deleted on the server.
-            TransportError: the server refuses for good.
+            TransportError: the server refuses permanently.
         """
         ...
 
@@ -183,7 +211,7 @@ class Subscription(Protocol):
         """Give buffered events back to the server for other workers, and reset `ahead` to 0.
 
         Args:
-            may_go: whether to give an event back; each one that goes has used up a delivery.
+            may_go: whether to give an event back; giving it back uses up one of its deliveries.
         """
         ...
 
@@ -199,7 +227,7 @@ class DeadLetters(Protocol):
     """The dead letters of a prefix, for operators and tools."""
 
     def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
-        """Iterate over those that match and exist now, oldest first; reads a bounded number at a time."""
+        """Iterate over the dead letters that match and exist now, oldest first; reads a bounded number at a time."""
         ...
 
     async def count(self) -> int:
@@ -210,15 +238,15 @@ class DeadLetters(Protocol):
         """Send a dead letter to its own listener again; it stays until the replay has been handled.
 
         Returns:
-            False when a replay is already on its way, so that nothing was sent.
+            False when a replay is already on its way; nothing was sent.
 
         Raises:
-            TransportError: it was not sent, or the outcome is unknown; sending it again is safe.
+            TransportError: it was not sent, or the outcome is unknown; it is safe to try again.
         """
         ...
 
     async def discard(self, dead_letter: DeadLetter) -> bool:
-        """Remove a dead letter for good, and a replay of it that no worker has taken.
+        """Remove a dead letter permanently, and its replay if no worker has taken it.
 
         Returns:
             False when it no longer existed.
@@ -245,7 +273,7 @@ class Transport(Protocol):
         """Connect, within a bound.
 
         Raises:
-            ConnectionFailed, JetStreamUnavailable: with what to do about it.
+            ConnectionFailed, JetStreamUnavailable: with advice.
         """
         ...
 
@@ -256,13 +284,12 @@ class Transport(Protocol):
         travel together.
 
         Args:
-            event: what to store.
             timeout: seconds until the outcome counts as unknown; retries happen within.
 
         Returns:
             A coroutine that waits for the acknowledgement, to be awaited exactly once. It raises:
 
-            PublishFailed: it was not stored. EventTooLarge: and never will be.
+            PublishFailed: it was not stored. EventTooLarge: it was not stored and never will be.
             PublishUnknown: no answer in time; it may have been stored.
         """
         ...
@@ -290,9 +317,9 @@ class Transport(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be sent or received at the moment, for people to read; empty when all is well."""
+        """Why nothing can be sent or received at the moment, for people; empty when all is well."""
         ...
 
     async def close(self) -> None:
-        """Disconnect; afterwards nothing of this transport runs."""
+        """Disconnect; afterwards no task of this transport runs."""
         ...

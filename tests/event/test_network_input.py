@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 from lightbus import Parameter, naming
 from lightbus.errors import InvalidEvent, TransportError, UnreadableEvent
-from lightbus.event.dead_letter import DeadLetter, Failure, event_id, failure_of
+from lightbus.event.dead_letter import DeadLetter, Failure, failure_of, id_of
 from lightbus.event.envelope import message_size
 from lightbus.jetstream.acknowledgements import Acknowledgements, Answer
 from lightbus.jetstream.connection.wire import Message, header_block, read_headers
-from lightbus.jetstream.consuming.delivery import Deliveries
-from lightbus.jetstream.consuming.origin import Origins
+from lightbus.jetstream.consuming.delivery import Deliveries, Origins
 from lightbus.jetstream.consuming.subscription import PullSubscription
 from lightbus.jetstream.stored import direct_get
 from lightbus.listening.call import read
@@ -419,7 +418,7 @@ def test_any_headers_make_a_dead_letter(heads: dict[str, str], body: bytes) -> N
     assert dead_letter.first_failed.tzinfo is not None
     again = dead_letter.encode({"Nats-Msg-Id": "1"}, 1024 * 1024)
     assert len(header_block(again)) <= 65_535
-    assert event_id(body, heads) is not None
+    assert id_of(body, heads) is not None
 
 
 @given(st.lists(tokens | st.sampled_from(["p", "s", "d", "1795435200123456"]), max_size=8).map(".".join))

@@ -129,7 +129,7 @@ def unknown_nkey(home: Path) -> Mistake:
 
 def spoilt_nkey(home: Path) -> Mistake:
     (home / "seed.nk").write_text("wr0ng")
-    return Mistake("seed.nk, which cannot be used: its seed is not one of an nkey", nkey="~/seed.nk")
+    return Mistake("seed.nk, which cannot be used: its seed is not an nkey seed", nkey="~/seed.nk")
 
 
 def strangers_credentials(home: Path) -> Mistake:

@@ -47,7 +47,7 @@ async def test_s27_as_many_retries_as_may_be_outstanding_stall_a_listener_and_ra
     await until(is_stalled, "the last event waits behind them")
     code, (alarm,) = await alarms(workers)
     assert (code, alarm["kind"]) == (1, "stalled")
-    assert "100 are in hand or wait for their retry" in alarm["text"]
+    assert "100 are being handled or wait for a retry" in alarm["text"]
     assert 100 not in ledger.began()
 
 

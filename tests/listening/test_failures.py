@@ -20,7 +20,7 @@ from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
-from lightbus.jetstream.streams.ensure import make
+from lightbus.jetstream.streams.ensure import create
 from lightbus.jetstream.streams.resources import dead_letter_stream, event_stream, replay_stream
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
@@ -515,8 +515,8 @@ async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
         lightbus.create(url=url, service_name="mailer") as bus,
     ):
         async with look_into(operator) as server:
-            await make(server, dead_letter_stream("lightbus"))
-            await make(server, replay_stream("lightbus"))
+            await create(server, dead_letter_stream("lightbus"))
+            await create(server, replay_stream("lightbus"))
         await other.auth.user_created.fire_async(username="ada")
         await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
         (dead_letter,) = await until(store, 1)
@@ -537,9 +537,9 @@ async def test_what_is_no_replay_is_refused_and_ended(seen: Seen, messages: Seen
         look_into(operator) as server,
         lightbus.create(url=url, service_name="mailer") as bus,
     ):
-        await make(server, event_stream("lightbus", "auth"))
-        await make(server, dead_letter_stream("lightbus"))
-        await make(server, replay_stream("lightbus"))
+        await create(server, event_stream("lightbus", "auth"))
+        await create(server, dead_letter_stream("lightbus"))
+        await create(server, replay_stream("lightbus"))
         await bus.auth.user_created.listen_async(lambda username: seen(username), listener_name="welcome")
         for number in range(3):
             await server.request(f"{stream}.{STREAM}.{DURABLE}.{number}", b"{}", BOUND)
@@ -579,7 +579,7 @@ async def test_a_service_that_may_take_no_replays_listens_all_the_same(seen: See
         await bus.auth.user_created.listen_async(lambda username: seen(username), listener_name="welcome")
         (message,) = await messages.take()
         assert message.startswith(
-            "mailer-welcome: takes no replays of its dead letters: the NATS server denies"
+            "mailer-welcome: cannot take replays of its dead letters: the NATS server denies"
         )
         await bus.auth.user_created.fire_async(username="ada")
         assert await seen.take() == ["ada"]
@@ -601,4 +601,4 @@ async def test_a_dead_letter_stays_that_its_service_may_not_remove(
         await replay(store, dead_letter)
         assert await until(store, 1) == [dead_letter]
         assert len(await seen.take(2)) == 2
-        assert "dead letter 1 was handled and stays all the same" in caplog.text
+        assert "dead letter 1 was handled, but cannot be removed" in caplog.text

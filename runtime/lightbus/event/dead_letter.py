@@ -16,15 +16,15 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 
 from lightbus.errors import InvalidEvent, UnreadableEvent
 from lightbus.event import envelope, tracebacks
-from lightbus.event.envelope import MESSAGE_ID, message_size
+from lightbus.event.envelope import MESSAGE_ID
 from lightbus.naming import Place
 
 _OWN = "lightbus-"  # prefix of our headers, in lower case
 _SERVERS_HEADERS = 65_535  # bytes of headers that the server accepts
-_MAX_HEADERS = 64_000  # bytes of headers, beyond which ours are left out
+_MAX_HEADERS = 64_000  # bytes of headers, beyond which ours are omitted
 _MAX_TRACEBACK = 4_000  # bytes kept of a traceback's end
 _EMPTY_BLOCK = len(b"NATS/1.0\r\n\r\n")
-_LEAST = 40  # bytes; a shorter excerpt says nothing
+_MIN_REASON = 40  # bytes; a shorter excerpt is no use
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _ELLIPSIS = quote("…")
 _COUNT = re.compile("[0-9]{1,9}")
@@ -88,12 +88,12 @@ class DeadLetter:
         failure: Failure,
         now: datetime,
     ) -> DeadLetter:
-        """Return the dead letter of an event that fails for the first time, as yet without a number."""
+        """Return the dead letter of an event that fails for the first time, without a number yet."""
         return cls(
             number=0,
             place=place,
             subject=subject,
-            event_id=event_id(body, headers),
+            event_id=id_of(body, headers),
             body=body,
             headers=own_headers(headers),
             failure=failure,
@@ -145,8 +145,12 @@ class DeadLetter:
         """What failures of the same kind share: listener, subject, and the place in the code or the reason."""
         return self.place.listener, self.subject, self.failure.digest or self.failure.reason
 
+    def as_replay(self) -> DeadLetter:
+        """Return its replay, which counts itself and has no failure yet."""
+        return replace(self, replays=self.replays + 1, failure=Failure(""))
+
     def without_event(self) -> DeadLetter:
-        """Return a copy that takes little memory: without body, headers and traceback."""
+        """Return a copy that needs little memory: without body, headers and traceback."""
         return replace(self, body=b"", headers={}, failure=replace(self.failure, traceback=""))
 
     @property
@@ -169,11 +173,11 @@ class DeadLetter:
             limit: the largest message the server accepts, in bytes, headers included.
         """
         headers: dict[str, str] = {}
-        left = min(limit - len(self.body), _SERVERS_HEADERS) - _EMPTY_BLOCK
+        space, used = limit - len(self.body), _EMPTY_BLOCK
         for name, value in self.headers.items():  # a value that was not UTF-8 takes more bytes than before
-            if (size := _size(name, value)) <= left:
+            if used + (size := _size(name, value)) <= min(space, _SERVERS_HEADERS):
                 headers[name] = value
-                left -= size
+                used += size
         own = {
             **needed,
             "Lightbus-Subject": self.subject,
@@ -191,19 +195,20 @@ class DeadLetter:
             "Lightbus-Traceback": "",
         }
         for name, value in own.items():
-            room = _room(self.body, headers, limit) - _size(name, "")
+            room = min(space, _MAX_HEADERS) - used - _size(name, "")
             if name == "Lightbus-Reason":
                 value = _cut(value, room)
             elif name == "Lightbus-Traceback":
                 value = _last_lines(self.failure.traceback, min(room, _MAX_TRACEBACK))
             if value and len(value.encode()) <= room:
                 headers[name] = value
+                used += _size(name, value)
         return headers
 
 
 def failure_of(error: BaseException, reason: str) -> Failure:
     """Describe the failure of an event whose handler, or whose decoding, raised an exception."""
-    if isinstance(error, (UnreadableEvent, InvalidEvent)):  # raised by the bus: its frames say nothing
+    if isinstance(error, (UnreadableEvent, InvalidEvent)):  # raised by the bus: its frames tell nothing
         return Failure(reason, type(error).__name__, digest(error))
     return Failure(reason, type(error).__name__, digest(error), tracebacks.users_traceback(error))
 
@@ -223,7 +228,7 @@ def digest(error: BaseException) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def event_id(body: bytes, headers: Mapping[str, str]) -> str:
+def id_of(body: bytes, headers: Mapping[str, str]) -> str:
     """Return the id of an event, even of one whose payload is invalid; "" when it has none."""
     try:
         return envelope.decode(body, headers).id
@@ -240,11 +245,6 @@ def _size(name: str, value: str) -> int:
     return len(f"{name}: {value}\r\n".encode())
 
 
-def _room(body: bytes, headers: Mapping[str, str], limit: int) -> int:
-    used = message_size(b"", headers) if headers else _EMPTY_BLOCK
-    return min(limit - len(body), _MAX_HEADERS) - used
-
-
 def _quoted(text: str) -> str:
     """Percent-encode a text as printable ASCII on one line, as a header value must be."""
     quoted = quote(text, safe=_PLAIN, errors="replace")
@@ -253,8 +253,8 @@ def _quoted(text: str) -> str:
 
 def _cut(quoted: str, room: int) -> str:
     """Shorten a quoted text without cutting a character in two."""
-    if len(quoted) <= room or room < _LEAST:
-        return quoted  # in the second case it is left out
+    if len(quoted) <= room or room < _MIN_REASON:
+        return quoted  # in the second case the caller omits it
     kept = re.sub("%[0-9A-F]?$", "", quoted[: room - len(_ELLIPSIS)])
     return _quoted(unquote_to_bytes(kept).decode("utf-8", "ignore")) + _ELLIPSIS
 

@@ -91,7 +91,7 @@ def decode(body: bytes, headers: Mapping[str, str]) -> Envelope:
     Raises:
         UnreadableEvent: the message is not a CloudEvent 1.0 with JSON data; the text says why.
     """
-    if headers.get("Content-Type") != CONTENT_TYPE:  # otherwise it is structured, as ours are
+    if headers.get("Content-Type") != CONTENT_TYPE:  # ours are structured and have exactly this type
         lowered = {name.lower(): value for name, value in headers.items()}
         if "ce-specversion" in lowered:
             return _decode_binary(body, lowered)

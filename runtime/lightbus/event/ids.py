@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-_AT_ONCE = 256  # ids made together: one request for random digits costs as much as all the rest
+_BATCH = 256  # ids generated together: one request for random digits costs as much as all the rest
 
 _stock: list[str] = []
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_stock.clear)  # or parent and child would use the same ids
+    os.register_at_fork(after_in_child=_stock.clear)  # otherwise parent and child would use the same ids
 
 
 def event_id() -> str:
@@ -17,7 +17,7 @@ def event_id() -> str:
         try:
             return _stock.pop()
         except IndexError:
-            digits = os.urandom(16 * _AT_ONCE).hex()
+            digits = os.urandom(16 * _BATCH).hex()
             _stock.extend(_uuid(digits[start : start + 32]) for start in range(0, len(digits), 32))
 
 

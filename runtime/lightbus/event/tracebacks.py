@@ -44,4 +44,4 @@ def users_functions(error: BaseException) -> list[str]:
         if not is_ours(frame.f_code.co_filename)
     ]
     names = [name for filename, name in frames if not is_installed(filename)] or [name for _, name in frames]
-    return [name for at, name in enumerate(names) if at == 0 or names[at - 1] != name]
+    return [name for index, name in enumerate(names) if index == 0 or names[index - 1] != name]

@@ -10,7 +10,7 @@ from typing import Any
 
 from lightbus import naming
 from lightbus.event.envelope import HEADROOM
-from lightbus.jetstream.connection.address import GIVEN_IN_CODE, resolve
+from lightbus.jetstream.connection.address import URL_IN_CODE, resolve
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.consuming.delivery import Deliveries
 from lightbus.jetstream.consuming.subscription import EVENTS, REPLAYS, Deliver, Pace, PullSubscription
@@ -29,10 +29,10 @@ class JetStreamTransport:
 
     Args:
         url: the server's address; None looks it up, see `lightbus.jetstream.connection.address.resolve`.
-        service_name: shown in the connection's name, and in its inboxes.
+        service_name: part of the connection's name and of its inboxes.
         prefix: first token of streams and subjects.
         provision: whether to create missing streams and durables.
-        given: how the user gave the url, for messages.
+        origin: where the url came from, for messages.
     """
 
     def __init__(
@@ -42,18 +42,18 @@ class JetStreamTransport:
         service_name: str,
         prefix: str,
         provision: Provision = "create",
-        given: str = GIVEN_IN_CODE,
+        origin: str = URL_IN_CODE,
     ) -> None:
         self._prefix = prefix
         name = f"{service_name or 'lightbus'}/{socket.gethostname()}/{os.getpid()}"
         self._connection = Connection(
-            resolve(url, given=given), name, inbox_prefix=naming.inbox_prefix(service_name)
+            resolve(url, origin=origin), name, inbox_prefix=naming.inbox_prefix(service_name)
         )
         self._publisher = Publisher(self._connection)
         self._provisioner = Provisioner(self._connection, provision)
         self._watch = Watch(self._connection)
-        self._fired: set[str] = set()  # APIs whose stream was checked
-        self._looking: set[asyncio.Task[None]] = set()
+        self._checked: set[str] = set()  # APIs whose stream was checked
+        self._checks: set[asyncio.Task[None]] = set()
         self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, self._provisioner, prefix)
 
     async def connect(self) -> None:
@@ -61,47 +61,51 @@ class JetStreamTransport:
         try:
             await self._connection.connect()
             await self._publisher.start()
-        except BaseException:  # even a cancellation must not leave half a connection behind
+        except BaseException:  # even a cancellation must not leave a half-open connection
             await self._connection.close()
             raise
 
     def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
         """Send an event; its stream is created when no stream answers."""
-        if event.api not in self._fired:
-            self._look_at_stream(event.api, timeout)
+        if event.api not in self._checked:
+            self._check_stream(event.api, timeout)
         return self._publisher.publish(
             naming.subject(self._prefix, event.api, event.event),
             event.body,
             event.headers,
             what=f"{event.api}.{event.event}",
-            make_stream=lambda: self._provisioner.make_way(resources.event_stream(self._prefix, event.api)),
+            create_stream=lambda: self._provisioner.ensure_on_demand(
+                resources.event_stream(self._prefix, event.api)
+            ),
             timeout=timeout,
             headroom=HEADROOM,
         )
 
     async def room(self) -> None:
         """Let sent events be written, and wait while too many are pending."""
-        await self._publisher.room()
+        await asyncio.sleep(0)
+        if self._connection.is_full:
+            await self._connection.room()
 
-    def _look_at_stream(self, api: str, timeout: float) -> None:
+    def _check_stream(self, api: str, timeout: float) -> None:
         """Check the stream of an API in the background, so that its first event does not wait."""
-        self._fired.add(api)
+        self._checked.add(api)
         stream = resources.event_stream(self._prefix, api)
-        task = asyncio.create_task(self._provisioner.look_at(stream, timeout), name=f"{stream.name}/check")
-        self._looking.add(task)
-        task.add_done_callback(self._looking.discard)
+        task = asyncio.create_task(self._provisioner.check(stream, timeout), name=f"{stream.name}/check")
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
 
     async def subscribe(self, consumer: Consumer) -> PullSubscription:
         """Join a durable; see `Transport.subscribe`."""
         stream = await self._provisioner.ensure_stream(resources.event_stream(self._prefix, consumer.api))
         durable = resources.durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)
-        await self._provisioner.ensure_kept(resources.dead_letter_stream(self._prefix))
+        await self._provisioner.ensure_or_check(resources.dead_letter_stream(self._prefix))
         self._watch.add(durable, alarms(stream, info) if stream is not None else [])
         return await self._pull(durable, info, self._deliveries(durable).event, EVENTS)
 
     async def subscribe_replays(self, consumer: Consumer) -> PullSubscription:
-        """Join the replays sent to a listener, through a durable of its own."""
+        """Join the replays sent to a listener, through a separate durable."""
         await self._provisioner.ensure_stream(resources.replay_stream(self._prefix))
         durable = resources.replay_durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)
@@ -132,8 +136,8 @@ class JetStreamTransport:
     async def close(self) -> None:
         """Disconnect."""
         await self._watch.close()
-        for task in self._looking:
+        for task in self._checks:
             task.cancel()
-        if self._looking:
-            await asyncio.wait(self._looking)
+        if self._checks:
+            await asyncio.wait(self._checks)
         await self._connection.close()

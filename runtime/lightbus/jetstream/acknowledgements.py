@@ -17,7 +17,7 @@ from lightbus.jetstream.connection.wire import Message
 
 _NO_RESPONDERS = "503"
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
-_SWEEP = 0.1  # seconds between checks for messages whose time is over
+_SWEEP = 0.1  # seconds between checks for messages past their deadline
 
 
 class Unanswered(TransportError):
@@ -47,11 +47,8 @@ _answers = msgspec.json.Decoder(Answer)
 class Acknowledgements:
     """Sends messages and returns their answers.
 
-    A reply that is not an acknowledgement is refused, and the true one still awaited: any other responder on the
+    A reply that is not an acknowledgement is refused, and the real one is still awaited: other responders on the
     subject may reply as well.
-
-    Args:
-        connection: a connection.
 
     Attributes:
         refusals: replies that were not acknowledgements.
@@ -63,7 +60,7 @@ class Acknowledgements:
         self._waiting: dict[str, tuple[asyncio.Future[Answer | None], str, float]] = {}
         self._number = 0
         self.refusals = Refusals("acknowledgements")
-        self._deaf: PermissionDenied | None = None  # answers cannot reach this user
+        self._inbox_denied: PermissionDenied | None = None  # answers cannot reach this user
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -71,8 +68,8 @@ class Acknowledgements:
         self._loop = asyncio.get_running_loop()
         self._inbox = self._connection.new_inbox() + "."
         await self._connection.subscribe(f"{self._inbox}*", self._received)
-        self._connection.when_down(self._lost)
-        self._connection.when_up(self._hear)
+        self._connection.when_down(self._disconnected)
+        self._connection.when_up(self._reconnected)
         self._connection.when_denied(self._denied)
 
     def send(
@@ -84,10 +81,10 @@ class Acknowledgements:
         the event loop) or a tenth of a second later; and `PermissionDenied` when the user may not publish there.
 
         Raises:
-            TransportError: the connection is down; nothing was sent. PermissionDenied: answers cannot arrive.
+            TransportError: the connection is down; nothing was sent. PermissionDenied: answers cannot be received.
         """
-        if self._deaf is not None:
-            raise self._deaf
+        if self._inbox_denied is not None:
+            raise self._inbox_denied
         self._number += 1
         reply = f"{self._inbox}{self._number}"
         self._connection.send(subject, body, reply=reply, header=header)
@@ -100,13 +97,13 @@ class Acknowledgements:
     def _received(self, message: Message) -> None:
         waiting = self._waiting.get(message.subject)
         if waiting is None:
-            if not self._was_used(message.subject):  # else it is late
-                self.refusals.add(message.subject, "answers nothing that was sent")
+            if not self._was_used(message.subject):  # a late answer is normal
+                self.refusals.add(message.subject, "does not answer anything that was sent")
             return
         try:
             answer = _read(message)
         except ValueError as error:
-            self.refusals.add(message.subject, f"is no acknowledgement: {error}")
+            self.refusals.add(message.subject, f"is not an acknowledgement: {error}")
             return
         del self._waiting[message.subject]
         if not waiting[0].done():
@@ -124,22 +121,22 @@ class Acknowledgements:
             _fail(future, Unanswered("no acknowledgement came"))
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._waiting else None
 
-    def _lost(self) -> None:
+    def _disconnected(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for future, _, _ in waiting.values():
             _fail(future, Unanswered("the connection broke"))
 
-    def _hear(self) -> None:
-        """Assume that answers arrive again: the new subscription may have other permissions."""
-        self._deaf = None
+    def _reconnected(self) -> None:
+        """Assume that answers can arrive again: the new subscription may have other permissions."""
+        self._inbox_denied = None
 
     def _denied(self, action: str, subject: str) -> None:
         """Fail the messages that the server denies, at once."""
         if action == "subscription" and subject == f"{self._inbox}*".lower():
-            self._deaf = PermissionDenied(f"{self._inbox}*", "subscribing to")
+            self._inbox_denied = PermissionDenied(f"{self._inbox}*", "subscribing to")
         for future, target, _ in self._waiting.values():
-            if self._deaf is not None:
-                _fail(future, self._deaf)
+            if self._inbox_denied is not None:
+                _fail(future, self._inbox_denied)
             elif action == "publish" and subject == target.lower():
                 _fail(future, PermissionDenied(target, "publishing to"))
 
@@ -147,7 +144,7 @@ class Acknowledgements:
 def _fail(future: asyncio.Future[Answer | None], error: TransportError) -> None:
     if not future.done():
         future.set_exception(error)
-        future.exception()  # retrieved, or asyncio would report it when nobody waits any more
+        future.exception()  # retrieved, otherwise asyncio would report it when nobody waits any more
 
 
 def _read(message: Message) -> Answer | None:

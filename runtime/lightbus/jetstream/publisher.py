@@ -1,6 +1,6 @@
-"""Publishing with our own acknowledgements: retries under one deadline, and true outcomes.
+"""Publishing with our own acknowledgements: retries under one deadline, and accurate outcomes.
 
-nats-py's `js.publish` waits out its timeout when the connection breaks and never retries; here a break ends the attempt
+nats-py's `js.publish` waits for its timeout when the connection breaks, and never retries. Here a break ends the attempt
 at once, and the event is sent again under the same id, which the server stores only once.
 """
 
@@ -43,7 +43,7 @@ class Publication(msgspec.Struct):
         what: a description for error messages.
         event_id: its `Nats-Msg-Id`.
         subject, header, body: the message.
-        make_stream: creates its stream if missing.
+        create_stream: creates its stream if missing.
         timeout: seconds for all attempts together.
         deadline: the end of the timeout, as a time of the event loop.
     """
@@ -53,35 +53,24 @@ class Publication(msgspec.Struct):
     subject: str
     header: bytes
     body: bytes
-    make_stream: Callable[[], Coroutine[Any, Any, None]]
+    create_stream: Callable[[], Coroutine[Any, Any, None]]
     timeout: float
     deadline: float
 
 
 class Publisher:
-    """Publishes on one connection.
-
-    Args:
-        connection: a connection.
-    """
+    """Publishes on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._acknowledgements = Acknowledgements(connection)
-        self._making: dict[
-            str, asyncio.Future[None]
-        ] = {}  # streams being created, by the subject that nobody answered on
+        # streams being created, by the subject that nobody answered on
+        self._creating: dict[str, asyncio.Future[None]] = {}
 
     async def start(self) -> None:
         """Begin to receive acknowledgements; the connection must be up."""
         self._clock = asyncio.get_running_loop().time
         await self._acknowledgements.start()
-
-    async def room(self) -> None:
-        """Let sent messages be written, and wait while too many are pending."""
-        await asyncio.sleep(0)
-        if self._connection.is_full:
-            await self._connection.room()
 
     def publish(
         self,
@@ -90,7 +79,7 @@ class Publisher:
         headers: Mapping[str, str],
         *,
         what: str,
-        make_stream: Callable[[], Coroutine[Any, Any, None]],
+        create_stream: Callable[[], Coroutine[Any, Any, None]],
         timeout: float,
         headroom: int = 0,
     ) -> Coroutine[Any, Any, PubAck]:
@@ -100,7 +89,7 @@ class Publisher:
             subject: a literal subject.
             body, headers: the message; without a `Nats-Msg-Id` among the headers it may be stored twice.
             what: a description for error messages.
-            make_stream: called once, when nobody answers on the subject.
+            create_stream: called once, when nobody answers on the subject.
             timeout: seconds for all attempts together.
             headroom: bytes below the server's `max_payload` to leave free.
 
@@ -122,7 +111,7 @@ class Publisher:
             reason = f"its subject is longer than {_MAX_SUBJECT} characters"
             return _failing(PublishFailed(what, event_id, reason))
         now = self._clock()
-        this = Publication(what, event_id, subject, header, body, make_stream, timeout, now + timeout)
+        message = Publication(what, event_id, subject, header, body, create_stream, timeout, now + timeout)
         first: asyncio.Future[Answer | None] | None = None
         try:
             until = now + min(_ATTEMPT, timeout)
@@ -131,19 +120,21 @@ class Publisher:
             return _failing(error)
         except TransportError:
             pass  # the connection is down; `_outcome` waits for it
-        return self._outcome(this, first)
+        return self._outcome(message, first)
 
-    async def _outcome(self, this: Publication, answering: asyncio.Future[Answer | None] | None) -> PubAck:
+    async def _outcome(self, message: Publication, answering: asyncio.Future[Answer | None] | None) -> PubAck:
         """Wait for the answer to a first attempt, and retry while a retry can help."""
         pause, is_unknown, unanswered, reason = _FIRST_PAUSE, False, 0, ""
         while True:
             try:
                 if answering is None:
-                    left = this.deadline - self._clock()
+                    left = message.deadline - self._clock()
                     if left <= 0 or not await self._connection.ready(left):
                         break
-                    until = min(self._clock() + _ATTEMPT, this.deadline)
-                    answering = self._acknowledgements.send(this.subject, this.header, this.body, until)
+                    until = min(self._clock() + _ATTEMPT, message.deadline)
+                    answering = self._acknowledgements.send(
+                        message.subject, message.header, message.body, until
+                    )
                 answer = await answering
             except PermissionDenied:
                 raise
@@ -158,17 +149,17 @@ class Publisher:
                     unanswered += 1
                     if unanswered == 1:
                         answering = None
-                        reason = await self._ensure_stream(this)
+                        reason = await self._ensure_stream(message)
                         if not reason:
                             continue
                         unanswered = 0  # unknown: an election is going on
                     if unanswered > _PATIENCE:
-                        reason = f"no stream captures {this.subject!r}, see: lightbus plan"
-                        raise PublishFailed(this.what, this.event_id, reason)
+                        reason = f"no stream captures {message.subject!r}, see: lightbus plan"
+                        raise PublishFailed(message.what, message.event_id, reason)
                 elif answer.error is not None:
-                    reason = _transient(answer.error, this)
+                    reason = _transient(answer.error, message)
             answering = None
-            left = max(0.0, this.deadline - self._clock())
+            left = max(0.0, message.deadline - self._clock())
             await asyncio.sleep(min(pause * random.uniform(0.5, 1.0), left))
             pause = min(pause * 2, _LONGEST_PAUSE)
         if self._connection.closing:
@@ -176,25 +167,25 @@ class Publisher:
         elif not reason or not self._connection.is_up:
             reason = self._connection.why_down
         if not is_unknown:
-            reason = f"no server took it within {this.timeout:g} s: {reason}"
-            raise PublishFailed(this.what, this.event_id, reason)
-        raise PublishUnknown(this.what, this.event_id, this.timeout, reason)
+            reason = f"no server took it within {message.timeout:g} s: {reason}"
+            raise PublishFailed(message.what, message.event_id, reason)
+        raise PublishUnknown(message.what, message.event_id, message.timeout, reason)
 
-    async def _ensure_stream(self, this: Publication) -> str:
+    async def _ensure_stream(self, message: Publication) -> str:
         """Create the stream if it is missing.
 
         Returns:
             Why the stream's state is unknown for now, "" when there is a stream.
         """
-        making = self._making.get(this.subject)
-        if making is None or making.done():  # thousands may be fired at once; the first one asks for all
-            making = self._making[this.subject] = asyncio.ensure_future(this.make_stream())
-            making.add_done_callback(_retrieved)
-        await asyncio.wait({making}, timeout=max(0.0, this.deadline - self._clock()))
-        if not making.done():
+        creating = self._creating.get(message.subject)
+        if creating is None or creating.done():  # thousands may be fired at once; one check serves them all
+            creating = self._creating[message.subject] = asyncio.ensure_future(message.create_stream())
+            creating.add_done_callback(_retrieved)
+        await asyncio.wait({creating}, timeout=max(0.0, message.deadline - self._clock()))
+        if not creating.done():
             return "no stream takes it, and the server did not say why in time"
         try:
-            making.result()
+            creating.result()
         except ProvisionError:
             raise
         except TransportError as error:
@@ -203,15 +194,15 @@ class Publisher:
             )
             if not is_refused:
                 return str(error)
-            reason = f"no stream takes it, and this user could not make one: {error}"
-            raise PublishFailed(this.what, this.event_id, reason) from error
+            reason = f"no stream takes it, and this user could not create one: {error}"
+            raise PublishFailed(message.what, message.event_id, reason) from error
         return ""
 
 
-def _retrieved(making: asyncio.Future[None]) -> None:
-    """Retrieve the outcome, which asyncio would report when nobody waits for it any more."""
-    if not making.cancelled():
-        making.exception()
+def _retrieved(creating: asyncio.Future[None]) -> None:
+    """Retrieve the outcome; otherwise asyncio would report an error that nobody waits for any more."""
+    if not creating.cancelled():
+        creating.exception()
 
 
 async def _failing(error: TransportError) -> PubAck:
@@ -222,16 +213,16 @@ class Conflict(PublishFailed):
     """The stream is not in the state that a message's headers expect, so the message was not stored."""
 
 
-def _transient(refusal: Refusal, this: Publication) -> str:
+def _transient(refusal: Refusal, message: Publication) -> str:
     """Return the reason of a temporary refusal.
 
     Raises:
         PublishFailed: the refusal is permanent.
     """
     if refusal.err_code == _FULL:
-        raise PublishFailed(this.what, this.event_id, f"the stream is full: {refusal.description}")
+        raise PublishFailed(message.what, message.event_id, f"the stream is full: {refusal.description}")
     if refusal.err_code == _CONFLICT:
-        raise Conflict(this.what, this.event_id, refusal.description)
+        raise Conflict(message.what, message.event_id, refusal.description)
     if refusal.err_code in _TRANSIENT or refusal.code in (429, 503):
         return refusal.description
-    raise PublishFailed(this.what, this.event_id, f"{refusal.description} (error {refusal.err_code})")
+    raise PublishFailed(message.what, message.event_id, f"{refusal.description} (error {refusal.err_code})")

@@ -12,7 +12,7 @@ from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
 from lightbus.listening.decide import HANDLED, Crashed, Failed, Invalid, Outcome, Policy, exhausted
 from lightbus.listening.handler import Handler
-from lightbus.listening.in_hand import Hold
+from lightbus.listening.hold import Hold
 from lightbus.listening.threads import DaemonThreads
 from lightbus.message import EventMessage
 from lightbus.schema import EventContract
@@ -23,8 +23,6 @@ class Caller:
     """Calls a listener's handler, on the event loop or in threads.
 
     Args:
-        contract: contract of the event listened to.
-        handler: the user's function.
         policy: how many attempts an event has, and how long a call may take.
         hold: ends a call that takes too long, and recognises its own cancellations.
     """
@@ -52,7 +50,6 @@ class Caller:
         handler that cancels the slot's task has failed. Only the end of the worker ends a slot.
 
         Args:
-            delivery: the event.
             slot: the current task.
             now: the time of the event loop.
 

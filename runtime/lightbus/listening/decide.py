@@ -63,7 +63,7 @@ class Backoff:
             attempt: which attempt failed, from 1.
             chance: a random number in [0, 1) that places the wait within the jitter.
         """
-        exponent = min(attempt - 1, 64)  # beyond this every factor has met the limit; keeps floats finite
+        exponent = min(attempt - 1, 64)  # keeps floats finite; by then the limit applies
         return min(self.first * self.factor**exponent, self.limit) * (1 - self.jitter * chance)
 
 
@@ -103,7 +103,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """The event could not be read, or does not match the schema; a retry cannot help."""
+    """The event could not be read, or does not match its schema; a retry cannot help."""
 
     error: BaseException
 
@@ -159,7 +159,7 @@ class Shutdown:
 Decision = Ack | Retry | GiveUp | Shutdown
 
 ACK = Ack()
-_DELIVERIES = 3  # without a result, before an event is taken to kill its workers
+_DELIVERIES = 3  # without a result, before an event counts as one that kills its workers
 
 
 def exhausted(attempt: int, policy: Policy) -> bool:
@@ -176,9 +176,7 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
     """Decide what to do about a delivery, by the table at the top of the module.
 
     Args:
-        outcome: what happened.
         attempt: the delivery's number, from 1.
-        policy: the listener's policy.
         chance: a random number in [0, 1) for the jitter.
     """
     match outcome:
@@ -194,7 +192,7 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
             if policy.on_error is OnError.SHUTDOWN:
                 return Shutdown(error)
             if attempt > policy.retries or isinstance(error, policy.no_retry):
-                return GiveUp(one_line(f"{type(error).__name__}: {text_of(error)}"), type(error).__name__)
+                return GiveUp(one_line(description_of(error)), type(error).__name__)
             return Retry(policy.backoff.delay(attempt, chance))
 
 
@@ -203,7 +201,12 @@ def text_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:
-        return f"(its text cannot be had: {type(error).__name__}.__str__ raises)"
+        return f"(no text: {type(error).__name__}.__str__ raises)"
+
+
+def description_of(error: BaseException) -> str:
+    """Return an exception's class and text."""
+    return f"{type(error).__name__}: {text_of(error)}"
 
 
 def one_line(text: str, limit: int = 500) -> str:

@@ -67,36 +67,38 @@ def handler_for(
         InvalidListener: no form fits; the error lists each mismatch and the expected signature.
     """
     name = _name(function)
+
+    def invalid(*problems: str) -> InvalidListener:
+        expected = expected_signature(contract)
+        return InvalidListener(contract.full_name, name, problems, expected=expected)
+
     if not callable(function):
-        raise InvalidListener(
-            contract.full_name, name, ["it is not callable"], expected=expected_signature(contract)
-        )
+        raise invalid("it is not callable")
     if _is(function, inspect.isgeneratorfunction) or _is(function, inspect.isasyncgenfunction):
-        problem = "it is a generator, so calling it would not run it; return instead of yield"
-        raise InvalidListener(contract.full_name, name, [problem], expected=expected_signature(contract))
+        raise invalid("it is a generator, so calling it would not run it; return instead of yield")
     is_async = _is(function, inspect.iscoroutinefunction)
     try:
-        given = list(_signature(function).parameters.values())
+        parameters = list(_signature(function).parameters.values())
     except (TypeError, ValueError):  # a builtin without signature: trust it
         return Handler(function, name, "keyword", payload, is_async)
-    known = {parameter.name: parameter for parameter in contract.parameters}
-    form = _form(given, known, payload)
+    declared = {parameter.name: parameter for parameter in contract.parameters}
+    form = _form(parameters, declared, payload)
     if form == "payload":
-        takes_message = _is_annotated(given[0], EventMessage)
-        arguments = functools.partial(_fields, contract) if contract.more else None
-        return Handler(function, name, "payload", None if takes_message else payload, is_async, arguments)
-    problems = _mismatches(given[1:] if form == "message" else given, known)
-    may_be_misspelt = problems and form == "message" and not _is_annotated(given[0], EventMessage)
-    if may_be_misspelt and (guess := did_you_mean(given[0].name, known)):
-        problems = [f"it takes {given[0].name!r}, which the event does not have{guess}", *problems]
+        takes_message = _is_annotated(parameters[0], EventMessage)
+        fields = functools.partial(_fields, contract) if contract.more else None
+        return Handler(function, name, "payload", None if takes_message else payload, is_async, fields)
+    problems = _mismatches(parameters[1:] if form == "message" else parameters, declared)
+    may_be_misspelt = problems and form == "message" and not _is_annotated(parameters[0], EventMessage)
+    if may_be_misspelt and (guess := did_you_mean(parameters[0].name, declared)):
+        problems = [f"it takes {parameters[0].name!r}, which the event does not have{guess}", *problems]
     if problems:
-        raise InvalidListener(contract.full_name, name, problems, expected=expected_signature(contract))
-    adapt: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    if contract.more and any(parameter.kind is parameter.VAR_KEYWORD for parameter in given):
-        adapt = functools.partial(_without, _bound(function, form, given) - known.keys())
+        raise invalid(*problems)
+    arguments: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    if contract.more and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        arguments = functools.partial(_without, _bound(function, form, parameters) - declared.keys())
     elif contract.more:
-        adapt = functools.partial(_declared, contract)
-    return Handler(function, name, form, payload, is_async, adapt)
+        arguments = functools.partial(_declared, contract)
+    return Handler(function, name, form, payload, is_async, arguments)
 
 
 def _declared(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]:
@@ -109,32 +111,34 @@ def _without(names: frozenset[str], values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names}
 
 
-def _bound(function: Callable[..., Any], form: Form, given: Sequence[inspect.Parameter]) -> frozenset[str]:
-    """Return the parameters that have their value already, so that no undeclared property can be passed there."""
-    names = {"self", given[0].name} if form == "message" else {"self"}
+def _bound(
+    function: Callable[..., Any], form: Form, parameters: Sequence[inspect.Parameter]
+) -> frozenset[str]:
+    """Return the parameters that already have a value, which no undeclared property may be passed to."""
+    names = {"self", parameters[0].name} if form == "message" else {"self"}
     if isinstance(function, functools.partial):
-        parameters = list(_signature(function.func).parameters)
-        names.update(parameters[: len(function.args)], function.keywords)
+        positional = list(_signature(function.func).parameters)[: len(function.args)]
+        names.update(positional, function.keywords)
     return frozenset(names)
 
 
 def _fields(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a payload object, which keeps further properties in one of them."""
+    """Return the fields of a payload object; one of them keeps the undeclared properties."""
     declared, more = contract.split(values)
     return {**declared, contract.more: more}
 
 
 def _form(
-    given: Sequence[inspect.Parameter],
-    known: Collection[str],
+    parameters: Sequence[inspect.Parameter],
+    declared: Collection[str],
     payload: Callable[..., Any] | None,
 ) -> Form:
-    """Determine the form from the first parameter: its annotation, or else whether the event has its name."""
-    if not given or given[0].kind not in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL):
+    """Determine the form from the first parameter: by its annotation, else by whether the event has its name."""
+    if not parameters or parameters[0].kind not in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL):
         return "keyword"
-    first, rest = given[0], given[1:]
+    first, rest = parameters[0], parameters[1:]
     wants_payload = payload is not None and _is_annotated(first, payload)
-    if first.name in known and not wants_payload and not _is_annotated(first, EventMessage):
+    if first.name in declared and not wants_payload and not _is_annotated(first, EventMessage):
         return "keyword"
     if not _may_be(first.annotation, EventMessage, payload):
         return "keyword"  # a misspelt value
@@ -143,15 +147,15 @@ def _form(
     return "payload" if alone and (wants_payload or not takes_more) else "message"
 
 
-def _may_be(annotation: object, *wanted: Callable[..., Any] | None) -> bool:
-    """Whether an annotation may stand for one of some classes; True when in doubt."""
+def _may_be(annotation: object, *classes: Callable[..., Any] | None) -> bool:
+    """Whether an annotation may stand for one of the classes; True when in doubt."""
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        return any(_may_be(member, *wanted) for member in typing.get_args(annotation))
+        return any(_may_be(member, *classes) for member in typing.get_args(annotation))
     kind = typing.get_origin(annotation) or annotation
     if kind in (inspect.Parameter.empty, Any) or not isinstance(kind, type) or typing.is_typeddict(kind):
         return True
     is_protocol = getattr(kind, "_is_protocol", False)
-    return is_protocol or any(isinstance(one, type) and issubclass(one, kind) for one in wanted)
+    return is_protocol or any(isinstance(cls, type) and issubclass(cls, kind) for cls in classes)
 
 
 def expected_signature(contract: EventContract) -> str:
@@ -169,13 +173,13 @@ def _declaration(parameter: ParameterContract) -> str:
     return f"{parameter.name}: {parameter.annotation}{default}"
 
 
-def _mismatches(given: Sequence[inspect.Parameter], known: dict[str, ParameterContract]) -> list[str]:
+def _mismatches(parameters: Sequence[inspect.Parameter], declared: dict[str, ParameterContract]) -> list[str]:
     """List the reasons why a call with the event's values as keywords would fail."""
     problems = []
-    by_keyword = {p.name: p for p in given if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in given)
-    missing = [name for name in known if name not in by_keyword]
-    for parameter in given:
+    by_keyword = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    missing = [name for name in declared if name not in by_keyword]
+    for parameter in parameters:
         if parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is parameter.empty:
             problems.append(f"{parameter.name!r} is positional-only, events arrive as keyword arguments")
         elif (
@@ -183,21 +187,21 @@ def _mismatches(given: Sequence[inspect.Parameter], known: dict[str, ParameterCo
             or parameter.default is not parameter.empty
         ):
             continue
-        elif parameter.name not in known:
+        elif parameter.name not in declared:
             guess = did_you_mean(parameter.name, missing)
             problems.append(f"it takes {parameter.name!r}, which the event does not have{guess}")
-        elif not known[parameter.name].always_present:
+        elif not declared[parameter.name].always_present:
             problems.append(f"{parameter.name!r} is optional in the event, so it needs a default")
     if not takes_any and missing:
         problems += [f"it does not take {name!r} (add it, or **_: object)" for name in missing]
     return problems
 
 
-def _is_annotated(parameter: inspect.Parameter, wanted: Callable[..., Any]) -> bool:
+def _is_annotated(parameter: inspect.Parameter, cls: Callable[..., Any]) -> bool:
     """Whether a parameter is annotated with a class, perhaps as a string that could not be evaluated."""
     annotation = parameter.annotation
-    name = getattr(wanted, "__name__", "")
-    return annotation is wanted or (isinstance(annotation, str) and annotation.rpartition(".")[2] == name)
+    name = getattr(cls, "__name__", "")
+    return annotation is cls or (isinstance(annotation, str) and annotation.rpartition(".")[2] == name)
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

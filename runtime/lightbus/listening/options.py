@@ -18,14 +18,14 @@ class ListenOptions(TypedDict, total=False):
 
     Attributes:
         on_error: what to do when the handler raises; default `OnError.DEAD_LETTER`.
-        concurrency: events handled at a time; default 1, which keeps their order until one is retried.
+        concurrency: events handled at a time; default 1, which keeps events in order until one is retried.
         since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime.
         retries: how often a failed event is retried before it becomes a dead letter; default 8.
         backoff: the waits before retries; default 1 s, doubling, at most 60 s.
         no_retry: exceptions, as a class or a tuple of classes, after which the event becomes a dead letter at once.
         timeout: seconds the handler may take for an event; longer counts as an error; default 3,600. A sync
             handler cannot be stopped: its thread continues beside the retry.
-        ordered: True handles no event before the previous one is settled for good, retries included, over all
+        ordered: True handles no event before the previous one is finally settled, retries included, over all
             processes of the service; for a durable that does not exist yet. Requires concurrency 1.
         ack_wait: for a durable that does not exist yet, seconds until another worker takes over the events
             of one that died; default 30. A running handler may take longer: its worker keeps the event.
@@ -43,12 +43,13 @@ class ListenOptions(TypedDict, total=False):
 
 
 def policy_of(options: ListenOptions) -> Policy:
-    """Return the policy that options ask for."""
+    """Return the policy that options select."""
+    no_retry = options.get("no_retry", _DEFAULT.no_retry)
     return Policy(
         options.get("on_error", _DEFAULT.on_error),
         options.get("retries", _DEFAULT.retries),
         options.get("backoff", _DEFAULT.backoff),
-        _errors(options.get("no_retry", _DEFAULT.no_retry)),
+        no_retry if isinstance(no_retry, tuple) else (no_retry,),
         options.get("timeout", _DEFAULT.timeout),
     )
 
@@ -61,15 +62,9 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
-def _errors(
-    given: type[BaseException] | tuple[type[BaseException], ...],
-) -> tuple[type[BaseException], ...]:
-    return given if isinstance(given, tuple) else (given,)
-
-
 def _is_errors(value: object) -> bool:
     classes = value if isinstance(value, tuple) else (value,)
-    return all(isinstance(each, type) and issubclass(each, BaseException) for each in classes)
+    return all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes)
 
 
 _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -89,7 +84,7 @@ _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def check(options: Mapping[str, object]) -> None:
-    """Check options, which untyped code may get wrong.
+    """Check the names and values of options, for untyped code.
 
     Raises:
         UsageError: an option is unknown, or its value is invalid.

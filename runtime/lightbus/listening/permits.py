@@ -7,13 +7,10 @@ from collections import deque
 
 
 class Permits:
-    """A number of permits; the longest waiting task gets the next one.
+    """A number of permits; the task that has waited longest gets the next one.
 
     Like `asyncio.Semaphore`, but a free permit is taken by a plain call: the coroutines of `async with` cost a
     twentieth of the time of an event.
-
-    Args:
-        count: the number of permits.
     """
 
     def __init__(self, count: int) -> None:
@@ -31,20 +28,20 @@ class Permits:
         """Wait for a permit."""
         if self.take_now():
             return
-        mine = asyncio.get_running_loop().create_future()
-        self._waiting.append(mine)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
         try:
-            await mine
+            await turn
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():
+            if turn.done() and not turn.cancelled():
                 self.give_back()
             raise
 
     def give_back(self) -> None:
-        """Return a permit, to the first task that waits."""
+        """Return a permit, to the first waiting task if there is one."""
         while self._waiting:
-            next_one = self._waiting.popleft()
-            if not next_one.done():
-                next_one.set_result(None)
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
                 return
         self._free += 1

@@ -2,7 +2,7 @@
 
 Speed and fairness conflict. An event that waits in one worker while another is idle is late, so a worker starts
 without a buffer, and with slow handlers it stays without. But a listener that asks for one event at a time spends most
-of its time on round trips, so with fast handlers it asks ahead, for as many as its handlers clear in a moment, as
+of its time on round trips, so with fast handlers it asks ahead for as many as its handlers clear in a moment, as
 measured.
 
     grows      with every event, by one plus a quarter
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 _MOST = 1000  # events
 _MOMENT = 0.25  # seconds of work that may be buffered
-_WEIGHT = 0.1  # of the newest event in the average, when it is faster
+_WEIGHT = 0.1  # of the newest event in the average, if it was faster
 
 
 class Prefetch:
@@ -32,11 +32,7 @@ class Prefetch:
         self.ahead = 0
 
     def handled(self, seconds: float) -> int:
-        """Record a handled event, and return how many to buffer from now on.
-
-        Args:
-            seconds: how long it took.
-        """
+        """Record an event that took `seconds`, and return how many to buffer from now on."""
         if self.ahead == _MOST and seconds <= self._fast:
             return _MOST
         if seconds >= self._average:
@@ -50,5 +46,5 @@ class Prefetch:
         return grown
 
     def stuck(self) -> None:
-        """Record that all slots have been busy for long."""
+        """Record that all slots have been busy for a long time."""
         self.ahead = 0

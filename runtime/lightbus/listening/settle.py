@@ -1,4 +1,4 @@
-"""Settles deliveries as decided, and logs the outcome. The only module that tells a transport what became of an event."""
+"""Settles deliveries as decided, and logs the outcome. No other module settles."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ from lightbus.message import EventMessage
 from lightbus.transport import Delivery
 
 _RETRY_AFTER_TROUBLE = 5.0  # seconds before an event whose dead letter was not confirmed is tried again
-_REMEMBERED = 300.0  # seconds for which its failure is remembered; another worker may get the event instead
+_REMEMBERED = 300.0  # seconds for which its failure is remembered; another worker may receive the event
 
 
 class Settling:
-    """Settles the deliveries of one worker. An event whose settlement does not arrive returns after `ack_wait`.
+    """Settles the deliveries of one worker. An event whose settlement is lost is redelivered after `ack_wait`.
 
     Args:
-        durable: name of the durable, for messages.
-        policy: how the listener answers failures.
+        durable: its name, for messages.
 
     Attributes:
         held: deliveries that the worker took and has not settled.
@@ -51,8 +50,8 @@ class Settling:
         """Settle an event whose handler returned, which every policy acknowledges."""
         try:
             await delivery.ack()
-        except TransportError as trouble:
-            self._not_settled(trouble)
+        except TransportError as error:
+            self._not_settled(error)
         finally:
             self.held.discard(delivery)
 
@@ -81,16 +80,16 @@ class Settling:
         """Have an event delivered again in `after` seconds."""
         try:
             await delivery.retry(after)
-        except TransportError as trouble:
-            self._not_settled(trouble)
+        except TransportError as error:
+            self._not_settled(error)
         finally:
             self.held.discard(delivery)
 
     async def give_back(self, delivery: Delivery) -> None:
-        """Give an event that no handler has begun to other workers.
+        """Give back an event that no handler has begun, for other workers.
 
         Raises:
-            TransportError: it returns after `ack_wait`.
+            TransportError: it was not given back; it is redelivered after `ack_wait`.
         """
         self.held.discard(delivery)
         await delivery.retry(0)
@@ -100,9 +99,9 @@ class Settling:
         try:
             await delivery.dead_letter(failure)
             self.held.discard(delivery)
-        except TransportError as trouble:
-            log.error("%s: an event stays pending, its dead letter failed: %s", self._durable, trouble)
-            self.unconfirmed.pop(_key(delivery), None)  # so that the newest is the last
+        except TransportError as error:
+            log.error("%s: an event stays pending, its dead letter failed: %s", self._durable, error)
+            self.unconfirmed.pop(_key(delivery), None)  # keeps the newest last
             self.unconfirmed[_key(delivery)] = self._loop.time(), failure
             await self.retry(delivery, _RETRY_AFTER_TROUBLE)
 
@@ -123,8 +122,8 @@ class Settling:
         except Exception:
             log.exception("%s: unexpected error while extending an event's time", self._durable)
 
-    def _not_settled(self, trouble: TransportError) -> None:
-        log.warning("%s: not settled, will be delivered again: %s", self._durable, trouble)
+    def _not_settled(self, error: TransportError) -> None:
+        log.warning("%s: not settled, will be delivered again: %s", self._durable, error)
 
     def _report(
         self, outcome: Outcome, decision: Decision, message: EventMessage | None, delivery: Delivery

@@ -30,24 +30,20 @@ class DaemonThreads(Executor):
         self._count, self._name = count, name
         self._numbers = itertools.count()
         self._abandoned: set[Future[Any]] = set()
-        self._lock = threading.Lock()  # of `_abandoned`
+        self._lock = threading.Lock()  # guards `_abandoned`
         for _ in range(count):
-            self._start_one()
+            self._start_thread()
 
-    def _start_one(self) -> None:
+    def _start_thread(self) -> None:
         threading.Thread(target=self._run, name=f"{self._name}/{next(self._numbers)}", daemon=True).start()
 
     def abandon(self, call: Future[Any]) -> None:
-        """Stop waiting for a call. Its thread cannot be ended from outside, so another replaces it until it ends itself.
-
-        Args:
-            call: what `submit` returned.
-        """
+        """Stop waiting for a call. Its thread cannot be stopped, so another one replaces it; it ends with the call."""
         with self._lock:
             if call.cancel() or call.done():
-                return  # it is in no thread
+                return  # no thread is running it
             self._abandoned.add(call)
-        self._start_one()
+        self._start_thread()
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """Call a function in the next free thread."""
@@ -67,9 +63,9 @@ class DaemonThreads(Executor):
                 continue
             try:
                 future.set_result(call())
-            except StopIteration as error:  # a future cannot hold one and would never complete
+            except StopIteration as error:  # a future cannot hold it and would never complete
                 wrapped = RuntimeError(
-                    "StopIteration out of a blocking function, as of next() without default"
+                    "StopIteration out of a blocking function, as from next() without a default"
                 )
                 wrapped.__cause__ = error
                 future.set_exception(wrapped)

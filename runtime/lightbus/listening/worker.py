@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
 from lightbus.listening.call import Caller
-from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, text_of
+from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, description_of
 from lightbus.listening.handler import Handler
-from lightbus.listening.in_hand import Hold
+from lightbus.listening.hold import Hold
 from lightbus.listening.permits import Permits
 from lightbus.listening.prefetch import Prefetch
 from lightbus.listening.settle import Settling
@@ -24,7 +24,7 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
     "handling", default=None
 )
 
-_TURN = 0.005  # seconds for which slots handle buffered events before other tasks get their turn
+_TURN = 0.005  # seconds for which slots handle buffered events before other tasks run
 _REJOIN = 30.0  # seconds before another attempt to join the replays
 
 
@@ -33,10 +33,7 @@ class Listening:
     """A listener, as its worker needs it.
 
     Attributes:
-        contract: contract of the event listened to.
         consumer: the durable to join.
-        handler: the user's function.
-        policy: how to answer failures.
         concurrency: how many events are handled at a time.
     """
 
@@ -55,7 +52,6 @@ class Worker:
     stops the listener.
 
     Args:
-        listening: the listener.
         transport: a connected transport.
         on_failure: called once, on this loop, when the listener cannot go on.
     """
@@ -127,7 +123,7 @@ class Worker:
                 are delivered again.
         """
         self._hold.is_ending = True
-        await self._take_no_more()
+        await self._stop_taking()
         late: set[asyncio.Task[None]] = set()
         if slots := [task for task in (*self._slots, self._replayer) if task is not None]:
             _, late = await asyncio.wait(slots, timeout=grace)
@@ -144,7 +140,7 @@ class Worker:
         if self._failing is not None:
             await asyncio.wait([self._failing])
 
-    async def _take_no_more(self) -> None:
+    async def _stop_taking(self) -> None:
         """Close both subscriptions; events that were taken stay held."""
         if self._subscription is not None:
             await self._subscription.close()
@@ -154,20 +150,20 @@ class Worker:
             self._replayer.cancel()  # it is about to join, or waits to do so
 
     async def _slot(self, subscription: Subscription, prefetch: Prefetch) -> None:
-        """Handle one event after another; each slot is one unit of concurrency."""
+        """Handle one event after another until the subscription is closed."""
         try:
             await self._take_from(subscription, prefetch)
         except LightbusError as error:
             self._fail(error, str(error))
         except Exception as error:
             log.exception("%s: unexpected error in the listener loop", self.durable)
-            self._fail(error, _reason(error))
+            self._fail(error, description_of(error))
 
     def _slot_ended(self, slot: asyncio.Task[None]) -> None:
-        """Report a slot that ends by mistake, and stop everything else after the last one."""
+        """Report a slot that ends unexpectedly, and stop everything else after the last one."""
         error = asyncio.CancelledError("its task was cancelled") if slot.cancelled() else slot.exception()
         if error is not None and not self._hold.is_ending and not self._hold.is_over:
-            self._fail(error, f"a slot ended: {_reason(error)}")
+            self._fail(error, f"a slot ended: {description_of(error)}")
         self._slots_left -= 1
         if not self._slots_left:
             self._hold.stop()
@@ -181,10 +177,10 @@ class Worker:
                 await self._take_from(self._replays)
                 return
             except PermissionDenied as error:
-                log.warning("%s: takes no replays of its dead letters: %s", self.durable, error)
+                log.warning("%s: cannot take replays of its dead letters: %s", self.durable, error)
                 return
             except TransportError as error:
-                log.warning("%s: takes no replays of its dead letters for now: %s", self.durable, error)
+                log.warning("%s: cannot take replays of its dead letters for now: %s", self.durable, error)
             except Exception:
                 log.exception("%s: unexpected error while taking replays", self.durable)
             if self._replays is not None:
@@ -248,10 +244,10 @@ class Worker:
         """Settle an event that was not handled; a shutdown also ends the listener."""
         decision = self._settling.decide(delivery, outcome, message)
         if isinstance(decision, Shutdown):
-            await self._take_no_more()  # or the event that is given back would return here
+            await self._stop_taking()  # otherwise the event that is given back would return here
         await self._settling.carry_out(delivery, decision, outcome)
         if isinstance(decision, Shutdown):
-            self._fail(decision.error, _reason(decision.error), message.id if message else None)
+            self._fail(decision.error, description_of(decision.error), message.id if message else None)
 
     def _fail(self, cause: BaseException, reason: str, event_id: str | None = None) -> None:
         """Stop taking events and report the failure; other slots finish the events they hold."""
@@ -260,14 +256,10 @@ class Worker:
 
         async def fail() -> None:
             try:
-                await self._take_no_more()
+                await self._stop_taking()
             finally:
                 failure = ListenerFailed(self.durable, reason, event_id)
                 failure.__cause__ = cause
                 self._on_failure(self.listening, failure)
 
         self._failing = asyncio.create_task(fail(), name=f"{self.durable}/failing")
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {text_of(error)}"

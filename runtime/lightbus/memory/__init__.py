@@ -1,7 +1,7 @@
 """A transport within one process: the contract of `lightbus.transport` without a server.
 
 For tests of code that uses the bus: `lightbus.create(url="memory://name")`. Buses with the same URL share
-a broker, even across threads and event loops. Its clock can be advanced by hand.
+a broker, even across threads and event loops. A test can advance its clock.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class MemoryTransport:
         """Join the replays sent to a listener."""
         origin = naming.stream(self._prefix, consumer.api)
         name = naming.replay_durable(origin, consumer.durable)
-        subjects = naming.replay_subjects(self._prefix, origin, consumer.durable)
+        subjects = naming.replay_subjects(self._prefix, consumer.durable, origin)
         replays = replace(consumer, durable=name, since="beginning")
         source = self._join(naming.replay_stream(self._prefix), subjects, replays)
         return MemorySubscription(source, source.replay)
@@ -82,5 +82,5 @@ class MemoryTransport:
         return ""
 
     async def close(self) -> None:
-        """Stop using the broker, which keeps what it has."""
+        """Stop using the broker, which keeps its contents."""
         self._connected = False

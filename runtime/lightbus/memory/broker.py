@@ -1,10 +1,11 @@
-"""The broker: streams and durables in memory, with a clock that can be advanced by hand."""
+"""The broker: streams and durables in memory, with a clock that tests can advance."""
 
 from __future__ import annotations
 
 import bisect
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ class Clock:
         return time.time()
 
     def seconds_until(self, deadline: float) -> float | None:
-        """Return how long to wait for a deadline; None waits until the clock is advanced."""
+        """Return how long to wait for a deadline; None means until the clock is advanced."""
         return max(0.0, deadline - self.now())
 
 
@@ -66,8 +67,8 @@ class MemoryDurable:
     """A listener's position in a stream.
 
     Attributes:
-        subject: the subject it listens to; one that ends in `>` matches all with that beginning.
-        ack_wait: seconds after which an unsettled event falls due again.
+        subject: the subject it listens to; a final `>` matches any rest.
+        ack_wait: seconds after which an unsettled event is due again.
         ordered: whether an event is delivered only after the previous one is settled.
     """
 
@@ -80,8 +81,8 @@ class MemoryDurable:
     deleted: bool = False
     takers: int = 0  # open subscriptions
 
-    def wants(self, subject: str) -> bool:
-        """Whether a subject is one it listens to."""
+    def matches(self, subject: str) -> bool:
+        """Whether it listens to a subject."""
         if self.subject.endswith(">"):
             return subject.startswith(self.subject[:-1])
         return subject == self.subject
@@ -99,17 +100,17 @@ class MemoryBroker:
     """Streams and durables, guarded by one lock; the in-memory counterpart of a NATS server.
 
     Args:
-        clock: the time by which deadlines are judged.
+        clock: decides when events are due; the real time by default.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self._lock = threading.RLock()
-        self._streams: dict[str, _Stream] = {}
+        self._streams: defaultdict[str, _Stream] = defaultdict(_Stream)
         self._watchers: set[Callable[[], None]] = set()
 
     def advance(self, seconds: float) -> None:
-        """Advance a `ManualClock`; events that fall due are delivered.
+        """Advance a `ManualClock`; events that become due are delivered.
 
         Raises:
             TypeError: the broker uses the real time.
@@ -122,7 +123,7 @@ class MemoryBroker:
     def messages(self, stream: str) -> list[Stored]:
         """Return a stream's messages, oldest first; a stream that does not exist has none."""
         with self._lock:
-            return list(self._streams.get(stream, _Stream()).messages.values())
+            return list(self._streams[stream].messages.values())
 
     def unsettled(self, stream: str, durable: str) -> int:
         """Return how many events of a durable are delivered and not settled."""
@@ -138,43 +139,38 @@ class MemoryBroker:
     def store(
         self, stream: str, subject: str, body: bytes, headers: Mapping[str, str], *, replace: bool = False
     ) -> PubAck:
-        """Append a message unless its id is already stored; `replace` removes others of its subject."""
+        """Append a message unless its id is already stored; `replace` removes other messages of its subject."""
         with self._lock:
-            kept = self._streams.setdefault(stream, _Stream())
+            state = self._streams[stream]
             message_id = headers.get(MESSAGE_ID, "")
-            if message_id and message_id in kept.ids:
-                return PubAck(stream, kept.ids[message_id], duplicate=True)
+            if message_id and message_id in state.ids:
+                return PubAck(stream, state.ids[message_id], duplicate=True)
             if replace:
-                for message in self._of_subject(kept, subject):
-                    del kept.messages[message.sequence]
-            kept.last = sequence = kept.last + 1
-            kept.messages[sequence] = Stored(sequence, subject, body, dict(headers), self.clock.now())
+                self.remove_subject(stream, subject)
+            state.last = sequence = state.last + 1
+            state.messages[sequence] = Stored(sequence, subject, body, dict(headers), self.clock.now())
             if message_id:
-                kept.ids[message_id] = sequence
+                state.ids[message_id] = sequence
         self._notify()
         return PubAck(stream, sequence, duplicate=False)
 
     def remove(self, stream: str, sequence: int) -> bool:
         """Delete a message; False when it no longer existed."""
         with self._lock:
-            return self._streams.get(stream, _Stream()).messages.pop(sequence, None) is not None
+            return self._streams[stream].messages.pop(sequence, None) is not None
 
     def remove_subject(self, stream: str, subject: str) -> None:
         """Delete all messages of a subject."""
         with self._lock:
-            kept = self._streams.get(stream, _Stream())
-            for message in self._of_subject(kept, subject):
-                del kept.messages[message.sequence]
-
-    @staticmethod
-    def _of_subject(kept: _Stream, subject: str) -> list[Stored]:
-        return [message for message in kept.messages.values() if message.subject == subject]
+            for message in self.messages(stream):
+                if message.subject == subject:
+                    del self._streams[stream].messages[message.sequence]
 
     def is_served(self, stream: str, durable: str) -> bool:
         """Whether a worker takes events of a durable or holds some."""
         with self._lock:
-            known = self._streams.get(stream, _Stream()).durables.get(durable)
-            return known is not None and bool(known.takers or known.pending)
+            consumer = self._streams[stream].durables.get(durable)
+            return consumer is not None and bool(consumer.takers or consumer.pending)
 
     def join(self, stream: str, subject: str, consumer: Consumer) -> MemoryDurable:
         """Return a durable, created if missing.
@@ -183,12 +179,12 @@ class MemoryBroker:
             ProvisionError: it exists for another event.
         """
         with self._lock:
-            kept = self._streams.setdefault(stream, _Stream())
-            durable = kept.durables.get(consumer.durable)
+            state = self._streams[stream]
+            durable = state.durables.get(consumer.durable)
             if durable is None:
-                position = _start(kept, consumer)
+                position = _start(state, consumer)
                 durable = MemoryDurable(subject, consumer.ack_wait, consumer.ordered, position)
-                kept.durables[consumer.durable] = durable
+                state.durables[consumer.durable] = durable
             elif durable.subject != subject:
                 raise ProvisionError(
                     f"durable {consumer.durable!r} of stream {stream!r} already listens to {durable.subject!r},"
@@ -208,15 +204,15 @@ class MemoryBroker:
             if durable.deleted:
                 raise ConsumerLost(f"a durable of stream {stream!r} was deleted")
             now = self.clock.now()
-            kept = self._streams[stream]
+            state = self._streams[stream]
             for sequence in _overdue(durable, now) if durable.pending else ():
-                if sequence in kept.messages:
-                    return self._deliver(durable, kept.messages[sequence], now)
-                self.settle(durable, sequence)  # it was deleted in the meantime
-            while durable.position < kept.last and not (durable.ordered and durable.pending):
+                if sequence in state.messages:
+                    return self._deliver(durable, state.messages[sequence], now)
+                self.settle(durable, sequence)  # it was deleted since
+            while durable.position < state.last and not (durable.ordered and durable.pending):
                 durable.position += 1
-                message = kept.messages.get(durable.position)
-                if message is not None and durable.wants(message.subject):
+                message = state.messages.get(durable.position)
+                if message is not None and durable.matches(message.subject):
                     return self._deliver(durable, message, now)
             return None
 
@@ -227,12 +223,12 @@ class MemoryBroker:
         return message, attempt
 
     def next_deadline(self, durable: MemoryDurable) -> float | None:
-        """Return when the next unsettled event falls due again."""
+        """Return when the next unsettled event is due again."""
         with self._lock:
             return min((pending.deadline for pending in durable.pending.values()), default=None)
 
     def settle(self, durable: MemoryDurable, sequence: int) -> None:
-        """End an event for a durable, whichever delivery it came with."""
+        """End an event for a durable, whichever delivery of it is settled."""
         with self._lock:
             durable.pending.pop(sequence, None)
             durable.attempts.pop(sequence, None)
@@ -240,7 +236,7 @@ class MemoryBroker:
             self._notify()
 
     def postpone(self, durable: MemoryDurable, sequence: int, attempt: int, seconds: float) -> None:
-        """Set when an unsettled event falls due; a superseded delivery is ignored."""
+        """Set when an unsettled event is due again; a superseded delivery is ignored."""
         with self._lock:
             pending = durable.pending.get(sequence)
             if pending is not None and pending.attempt == attempt:
@@ -248,7 +244,7 @@ class MemoryBroker:
         self._notify()
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call a function, from any thread, whenever an event may have fallen due."""
+        """Call a function, from any thread, whenever an event may be due."""
         with self._lock:
             self._watchers.add(watcher)
 
@@ -268,14 +264,14 @@ def _overdue(durable: MemoryDurable, now: float) -> list[int]:
     return sorted(sequence for sequence, pending in durable.pending.items() if pending.deadline <= now)
 
 
-def _start(kept: _Stream, consumer: Consumer) -> int:
+def _start(state: _Stream, consumer: Consumer) -> int:
     if consumer.since == "beginning":
         return 0
     if consumer.since == "now":
-        return kept.last
-    messages = list(kept.messages.values())
+        return state.last
+    messages = list(state.messages.values())
     first = bisect.bisect_left([message.time for message in messages], consumer.since.timestamp())
-    return messages[first].sequence - 1 if first < len(messages) else kept.last
+    return messages[first].sequence - 1 if first < len(messages) else state.last
 
 
 _brokers: dict[str, MemoryBroker] = {}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Set
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from lightbus import naming
-from lightbus.event.dead_letter import DeadLetter, Failure, Filter
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.memory.broker import MAX_PAYLOAD, MemoryBroker, Stored
 
@@ -31,7 +30,7 @@ class MemoryDeadLetters:
         return self._broker.remove(self._stream, number)
 
     async def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
-        """Iterate over those that match, oldest first."""
+        """Iterate over the dead letters that match, oldest first."""
         for message in self._broker.messages(self._stream):
             dead_letter = read(message)
             if selection.matches(dead_letter):
@@ -45,9 +44,9 @@ class MemoryDeadLetters:
         """Send a dead letter to its listener again, unless a replay is on its way."""
         if dead_letter.number in await self.replaying():
             return False
-        sent = replace(dead_letter, replays=dead_letter.replays + 1, failure=Failure(""))
         subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
-        self._broker.store(self._replays, subject, dead_letter.body, sent.encode({}, MAX_PAYLOAD))
+        headers = dead_letter.as_replay().encode({}, MAX_PAYLOAD)
+        self._broker.store(self._replays, subject, dead_letter.body, headers)
         return True
 
     async def discard(self, dead_letter: DeadLetter) -> bool:

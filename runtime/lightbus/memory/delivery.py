@@ -6,26 +6,21 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 import msgspec
 
 from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.memory.broker import MemoryBroker, MemoryDurable, Stored
 from lightbus.memory.dead_letters import MemoryDeadLetters, read
-from lightbus.naming import Place
 from lightbus.transport import Delivery
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryDeliveries:
-    """Makes deliveries of a durable's messages.
+    """Turns a durable's messages into deliveries.
 
     Attributes:
-        broker: where they are stored.
-        dead_letters: where events go that a listener gives up.
         stream, name: names of the stream and the durable.
-        durable: the durable.
     """
 
     broker: MemoryBroker
@@ -50,30 +45,18 @@ class MemoryDeliveries:
     def replay(self, message: Stored, attempt: int) -> Delivery:
         """Return the delivery of a dead letter's replay."""
         dead_letter = read(message)
-        return Delivery(
-            dead_letter.subject,
-            dead_letter.body,
-            dead_letter.headers,
-            dead_letter.place.sequence,
-            attempt,
-            dead_letter.place.stored,
-            dead_letter.number,
-            MemoryReplaySettler(self, message.sequence, attempt, dead_letter),
-        )
-
-
-Deliver: TypeAlias = Callable[[Stored, int], Delivery]
+        settler = MemoryReplaySettler(self, message.sequence, attempt, dead_letter)
+        return Delivery.of_replay(dead_letter, attempt, settler)
 
 
 class MemorySubscription:
     """See `lightbus.transport.Subscription`; nothing is fetched ahead here.
 
     Args:
-        source: the durable.
-        deliver: makes a delivery of a message.
+        deliver: turns a message and its attempt into a delivery.
     """
 
-    def __init__(self, source: MemoryDeliveries, deliver: Deliver) -> None:
+    def __init__(self, source: MemoryDeliveries, deliver: Callable[[Stored, int], Delivery]) -> None:
         self._broker, self._stream, self._durable = source.broker, source.stream, source.durable
         self._deliver = deliver
         self._changed = asyncio.Event()
@@ -145,23 +128,22 @@ class MemoryEventSettler(msgspec.Struct, frozen=True, eq=False):
 
     async def ack(self) -> None:
         """Settle: the event is done."""
-        self.source.broker.settle(self.source.durable, self.sequence)
+        self._end()
 
     async def retry(self, after: float) -> None:
         """Settle: deliver the event again later."""
         self.source.broker.postpone(self.source.durable, self.sequence, self.attempt, after)
 
     async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
-        """Settle: copy the event to the dead letters."""
+        """Settle: copy the event to the dead letters, then end it."""
+        self.source.dead_letters.keep(self._dead_letter(delivery, failure))
+        self._end()
+
+    def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
         now = datetime.fromtimestamp(self.source.broker.clock.now(), UTC)
-        place = Place(self.source.stream, self.source.name, delivery.sequence, delivery.time)
-        dead_letter = DeadLetter.first(
-            *(place, delivery.subject, delivery.headers, delivery.body),
-            attempts=delivery.attempt,
-            failure=failure,
-            now=now,
-        )
-        self.source.dead_letters.keep(dead_letter)
+        return delivery.first_dead_letter(self.source.stream, self.source.name, failure, now)
+
+    def _end(self) -> None:
         self.source.broker.settle(self.source.durable, self.sequence)
 
     async def in_progress(self) -> None:
@@ -185,11 +167,9 @@ class MemoryReplaySettler(MemoryEventSettler, frozen=True, eq=False):
         self.source.dead_letters.remove(self.replayed.number)
         self._end()
 
-    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
-        """Settle: replace the dead letter, then end its replay."""
-        self.source.dead_letters.keep(replace(self.replayed, failure=failure, attempts=delivery.attempt))
-        self._end()
+    def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
+        return replace(self.replayed, failure=failure, attempts=delivery.attempt)
 
     def _end(self) -> None:
-        self.source.broker.settle(self.source.durable, self.sequence)
+        super()._end()
         self.source.broker.remove(self.source.stream, self.sequence)

@@ -325,7 +325,10 @@ def test_a_verifying_service_starts_once_its_plan_is_applied(
     write(LISTENERS, provision="create")
     service = start("run", "--provision", "verify")
     assert service.end() == 1
-    assert 'does not exist, and provision="verify" makes none. Make it with: lightbus apply' in service.output
+    assert (
+        'does not exist, and provision="verify" creates nothing. Create it with: lightbus apply'
+        in service.output
+    )
     assert run("apply", "--yes").code == 0
     service = start("run", "--provision", "verify")
     service.ready()

@@ -73,6 +73,15 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         resolve(url)
 
 
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"url": "\xff"}'])
+def test_a_context_that_is_no_object_is_refused(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "nats/context/odd.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text)
+    with pytest.raises(UsageError, match=r"NATS context 'odd' is not a JSON object: .*odd\.json"):
+        resolve(None, {"NATS_CONTEXT": "odd", "XDG_CONFIG_HOME": str(tmp_path)})
+
+
 def test_a_missing_context_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="NATS context 'gone' cannot be read"):
         resolve(None, {"HOME": str(tmp_path), "NATS_CONTEXT": "gone"})

@@ -113,7 +113,7 @@ async def test_retries_that_hold_up_all_other_events_are_an_alarm(
     await put(server, resources.durable(prefix, CONSUMER), max_ack_pending=4)
     await fire(bus, 6)
     await bus.job.wanted.listen_async(handler, listener_name="do", backoff=Backoff(first=60, limit=60))
-    says = "worker-do gets no more events: 4 are in hand or wait for their retry"
+    says = "worker-do gets no more events: 4 are being handled or wait for a retry"
     assert await records.level_of(says) == "WARNING"
     listener = await status(server, prefix)
     assert [alarm.kind for alarm in listener.alarms] == ["stalled"]

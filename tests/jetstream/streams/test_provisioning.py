@@ -16,7 +16,7 @@ from lightbus.errors import ProvisionError, PublishFailed, PublishUnknown, Usage
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.drift import covers, duration
-from lightbus.jetstream.streams.ensure import make
+from lightbus.jetstream.streams.ensure import create
 from lightbus.jetstream.streams.resources import NANOSECONDS, Durable, Resource, Stream
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
@@ -65,7 +65,7 @@ async def put(server: Connection, wanted: Resource, **settings: Any) -> None:
         if isinstance(wanted, Stream)
         else Durable(wanted.stream, wanted.name, config)
     )
-    await make(server, other)
+    await create(server, other)
 
 
 async def put_all(server: Connection, prefix: str) -> None:
@@ -77,7 +77,7 @@ async def put_all(server: Connection, prefix: str) -> None:
         resources.durable(prefix, CONSUMER),
         resources.replay_durable(prefix, CONSUMER),
     ):
-        await make(server, wanted)
+        await create(server, wanted)
 
 
 # -- created or verified -----------------------------------------------------------------------------
@@ -91,15 +91,15 @@ async def test_verify_makes_nothing_and_names_the_command_that_does(
         ProvisionError, match=r"stream '.*-job' does not exist.*\n?.*lightbus apply --bus MODULE"
     ):
         await listen(bus)
-    await make(server, resources.event_stream(prefix, "job"))
+    await create(server, resources.event_stream(prefix, "job"))
     with pytest.raises(
         ProvisionError, match=r"durable 'worker-do' of stream '.*-job' does not exist.*lightbus apply"
     ):
         await listen(bus)
-    await make(server, resources.durable(prefix, CONSUMER))
+    await create(server, resources.durable(prefix, CONSUMER))
     with pytest.raises(ProvisionError, match=r"stream '.*-dead-letters' does not exist.*lightbus apply"):
         await listen(bus)
-    await make(server, resources.dead_letter_stream(prefix))
+    await create(server, resources.dead_letter_stream(prefix))
     await listen(bus)
 
 
@@ -109,7 +109,7 @@ async def test_verify_fires_into_a_stream_that_is_there_alone(
     bus = make_bus(provision="verify")
     with pytest.raises(ProvisionError, match=r"does not exist.*lightbus apply"):
         await bus.job.wanted.fire_async(name="x")
-    await make(server, resources.event_stream(prefix, "job"))
+    await create(server, resources.event_stream(prefix, "job"))
     assert (await bus.job.wanted.fire_async(name="x")).id
 
 
@@ -144,7 +144,7 @@ async def test_a_stream_made_by_another_process_in_the_meantime_is_taken(
 ) -> None:
     wanted = resources.event_stream(prefix, "job")
     await put(server, wanted, max_age=3600 * NANOSECONDS)
-    info = await make(server, wanted)
+    info = await create(server, wanted)
     assert info["config"]["max_age"] == 3600 * NANOSECONDS
 
 
@@ -159,7 +159,7 @@ SECOND = NANOSECONDS
         ({"no_ack": True}, r"no_ack +is true, should be false: the server confirms no event"),
         (
             {"retention": "workqueue"},
-            r"retention +is workqueue, should be limits: an event goes with the first",
+            r"retention +is workqueue, should be limits: the first listener that handles",
         ),
         (
             {"subjects": ["{prefix}.job.other"]},
@@ -180,8 +180,11 @@ async def test_a_stream_that_would_break_the_promise_is_refused(
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"ack_policy": "none"}, r"ack_policy +is none, should be explicit: something else made it"),
-        ({"max_deliver": 3}, r"max_deliver +is 3, should be -1: after so many deliveries an event stops"),
+        ({"ack_policy": "none"}, r"ack_policy +is none, should be explicit: something else created it"),
+        (
+            {"max_deliver": 3},
+            r"max_deliver +is 3, should be -1: after that many deliveries an event is given up",
+        ),
         ({"inactive_threshold": 60 * SECOND}, r"inactive_threshold +is 1m, should be 0s: the server forgets"),
         (
             {"headers_only": True},
@@ -198,7 +201,7 @@ async def test_a_durable_that_would_break_the_promise_is_refused(
     make_bus: Make, server: Connection, prefix: str, settings: dict[str, Any], says: str
 ) -> None:
     filled = json.loads(json.dumps(settings).replace("{prefix}", prefix))
-    await make(server, resources.event_stream(prefix, "job"))
+    await create(server, resources.event_stream(prefix, "job"))
     await put(server, resources.durable(prefix, CONSUMER), **filled)
     with pytest.raises(
         ProvisionError, match=rf"durable 'worker-do' of stream '{prefix}-job' differs.*:\n  {says}"
@@ -216,7 +219,7 @@ async def test_a_durable_that_would_break_the_promise_is_refused(
         ),
         ({"duplicate_window": 120 * SECOND}, "duplicate_window  is 2m, should be 10m\n"),
         ({"storage": "memory"}, "storage  is memory, should be file: a restart of the server loses"),
-        ({"retention": "interest"}, "retention  is interest, should be limits: an event goes when"),
+        ({"retention": "interest"}, "retention  is interest, should be limits: an event is removed once"),
         (
             {"max_msgs_per_subject": 2},
             "max_msgs_per_subject  is 2, should be -1: only the latest events are kept",
@@ -261,7 +264,7 @@ async def test_a_durable_with_other_settings_is_used_with_a_warning(
     settings: dict[str, Any],
     says: str,
 ) -> None:
-    await make(server, resources.event_stream(prefix, "job"))
+    await create(server, resources.event_stream(prefix, "job"))
     await put(server, resources.durable(prefix, CONSUMER), **settings)
     await listen(make_bus())
     assert says in caplog.text
@@ -318,8 +321,8 @@ async def test_what_an_operator_sets_beside_is_none_of_the_buss_business(
 async def test_an_overlapping_stream_is_a_clear_error(
     make_bus: Make, server: Connection, prefix: str
 ) -> None:
-    await make(server, Stream(f"{prefix}-all", {"name": f"{prefix}-all", "subjects": [f"{prefix}.>"]}))
-    with pytest.raises(ProvisionError, match=r"could not be made: subjects overlap.*nats stream ls"):
+    await create(server, Stream(f"{prefix}-all", {"name": f"{prefix}-all", "subjects": [f"{prefix}.>"]}))
+    with pytest.raises(ProvisionError, match=r"could not be created: subjects overlap.*nats stream ls"):
         await listen(make_bus())
 
 
@@ -348,11 +351,11 @@ async def test_a_sealed_stream_is_said_to_be_the_reason(
     make_bus: Make, server: Connection, prefix: str, records: Records
 ) -> None:
     stream = resources.event_stream(prefix, "job")
-    info = await make(server, stream)
+    info = await create(server, stream)
     await server.api(f"STREAM.UPDATE.{stream.name}", {**info["config"], "sealed": True})
     with pytest.raises(PublishFailed):
         await make_bus().job.wanted.fire_async(name="x")
-    assert await records.level_of("the stream takes no events any more") == "ERROR"
+    assert await records.level_of("the stream takes no more events") == "ERROR"
 
 
 async def test_a_server_without_jetstream_is_refused() -> None:
@@ -399,7 +402,7 @@ async def test_one_replica_in_a_cluster_is_said(records: Records) -> None:
                     async with lightbus.create(url=server.url, service_name="worker") as bus:
                         await listen(bus)
                         break
-    text = "stream 'lightbus-job' keeps one replica in the cluster 'c': its events are gone with that server's disk."
+    text = "stream 'lightbus-job' keeps one replica in the cluster 'c': its events are lost with that server's disk."
     assert await records.level_of(text) == "WARNING"
 
 

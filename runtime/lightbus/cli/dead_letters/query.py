@@ -39,7 +39,7 @@ class Query:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[DeadLetters]:
         """Connect to the server for a while."""
-        transport = JetStreamTransport(self.url, service_name="", prefix=self.prefix, given="--url")
+        transport = JetStreamTransport(self.url, service_name="", prefix=self.prefix, origin="--url")
         await transport.connect()
         try:
             yield transport.dead_letters

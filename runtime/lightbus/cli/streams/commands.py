@@ -118,8 +118,8 @@ def inspect(
     if follow and until is not None:
         raise click.UsageError("--follow has no end, so it does not go with --until.")
     from lightbus.cli.streams.inspect import show_events
-    from lightbus.jetstream.stored.history import Wanted
+    from lightbus.jetstream.stored.history import EventFilter
 
-    wanted = Wanted(events, frozenset(ids), since, until)
+    selection = EventFilter(events, frozenset(ids), since, until)
     with errors_exit_with_2():
-        sys.exit(show_events(url, prefix, wanted, limit, follow=follow, as_json=format_ == "json"))
+        sys.exit(show_events(url, prefix, selection, limit, follow=follow, as_json=format_ == "json"))

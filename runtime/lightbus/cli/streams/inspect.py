@@ -16,7 +16,7 @@ from lightbus.cli.terminal.tables import PagedTable, escaped, latest
 from lightbus.cli.terminal.times import format_time
 from lightbus.errors import TransportError
 from lightbus.event.envelope import Envelope
-from lightbus.jetstream.stored.history import History, StoredEvent, Wanted
+from lightbus.jetstream.stored.history import EventFilter, History, StoredEvent
 from lightbus.jetstream.streams.plan import connected
 from lightbus.logs import log
 
@@ -26,21 +26,21 @@ _POLL = 0.5  # seconds between two looks for new events
 
 
 def show_events(
-    url: str | None, prefix: str, wanted: Wanted, limit: int | None, *, follow: bool, as_json: bool
+    url: str | None, prefix: str, selection: EventFilter, limit: int | None, *, follow: bool, as_json: bool
 ) -> int:
     """Print stored events, the latest `limit` of them unless it is None.
 
     With `follow`, continue with new ones until SIGINT or SIGTERM.
 
     Returns:
-        The exit code: 1 when an event of `wanted.ids` is missing.
+        The exit code: 1 when an event of `selection.ids` is missing.
     """
     table = PagedTable(_COLUMNS)
-    missing = set(wanted.ids)
+    missing = set(selection.ids)
 
     async def work() -> None:
-        async with connected(url, given="--url") as connection:
-            history = History(connection, prefix, wanted)
+        async with connected(url, origin="--url") as connection:
+            history = History(connection, prefix, selection)
             await show(latest(history.unread(), limit))
             while follow:
                 await asyncio.sleep(_POLL)

@@ -25,7 +25,7 @@ def show_status(url: str | None, prefix: str, *, as_json: bool) -> int:
     """Print the status; returns the exit code, 1 when there is an alarm."""
 
     async def look() -> list[StreamStatus]:
-        async with connected(url, given="--url") as server:
+        async with connected(url, origin="--url") as server:
             return await look_up(server, prefix)
 
     streams = asyncio.run(look())

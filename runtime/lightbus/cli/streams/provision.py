@@ -12,7 +12,7 @@ import click
 from lightbus.cli.streams.setup import Setup, collect
 from lightbus.cli.terminal.console import log_to_console, print_json, print_message
 from lightbus.cli.terminal.tables import print_table
-from lightbus.jetstream.connection.address import GIVEN_IN_CODE
+from lightbus.jetstream.connection.address import URL_IN_CODE
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.streams.drift import Difference, Way
 from lightbus.jetstream.streams.plan import Action, Step, action_of, carry_out, compare, connected, needed
@@ -45,8 +45,8 @@ class BusModules:
 
     def connected(self, setup: Setup) -> AbstractAsyncContextManager[Connection]:
         """Connect to the server of a bus for a while."""
-        given = "--url" if self.url else GIVEN_IN_CODE
-        return connected(self.url or setup.settings.url, given=given)
+        origin = "--url" if self.url else URL_IN_CODE
+        return connected(self.url or setup.settings.url, origin=origin)
 
 
 def show_plan(buses: BusModules, *, as_json: bool) -> int:
@@ -118,8 +118,8 @@ def _key(setup: Setup, step: Step) -> tuple[str, ...]:
 
 
 def _identity(step: Step) -> tuple[str, str, str]:
-    stream = step.wanted.stream if isinstance(step.wanted, Durable) else ""
-    return step.wanted.kind, stream, step.wanted.name
+    stream = step.resource.stream if isinstance(step.resource, Durable) else ""
+    return step.resource.kind, stream, step.resource.name
 
 
 async def _carry_out(server: Connection, steps: list[Step], destroying: bool) -> int:
@@ -127,12 +127,12 @@ async def _carry_out(server: Connection, steps: list[Step], destroying: bool) ->
     count = 0
     for step in steps:
         left = await carry_out(server, step, destroying=destroying)
-        if step.found is None:
-            print_message(f"created {step.wanted}")
+        if step.current is None:
+            print_message(f"created {step.resource}")
         elif len(left) < len(step.differences):
-            print_message(f"updated {step.wanted}")
+            print_message(f"updated {step.resource}")
         for difference in left:
-            print_message(click.style(f"left: {step.wanted}: {_remedy(step, difference)}", fg="red"))
+            print_message(click.style(f"left: {step.resource}: {_remedy(step, difference)}", fg="red"))
         count += len(left)
     return count
 
@@ -154,8 +154,8 @@ def _print(steps: list[Step]) -> None:
 
 
 def _rows(step: Step) -> list[tuple[str, str, str, str, str]]:
-    what = f"{step.wanted.kind} {step.wanted.name}"
-    if step.found is None:
+    what = f"{step.resource.kind} {step.resource.name}"
+    if step.current is None:
         return [(Action.CREATE.value, what, "", "", "")]
     return [
         (action_of(difference).value, what, difference.setting, difference.is_, difference.should_be)
@@ -169,9 +169,9 @@ def _notes(steps: list[Step]) -> list[str]:
     for step in steps:
         for difference in step.differences:
             if difference.harm:
-                notes.append(f"{step.wanted.name}, {difference.setting}: {difference.harm}")
+                notes.append(f"{step.resource.name}, {difference.setting}: {difference.harm}")
             if difference.way is not Way.UPDATE:
-                notes.append(f"{step.wanted.name}, {_remedy(step, difference)}")
+                notes.append(f"{step.resource.name}, {_remedy(step, difference)}")
     return notes
 
 
@@ -180,7 +180,7 @@ def _remedy(step: Step, difference: Difference) -> str:
     change = f"{difference.setting} is {difference.is_}, should be {difference.should_be}"
     if difference.way is Way.DESTROYS:
         return f"{change}. The change removes messages; allow it with: --destroy"
-    return f"{change}. The server cannot change that. If nothing needs it, remove it: {step.wanted.removal}"
+    return f"{change}. The server cannot change that. If nothing needs it, remove it: {step.resource.removal}"
 
 
 def _facts(step: Step) -> dict[str, Any]:
@@ -189,21 +189,21 @@ def _facts(step: Step) -> dict[str, Any]:
     facts: dict[str, Any] = {"action": step.action.value, "kind": kind, "name": name}
     if stream:
         facts["stream"] = stream
-    if step.found is None:
-        return facts | {"config": dict(step.wanted.config)}
+    if step.current is None:
+        return facts | {"config": dict(step.resource.config)}
     return facts | {
         "differences": [
             {
                 "setting": difference.setting,
-                "is": difference.found,
-                "should_be": difference.wanted,
+                "is": difference.actual,
+                "should_be": difference.expected,
                 "way": difference.way.value,
                 "harm": difference.harm,
                 "is_fatal": difference.is_fatal,
             }
             for difference in step.differences
         ],
-        "removal": step.wanted.removal,
+        "removal": step.resource.removal,
     }
 
 

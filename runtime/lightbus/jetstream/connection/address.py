@@ -6,7 +6,6 @@ Contexts follow ADR-21 of nats-io/nats-architecture-and-design: JSON files writt
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from lightbus.errors import UsageError
 from lightbus.jetstream.connection.credentials import Credentials, CredentialsError, check_seed
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
-GIVEN_IN_CODE = "the url given to lightbus.create()"
+URL_IN_CODE = "the url given to lightbus.create()"
 _SCHEMES = ("nats", "tls", "ws", "wss")
 _UNSUPPORTED = ("nsc", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
 
@@ -51,20 +52,20 @@ class Address:
 
 
 def resolve(
-    url: str | None, environment: Mapping[str, str] = os.environ, *, given: str = GIVEN_IN_CODE
+    url: str | None, environment: Mapping[str, str] = os.environ, *, origin: str = URL_IN_CODE
 ) -> Address:
     """Find the server's address.
 
     Args:
         url: the user's argument, servers separated by commas.
         environment: read for `NATS_URL`, `NATS_CONTEXT`, `XDG_CONFIG_HOME` and `HOME`.
-        given: how the user gave `url`, for messages.
+        origin: where `url` came from, for messages.
 
     Raises:
         UsageError: a URL or context cannot be used.
     """
     if url:
-        return Address(_servers(url, given), given)
+        return Address(_servers(url, origin), origin)
     if from_environment := environment.get("NATS_URL"):
         return Address(_servers(from_environment, "NATS_URL"), "NATS_URL")
     home = Path(environment.get("HOME", "~")).expanduser()
@@ -78,11 +79,11 @@ def resolve(
 
 def _from_context(name: str, path: Path, home: Path) -> Address:
     try:
-        context = json.loads(path.read_text())
+        context = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise UsageError(f"NATS context {name!r} cannot be read: {error.strerror} ({path})") from error
-    except ValueError as error:
-        raise UsageError(f"NATS context {name!r} is not valid JSON: {error} ({path})") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"NATS context {name!r} is not a JSON object: {error} ({path})") from error
     for key in _UNSUPPORTED:
         if context.get(key):
             raise UsageError(f"NATS context {name!r} sets {key!r}, which lightbus does not support ({path})")
@@ -148,5 +149,5 @@ def _server(text: str, origin: str, whole: str) -> str:
 
 
 def _without_credentials(url: str) -> str:
-    scheme, _, rest = url.partition("://")  # not parsed, as a "#" or "/" in a password would end the host
+    scheme, _, rest = url.partition("://")  # not parsed: a "#" or "/" in a password would end the host
     return f"{scheme}://{rest.rpartition('@')[2]}"

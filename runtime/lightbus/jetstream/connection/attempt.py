@@ -1,4 +1,4 @@
-"""One attempt to connect: bounded from outside, ended early when it is hopeless, with the true reason of a failure."""
+"""One attempt to connect: bounded from outside, ended early when it is hopeless, with the actual reason of a failure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ _HUNG_UP = (ConnectionResetError, BrokenPipeError)
 
 
 class Attempt:
-    """Connects a new client; left alone, nats-py retries a first connect without limit.
+    """Connects a new client; nats-py by itself retries a first connect without limit.
 
     Args:
         client: a client that was never connected.
-        address: where to connect.
     """
 
     def __init__(self, client: EventClient, address: Address) -> None:
@@ -35,7 +34,7 @@ class Attempt:
             options: arguments of nats-py's `connect()`; its `error_cb` must call `failed`.
 
         Raises:
-            ConnectionFailed: with what to do about it.
+            ConnectionFailed: with advice.
         """
         connecting = asyncio.create_task(self._client.connect(**options))
         hopeless = asyncio.create_task(self._hopeless.wait())
@@ -58,13 +57,13 @@ class Attempt:
     def failed(self, error: Exception) -> None:
         """Record an error that nats-py reports, and stop the attempt if no retry can succeed."""
         self._errors.append(error)
-        # a server that rejects a password may hang up before its reason is read; it says so again on the next try
-        told = [error for error in self._errors if not isinstance(error, _HUNG_UP)]
-        if diagnosis.is_final(error) or len(told) >= len(self._address.servers):
+        # a server that rejects a password may hang up before its reason is read; the next try reads it
+        answers = [error for error in self._errors if not isinstance(error, _HUNG_UP)]
+        if diagnosis.is_final(error) or len(answers) >= len(self._address.servers):
             self._hopeless.set()
 
     def _cause(self, connecting: asyncio.Task[None]) -> BaseException | None:
-        """Return the first error that no retry can mend, or else the last one."""
+        """Return the first error that no retry can fix, else the last one."""
         if self._errors:
             final = (error for error in self._errors if diagnosis.is_final(error))
             return next(final, self._errors[-1])
@@ -75,7 +74,7 @@ class Attempt:
         connecting.cancel()
         await asyncio.wait({connecting}, timeout=1.0)
         if connecting.done() and not connecting.cancelled():
-            connecting.exception()  # retrieved, or asyncio would report it
+            connecting.exception()  # retrieved, otherwise asyncio would report it
         await bounded(self._client.close(), 1.0)
 
 

@@ -1,15 +1,15 @@
-"""nats-py's client, with short ways in and out for events, and made observable. Measured on nats-py 2.16.
+"""nats-py's client, with shortcuts for events in both directions, and observable health. Measured on nats-py 2.16.
 
-For a message that arrives, nats-py parses the headers, builds a `Msg`, and passes it through a queue to a task; for
-one that leaves, it checks and joins the headers and wakes a task that writes: about two thirds of a listener's time.
-Here a receiver gets a message as it comes off the wire, and a message leaves in the one write of its turn of the event
-loop. Everything else (protocol, login, TLS, reconnect) is nats-py's.
+For an incoming message, nats-py parses the headers, builds a `Msg`, and passes it through a queue to a task; for an
+outgoing one, it checks and joins the headers and wakes a task that writes: about two thirds of a listener's time.
+Here a receiver gets a message as it is read, and all messages of one turn of the event loop leave in one write.
+Everything else (protocol, login, TLS, reconnect) is nats-py's.
 
 nats-py can stop silently: its read loop ends on an unexpected exception while it reports itself connected, a reconnect
 waits for a dead connection to take the remaining bytes, and its reconnect task can end early. And it uses TLS only if
 the server demands it: `tls://` to a server without TLS connects in clear text.
 
-Private names of nats-py in use here: `_ps`, `_process_msg`, `_sid`, `_remove_sub`, `_send_unsubscribe`, `_pending`,
+Private names of nats-py that are used here: `_ps`, `_process_msg`, `_sid`, `_remove_sub`, `_send_unsubscribe`, `_pending`,
 `_pending_data_size`, `_flush_pending`, `_flush_queue`, `_transport`, `_connect_command`, `_connect_to_server`,
 `_current_server`, `_server_pool`, `_reading_task`, `_reconnection_task`; and of its parser `state`, `buf`, `needed`.
 They may change with any version, so the dependency admits only versions it was tested with.
@@ -38,7 +38,7 @@ _FULL = 2 * 1024 * 1024  # bytes waiting to be written, beyond which senders sho
 
 
 class EventClient(Client):
-    """A NATS client with short ways in and out, that encrypts when asked to, and whose health can be observed.
+    """A NATS client with shortcuts for events, that encrypts when asked to, and whose health can be observed.
 
     Args:
         wants_tls: whether the connection must be encrypted.
@@ -66,7 +66,7 @@ class EventClient(Client):
         return number
 
     async def end(self, subscription: int) -> None:
-        """End a subscription, after the messages on their way have been received."""
+        """End a subscription after the messages on their way have been received."""
         await self._send_unsubscribe(subscription)
         await self.flush()
         self._remove_sub(subscription)
@@ -86,12 +86,12 @@ class EventClient(Client):
         return True
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        """Take a message that nats-py's own parser assembled; see `EventParser`."""
+        """Process a message that nats-py's own parser assembled; see `EventParser`."""
         if self._deliver(sid, subject, reply, headers or b"", data):
             return
         try:
             await super()._process_msg(sid, subject, reply, data, headers)
-        except Exception as error:  # it raises for what is not UTF-8, which would end its read loop
+        except Exception as error:  # it raises for text that is not UTF-8, which would end its read loop
             self._refusals.add(subject.decode("utf-8", "replace"), f"cannot be read: {error}")
 
     # -- sending -------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class EventClient(Client):
         self._write_is_due = False
         if self._transport is None or not self.is_connected or not self._pending:
             return  # nats-py sends pending messages after it reconnects
-        wire: Any = getattr(getattr(self._transport, "_io_writer", None), "transport", None)
+        wire: Any = getattr(self._writer, "transport", None)
         if wire is not None and wire.is_closing():
             return  # as above; nats-py has not noticed yet
         if wire is None or wire.get_write_buffer_size():
@@ -158,8 +158,12 @@ class EventClient(Client):
 
     def _wire(self, name: str) -> Any:
         """Return a property of the connection from asyncio, None without a connection."""
-        writer = getattr(self._transport, "_io_writer", None)
+        writer = self._writer
         return None if writer is None else writer.get_extra_info(name)
+
+    @property
+    def _writer(self) -> Any:
+        return getattr(self._transport, "_io_writer", None)
 
     @property
     def server(self) -> str:
@@ -168,7 +172,7 @@ class EventClient(Client):
 
     @property
     def knows_other_servers(self) -> bool:
-        """Whether there is more than one server, given or discovered."""
+        """Whether there is more than one server, configured or discovered."""
         return len(self._server_pool) > 1
 
     @property
@@ -184,9 +188,8 @@ class EventClient(Client):
 
     def abort(self) -> None:
         """Drop the TCP connection and its unsent bytes, so that nothing waits for it."""
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is not None:
-            writer.transport.abort()
+        if self._writer is not None:
+            self._writer.transport.abort()
 
     def limit_unacknowledged_time(self, seconds: float) -> None:
         """Make the kernel drop a peer that does not acknowledge bytes; otherwise it waits about 15 minutes."""
@@ -197,7 +200,7 @@ class EventClient(Client):
 
 
 class EventParser(Parser):
-    """nats-py's parser, with a short way for messages that are in the buffer whole.
+    """nats-py's parser, with a shortcut for messages that are completely in the buffer.
 
     nats-py tries up to seven regular expressions on a message's first line, copies it out of a `bytearray`, and awaits
     a coroutine for it: half of the cost of receiving (measured on 2.16). Here the message is cut out of the bytes that
@@ -205,7 +208,7 @@ class EventParser(Parser):
     and no more. Source: the NATS client protocol.
 
     Args:
-        client: the nats-py client, which processes what `deliver` does not take.
+        client: the nats-py client, which processes the messages that `deliver` does not take.
         deliver: takes a message (subscription, subject, reply, header block, body), or returns False.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -43,7 +44,7 @@ class Connection(Supervised):
         """Connect and check that JetStream answers.
 
         Raises:
-            ConnectionFailed, JetStreamUnavailable: with what to do about it.
+            ConnectionFailed, JetStreamUnavailable: with advice.
         """
         await self.open()
         if reason := diagnosis.too_old(self._client._server_info.get("version", "")):
@@ -73,7 +74,6 @@ class Connection(Supervised):
 
         Args:
             subject, reply: literal subjects.
-            body: the message.
             header: its header block.
 
         Raises:
@@ -89,7 +89,7 @@ class Connection(Supervised):
         return self._client.is_full
 
     async def room(self) -> None:
-        """Wait, for a limited time, until sent messages are written."""
+        """Wait for a limited time until sent messages are written."""
         await bounded(self._client.room(), FLUSH_TIMEOUT)
 
     async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
@@ -105,17 +105,17 @@ class Connection(Supervised):
             raise TransportError(self.why_down)
         denied = asyncio.get_running_loop().create_future()
 
-        def refused(action: str, refused_subject: str) -> None:
-            if (action, refused_subject) == ("publish", subject.lower()) and not denied.done():
+        def on_denied(action: str, denied_subject: str) -> None:
+            if (action, denied_subject) == ("publish", subject.lower()) and not denied.done():
                 denied.set_exception(PermissionDenied(subject, "publishing to"))
 
-        self.when_denied(refused)
-        asking = asyncio.ensure_future(self._client.request(subject, body, timeout=timeout))
+        self.when_denied(on_denied)
+        answering = asyncio.ensure_future(self._client.request(subject, body, timeout=timeout))
         try:
-            await asyncio.wait({asking, denied}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({answering, denied}, return_when=asyncio.FIRST_COMPLETED)
             if denied.done():
                 denied.result()
-            answer = asking.result()
+            answer = answering.result()
         except nats.errors.NoRespondersError as error:
             raise NoResponders(f"nobody answers on {subject}") from error
         except TimeoutError as error:
@@ -123,10 +123,10 @@ class Connection(Supervised):
         except (nats.errors.Error, OSError) as error:
             raise TransportError(f"request on {subject}: {error}") from error
         finally:
-            self.forget(refused)
-            if not asking.done():
-                asking.cancel()
-                await asyncio.wait({asking}, timeout=1.0)  # nats-py may swallow a cancellation
+            self.forget(on_denied)
+            if not answering.done():
+                answering.cancel()
+                await asyncio.wait({answering}, timeout=1.0)  # nats-py may swallow a cancellation
         return answer.data
 
     async def api(self, operation: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -144,6 +144,17 @@ class Connection(Supervised):
         if isinstance(refusal := answer.get("error"), dict):
             raise ApiError(refusal.get("code", 0), refusal.get("err_code", 0), refusal.get("description", ""))
         return answer
+
+    async def lookup(
+        self, operation: str, body: dict[str, Any] | None = None, *, absent: Collection[int]
+    ) -> dict[str, Any] | None:
+        """Call the JetStream API as `api` does; None when the server answers with one of the `absent` error codes."""
+        try:
+            return await self.api(operation, body)
+        except ApiError as error:
+            if error.err_code not in absent:
+                raise
+            return None
 
     async def _ask(self, subject: str, payload: bytes) -> bytes:
         """Send a request, and retry for a moment while nobody answers."""

@@ -18,11 +18,7 @@ class CredentialsError(Exception):
 
 
 class Credentials:
-    """A credentials file.
-
-    Args:
-        path: its path.
-    """
+    """A credentials file."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -61,6 +57,6 @@ def _sign(seed: bytes, nonce: str) -> bytes:
 
     try:
         pair = nkeys.from_seed(bytearray(seed))
-    except Exception as error:  # of several kinds, not all of them its own
-        raise CredentialsError("its seed is not one of an nkey") from error
+    except Exception as error:  # of several types, not all of them from nkeys
+        raise CredentialsError("its seed is not an nkey seed") from error
     return base64.b64encode(pair.sign(nonce.encode()))

@@ -6,10 +6,8 @@ import re
 import socket
 import ssl
 
-_OLDEST = (
-    2,
-    10,
-)  # the first that can create a consumer without changing an existing one; JetStream API level 0
+# the first version that can create a consumer without changing an existing one; JetStream API level 0
+_OLDEST = (2, 10)
 
 
 def too_old(version: str) -> str:
@@ -31,7 +29,7 @@ def reason(error: BaseException | None, timeout: float) -> str:
 
     Args:
         error: the last error, None when nothing answered.
-        timeout: how many seconds were waited.
+        timeout: seconds that were waited.
     """
     if error is None:
         return f"no answer within {timeout:g} s"
@@ -43,7 +41,7 @@ def reason(error: BaseException | None, timeout: float) -> str:
 
 
 def advice(reason: str, origin: str) -> str:
-    """Return what to do about it.
+    """Return what the user can do about it.
 
     Args:
         reason: what `reason()` returned.

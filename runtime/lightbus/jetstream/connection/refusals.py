@@ -1,4 +1,4 @@
-"""Unexpected messages in our inboxes: refused, counted, and logged once in a while.
+"""Unexpected messages in our inboxes: refused, counted, and logged at most once a minute.
 
 A user that may publish to a service's inboxes can send anything. The server's permissions can prevent that
 (docs/provisioning.md); here it must do no harm, and be visible.
@@ -29,17 +29,12 @@ class Refusals:
         self._quiet_until = 0.0
 
     def add(self, subject: str, reason: str) -> None:
-        """Count a message.
-
-        Args:
-            subject: the subject it arrived on.
-            reason: what is wrong with it.
-        """
+        """Count a message that arrived on a subject, and why it was refused."""
         self.count += 1
         now = time.monotonic()
         if now >= self._quiet_until:
             self._quiet_until = now + _PAUSE
             log.warning(
-                "%s: refused %d message(s) that nobody asked for; the last one, on %r, %s",
+                "%s: refused %d unexpected message(s); the last one, on %r, %s",
                 *(self._where, self.count, subject, reason),
             )

@@ -1,7 +1,7 @@
 """A NATS connection that reconnects by itself.
 
-nats-py does what it does well (protocol, reconnect, subscriptions). Its failure modes, measured on nats-py 2.16, are
-handled here: a callback that raises ends its read loop, a protocol error closes it for good, a disconnect does not
+nats-py does the protocol, the reconnect and the subscriptions. Its failure modes, measured on 2.16, are handled here:
+a callback that raises ends its read loop, a protocol error closes it permanently, a disconnect does not
 reach requests in flight, and it can stop silently (see `client`), so a watch checks on it.
 """
 
@@ -41,7 +41,7 @@ Denied = Callable[[str, str], None]
 
 @dataclass(slots=True, eq=False)
 class _Subscribed:
-    """A subscription, kept so that it can be made again on a new client."""
+    """A subscription, kept so that it can be restored on a new client."""
 
     subject: str
     receive: Receive
@@ -52,7 +52,6 @@ class Supervised:
     """A connection that reconnects until it is closed.
 
     Args:
-        address: where to connect.
         name: shown by the server's monitoring.
         inbox_prefix: first tokens of reply subjects, unless the address says otherwise.
 
@@ -87,7 +86,7 @@ class Supervised:
         """Connect for the first time.
 
         Raises:
-            ConnectionFailed: with what to do about it.
+            ConnectionFailed: with advice.
         """
         await self._open()
         self._up.set()
@@ -128,7 +127,7 @@ class Supervised:
             "disconnected_cb": guarded(self._disconnected),
             "reconnected_cb": guarded(self._reconnected),
             "closed_cb": guarded(self._closed),
-            "lame_duck_mode_cb": guarded(self._server_leaves),
+            "lame_duck_mode_cb": guarded(self._lame_duck),
             **({"tls": tls} if tls else {}),
             **self.address.options,
         }
@@ -139,10 +138,10 @@ class Supervised:
         return self._ended.is_set()
 
     async def close(self) -> None:
-        """Disconnect for good; everything that waits for this connection fails at once."""
+        """Disconnect permanently; everything that waits for this connection fails at once."""
         self._ended.set()
         self._up.clear()
-        self._tell(self._on_down)
+        self._call(self._on_down)
         if tasks := [task for task in (self._watching, self._rebuilding) if task is not None]:
             for task in tasks:
                 task.cancel()
@@ -230,7 +229,7 @@ class Supervised:
         if not self._up.is_set():
             self._trouble = diagnosis.reason(error, CONNECT_TIMEOUT)
         if denied := _DENIED.search(str(error)):
-            self._tell(self._on_denied, denied["action"].lower(), denied["subject"].lower())
+            self._call(self._on_denied, denied["action"].lower(), denied["subject"].lower())
         log.debug("nats: %s", error)
 
     async def _disconnected(self) -> None:
@@ -243,30 +242,30 @@ class Supervised:
     def _down(self) -> None:
         self._up.clear()
         self._tried = {self._client.server}  # try the others first
-        self._tell(self._on_down)
+        self._call(self._on_down)
 
     async def _reconnected(self) -> None:
         self._client.limit_unacknowledged_time(_UNACKNOWLEDGED)
-        self._back()
+        self._restored()
         log.info("connected again to %s", self.address.display)
 
-    def _back(self) -> None:
+    def _restored(self) -> None:
         self._delay, self._trouble = _FIRST_DELAY, ""
         self._up.set()
-        self._tell(self._on_up)
+        self._call(self._on_up)
 
     async def _closed(self) -> None:
         """Start over: nats-py gave up, as it does after a protocol error."""
         if self._attempt is None and not self.closing:
             self._start_over()
 
-    async def _server_leaves(self) -> None:
-        """Leave a server in lame duck mode; nats-py would wait until it hangs up."""
+    async def _lame_duck(self) -> None:
+        """Leave a server that is shutting down; nats-py would wait until it hangs up."""
         if self._client.knows_other_servers:
-            log.info("%s is about to stop, moving to another server", self._client.server)
+            log.info("%s is shutting down, moving to another server", self._client.server)
             await self._client.force_reconnect()
 
-    # -- what nats-py does not come back from ----------------------------------------------------------
+    # -- failures that nats-py does not recover from ----------------------------------------------------
 
     async def _watch(self) -> None:
         """Check on nats-py, which can stop silently."""
@@ -302,14 +301,14 @@ class Supervised:
                 await self._open()
                 for subscribed in tuple(self._subscribed):
                     await self._attach(subscribed)
-            except Exception as error:  # giving up would leave the listeners deaf
+            except Exception as error:  # giving up would leave the listeners without events
                 self._trouble = str(getattr(error, "reason", error))
                 log.warning("not connected yet: %s", self._trouble)
                 await bounded(self._client.close(), 1.0)
                 await asyncio.sleep(self._next_delay())
                 continue
-            self._back()
-            log.info("connected anew to %s", self.address.display)
+            self._restored()
+            log.info("connected to %s with a new client", self.address.display)
             return
 
     def _choose_server(self, servers: list[Any], info: dict[str, Any]) -> tuple[Any, float]:
@@ -326,7 +325,7 @@ class Supervised:
         self._delay = min(self._delay * 2, _LONGEST_DELAY)
         return delay
 
-    def _tell(self, callbacks: list[Callable[..., None]], *arguments: object) -> None:
+    def _call(self, callbacks: list[Callable[..., None]], *arguments: object) -> None:
         for callback in tuple(callbacks):
             try:
                 callback(*arguments)

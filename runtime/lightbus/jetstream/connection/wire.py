@@ -9,9 +9,8 @@ import msgspec
 from lightbus.event.envelope import CONTENT_TYPE, MESSAGE_ID
 
 VERSION = b"NATS/1.0"
-_USUAL = (
-    f"NATS/1.0\r\nContent-Type: {CONTENT_TYPE}\r\n{MESSAGE_ID}: ".encode()
-)  # the usual beginning of an event's headers
+# the usual beginning of an event's headers
+_USUAL = f"NATS/1.0\r\nContent-Type: {CONTENT_TYPE}\r\n{MESSAGE_ID}: ".encode()
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
 

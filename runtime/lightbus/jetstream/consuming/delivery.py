@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,25 +14,58 @@ from lightbus.errors import PermissionDenied
 from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.wire import Message
-from lightbus.jetstream.consuming.origin import Origin
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.logs import log
-from lightbus.naming import Place
 from lightbus.transport import Delivery
 
-_CONFIRMATION = 10.0  # seconds for the server to confirm that an event has ended
+_CONFIRMATION = 10.0  # seconds for the server to confirm an acknowledgement
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Origin(NamedTuple):
+    """The server's data about a delivery, from the subject of its acknowledgement.
+
+    Attributes:
+        attempt: how often the event was delivered, this time included.
+        sequence: its sequence in the stream.
+        stored: when it was stored, in nanoseconds since 1970.
+    """
+
+    attempt: int
+    sequence: int
+    stored: int
+
+    @property
+    def time(self) -> datetime:
+        """When the event was stored."""
+        return _EPOCH + timedelta(microseconds=self.stored // 1000)
+
+
+class Origins:
+    """Reads the acknowledgement subjects of one durable."""
+
+    def __init__(self, stream: str, durable: str) -> None:
+        # $JS.ACK.<stream>.<durable>.<attempt>.<sequence>.<delivered>.<stored>.<left>; the longer second form has
+        # a domain and an account before the stream, and a token at the end
+        self._subject = re.compile(
+            rf"\$JS\.ACK\.(?P<long>[^.*>]+\.[^.*>]+\.)?{re.escape(stream)}\.{re.escape(durable)}\."
+            r"([1-9][0-9]{0,18})\.([1-9][0-9]{0,18})\.[0-9]{1,20}\.([0-9]{1,19})\.[0-9]{1,20}"
+            r"(?(long)(?:\.[^*>]+)?)"
+        )
+
+    def read(self, subject: str) -> Origin | None:
+        """Parse the subject of an acknowledgement; None when it does not belong to this durable."""
+        match = self._subject.fullmatch(subject)
+        if match is None:
+            return None
+        _, attempt, sequence, stored = match.groups()
+        return Origin(int(attempt), int(sequence), int(stored))
 
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Makes deliveries of a durable's messages.
-
-    Attributes:
-        connection: a connected connection.
-        dead_letters: where events go that a listener gives up.
-        stream, durable: names.
-    """
+    """Turns a durable's messages into deliveries."""
 
     connection: Connection
     dead_letters: JetStreamDeadLetters
@@ -39,7 +74,6 @@ class Deliveries:
 
     def event(self, message: Message, origin: Origin) -> Delivery:
         """Return the delivery of an event."""
-        settler = EventSettler(self, message.reply)
         return Delivery(
             message.subject,
             message.body,
@@ -48,7 +82,7 @@ class Deliveries:
             origin.attempt,
             origin.time,
             0,
-            settler,
+            EventSettler(self, message.reply),
         )
 
     def replay(self, message: Message, origin: Origin) -> Delivery | None:
@@ -56,17 +90,9 @@ class Deliveries:
         parts = naming.place_of(message.subject)
         if parts is None:
             return None
-        place, number = parts
-        dead_letter = DeadLetter.decode(place, number, message.headers, message.body, origin.time)
-        return Delivery(
-            dead_letter.subject,
-            dead_letter.body,
-            dead_letter.headers,
-            place.sequence,
-            origin.attempt,
-            place.stored,
-            number,
-            ReplaySettler(self, message.reply, dead_letter),
+        dead_letter = DeadLetter.decode(*parts, message.headers, message.body, origin.time)
+        return Delivery.of_replay(
+            dead_letter, origin.attempt, ReplaySettler(self, message.reply, dead_letter)
         )
 
 
@@ -96,13 +122,8 @@ class EventSettler(msgspec.Struct, frozen=True, eq=False):
         await self._confirm(f"+TERM {failure.reason}".encode())
 
     def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
-        place = Place(self.source.stream, self.source.durable, delivery.sequence, delivery.time)
-        return DeadLetter.first(
-            *(place, delivery.subject, delivery.headers, delivery.body),
-            attempts=delivery.attempt,
-            failure=failure,
-            now=datetime.now(UTC),
-        )
+        now = datetime.now(UTC)
+        return delivery.first_dead_letter(self.source.stream, self.source.durable, failure, now)
 
     async def in_progress(self) -> None:
         """Restart the event's `ack_wait`."""
@@ -133,7 +154,7 @@ class ReplaySettler(EventSettler, frozen=True, eq=False):
             await self.source.dead_letters.remove(self.replayed.number)
         except PermissionDenied as error:  # a retry would only run the handler again
             log.error(
-                "%s: dead letter %d was handled and stays all the same: %s",
+                "%s: dead letter %d was handled, but cannot be removed: %s",
                 *(self.source.durable, self.replayed.number, error),
             )
         await self._confirm(b"+ACK")

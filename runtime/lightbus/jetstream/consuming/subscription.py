@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
-from lightbus.jetstream.connection.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.refusals import Refusals
 from lightbus.jetstream.connection.wire import Message
-from lightbus.jetstream.consuming.origin import Origin, Origins
+from lightbus.jetstream.consuming.delivery import Origin, Origins
 from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 from lightbus.logs import log
 from lightbus.transport import Delivery
@@ -44,26 +44,22 @@ class Pace:
 
 
 EVENTS = Pace(30.0, 5.0)
-REPLAYS = Pace(300.0, 30.0)  # they are rare, and every listener waits for them
+REPLAYS = Pace(300.0, 30.0)  # longer, because replays are rare and every listener waits for them
 
 Deliver: TypeAlias = Callable[[Message, Origin], Delivery | None]
-"""Makes a delivery of a message, or returns None for one in the stream of replays that is not a replay."""
+"""Turns a message into a delivery; None for a message in the stream of replays that is not a replay."""
 
 
 class PullSubscription:
     """A worker's share of a durable; see `lightbus.transport.Subscription`.
 
-    Keeps one event requested for each waiting `take()`, and `ahead` more. Those are requested by the half, so that the
-    next request is on its way while the last one is being served. After a break some events may arrive twice; those
+    Keeps one event requested for each waiting `take()`, and `ahead` more. These are requested half at a time, so that the
+    next request is on its way while the last one is being served. After a break some events may arrive twice; they
     wait in the buffer.
 
     Args:
-        connection: a connected connection.
-        deliver: makes a delivery of a message.
-        stream: name of the stream.
-        durable: name of the durable.
+        deliver: turns a message into a delivery.
         ack_wait: the durable's own ack_wait, in seconds.
-        pace: the timing of pulls.
 
     Attributes:
         refusals: messages to the inbox that are neither deliveries of the durable nor statuses of the server.
@@ -88,15 +84,14 @@ class PullSubscription:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
         self._waiting: deque[asyncio.Future[Delivery | None]] = deque()
         self._buffer: deque[Delivery] = deque()
-        self._asked = 0  # events that the server still owes us
+        self._requested = 0  # events that were requested and have not arrived
         self._inbox, self._reply = "", ""
-        self._round = (
-            0  # of pulls; the last token of their reply subject. Statuses of older rounds are ignored
-        )
+        # of pulls; the last token of their reply subject. Statuses of older rounds are ignored
+        self._round = 0
         self._heard = 0.0  # loop time of the last message
         self._error: TransportError | None = None
         self._closed = False
-        self._pause: asyncio.TimerHandle | None = None  # no pull until it ends
+        self._pause: asyncio.TimerHandle | None = None  # no pull before it ends
         self._tasks: set[asyncio.Task[None]] = set()
         self._end: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._loop = asyncio.get_running_loop()
@@ -107,7 +102,7 @@ class PullSubscription:
         self._connection.when_down(self._forget_pulls)
         self._connection.when_up(self._pull)
         self._connection.when_denied(self._denied)
-        self._begin(self._watch())
+        self._start_task(self._watch())
 
     @property
     def buffered(self) -> Collection[Delivery]:
@@ -119,7 +114,7 @@ class PullSubscription:
         if not self._buffer or self._closed or self._error is not None:
             return None
         delivery = self._buffer.popleft()
-        if (self._asked + len(self._buffer)) * 2 <= self.ahead:
+        if (self._requested + len(self._buffer)) * 2 <= self.ahead:
             self._pull()
         return delivery
 
@@ -146,12 +141,12 @@ class PullSubscription:
     async def shed(self, may_go: Callable[[Delivery], bool]) -> None:
         """Give back buffered events; see `Subscription.shed`."""
         self.ahead = 0
-        end, waiting = self._end, tuple(filter(may_go, self._buffer))
-        await self._open()  # pulls end with the old inbox, or events that are given back would return
+        end, deliveries = self._end, tuple(filter(may_go, self._buffer))
+        await self._open()  # pulls end with the old inbox, otherwise events that are given back would return
         self._pull()
         if end is not None:
             await end()
-        for delivery in waiting:
+        for delivery in deliveries:
             if delivery in self._buffer:
                 self._buffer.remove(delivery)
                 await self._give_back(delivery)
@@ -194,8 +189,8 @@ class PullSubscription:
 
     def _pull(self) -> None:
         """Request the missing events, if the connection is up."""
-        missing = len(self._waiting) + self.ahead - len(self._buffer) - self._asked
-        is_enough = self._asked >= len(self._waiting) and missing * 2 < self.ahead
+        missing = len(self._waiting) + self.ahead - len(self._buffer) - self._requested
+        is_enough = self._requested >= len(self._waiting) and missing * 2 < self.ahead
         if missing <= 0 or is_enough or self._pause is not None or self._closed or self._error is not None:
             return
         request = _PULL % (missing, self._pace.expires * NANOSECONDS, self._pace.heartbeat * NANOSECONDS)
@@ -203,13 +198,13 @@ class PullSubscription:
             self._connection.send(self._next, request, reply=self._reply)
         except TransportError:
             return  # `when_up` pulls again
-        if not self._asked:
+        if not self._requested:
             self._heard = self._loop.time()
-        self._asked += missing
+        self._requested += missing
 
     def _forget_pulls(self) -> None:
         """Forget outstanding requests; events that still arrive are kept in the buffer."""
-        self._asked = 0
+        self._requested = 0
         self._round += 1
         self._reply = f"{self._inbox}.{self._round}"
 
@@ -228,23 +223,23 @@ class PullSubscription:
         while True:
             await asyncio.sleep(self._pace.heartbeat / 2)
             silent = self._loop.time() - self._heard
-            if self._asked and silent > self._pace.heartbeat * _MISSED and self._connection.is_up:
+            if self._requested and silent > self._pace.heartbeat * _MISSED and self._connection.is_up:
                 log.warning("%s: no heartbeat for %.0f s, pulling again", self.durable, silent)
                 self._forget_pulls()
                 self._pull()
 
-    async def _look_into(self, trouble: str) -> None:
+    async def _diagnose(self, trouble: str) -> None:
         """Determine why a pull was refused: the durable is gone, or unavailable for a moment (ADR-22)."""
         log.debug("%s: %s", self.durable, trouble)
+        operation = f"CONSUMER.INFO.{self.stream}.{self.durable}"
+        absent = (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND)
         try:
-            await self._connection.api(f"CONSUMER.INFO.{self.stream}.{self.durable}")
-        except ApiError as error:
-            if error.err_code in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
+            if await self._connection.lookup(operation, absent=absent) is None:
                 self._fail(ConsumerLost(f"durable {self.durable!r} of stream {self.stream!r} does not exist"))
         except TransportError as error:
             log.debug("%s: %s", self.durable, error)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=f"{self.durable}/pull")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -253,7 +248,7 @@ class PullSubscription:
         if message.reply:
             origin = self._origins.read(message.reply)
             if origin is None:
-                self.refusals.add(message.subject, f"is no delivery of {self.durable!r}")
+                self.refusals.add(message.subject, f"is not a delivery of {self.durable!r}")
                 return
             self._heard = self._loop.time()
             delivery = self._deliver(message, origin)
@@ -270,8 +265,8 @@ class PullSubscription:
         if status == "100" or message.subject != self._reply:
             return  # a heartbeat, or the status of an older pull
         pending = message.headers.get("Nats-Pending-Messages", "")
-        if status == "408" and _COUNT.fullmatch(pending):  # expired; these will not come
-            self._asked = max(0, self._asked - int(pending))
+        if status == "408" and _COUNT.fullmatch(pending):  # expired; these will not arrive
+            self._requested = max(0, self._requested - int(pending))
             self._pull()
         elif status == "409" and text.lower() in _GONE:
             where = f"durable {self.durable!r} of stream {self.stream!r}"
@@ -281,19 +276,19 @@ class PullSubscription:
         else:  # 503 no responders, 409 leadership change, server shutdown or too many waiting pulls
             self._forget_pulls()
             self._pull_later()
-            self._begin(self._look_into(f"{status} {text}"))
+            self._start_task(self._diagnose(f"{status} {text}"))
 
     def _refuse(self, message: Message) -> None:
-        """End a message in the stream of replays that is not a replay, or it would be delivered forever."""
-        self.refusals.add(message.subject, "is no replay of a dead letter")
+        """End a message in the stream of replays that is not a replay; otherwise it would be delivered forever."""
+        self.refusals.add(message.subject, "is not a replay of a dead letter")
         with contextlib.suppress(TransportError):
-            self._connection.send(message.reply, b"+TERM it is no replay of a dead letter")
-        self._asked = max(0, self._asked - 1)
+            self._connection.send(message.reply, b"+TERM it is not a replay of a dead letter")
+        self._requested = max(0, self._requested - 1)
         self._pull()
 
     def _arrived(self, delivery: Delivery) -> None:
-        if self._asked:
-            self._asked -= 1
+        if self._requested:
+            self._requested -= 1
         while self._waiting:
             future = self._waiting.popleft()
             if not future.done():

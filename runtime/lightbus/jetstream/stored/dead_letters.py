@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Set
-from dataclasses import replace
 from typing import Any
 
 from lightbus import naming
-from lightbus.event.dead_letter import DeadLetter, Failure, Filter
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
-from lightbus.jetstream.connection.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.publisher import Conflict, Publisher
 from lightbus.jetstream.stored import direct_get
 from lightbus.jetstream.stored.direct_get import StoredMessage
@@ -28,20 +27,13 @@ _EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
 
 
 class JetStreamDeadLetters:
-    """See `lightbus.transport.DeadLetters`; `keep` and `remove` are for workers.
-
-    Args:
-        connection: a connection.
-        publisher: its publisher.
-        provisioner: its provisioner.
-        prefix: the bus's prefix.
-    """
+    """See `lightbus.transport.DeadLetters`; `keep` and `remove` are for workers."""
 
     def __init__(
         self, connection: Connection, publisher: Publisher, provisioner: Provisioner, prefix: str
     ) -> None:
-        self._connection, self._publisher, self._prefix = connection, publisher, prefix
-        self._provisioner = provisioner
+        self._connection, self._publisher = connection, publisher
+        self._provisioner, self._prefix = provisioner, prefix
         self._stream = naming.dead_letter_stream(prefix)
         self._replays = naming.replay_stream(prefix)
 
@@ -59,24 +51,21 @@ class JetStreamDeadLetters:
             dead_letter.body,
             dead_letter.encode(needed, self._connection.max_payload),
             what=f"the dead letter of sequence {dead_letter.place.sequence}",
-            make_stream=lambda: self._provisioner.make_way(dead_letter_stream(self._prefix)),
+            create_stream=lambda: self._provisioner.ensure_on_demand(dead_letter_stream(self._prefix)),
             timeout=_TIMEOUT,
         )
 
     async def remove(self, number: int) -> bool:
         """Delete a dead letter; False when it no longer existed."""
-        try:
-            await self._connection.api(f"STREAM.MSG.DELETE.{self._stream}", {"seq": number, "no_erase": True})
-        except ApiError as error:
-            if error.err_code not in (_NOTHING_TO_DELETE, STREAM_NOT_FOUND):
-                raise
-            return False
-        return True
+        request = {"seq": number, "no_erase": True}
+        absent = (_NOTHING_TO_DELETE, STREAM_NOT_FOUND)
+        answer = await self._connection.lookup(f"STREAM.MSG.DELETE.{self._stream}", request, absent=absent)
+        return answer is not None
 
     # -- for operators and tools ----------------------------------------------------------------------
 
     async def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
-        """Iterate over those that match; see `DeadLetters.find`."""
+        """Iterate over the dead letters that match; see `DeadLetters.find`."""
         state = (await self._info(self._stream)).get("state", {})
         if not state.get("messages"):
             return
@@ -106,15 +95,14 @@ class JetStreamDeadLetters:
 
     async def replay(self, dead_letter: DeadLetter) -> bool:
         """Send a dead letter to its listener again; see `DeadLetters.replay`."""
-        sent = replace(dead_letter, replays=dead_letter.replays + 1, failure=Failure(""))
-        needed = {_EXPECTED_LAST: "0", MESSAGE_ID: str(uuid.uuid4())}  # no other may be on its way
+        needed = {_EXPECTED_LAST: "0", MESSAGE_ID: str(uuid.uuid4())}  # only one may be on its way
         try:
             await self._publisher.publish(
                 naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number),
                 dead_letter.body,
-                sent.encode(needed, self._connection.max_payload),
+                dead_letter.as_replay().encode(needed, self._connection.max_payload),
                 what=f"the replay of dead letter {dead_letter.number}",
-                make_stream=lambda: self._provisioner.make_way(replay_stream(self._prefix)),
+                create_stream=lambda: self._provisioner.ensure_on_demand(replay_stream(self._prefix)),
                 timeout=_TIMEOUT,
             )
         except Conflict:
@@ -124,15 +112,12 @@ class JetStreamDeadLetters:
     async def discard(self, dead_letter: DeadLetter) -> bool:
         """Remove a dead letter for good; see `DeadLetters.discard`."""
         subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
-        try:
-            await self._connection.api(f"STREAM.PURGE.{self._replays}", {"filter": subject})
-        except ApiError as error:
-            if error.err_code != STREAM_NOT_FOUND:
-                raise
+        operation = f"STREAM.PURGE.{self._replays}"
+        await self._connection.lookup(operation, {"filter": subject}, absent=(STREAM_NOT_FOUND,))
         return await self.remove(dead_letter.number)
 
     async def replaying(self) -> Set[int]:
-        """Return the numbers of those whose replays are on their way; see `DeadLetters.replaying`."""
+        """Return the numbers of dead letters whose replays are on their way; see `DeadLetters.replaying`."""
         subjects: list[str] = []
         while True:
             request = {"subjects_filter": naming.replay_subjects(self._prefix), "offset": len(subjects)}
@@ -145,34 +130,24 @@ class JetStreamDeadLetters:
     async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the dead letter's current number; see `DeadLetters.latest`."""
         subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
-        try:  # asks the stream's leader, because another replica may lag behind
-            answer = await self._connection.api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
-        except ApiError as error:
-            if error.err_code not in (_NOTHING_FOUND, STREAM_NOT_FOUND):
-                raise
-            return 0
-        number: int = answer["message"]["seq"]
-        return number
+        operation = (
+            f"STREAM.MSG.GET.{self._stream}"  # asks the leader, because another replica may lag behind
+        )
+        absent = (_NOTHING_FOUND, STREAM_NOT_FOUND)
+        answer = await self._connection.lookup(operation, {"last_by_subj": subject}, absent=absent)
+        return 0 if answer is None else int(answer["message"]["seq"])
 
     async def is_served(self, dead_letter: DeadLetter) -> bool:
         """Whether any worker takes the listener's replays now; see `DeadLetters.is_served`."""
         durable = naming.replay_durable(dead_letter.place.stream, dead_letter.place.listener)
-        try:
-            info = await self._connection.api(f"CONSUMER.INFO.{self._replays}.{durable}")
-        except ApiError as error:
-            if error.err_code not in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND):
-                raise
-            return False
-        return bool(info["num_waiting"] or info["num_ack_pending"])
+        absent = (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND)
+        info = await self._connection.lookup(f"CONSUMER.INFO.{self._replays}.{durable}", absent=absent)
+        return info is not None and bool(info["num_waiting"] or info["num_ack_pending"])
 
     async def _info(self, stream: str, request: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the server's information about a stream, empty when it does not exist."""
-        try:
-            return await self._connection.api(f"STREAM.INFO.{stream}", request)
-        except ApiError as error:
-            if error.err_code != STREAM_NOT_FOUND:
-                raise
-            return {}
+        operation = f"STREAM.INFO.{stream}"
+        return await self._connection.lookup(operation, request, absent=(STREAM_NOT_FOUND,)) or {}
 
 
 def _dead_letter(message: StoredMessage) -> DeadLetter | None:

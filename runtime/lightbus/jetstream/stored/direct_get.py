@@ -42,8 +42,6 @@ async def messages(
     """Iterate over a stream, reading a bounded number of messages at a time.
 
     Args:
-        connection: a connected connection.
-        stream: its name.
         subjects: a subject filter for its messages.
         first, last: the first and the last sequence to read.
         since: leaves out messages stored before.
@@ -59,8 +57,8 @@ async def messages(
         if not batch:
             return
         for message in batch:
-            if message.sequence < first:  # or this would never end
-                raise TransportError(f"stream {stream!r} answers with messages before the one asked for")
+            if message.sequence < first:  # otherwise this would never end
+                raise TransportError(f"stream {stream!r} answers with messages before the requested one")
             if message.sequence > last:
                 return
             yield message
@@ -103,8 +101,8 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
             try:
                 batch.append(_stored(headers, answer.body))
             except (KeyError, ValueError) as error:
-                raise TransportError(f"the answer on {subject} is no stored message: {error!r}") from error
-            if "Nats-Num-Pending" not in headers:  # one message was asked for, or the server knows no batches
+                raise TransportError(f"the answer on {subject} is not a stored message: {error!r}") from error
+            if "Nats-Num-Pending" not in headers:  # one message was requested, or the server has no batches
                 return batch
     finally:
         connection.forget(denied)

@@ -40,7 +40,7 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """A selection of events: those that meet every condition.
 
     Attributes:
@@ -66,20 +66,14 @@ class Wanted:
 
 
 class History:
-    """Reads the events of a prefix, and later ones.
+    """Reads the selected events of a prefix."""
 
-    Args:
-        connection: a connected connection.
-        prefix: first token of the bus's streams.
-        wanted: the selection.
-    """
-
-    def __init__(self, connection: Connection, prefix: str, wanted: Wanted) -> None:
-        self._connection, self._prefix, self._wanted = connection, prefix, wanted
+    def __init__(self, connection: Connection, prefix: str, selection: EventFilter) -> None:
+        self._connection, self._prefix, self._selection = connection, prefix, selection
         self._read: dict[str, int] = {}  # the last sequence read, by stream
 
     async def unread(self) -> AsyncIterator[StoredEvent]:
-        """Iterate over stored events that were not read before, in the order they were stored.
+        """Iterate over stored events that were not read yet, in the order they were stored.
 
         Raises:
             TransportError: a stream cannot be read directly, or no answer came.
@@ -95,21 +89,21 @@ class History:
             await _put_next(heads, number, readers[number])
 
     async def _of_stream(self, name: str, first: int, last: int) -> AsyncIterator[StoredEvent]:
-        begun = name in self._read
-        start = self._read[name] + 1 if begun else first
-        since = None if begun else self._wanted.since
+        is_continued = name in self._read
+        start = self._read[name] + 1 if is_continued else first
+        since = None if is_continued else self._selection.since
         messages = direct_get.messages(self._connection, name, self._subjects, start, last, since)
         async for message in messages:
             self._read[name] = message.sequence
             event = self._event(name, message)
-            if self._wanted.matches(event):
+            if self._selection.matches(event):
                 yield event
         self._read[name] = max(last, start - 1)
 
     @property
     def _subjects(self) -> str:
         """The narrowest subject filter that covers the selection."""
-        match self._wanted.names:
+        match self._selection.names:
             case (name,) if not set(name) & set("*?[]> "):
                 return f"{self._prefix}.{name}"
             case _:
@@ -117,9 +111,8 @@ class History:
 
     def _event(self, stream: str, message: StoredMessage) -> StoredEvent:
         headers = own_headers(message.headers)
-        content: Envelope | UnreadableEvent
         try:
-            content = envelope.decode(message.body, headers)
+            content: Envelope | UnreadableEvent = envelope.decode(message.body, headers)
         except UnreadableEvent as error:
             content = error
         return StoredEvent(
@@ -136,7 +129,6 @@ class History:
 async def _put_next(
     heads: list[tuple[datetime, int, StoredEvent]], number: int, reader: AsyncIterator[StoredEvent]
 ) -> None:
-    """Push the next event of a reader, if it has one, onto the heap."""
-    async for event in reader:
+    """Push the next event of a reader, if there is one, onto the heap."""
+    if (event := await anext(reader, None)) is not None:
         heapq.heappush(heads, (event.stored, number, event))
-        return

@@ -1,4 +1,4 @@
-"""Differences of a stream or durable on the server from what the bus needs, and their harm. Pure.
+"""How a stream or durable on the server differs from what the bus needs, and the harm of it. Pure.
 
 The tables below are the rules. A setting is listed for one of two reasons: the bus sets it when it creates the
 resource, or a value other than the server's default breaks a promise of the bus. All other settings (replicas,
@@ -29,16 +29,16 @@ class Difference:
 
     Attributes:
         setting: its name.
-        found: its value on the server.
-        wanted: the value it should have.
+        actual: its value on the server.
+        expected: the value it should have.
         harm: the harm of the value on the server, "" when there is none.
         is_fatal: whether the bus refuses to work with it, because events would be lost.
         way: how it is removed.
     """
 
     setting: str
-    found: Any
-    wanted: Any
+    actual: Any
+    expected: Any
     harm: str = ""
     is_fatal: bool = False
     way: Way = Way.UPDATE
@@ -46,12 +46,12 @@ class Difference:
     @property
     def is_(self) -> str:
         """The value on the server, for people."""
-        return _shown(self.setting, self.found)
+        return _shown(self.setting, self.actual)
 
     @property
     def should_be(self) -> str:
         """The value it should have, for people."""
-        return _shown(self.setting, self.wanted)
+        return _shown(self.setting, self.expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ _STREAM = (
         "only the latest events are kept, whether listeners have seen the others or not",
     ),
     _Rule("no_ack", False, "the server confirms no event, so that every fire() times out", True),
-    _Rule("sealed", False, "the stream takes no events any more", True, Way.BY_HAND),
+    _Rule("sealed", False, "the stream takes no more events", True, Way.BY_HAND),
     _Rule("persist_mode", "default", "an event is confirmed before it is written", way=Way.BY_HAND),
 )
 _DURABLE = (
@@ -91,22 +91,27 @@ _DURABLE = (
         "ack_policy",
         is_fatal=True,
         way=Way.BY_HAND,
-        harm="something else made it: a listener acknowledges each event",
+        harm="something else created it: a listener acknowledges each event",
     ),
     _Rule(
         "deliver_subject",
         "",
-        "something else made it: the server pushes, and listeners pull",
+        "something else created it: the server pushes, and listeners pull",
         True,
         Way.BY_HAND,
     ),
     _Rule("ack_wait"),
-    _Rule("max_deliver", -1, "after so many deliveries an event stops, without becoming a dead letter", True),
+    _Rule(
+        "max_deliver",
+        -1,
+        "after that many deliveries an event is given up without becoming a dead letter",
+        True,
+    ),
     _Rule("max_ack_pending"),
     _Rule(
         "inactive_threshold",
         0,
-        "the server forgets the listener's position when nobody listens for so long",
+        "the server forgets the listener's position when nobody listens for that long",
         True,
     ),
     _Rule("backoff", (), "the server's waits take the place of the listener's own"),
@@ -114,23 +119,17 @@ _DURABLE = (
 )
 
 
-def differences(wanted: Resource, config: Mapping[str, Any]) -> list[Difference]:
-    """Compare a resource with its configuration on the server.
-
-    Args:
-        wanted: the resource, as the bus creates it.
-        config: the configuration on the server.
-    """
-    if isinstance(wanted, Stream):
-        return [*_subjects(wanted, config), *_compared(_STREAM, wanted, config)]
-    return [*_filter(wanted, config), *_compared(_DURABLE, wanted, config)]
+def differences(resource: Resource, config: Mapping[str, Any]) -> list[Difference]:
+    """Compare a resource, as the bus creates it, with its configuration on the server."""
+    if isinstance(resource, Stream):
+        return [*_subjects(resource, config), *_compared(_STREAM, resource, config)]
+    return [*_filter(resource, config), *_compared(_DURABLE, resource, config)]
 
 
 def window_difference(config: Mapping[str, Any], timeout: float) -> Difference | None:
     """Return the difference of a stream that forgets ids while `fire()` may still retry, or None.
 
     Args:
-        config: the stream's configuration on the server.
         timeout: seconds for which `fire()` retries.
     """
     needed = int(2 * timeout * NANOSECONDS)
@@ -140,18 +139,13 @@ def window_difference(config: Mapping[str, Any], timeout: float) -> Difference |
     return Difference("duplicate_window", config.get("duplicate_window", 0), needed, harm)
 
 
-def weaknesses(wanted: Stream, info: Mapping[str, Any]) -> list[str]:
-    """List what makes a stream less safe than its server allows; an operator may want it so.
-
-    Args:
-        wanted: the stream.
-        info: the server's information about it, including the cluster.
-    """
+def weaknesses(resource: Stream, info: Mapping[str, Any]) -> list[str]:
+    """List what makes a stream less safe than its server allows, which an operator may have chosen."""
     cluster = info.get("cluster", {}).get("name")
     if cluster and info["config"].get("num_replicas", 1) == 1:
         return [
-            f"{wanted} keeps one replica in the cluster {cluster!r}: its events are gone with that server's disk."
-            f" Keep three with: nats stream edit {wanted.name} --replicas 3"
+            f"{resource} keeps one replica in the cluster {cluster!r}: its events are lost with that server's disk."
+            f" Keep three with: nats stream edit {resource.name} --replicas 3"
         ]
     return []
 
@@ -159,34 +153,36 @@ def weaknesses(wanted: Stream, info: Mapping[str, Any]) -> list[str]:
 def covers(pattern: str, subjects: str) -> bool:
     """Whether a subject filter captures every subject that another one captures."""
     wide, narrow = pattern.split("."), subjects.split(".")
-    for at, token in enumerate(wide):
+    for index, token in enumerate(wide):
         if token == ">":
-            return len(narrow) > at
-        if at >= len(narrow) or narrow[at] == ">" or token not in ("*", narrow[at]):
+            return len(narrow) > index
+        if index >= len(narrow) or narrow[index] == ">" or token not in ("*", narrow[index]):
             return False
     return len(wide) == len(narrow)
 
 
-def _subjects(wanted: Stream, config: Mapping[str, Any]) -> Iterator[Difference]:
-    (needed,) = wanted.config["subjects"]
+def _subjects(resource: Stream, config: Mapping[str, Any]) -> Iterator[Difference]:
+    (needed,) = resource.config["subjects"]
     captured = config.get("subjects") or []
     if not any(covers(pattern, needed) for pattern in captured):
         harm = f"events fired on {needed} are not stored"
         yield Difference("subjects", captured, [*captured, needed], harm, True)
 
 
-def _filter(wanted: Durable, config: Mapping[str, Any]) -> Iterator[Difference]:
+def _filter(resource: Durable, config: Mapping[str, Any]) -> Iterator[Difference]:
     listened = config.get("filter_subject") or config.get("filter_subjects") or ""
-    subject = wanted.config["filter_subject"]
+    subject = resource.config["filter_subject"]
     if listened != subject:
         harm = f"it already listens to {listened!r}. Choose another listener_name, or remove it if nothing needs it"
         yield Difference("filter_subject", listened, subject, harm, True, Way.BY_HAND)
 
 
-def _compared(rules: tuple[_Rule, ...], wanted: Resource, config: Mapping[str, Any]) -> Iterator[Difference]:
+def _compared(
+    rules: tuple[_Rule, ...], resource: Resource, config: Mapping[str, Any]
+) -> Iterator[Difference]:
     for rule in rules:
         value = config.get(rule.setting, rule.default)
-        target = wanted.config.get(rule.setting, rule.default)
+        target = resource.config.get(rule.setting, rule.default)
         if value != target and (value or target):
             yield _with_harm(
                 Difference(rule.setting, value, target, rule.harm, rule.is_fatal, rule.way), config
@@ -195,16 +191,16 @@ def _compared(rules: tuple[_Rule, ...], wanted: Resource, config: Mapping[str, A
 
 def _with_harm(difference: Difference, config: Mapping[str, Any]) -> Difference:
     """Complete a difference whose harm depends on the values."""
-    match difference.setting, difference.found, difference.wanted:
+    match difference.setting, difference.actual, difference.expected:
         case "retention", "workqueue", _:
             return replace(
-                difference, harm="an event goes with the first listener that handles it", is_fatal=True
+                difference, harm="the first listener that handles an event removes it", is_fatal=True
             )
         case "retention", "interest", "limits":
-            harm = "an event goes when the listeners of the moment have handled it, before others begin"
+            harm = "an event is removed once the present listeners have handled it; later ones never get it"
             return replace(difference, harm=harm, way=Way.UPDATE)
         case "retention", _, "workqueue":
-            return replace(difference, harm="replays stay when they have been handled", is_fatal=True)
+            return replace(difference, harm="replays stay after they have been handled", is_fatal=True)
         case "discard", "old", _ if _has_limit(config):
             return replace(
                 difference, harm="at its limit, the stream drops events that listeners have not seen"
@@ -212,7 +208,7 @@ def _with_harm(difference: Difference, config: Mapping[str, Any]) -> Difference:
         case "max_ack_pending", _, 1:
             return replace(difference, harm="events overtake one that waits for its retry", is_fatal=True)
         case "max_msgs_per_subject", _, 1:
-            harm = "each failure of an event is a dead letter of its own"
+            harm = "each failure of an event makes another dead letter"
             return replace(difference, harm=harm, way=Way.DESTROYS)
     return difference
 

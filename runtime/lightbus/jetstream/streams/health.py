@@ -12,7 +12,7 @@ class Alarm:
     """A problem that does not go away by itself.
 
     Attributes:
-        kind: `lost` when unseen events may be gone, `stalled` when the listener gets no more.
+        kind: `lost` when unseen events may be gone, `stalled` when the listener gets no more events.
         text: what is wrong, and what to do.
     """
 
@@ -22,7 +22,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a durable is.
+    """How far a durable has come.
 
     Attributes:
         pending: events not delivered yet.
@@ -51,28 +51,27 @@ def progress(durable: Mapping[str, Any]) -> Progress:
 def alarms(stream: Mapping[str, Any], durable: Mapping[str, Any]) -> list[Alarm]:
     """Return the problems of a durable.
 
-    Events below the stream's first sequence are gone. A durable that had not reached it has lost those that were for
-    it; which ones, is unknown by now. A durable is stalled when workers ask, events wait, and as many as it allows
-    are unsettled; if it allows one, it is ordered, and the others wait as they should.
+    Events below the stream's first sequence are gone. A durable that had not reached it has lost those that it
+    listens to; which ones is unknown. A durable is stalled when workers ask, events wait, and as many as it allows
+    are unsettled. If it allows one, it is ordered, and the others have to wait.
 
     Args:
-        stream: the server's information about its stream.
-        durable: the server's information about the durable.
+        stream, durable: the server's information about them.
     """
     problems = []
-    name, first, now = durable["name"], stream["state"]["first_seq"], progress(durable)
-    if (now.pending or now.in_flight) and first > now.seen + 1:
+    name, first, status = durable["name"], stream["state"]["first_seq"], progress(durable)
+    if (status.pending or status.in_flight) and first > status.seen + 1:
         text = (
-            f"{name} is behind, and the events {now.seen + 1:,} to {first - 1:,} of stream"
-            f" {durable['stream_name']} are gone: those of them that were for it are lost to it."
+            f"{name} is behind, and the events {status.seen + 1:,} to {first - 1:,} of stream"
+            f" {durable['stream_name']} are gone: it will never get those that it listens to."
             f" {_why_gone(stream['config'])}"
         )
         problems.append(Alarm("lost", text))
     limit = durable["config"].get("max_ack_pending", -1)
-    if 1 < limit <= now.in_flight and now.pending and now.waiting:
+    if 1 < limit <= status.in_flight and status.pending and status.waiting:
         text = (
-            f"{name} gets no more events: {now.in_flight:,} are in hand or wait for their retry, as many as"
-            f" its max_ack_pending allows, and {now.pending:,} wait behind them. Mend what makes them fail, retry"
+            f"{name} gets no more events: {status.in_flight:,} are being handled or wait for a retry, as many as"
+            f" its max_ack_pending allows, and {status.pending:,} wait behind them. Fix what makes them fail, retry"
             f" less often, or allow more: nats consumer edit {durable['stream_name']} {name} --max-pending"
             f" {10 * limit}"
         )

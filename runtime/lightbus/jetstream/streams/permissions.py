@@ -1,6 +1,6 @@
 """The minimal permissions of a service, as configuration of nats-server. Pure.
 
-NATS permissions cannot match a part of a token, so each listener has lines of its own. Both forms of acknowledgement
+NATS permissions cannot match part of a token, so each listener has its own lines. Both forms of acknowledgement
 subjects are granted: with a domain and an account before the stream, and without (ADR-15).
 """
 
@@ -84,7 +84,7 @@ def configuration(services: Sequence[Service]) -> str:
     """Return the configuration of nats-server for these services and an operator.
 
     Args:
-        services: those with one name share a user.
+        services: services with the same name share a user.
     """
     users = {service.name: [part for part in services if part.name == service.name] for service in services}
     prefixes = sorted({service.prefix for service in services})
@@ -103,8 +103,8 @@ def configuration(services: Sequence[Service]) -> str:
 
 _HEADER = f"""\
 # What nats-server allows these services, and nothing more. The passwords are environment variables of the server.
-# Streams and durables are no part of its configuration: the user {ADMIN} makes them with `lightbus apply`,
-# and looks after them with `lightbus status` and `lightbus dead-letters`. Services run with LIGHTBUS_PROVISION=verify.
+# Streams and durables are not part of its configuration: the user {ADMIN} creates them with `lightbus apply`,
+# and inspects them with `lightbus status` and `lightbus dead-letters`. Services run with LIGHTBUS_PROVISION=verify.
 """
 
 

@@ -12,10 +12,16 @@ from typing import Any
 from lightbus.errors import ProvisionError
 from lightbus.jetstream.connection.address import resolve
 from lightbus.jetstream.connection.connection import ApiError, Connection
-from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.drift import Difference, Way, differences
-from lightbus.jetstream.streams.ensure import make, read
-from lightbus.jetstream.streams.resources import Resource
+from lightbus.jetstream.streams.ensure import create
+from lightbus.jetstream.streams.resources import (
+    Resource,
+    dead_letter_stream,
+    durable,
+    event_stream,
+    replay_durable,
+    replay_stream,
+)
 from lightbus.transport import Consumer
 
 
@@ -34,19 +40,19 @@ class Step:
     """A stream or durable, and its differences from the code.
 
     Attributes:
-        wanted: the resource, as the bus creates it.
-        found: its configuration on the server, None when it does not exist.
+        resource: the resource, as the bus creates it.
+        current: its configuration on the server, None when it does not exist.
         differences: the settings that differ.
     """
 
-    wanted: Resource
-    found: Mapping[str, Any] | None
+    resource: Resource
+    current: Mapping[str, Any] | None
     differences: tuple[Difference, ...] = ()
 
     @property
     def action(self) -> Action:
         """What to do; the gravest action if there are several."""
-        if self.found is None:
+        if self.current is None:
             return Action.CREATE
         ways = {difference.way for difference in self.differences}
         if Way.BY_HAND in ways:
@@ -64,28 +70,22 @@ def action_of(difference: Difference) -> Action:
 
 
 def needed(prefix: str, apis: Iterable[str], consumers: Iterable[Consumer]) -> list[Resource]:
-    """List the resources of APIs and listeners, in an order in which they can be created.
-
-    Args:
-        prefix: the bus's prefix.
-        apis: names of the APIs it knows.
-        consumers: the durables of its listeners.
-    """
+    """List the resources of APIs and listeners, in an order in which they can be created."""
     listening = list(consumers)
     all_apis = dict.fromkeys([*apis, *(consumer.api for consumer in listening)])
-    required: list[Resource] = [resources.event_stream(prefix, api) for api in all_apis]
+    required: list[Resource] = [event_stream(prefix, api) for api in all_apis]
     if listening:
-        required += [resources.dead_letter_stream(prefix), resources.replay_stream(prefix)]
+        required += [dead_letter_stream(prefix), replay_stream(prefix)]
     for consumer in listening:
-        required += [resources.durable(prefix, consumer), resources.replay_durable(prefix, consumer)]
+        required += [durable(prefix, consumer), replay_durable(prefix, consumer)]
     return required
 
 
-async def compare(connection: Connection, wanted: Iterable[Resource]) -> list[Step]:
+async def compare(connection: Connection, resources: Iterable[Resource]) -> list[Step]:
     """Compare each resource with the server, and return the steps."""
     steps = []
-    for resource in wanted:
-        info = await read(connection, resource)
+    for resource in resources:
+        info = await connection.lookup(resource.info, absent=resource.absent)
         if info is None:
             steps.append(Step(resource, None))
         else:
@@ -98,8 +98,6 @@ async def carry_out(connection: Connection, step: Step, *, destroying: bool) -> 
     """Create a resource, or update the settings that can be updated.
 
     Args:
-        connection: a connected connection.
-        step: the resource and its differences.
         destroying: whether an update may remove messages.
 
     Returns:
@@ -108,30 +106,29 @@ async def carry_out(connection: Connection, step: Step, *, destroying: bool) -> 
     Raises:
         ProvisionError: the server refuses.
     """
-    if step.found is None:
-        await make(connection, step.wanted)
+    if step.current is None:
+        await create(connection, step.resource)
         return ()
     ways = {Way.UPDATE, Way.DESTROYS} if destroying else {Way.UPDATE}
     changes = {
-        difference.setting: difference.wanted for difference in step.differences if difference.way in ways
+        difference.setting: difference.expected for difference in step.differences if difference.way in ways
     }
     if changes:
-        request = step.wanted.update({**step.found, **changes})
         try:
-            await connection.api(request.operation, dict(request.body))
+            await connection.api(*step.resource.update({**step.current, **changes}))
         except ApiError as error:
-            raise ProvisionError(f"{step.wanted} could not be updated: {error.description}") from error
+            raise ProvisionError(f"{step.resource} could not be updated: {error.description}") from error
     return tuple(difference for difference in step.differences if difference.way not in ways)
 
 
 @asynccontextmanager
-async def connected(url: str | None, *, given: str) -> AsyncIterator[Connection]:
+async def connected(url: str | None, *, origin: str) -> AsyncIterator[Connection]:
     """Connect temporarily, as an operator's tool.
 
     Args:
-        url, given: as in `lightbus.jetstream.connection.address.resolve`.
+        url, origin: as in `lightbus.jetstream.connection.address.resolve`.
     """
-    connection = Connection(resolve(url, given=given), f"lightbus/{socket.gethostname()}")
+    connection = Connection(resolve(url, origin=origin), f"lightbus/{socket.gethostname()}")
     try:
         await connection.connect()
         yield connection

@@ -17,17 +17,8 @@ _MAX_ACK_PENDING = 10_000  # events held by all workers, plus those that wait fo
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that no retry is stored twice
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request to the JetStream API.
-
-    Attributes:
-        operation: its subject below `$JS.API.`.
-        body: what to send.
-    """
-
-    operation: str
-    body: Mapping[str, Any]
+Request: TypeAlias = tuple[str, dict[str, Any]]
+"""An operation of the JetStream API and its body: the arguments of `Connection.api`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +26,6 @@ class Stream:
     """A stream, as the bus creates it.
 
     Attributes:
-        name: its name.
         config: the settings, by the server's names.
     """
 
@@ -56,11 +46,11 @@ class Stream:
     @property
     def creation(self) -> Request:
         """The request that creates it."""
-        return Request(f"STREAM.CREATE.{self.name}", self.config)
+        return f"STREAM.CREATE.{self.name}", dict(self.config)
 
     def update(self, config: Mapping[str, Any]) -> Request:
         """Return the request that updates it to a complete configuration."""
-        return Request(f"STREAM.UPDATE.{self.name}", config)
+        return f"STREAM.UPDATE.{self.name}", dict(config)
 
     @property
     def removal(self) -> str:
@@ -73,8 +63,6 @@ class Durable:
     """A durable consumer, as the bus creates it.
 
     Attributes:
-        stream: name of its stream.
-        name: its name.
         config: the settings, by the server's names.
     """
 
@@ -106,7 +94,7 @@ class Durable:
         operation = f"CONSUMER.CREATE.{self.stream}.{self.name}"
         if subject := config.get("filter_subject"):
             operation += f".{subject}"  # so that the server's permissions can distinguish it
-        return Request(operation, {"stream_name": self.stream, "config": config, "action": action})
+        return operation, {"stream_name": self.stream, "config": config, "action": action}
 
     @property
     def removal(self) -> str:
@@ -171,7 +159,7 @@ def replay_durable(prefix: str, consumer: Consumer) -> Durable:
     name = naming.replay_durable(stream, consumer.durable)
     return _durable(
         naming.replay_stream(prefix),
-        naming.replay_subjects(prefix, stream, consumer.durable),
+        naming.replay_subjects(prefix, consumer.durable, stream),
         replace(consumer, durable=name, since="beginning"),
     )
 

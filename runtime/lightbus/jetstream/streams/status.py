@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus import naming
-from lightbus.jetstream.connection.connection import ApiError, Connection
+from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.streams.health import Alarm, Progress, alarms, progress
 from lightbus.jetstream.streams.resources import STREAM_NOT_FOUND
 
-_COUNT_ALONE = 1_000_000_000_000  # an offset past the last subject, so that the server only counts them
+_ONLY_COUNT = 1_000_000_000_000  # an offset past the last subject, so that the server only counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,7 @@ class ListenerStatus:
     """A listener's durable.
 
     Attributes:
-        name: of the durable.
-        stream: its stream.
+        name, stream: names of the durable and its stream.
         event: full name of the event it listens to, or its subject if that is outside the prefix.
         progress: how far it is.
         dead_letters: how many it has.
@@ -40,7 +39,6 @@ class StreamStatus:
     """A stream of events.
 
     Attributes:
-        name: its name.
         events, bytes: how many it holds.
         first, last: sequences of the oldest and the latest one.
         replicas: how many servers store it.
@@ -58,7 +56,7 @@ class StreamStatus:
 
 async def streams(connection: Connection, prefix: str) -> list[StreamStatus]:
     """Return the event streams of a prefix, by name."""
-    statuses = [await _stream(connection, prefix, info) async for info in _of_events(connection, prefix)]
+    statuses = [await _stream(connection, prefix, info) async for info in _event_streams(connection, prefix)]
     return sorted(statuses, key=lambda stream: stream.name)
 
 
@@ -67,13 +65,13 @@ async def stream_states(connection: Connection, prefix: str) -> list[tuple[str, 
     return sorted(
         [
             (info["config"]["name"], info["state"]["first_seq"], info["state"]["last_seq"])
-            async for info in _of_events(connection, prefix)
+            async for info in _event_streams(connection, prefix)
         ]
     )
 
 
-async def _of_events(connection: Connection, prefix: str) -> AsyncIterator[dict[str, Any]]:
-    """Iterate over the information about a prefix's event streams."""
+async def _event_streams(connection: Connection, prefix: str) -> AsyncIterator[dict[str, Any]]:
+    """Iterate over the server's information about the event streams of a prefix."""
     async for info in _listed(connection, "STREAM.LIST", "streams"):
         subjects = info["config"].get("subjects") or []
         if any(subject.startswith(f"{prefix}.") for subject in subjects):
@@ -116,15 +114,10 @@ async def _listener(
 async def _dead_letters(connection: Connection, prefix: str, stream: str, durable: str) -> int:
     """Count the dead letters of a listener; each has a subject of its own."""
     subjects = naming.dead_letter_subjects(prefix, durable, stream)
-    request = {"subjects_filter": subjects, "offset": _COUNT_ALONE}
-    try:
-        info = await connection.api(f"STREAM.INFO.{naming.dead_letter_stream(prefix)}", request)
-    except ApiError as error:
-        if error.err_code != STREAM_NOT_FOUND:
-            raise
-        return 0
-    count: int = info.get("total", 0)
-    return count
+    request = {"subjects_filter": subjects, "offset": _ONLY_COUNT}
+    operation = f"STREAM.INFO.{naming.dead_letter_stream(prefix)}"
+    info = await connection.lookup(operation, request, absent=(STREAM_NOT_FOUND,))
+    return 0 if info is None else int(info.get("total", 0))
 
 
 async def _listed(connection: Connection, operation: str, key: str) -> AsyncIterator[dict[str, Any]]:

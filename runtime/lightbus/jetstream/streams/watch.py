@@ -15,11 +15,7 @@ _EVERY = 30.0  # seconds between checks
 
 
 class Watch:
-    """Logs each alarm of its durables when it begins, until `close()`.
-
-    Args:
-        connection: a connection.
-    """
+    """Logs each alarm of its durables when it begins, until `close()`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -43,17 +39,17 @@ class Watch:
             await asyncio.sleep(_EVERY)
             for durable in tuple(self._logged):
                 try:
-                    await self._look(durable)
+                    await self._check(durable)
                 except (ApiError, PermissionDenied) as error:  # deleted, or not visible to this user
                     log.debug("%s is not watched: %s", durable, error)
                     del self._logged[durable]
                 except TransportError as error:
                     log.debug("%s: %s", durable, error)
 
-    async def _look(self, durable: Durable) -> None:
-        now = await self._connection.api(durable.info)
+    async def _check(self, durable: Durable) -> None:
+        info = await self._connection.api(durable.info)
         stream = await self._connection.api(f"STREAM.INFO.{durable.stream}")
-        self._log_new(alarms(stream, now), self._logged[durable])
+        self._log_new(alarms(stream, info), self._logged[durable])
 
     def _log_new(self, present: Sequence[Alarm], logged: set[str]) -> None:
         for alarm in present:

@@ -1,4 +1,4 @@
-"""The events and handlers of one worker: events are kept from redelivery, handlers that take too long are ended."""
+"""The events and handlers of one worker: keeps events from redelivery, ends handlers that take too long."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from lightbus.listening.settle import Settling
 from lightbus.logs import log
 from lightbus.transport import Delivery, Subscription
 
-_LONG = 1.0  # seconds; once all handlers have run for longer, the events behind them go to other workers
+_LONG = 1.0  # seconds; once all handlers have run longer than this, waiting events go to other workers
 
 
 class Hold:
     """The events that one worker holds and the handlers it runs.
 
     Args:
-        durable: name of the durable, for messages.
+        durable: its name, for messages.
         policy: how long a handler may take, and how many attempts an event has.
-        concurrency: how many handlers run at a time.
         settling: holds the deliveries that are taken and not settled.
 
     Attributes:
         waiting: deliveries that a slot has taken and that wait for a running handler to finish.
-        is_ending: whether slots begin nothing new.
+        is_ending: whether slots start nothing new.
     """
 
     def __init__(self, durable: str, policy: Policy, concurrency: int, settling: Settling) -> None:
@@ -46,13 +45,13 @@ class Hold:
         """Record that a slot started its handler; one timer watches them all."""
         self._running[slot] = now
         if self._timer is None:
-            self._timer = self._loop.call_at(now + self._policy.timeout, self._look)
+            self._timer = self._loop.call_at(now + self._policy.timeout, self._check)
 
     def end(self, slot: asyncio.Task[None]) -> None:
         """Record that a slot's handler is done."""
         del self._running[slot]
         if self._overdue:
-            self.was_overdue(slot)  # the handler ignored its cancellation
+            self.was_overdue(slot)  # clears it; the handler ignored its cancellation
 
     def was_overdue(self, slot: asyncio.Task[None]) -> bool:
         """Whether a slot was cancelled because its handler took too long. Returns True once."""
@@ -62,20 +61,20 @@ class Hold:
         slot.uncancel()
         return True
 
-    def _look(self) -> None:
-        """Cancel handlers whose time is over; look again when the next one's will be."""
+    def _check(self) -> None:
+        """Cancel handlers that exceeded the timeout; check again when the next one is due."""
         self._timer = None
         now = self._loop.time()
         for slot, since in self._running.items():
             if since + self._policy.timeout > now:
-                self._timer = self._loop.call_at(since + self._policy.timeout, self._look)
+                self._timer = self._loop.call_at(since + self._policy.timeout, self._check)
                 return
             if slot not in self._overdue:
                 self._overdue.add(slot)
                 slot.cancel()
 
     async def resume(self, slot: asyncio.Task[None]) -> None:
-        """Clear a slot of cancellations that its handler requested, left behind or ignored."""
+        """Clear cancellations of a slot that its handler requested or ignored."""
         while slot.cancelling():
             self.is_ending = self.is_ending or self.is_over
             slot.uncancel()
@@ -92,55 +91,53 @@ class Hold:
     ) -> None:
         """Restart the `ack_wait` of held events every third of it, until `stop()`.
 
-        Events that wait while every handler has been running for long are given back for another worker.
+        When every handler has been running for long, waiting events are given back for other workers.
 
         Args:
             subscription: buffers events.
             replays: returns the replays that are buffered.
             on_stuck: called when every handler has been running for long.
         """
-        keeping = self._keep(subscription, replays, on_stuck)
-        self._keeper = asyncio.create_task(keeping, name=f"{self._durable}/hold")
 
-    async def _keep(
-        self,
-        subscription: Subscription,
-        replays: Callable[[], Collection[Delivery]],
-        on_stuck: Callable[[], None],
-    ) -> None:
-        while True:
-            await asyncio.sleep(subscription.ack_wait / 3)
-            if self._is_stuck():
-                on_stuck()
-                try:
+        async def keep_all() -> None:
+            while True:
+                await asyncio.sleep(subscription.ack_wait / 3)
+                if self._is_stuck():
+                    on_stuck()
                     await self._shed(subscription)
-                except TransportError as error:
-                    log.warning("%s: events stay here behind slow handlers: %s", self._durable, error)
-                except Exception:
-                    log.exception("%s: unexpected error while giving events back", self._durable)
-            for delivery in (*self._settling.held, *subscription.buffered, *replays()):
-                await self._settling.keep(delivery)
+                for delivery in (*self._settling.held, *subscription.buffered, *replays()):
+                    await self._settling.keep(delivery)
+
+        self._keeper = asyncio.create_task(keep_all(), name=f"{self._durable}/hold")
 
     def _is_stuck(self) -> bool:
         running = self._running.values()
         return len(running) >= self._concurrency and self._loop.time() - max(running) > _LONG
 
     async def _shed(self, subscription: Subscription) -> None:
-        """Give back events that no handler has begun, unless that could use up an event's attempts."""
+        """Give back events that no handler has begun and that have attempts to spare."""
         waiting = list(filter(self._may_go, self.waiting))
         buffered = sum(map(self._may_go, subscription.buffered))
         if waiting or buffered:
-            log.info("%s: %d events go to other workers", self._durable, len(waiting) + buffered)
-        if subscription.ahead or buffered:
-            await subscription.shed(self._may_go)
-        for delivery in waiting:
-            self.waiting.discard(delivery)
-            await self._settling.give_back(delivery)
+            log.info(
+                "%s: giving back %d events that wait behind slow handlers",
+                *(self._durable, len(waiting) + buffered),
+            )
+        try:
+            if subscription.ahead or buffered:
+                await subscription.shed(self._may_go)
+            for delivery in waiting:
+                self.waiting.discard(delivery)
+                await self._settling.give_back(delivery)
+        except TransportError as error:
+            log.warning("%s: could not give back events: %s", self._durable, error)
+        except Exception:
+            log.exception("%s: unexpected error while giving events back", self._durable)
 
     def _may_go(self, delivery: Delivery) -> bool:
         return can_spare(delivery.attempt, self._policy)
 
-    # -- the end -------------------------------------------------------------------------------------
+    # -- stopping -------------------------------------------------------------------------------------
 
     @property
     def is_over(self) -> bool:
@@ -155,6 +152,6 @@ class Hold:
             self._keeper.cancel()
 
     async def stopped(self) -> None:
-        """Wait until no event is kept any more."""
+        """Wait until events are no longer kept."""
         if self._keeper is not None:
             await asyncio.wait([self._keeper])
