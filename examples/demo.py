@@ -1,7 +1,7 @@
 """A demonstration of the bus, run by `make demo`.
 
 Three services run as separate processes on a real nats-server: auth fires, mailer and audit listen.
-Events arrive, a worker is killed while it handles one, and lightbus-gen, mypy and the run time catch mistakes.
+Events arrive, a worker is killed while it handles one, and lightbus-gen, mypy and the runtime catch mistakes.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def catch_mistakes(folder: Path) -> None:
                 show_output(f"{type(error).__name__}: {error}")
                 console.print()
             else:
-                raise DemoError("the run time accepted a mistake")
+                raise DemoError("the runtime accepted a mistake")
 
 
 def remember(username: str, email: str) -> None: ...

@@ -1,4 +1,4 @@
-"""`Api` classes -> the text of their schema documents."""
+"""Writes the schema documents of `Api` classes, as text."""
 
 from __future__ import annotations
 

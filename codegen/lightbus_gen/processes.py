@@ -16,7 +16,7 @@ from typing import TypeVar
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-MOST_PROCESSES = 4
+MAX_PROCESSES = 4
 LEAST_WEIGHT = 200
 """Weight that justifies a process: generating as many events takes ten times as long as starting one."""
 
@@ -64,7 +64,7 @@ def _processors() -> int:
     """Return how many processes can run at the same time; 1 if forking is not safe."""
     if sys.platform != "linux" or threading.active_count() > 1:
         return 1
-    return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    return min(len(os.sched_getaffinity(0)), MAX_PROCESSES)
 
 
 def _fork(work: Callable[[], object]) -> tuple[int, int]:

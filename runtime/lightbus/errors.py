@@ -4,7 +4,7 @@
     |-- DefinitionError            fix the Api class
     |   `-- DuplicateApi
     |-- SchemaError                fix the schema document
-    |   `-- FormatMismatch         regenerate, or upgrade the run time (also an ImportError)
+    |   `-- FormatMismatch         regenerate, or upgrade the runtime (also an ImportError)
     |-- UsageError                 fix the calling code
     |   |-- UnknownApi, UnknownEvent (also AttributeErrors)
     |   |-- InvalidEventArguments  fire() does not match the schema
@@ -85,7 +85,7 @@ class SchemaError(LightbusError):
 
 
 class FormatMismatch(SchemaError, ImportError):
-    """Generated code has a format that this run time does not read."""
+    """Generated code has a format that this runtime does not read."""
 
 
 # -- calling code --------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ class ConsumerLost(TransportError):
 
 
 class HandlerTimeout(LightbusError, TimeoutError):
-    """A handler did not finish in time; its event is retried.
+    """A handler did not finish in time, which counts as a failed attempt.
 
     Attributes:
         timeout: the limit, in seconds.

@@ -173,7 +173,7 @@ def test_an_intricate_event_does_not_hide_the_break_of_another(
         size["properties"] |= {"more": intricate}
         return {**events(bought=intricate, sold=deep), "$defs": {"Size": size}}
 
-    monkeypatch.setattr(containment, "_MOST_STEPS", 60)
+    monkeypatch.setattr(containment, "_MAX_STEPS", 60)
     for name, least in (("old", 1), ("new", 2)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "auth.json").write_text(json.dumps(document(least)))

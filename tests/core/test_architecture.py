@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 PACKAGES = (ROOT / "runtime/lightbus", ROOT / "codegen/lightbus_gen")
 PAGE = (ROOT / "docs/architecture.md").read_text()
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-MOST_MODULES = 12  # in a folder; the top of the run time may hold a few more
-MOST_AT_THE_TOP = 15
+MAX_MODULES = 12  # in a folder; the top of the runtime may hold a few more
+MAX_AT_THE_TOP = 15
 
 
 def modules(folder: Path) -> list[Path]:
@@ -68,7 +68,7 @@ def test_every_path_on_the_page_exists() -> None:
 
 
 def test_no_folder_holds_too_many_modules() -> None:
-    limits = {folder: MOST_AT_THE_TOP if folder == PACKAGES[0] else MOST_MODULES for folder in folders()}
+    limits = {folder: MAX_AT_THE_TOP if folder == PACKAGES[0] else MAX_MODULES for folder in folders()}
     assert {shown(f): len(modules(f)) for f, most in limits.items() if len(modules(f)) > most} == {}
 
 

@@ -110,46 +110,50 @@ class EventCode:
 
 
 def code_changes(
-    was: EventCode, is_: EventCode, is_same: Callable[[Node, Node], bool]
+    old: EventCode, new: EventCode, is_same: Callable[[Node, Node], bool]
 ) -> Iterator[CodeChange]:
     """Yield the changes of the code for an event.
 
     Args:
-        was, is_: the code in each version.
+        old, new: the code in each version.
         is_same: whether two schemas are equal but for their names.
     """
-    if was.class_name != is_.class_name:
-        yield CodeChange("CLASS_RENAMED", "", f"class {was.class_name} is {is_.class_name} now")
-    then, now = was.payload, is_.payload
-    needed = [wire for wire in now.properties if wire in now.required and wire not in then.required]
-    differing = _differing(was, is_)
-    annotations = is_.annotations([*needed, *differing])
+    if old.class_name != new.class_name:
+        yield CodeChange("CLASS_RENAMED", "", f"class {old.class_name} is {new.class_name} now")
+    old_payload, new_payload = old.payload, new.payload
+    needed = [
+        wire
+        for wire in new_payload.properties
+        if wire in new_payload.required and wire not in old_payload.required
+    ]
+    differing = _differing(old, new)
+    annotations = new.annotations([*needed, *differing])
     for wire in needed:
         yield CodeChange(
-            "ARGUMENT_REQUIRED", wire, f"fire() needs {is_.names[wire]}: {annotations.get(wire, 'Any')}"
+            "ARGUMENT_REQUIRED", wire, f"fire() needs {new.names[wire]}: {annotations.get(wire, 'Any')}"
         )
-    for wire, name in was.names.items():
-        if name != is_.names.get(wire):
-            renamed = f", it is {is_.names[wire]!r} now" if wire in is_.names else ""
+    for wire, name in old.names.items():
+        if name != new.names.get(wire):
+            renamed = f", it is {new.names[wire]!r} now" if wire in new.names else ""
             yield CodeChange("ARGUMENT_REMOVED", wire, f"the argument {name!r} is gone{renamed}")
-    if then.is_open and not now.is_open:
+    if old_payload.is_open and not new_payload.is_open:
         yield CodeChange("ARGUMENT_REMOVED", "", "arguments that the schema does not name are gone")
-    for wire, before in was.annotations(differing).items():
+    for wire, before in old.annotations(differing).items():
         after = annotations.get(wire, before)
-        nodes = was.property(wire), is_.property(wire)
+        nodes = old.property(wire), new.property(wire)
         if before != after and nodes[0] and nodes[1] and is_same(nodes[0], nodes[1]):
             yield CodeChange("CLASS_RENAMED", wire, f"{before} is {after} now")
             continue
         yield from _annotation_changes(wire, before, after)
-    for wire in then.properties:
-        if wire in then.required and wire in now.properties and not is_.always_has(wire):
+    for wire in old_payload.properties:
+        if wire in old_payload.required and wire in new_payload.properties and not new.always_has(wire):
             yield CodeChange("ANNOTATION_WIDENED", wire, "handlers may have to do without it")
 
 
-def _differing(was: EventCode, is_: EventCode) -> list[str]:
+def _differing(old: EventCode, new: EventCode) -> list[str]:
     """Return the properties of both versions whose annotations may differ."""
-    shared = [wire for wire in was.payload.properties if wire in is_.payload.properties]
-    return [wire for wire in shared if (text := was.text(wire)) is None or text != is_.text(wire)]
+    shared = [wire for wire in old.payload.properties if wire in new.payload.properties]
+    return [wire for wire in shared if (text := old.text(wire)) is None or text != new.text(wire)]
 
 
 def _annotation_changes(wire: str, before: str, after: str) -> Iterator[CodeChange]:

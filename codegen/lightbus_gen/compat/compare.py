@@ -1,4 +1,4 @@
-"""Two versions of the schemas -> findings."""
+"""Compares two versions of the schemas."""
 
 from __future__ import annotations
 

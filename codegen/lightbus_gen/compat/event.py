@@ -1,4 +1,4 @@
-"""An event in two versions -> findings."""
+"""Compares two versions of one event."""
 
 from __future__ import annotations
 

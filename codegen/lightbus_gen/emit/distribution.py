@@ -58,7 +58,7 @@ def checked_distribution(name: str, version: str) -> Distribution | None:
         fix = "use letters, digits, '-', '_' and '.', with a letter or digit at both ends"
         raise input_error("INVALID_CONFIG", message, fix) from None
     if canonical == RUNTIME:
-        message = f"distribution = {name!r} is the name of the run time"
+        message = f"distribution = {name!r} is the name of the runtime"
         raise input_error("INVALID_CONFIG", message, "choose another")
     if not version:
         message = f"the distribution {name!r} has no version"

@@ -1,4 +1,4 @@
-"""IR -> text. The templates decide nothing, and every foreign string passes through a filter defined here."""
+"""Prints the intermediate representation as text. The templates decide nothing, and every foreign string passes through a filter defined here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schema files -> the APIs and events they describe, each with its file and path.
+"""Finds the APIs and events that schema files describe, each with its file and path.
 
 The kind of a file follows from its place and its content (design section 3):
 

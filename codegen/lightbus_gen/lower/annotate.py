@@ -1,4 +1,4 @@
-"""Schemas -> Python types that every valid value has.
+"""Derives the Python types that every valid value of a schema has.
 
 Where Python's types cannot follow a schema the type is wider, up to Any. Objects become TypedDicts, the
 unnamed branches of a union share one TypedDict, and definitions that are enumerations or unions become aliases.
@@ -33,7 +33,7 @@ from lightbus_gen.lower.parts import (
 from lightbus_gen.lower.pytypes import Name, Type, Union, union
 from lightbus_gen.lower.simple import simple_type, string_type, type_of_values
 
-MOST_MERGED = 4
+MAX_MERGED = 4
 """How deep objects that combine several schemas may be nested before they become `dict[str, Any]`; they multiply."""
 
 
@@ -235,7 +235,7 @@ class Annotator:
         if node is None:
             return union(self._map(parts, hint) for parts in alternatives)
         is_merged, is_single = len(alternatives[0]) > 1, len(alternatives) == len(alternatives[0]) == 1
-        if not is_single and self._merged >= MOST_MERGED:
+        if not is_single and self._merged >= MAX_MERGED:
             return pytypes.OBJECT
         titled: object = None
         try:

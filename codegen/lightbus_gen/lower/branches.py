@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.definitions import Definitions
-from lightbus_gen.lower.flatten import MOST_ALTERNATIVES, Choice, Flattener
+from lightbus_gen.lower.flatten import MAX_ALTERNATIVES, Choice, Flattener
 from lightbus_gen.lower.names import Hint, Unnameable, branch_name, pascal
 from lightbus_gen.lower.parts import Part, Parts, describes_object, required_names
 from lightbus_gen.lower.simple import string_type
@@ -44,8 +44,8 @@ class Branches:
         branches = [self._flattener.flatten(*choice.rest, Part(node)) for node in choice.branches]
         strings = sum(parts is not None and self._flattener.accepts_string(parts) for parts in branches)
         is_mixed = strings > 1 and string_type(choice.rest) is None
-        named = list(islice(self._named(choice, hint), MOST_ALTERNATIVES + 1))
-        if len(named) > MOST_ALTERNATIVES:
+        named = list(islice(self._named(choice, hint), MAX_ALTERNATIVES + 1))
+        if len(named) > MAX_ALTERNATIVES:
             return [Alternative(None, choice.rest, True)]
         return [Alternative(name, parts, plain or is_mixed) for name, parts in named]
 

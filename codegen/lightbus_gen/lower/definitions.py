@@ -13,7 +13,7 @@ from lightbus_gen.lower.names import ModuleNames, Unnameable, definition_name
 from lightbus_gen.lower.pytypes import Name, Type, Union
 from lightbus_gen.read.files import Report
 
-MOST_EXPANDED = 200
+MAX_EXPANDED = 200
 """How many names an alias may expand to before others quote its name: nested unions multiply."""
 
 
@@ -126,7 +126,7 @@ class Definitions:
 
     def _is_heavy(self, name: Name) -> bool:
         """Whether an alias is so large, with the aliases in it expanded, that Python is slow to import it."""
-        return not name.module and self._weights.get(name.name, 1) > MOST_EXPANDED
+        return not name.module and self._weights.get(name.name, 1) > MAX_EXPANDED
 
     def _weight(self, name: Name) -> int:
         return 1 if name.module or self._is_heavy(name) else self._weights.get(name.name, 1)

@@ -214,7 +214,7 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
         attribute, argument = f"{name}: {inside} = {default}", f"{name}: {outside} = {default}"
     elif parameter.default is NO_DEFAULT:
         attribute, argument = f"{name}: {inside} | {unset}", f"{name}: {outside} | UnsetType = UNSET"
-    else:  # the run time fills in the default
+    else:  # the runtime fills in the default
         attribute, argument = f"{name}: {inside}", f"{name}: {outside} | UnsetType = UNSET"
     return ir.EventField(
         name=name,

@@ -1,4 +1,4 @@
-"""Schemas -> the parts that a value satisfies: `$ref` and `allOf` resolved, unions expanded."""
+"""Splits schemas into the parts that a value satisfies: `$ref` and `allOf` resolved, unions expanded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lightbus.schema.language.keywords import DEPENDENT, UNIONS
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import CHOICES, RELEVANT, Part, Parts, kinds_of, limits_type
 
-MOST_ALTERNATIVES = 64
+MAX_ALTERNATIVES = 64
 """How many alternatives nested unions are expanded to before the type gets wider instead."""
 
 
@@ -43,7 +43,7 @@ class Flattener:
             collected: dict[tuple[object, ...], Part] = {}
             seen: set[tuple[object, ...]] = set()
             is_possible = all(self._collect(part, collected, seen) for part in parts)
-            self._flat[key] = _without_repetition(tuple(collected.values())) if is_possible else None
+            self._flat[key] = _without_implied(tuple(collected.values())) if is_possible else None
         return self._flat[key]
 
     def _collect(
@@ -102,7 +102,7 @@ class Flattener:
                 done.append(current)
             elif choice.key in taken:
                 continue  # a branch of itself adds nothing
-            elif len(todo) + len(done) + len(choice.branches) > MOST_ALTERNATIVES:
+            elif len(todo) + len(done) + len(choice.branches) > MAX_ALTERNATIVES:
                 open_ = Part(current[0].node.instead({"additionalProperties": True}))  # for all the branches
                 todo.insert(0, ((*choice.rest, open_), taken))
             else:
@@ -122,7 +122,7 @@ class Flattener:
         return parts is None or any(part.has(RELEVANT - {"required"}) for part in parts)
 
 
-def _without_repetition(parts: Parts) -> Parts:
+def _without_implied(parts: Parts) -> Parts:
     """Drop parts that only declare a type which the other parts imply."""
     kept = list(parts)
     for part in parts:

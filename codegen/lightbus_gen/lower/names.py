@@ -101,7 +101,7 @@ class ModuleNames:
         """Claim a name for a schema; `Order` becomes `OrderObject` beside an event `order`.
 
         Raises:
-            Unnameable: something else has it.
+            Unnameable: it has no letter, or something else has it.
         """
         if not name:
             raise Unnameable(node, "its name has no letter that a Python class name could be made of")

@@ -1,4 +1,4 @@
-"""Sources -> the intermediate representation. Every decision about the output is made here and below."""
+"""Builds the intermediate representation of a package. Every decision about the output is made here and below."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lightbus_gen.lower.events import EventLowerer
 from lightbus_gen.lower.pytypes import Name
 from lightbus_gen.read.files import Report
 
-MOST_CONTESTED = 1_000
+MAX_CONTESTED = 1_000
 """How many name collisions are resolved in one API; its events are lowered again each time."""
 
 _OF_EVENTS = (
@@ -107,7 +107,7 @@ def _lowered(
         lowerer = EventLowerer(api, library, problems, contested)
         events = lowerer.events(document)
         refused = lowerer.definitions.refused
-        if refused <= contested or len(contested) > MOST_CONTESTED:
+        if refused <= contested or len(contested) > MAX_CONTESTED:
             report.problems += problems.problems
             return lowerer, events
         contested |= refused

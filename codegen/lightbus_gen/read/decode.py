@@ -1,4 +1,4 @@
-"""The bytes of schema files -> their JSON values, or what is wrong with them."""
+"""Decodes the bytes of schema files to JSON values, or reports what is wrong with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes -> files, all of them or none.
+"""Writes changes to files, all of them or none.
 
 The new texts are first written beside their targets, and each old file gets a second name. Only then are the new files
 renamed into place, one after the other; if that fails, the old files are restored. Ctrl-C and SIGTERM take effect
@@ -60,7 +60,7 @@ def apply(planned: Plan) -> None:
             leftover.unlink()
     current = None
     try:
-        with _undisturbed(), ExitStack() as tidy, ExitStack() as undo:
+        with _signals_blocked(), ExitStack() as tidy, ExitStack() as undo:
             staged = []
             for current in planned.changes:
                 staged.append((current, *_stage(current, tidy)))
@@ -80,7 +80,7 @@ def apply(planned: Plan) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _signals_blocked() -> Iterator[None]:
     """Block the signals that would end the process."""
     if sys.platform == "win32":
         yield

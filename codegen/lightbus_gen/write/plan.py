@@ -1,4 +1,4 @@
-"""Texts and the files on disk -> changes. A file that lightbus-gen did not write is neither overwritten nor removed."""
+"""Compares texts with the files on disk. A file that lightbus-gen did not write is neither overwritten nor removed."""
 
 from __future__ import annotations
 

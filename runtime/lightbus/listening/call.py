@@ -70,7 +70,7 @@ class Caller:
             else:
                 await self._call_in_thread(message, self._threads)
         except asyncio.CancelledError as error:
-            if self._hold.was_overdue(slot):
+            if self._hold.take_overdue(slot):
                 outcome = Failed(HandlerTimeout(self._policy.timeout))
             elif slot.cancelling() and self._hold.is_over:
                 raise

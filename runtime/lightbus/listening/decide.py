@@ -185,7 +185,7 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
         case Invalid(error):
             return GiveUp(one_line(text_of(error)), type(error).__name__)
         case Crashed():
-            return GiveUp(f"delivered {attempt - 1} times without a result, as when its worker dies")
+            return GiveUp(f"delivered {attempt - 1} times without a result; its workers probably crashed")
         case Failed(error):
             if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
                 return ACK

@@ -19,7 +19,7 @@ class Hold:
     """The events that one worker holds and the handlers it runs.
 
     Args:
-        durable: its name, for messages.
+        durable: name of the durable, for log messages.
         policy: how long a handler may take, and how many attempts an event has.
         settling: holds the deliveries that are taken and not settled.
 
@@ -51,10 +51,10 @@ class Hold:
         """Record that a slot's handler is done."""
         del self._running[slot]
         if self._overdue:
-            self.was_overdue(slot)  # clears it; the handler ignored its cancellation
+            self.take_overdue(slot)  # the handler ignored its cancellation
 
-    def was_overdue(self, slot: asyncio.Task[None]) -> bool:
-        """Whether a slot was cancelled because its handler took too long. Returns True once."""
+    def take_overdue(self, slot: asyncio.Task[None]) -> bool:
+        """Forget that a slot's handler took too long, and return whether it did."""
         if slot not in self._overdue:
             return False
         self._overdue.discard(slot)

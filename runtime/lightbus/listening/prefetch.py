@@ -12,7 +12,7 @@ measured.
 
 from __future__ import annotations
 
-_MOST = 1000  # events
+_MAX = 1000  # events
 _MOMENT = 0.25  # seconds of work that may be buffered
 _WEIGHT = 0.1  # of the newest event in the average, if it was faster
 
@@ -27,19 +27,19 @@ class Prefetch:
 
     def __init__(self, concurrency: int, ack_wait: float) -> None:
         self._work = concurrency * min(_MOMENT, ack_wait / 4)
-        self._fast = self._work / _MOST  # at the limit, an event that takes no longer changes nothing
+        self._fast = self._work / _MAX  # at the limit, an event that takes no longer changes nothing
         self._average = 0.0
         self.ahead = 0
 
     def handled(self, seconds: float) -> int:
         """Record an event that took `seconds`, and return how many to buffer from now on."""
-        if self.ahead == _MOST and seconds <= self._fast:
-            return _MOST
+        if self.ahead == _MAX and seconds <= self._fast:
+            return _MAX
         if seconds >= self._average:
             self._average = seconds
         else:
             self._average += (seconds - self._average) * _WEIGHT
-        grown = min(self.ahead + self.ahead // 4 + 1, _MOST)
+        grown = min(self.ahead + self.ahead // 4 + 1, _MAX)
         if grown * self._average > self._work:
             grown = int(self._work / self._average)
         self.ahead = grown

@@ -32,7 +32,7 @@ class Settling:
     """Settles the deliveries of one worker. An event whose settlement is lost is redelivered after `ack_wait`.
 
     Args:
-        durable: its name, for messages.
+        durable: name of the durable, for log messages.
 
     Attributes:
         held: deliveries that the worker took and has not settled.
@@ -47,7 +47,7 @@ class Settling:
         self.unconfirmed: dict[tuple[int, int], tuple[float, Failure]] = {}
 
     async def ack(self, delivery: Delivery) -> None:
-        """Settle an event whose handler returned, which every policy acknowledges."""
+        """Acknowledge an event that was handled, or that the policy drops."""
         try:
             await delivery.ack()
         except TransportError as error:

@@ -298,7 +298,7 @@ def test_a_replay_goes_to_the_listener_that_failed(
     event = fire("ada")
     service.wait_for("audited ada", "goes to the dead letters: LookupError: no ada")
     failed = run("replay", "--listener", "mailer-welcome")
-    assert masked(failed.out) == "1  auth.user_created  <id>  failed again, and has the number 2 now\n"
+    assert masked(failed.out) == "1  auth.user_created  <id>  failed again; now dead letter 2\n"
     assert (failed.err, failed.code) == ("1 failed again\n", 1)
     assert run("list", "--format", "json").objects[0]["replays"] == 1
     (folder / "broken").unlink()

@@ -267,10 +267,10 @@ PROBLEMS: dict[str, tuple[dict[str, str], list[str], str]] = {
         [],
         "INVALID_CONFIG distribution = 'acme bus' is not a distribution name",
     ),
-    "distribution of the run time": (
+    "distribution of the runtime": (
         {},
         ["--distribution", "Lightbus_NATS", "--version", "1.4.0"],
-        "INVALID_CONFIG distribution = 'Lightbus_NATS' is the name of the run time",
+        "INVALID_CONFIG distribution = 'Lightbus_NATS' is the name of the runtime",
     ),
     "bad version": (
         {},

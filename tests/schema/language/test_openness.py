@@ -1,4 +1,4 @@
-"""The opened schema of a reader, which the compatibility check shares with the run time."""
+"""The opened schema of a reader, which the compatibility check shares with the runtime."""
 
 from __future__ import annotations
 

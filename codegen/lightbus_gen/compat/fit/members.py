@@ -11,12 +11,12 @@ from lightbus.schema import pattern_matches
 from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle, values_in_words
 from lightbus_gen.compat.fit.sample import NoSample, Sampler
 from lightbus_gen.compat.shapes.equality import Equality
-from lightbus_gen.compat.shapes.shape import All, Shape
+from lightbus_gen.compat.shapes.shape import AllOf, Shape
 from lightbus_gen.compat.shapes.view import View, is_restrictive
 from lightbus_gen.load.references import Node, lone
 
 _TEXTS = frozenset(("string",))
-Fits = Callable[[All, Node, Spot], list[Obstacle]]
+Fits = Callable[[AllOf, Node, Spot], list[Obstacle]]
 
 
 class Members:

@@ -14,7 +14,7 @@ from lightbus_gen.compat.shapes.view import KINDS, View, text_of
 from lightbus_gen.load.references import Node
 from lightbus_gen.read.positions import JsonPath
 
-_MOST_VALUES = 30
+_MAX_VALUES = 30
 _CHOICES = 4
 
 
@@ -59,7 +59,7 @@ class _Replayable:
     """Values that are generated on demand and can be iterated more than once."""
 
     def __init__(self, values: Iterable[Any]) -> None:
-        self._values = itertools.islice(values, _MOST_VALUES)
+        self._values = itertools.islice(values, _MAX_VALUES)
         self._generated: list[Any] = []
 
     def __iter__(self) -> Iterator[Any]:
@@ -149,7 +149,7 @@ def obstacle(
     return Obstacle(kind, view.node, writer, keyword, sent, accepted, spot, _Replayable(values), name)
 
 
-def without_repetition(obstacles: list[Obstacle]) -> list[Obstacle]:
+def deduplicated(obstacles: list[Obstacle]) -> list[Obstacle]:
     """Keep only the first of the obstacles at the same keyword of the same schema."""
     return list(
         {(each.kind, each.reader.key, each.keyword, each.name): each for each in reversed(obstacles)}.values()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, without_repetition
+from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, deduplicated
 
 Key = tuple[object, ...]
 _NOTHING = math.inf
@@ -86,7 +86,7 @@ class Pairs:
             del self._open[key]
         if obstacles:
             self._forget(first)
-            self._failing[key] = spot, without_repetition(list(obstacles))
+            self._failing[key] = spot, deduplicated(list(obstacles))
             return
         if reliance < order:
             self._lowest = min(before, reliance)

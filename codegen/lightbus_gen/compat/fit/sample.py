@@ -9,11 +9,11 @@ from typing import Any
 
 from lightbus_gen.compat.patterns.strings import strings_of
 from lightbus_gen.compat.shapes.expand import Shapes
-from lightbus_gen.compat.shapes.shape import Any_, Shape
+from lightbus_gen.compat.shapes.shape import AnyOf, Shape
 from lightbus_gen.compat.shapes.view import text_of
 
 _DEPTH = 12
-_MOST_PROPERTIES = 200
+_MAX_PROPERTIES = 200
 _FORMATS = {
     "date-time": ("2026-11-23T12:00:00Z", "2025-01-31T23:59:59.5+01:00"),
     "date": ("2026-11-23", "2025-01-31"),
@@ -57,7 +57,7 @@ class Sampler:
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
 
-    def values(self, source: Any_, depth: int = 0, near: Iterable[float] = ()) -> Iterator[Any]:
+    def values(self, source: AnyOf, depth: int = 0, near: Iterable[float] = ()) -> Iterator[Any]:
         """Yield values that satisfy at least one of the groups of schemas."""
         if depth > _DEPTH:
             return
@@ -65,7 +65,7 @@ class Sampler:
             for shape in self.shapes(nodes):
                 yield from self.of_shape(shape, depth=depth, near=near)
 
-    def first(self, source: Any_, depth: int = 0, choice: int = 0) -> Any:
+    def first(self, source: AnyOf, depth: int = 0, choice: int = 0) -> Any:
         """Return the value at index `choice`, or the last one if there are fewer.
 
         Raises:
@@ -190,7 +190,7 @@ class Sampler:
                 if not schemas or any(_takes(each, name) for each in shapes):
                     yield name
 
-    def _spare_name(self, shape: Shape, used: dict[str, Any]) -> tuple[str, Any_]:
+    def _spare_name(self, shape: Shape, used: dict[str, Any]) -> tuple[str, AnyOf]:
         for pattern, values in shape.rest():
             for name in self.names(shape, pattern, len(used) + 1):
                 if name not in used and shape.value(name):
@@ -246,7 +246,7 @@ class Sampler:
             return
         for size in {int(size) + step for size in near for step in (0, 1)}:
             try:
-                yield self.object(shape, depth, size=min(size, _MOST_PROPERTIES))
+                yield self.object(shape, depth, size=min(size, _MAX_PROPERTIES))
             except NoSample:
                 break
         for name in shape.names:

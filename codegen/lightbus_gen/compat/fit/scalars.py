@@ -29,7 +29,7 @@ _LONGEST = 300
 _ANYTHING = ("", ".*", "^.*", "(.*)")
 
 
-def meets_values(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
+def value_obstacles(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
     assert shape.values is not None
     obstacles: list[Obstacle] = []
 
@@ -65,7 +65,7 @@ def _refusing_keyword(view: View, value: Any) -> tuple[str, str]:
     return "opaque", ""
 
 
-def meets_limits(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
+def limit_obstacles(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
     obstacles: list[Obstacle] = []
 
     def add(kind: str, keyword: str, sent: str, value_kind: str, near: Iterable[float] = ()) -> None:

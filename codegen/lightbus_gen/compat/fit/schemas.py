@@ -14,20 +14,20 @@ from dataclasses import replace
 from typing import Any
 
 from lightbus.schema import open_schema
-from lightbus_gen.compat.fit.apart import is_apart
+from lightbus_gen.compat.fit.disjoint import is_disjoint
 from lightbus_gen.compat.fit.members import Members
-from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, kinds_in_words, obstacle, without_repetition
+from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, deduplicated, kinds_in_words, obstacle
 from lightbus_gen.compat.fit.pairs import Pairs
 from lightbus_gen.compat.fit.sample import Sampler
-from lightbus_gen.compat.fit.scalars import meets_limits, meets_values
+from lightbus_gen.compat.fit.scalars import limit_obstacles, value_obstacles
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.expand import Shapes, values_of
-from lightbus_gen.compat.shapes.shape import All, Shape
+from lightbus_gen.compat.shapes.shape import AllOf, Shape
 from lightbus_gen.compat.shapes.view import View, Views
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 
-_MOST_STEPS = 50_000
+_MAX_STEPS = 50_000
 _DEEPEST = 10_000
 """The recursion limit: a long chain of types that refer to each other is followed by nested calls."""
 _OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}
@@ -66,7 +66,7 @@ class Containment:
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(max(limit, _DEEPEST))
         try:
-            return without_repetition(self._fits((written,), read, Spot(), is_payload=True))
+            return deduplicated(self._fits((written,), read, Spot(), is_payload=True))
         except RecursionError:
             raise TooMuch from None
         finally:
@@ -74,10 +74,10 @@ class Containment:
 
     def _count_step(self) -> None:
         self._steps += 1
-        if self._steps > _MOST_STEPS:
+        if self._steps > _MAX_STEPS:
             raise TooMuch
 
-    def _fits(self, nodes: All, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
+    def _fits(self, nodes: AllOf, read: Node, spot: Spot, *, is_payload: bool = False) -> list[Obstacle]:
         """Compare the value of a payload, property or item with a schema."""
         self._count_step()
         nodes, read = tuple(map(self._writer.meant, nodes)), self._reader.meant(read)
@@ -131,9 +131,9 @@ class Containment:
         if not shape.kinds:
             return obstacles
         if shape.values is not None:
-            obstacles += meets_values(shape, view, spot)
+            obstacles += value_obstacles(shape, view, spot)
         else:
-            obstacles += meets_limits(self._sampler, shape, view, spot)
+            obstacles += limit_obstacles(self._sampler, shape, view, spot)
         if "object" in shape.kinds:
             obstacles += self._members.object(shape, view, spot, seen)
         if "array" in shape.kinds:
@@ -217,7 +217,7 @@ class Containment:
         return [obstacle("opaque", shape, view, keyword, "", "", spot, itertools.chain(constants, examples))]
 
     def _is_apart(self, shape: Shape, read: Node) -> bool:
-        return is_apart(shape, read, self._shapes, self._reader)
+        return is_disjoint(shape, read, self._shapes, self._reader)
 
 
 def _values_in(schema: Any) -> Iterator[Any]:

@@ -28,8 +28,8 @@ _SPACE: Ranges = (
 )  # fmt: skip
 _READ_DIFFERENTLY = re.compile(r"\{,|\(\?(?!:)|\[\[|&&|--|~~|\|\||\\[AZbB]")
 """Syntax that Python reads differently from ECMA 262, or that validators disagree on."""
-_MOST_STATES = 3_000
-_MOST_STEPS = 20_000
+_MAX_STATES = 3_000
+_MAX_STEPS = 20_000
 _READABLE = "a0A-_. :/b1B"
 
 
@@ -69,7 +69,7 @@ class _Automaton:
     last: int = 0
 
     def state(self) -> int:
-        if len(self.steps) >= _MOST_STATES:
+        if len(self.steps) >= _MAX_STATES:
             raise _Unknown
         for table in (self.steps, self.jumps, self.begin, self.end):
             table.append([])
@@ -220,7 +220,7 @@ def _counterexample(automata: Sequence[_Automaton]) -> str | None:
             after = tuple(automaton.after(now, code) for automaton, now in zip(automata, states, strict=True))
             if after in seen or not all(after[:-1]):
                 continue
-            if len(seen) * len(codes) > _MOST_STEPS:
+            if len(seen) * len(codes) > _MAX_STEPS:
                 raise _Unknown
             seen.add(after)
             if _is_outside(automata, after, at_begin=False):

@@ -13,7 +13,7 @@ from lightbus.schema.language.keywords import UNIONS
 from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.proof.contract import Contract
 
-_MOST_TRIED = 120
+_MAX_TRIED = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Proofs:
 def _find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
     """Return the first payload that proves an obstacle, reduced to what is needed."""
     try:
-        for payload in itertools.islice(obstacle.payloads(), _MOST_TRIED):
+        for payload in itertools.islice(obstacle.payloads(), _MAX_TRIED):
             if writer.writes(payload) and _refusal(reader, payload, obstacle):
                 small = _minimized(
                     payload, lambda p: writer.writes(p) and bool(_refusal(reader, p, obstacle))

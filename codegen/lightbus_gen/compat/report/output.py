@@ -95,8 +95,8 @@ def _lines(finding: Finding) -> list[str]:
 
 
 def _names(events: Sequence[str]) -> str:
-    more = len(events) - _MOST_NAMES
-    return ", ".join(events) if more < 2 else f"{', '.join(events[:_MOST_NAMES])} and {more} more events"
+    more = len(events) - _MAX_NAMES
+    return ", ".join(events) if more < 2 else f"{', '.join(events[:_MAX_NAMES])} and {more} more events"
 
 
 def _short(text: str) -> str:
@@ -104,7 +104,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 400 else f"{text[:300]} ... {text[-60:]} ({len(text)} characters)"
 
 
-_MOST_NAMES = 3
+_MAX_NAMES = 3
 _GITHUB_LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 

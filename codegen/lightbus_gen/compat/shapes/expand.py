@@ -1,4 +1,4 @@
-"""Schemas -> shapes: follow `$ref` and `allOf`, and multiply out unions."""
+"""Expands schemas into shapes: follows `$ref` and `allOf`, and multiplies out unions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from lightbus_gen.compat.shapes.shape import All, Any_, Shape
+from lightbus_gen.compat.shapes.shape import AllOf, AnyOf, Shape
 from lightbus_gen.compat.shapes.view import KINDS, View, Views, text_of, whole
 from lightbus_gen.load.references import Node, lone
 from lightbus_gen.lower.parts import kind_of
 
-_MOST_SHAPES = 64
+_MAX_SHAPES = 64
 """How many alternatives nested unions are multiplied out to; a shape gets wider instead of exceeding it."""
 
 
@@ -23,7 +23,7 @@ class Shapes:
         self.views = views
         self._expanded: dict[tuple[object, ...], list[Shape]] = {}
 
-    def __call__(self, nodes: All, *, is_payload: bool = False) -> list[Shape]:
+    def __call__(self, nodes: AllOf, *, is_payload: bool = False) -> list[Shape]:
         """Return the alternatives of values that satisfy some schemas together.
 
         Args:
@@ -35,13 +35,13 @@ class Shapes:
             self._expanded[key] = [shape for shape in self._expand(nodes, is_payload) if shape.kinds]
         return self._expanded[key]
 
-    def _expand(self, nodes: All, is_payload: bool) -> list[Shape]:
+    def _expand(self, nodes: AllOf, is_payload: bool) -> list[Shape]:
         done: list[Shape] = []
         start = self._flatten(nodes)
         is_silent = is_payload and not any(
             view.patterns or view.additional or view.unevaluated for view in self._together(nodes)
         )
-        todo: list[tuple[tuple[View, ...], dict[str, Any_], frozenset[tuple[object, ...]]]] = []
+        todo: list[tuple[tuple[View, ...], dict[str, AnyOf], frozenset[tuple[object, ...]]]] = []
         if start is not None:
             todo.append((start, {}, frozenset()))
         while todo:
@@ -51,7 +51,7 @@ class Shapes:
                 done += self._one_by_one(self._shape(views, others, is_silent))
                 continue
             key, keyword, branches = union
-            if len(todo) + len(done) + len(branches) > _MOST_SHAPES:
+            if len(todo) + len(done) + len(branches) > _MAX_SHAPES:
                 todo.insert(0, (views, _joined(others, self._declared(branches)), taken | {key}))
                 continue
             new = []
@@ -89,11 +89,11 @@ class Shapes:
                     return key, keyword, branches
         return None
 
-    def _declared(self, nodes: Iterable[Node]) -> dict[str, Any_]:
+    def _declared(self, nodes: Iterable[Node]) -> dict[str, AnyOf]:
         """Return the properties that schemas declare for the values they apply to."""
-        declared: dict[str, Any_] = {}
+        declared: dict[str, AnyOf] = {}
         for view in self._together(nodes):
-            free: dict[str, Any_] = {name: ((),) for name in view.required if name not in view.properties}
+            free: dict[str, AnyOf] = {name: ((),) for name in view.required if name not in view.properties}
             declared = _joined(
                 declared, free | {name: ((child,),) for name, child in view.properties.items()}
             )
@@ -112,7 +112,7 @@ class Shapes:
             todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
             todo += _conditional(view)
 
-    def _shape(self, views: tuple[View, ...], others: dict[str, Any_], is_silent: bool) -> Shape:
+    def _shape(self, views: tuple[View, ...], others: dict[str, AnyOf], is_silent: bool) -> Shape:
         kinds = KINDS.intersection(*(view.kinds for view in views))
         for view in views:
             if not view.is_limited:
@@ -201,5 +201,5 @@ def exactly(value: object) -> dict[str, Any]:
     return {"const": value}
 
 
-def _joined(some: dict[str, Any_], more: dict[str, Any_]) -> dict[str, Any_]:
+def _joined(some: dict[str, AnyOf], more: dict[str, AnyOf]) -> dict[str, AnyOf]:
     return some | {name: (*some.get(name, ()), *values) for name, values in more.items()}

@@ -18,9 +18,9 @@ from lightbus_gen.compat.patterns.strings import lengths_of
 from lightbus_gen.compat.shapes.view import View, is_restrictive
 from lightbus_gen.load.references import Node
 
-All = tuple[Node, ...]
+AllOf = tuple[Node, ...]
 """Schemas that a value satisfies together; () is any value."""
-Any_ = tuple[All, ...]
+AnyOf = tuple[AllOf, ...]
 """A value satisfies at least one of these; () is no value."""
 _FORMAT_LENGTHS: dict[str | None, tuple[int, float]] = {
     "date": (10, 10),
@@ -49,7 +49,7 @@ class Shape:
     kinds: frozenset[str]
     values: list[Any] | None = None
     is_closed: bool = False
-    others: dict[str, Any_] = field(default_factory=dict)
+    others: dict[str, AnyOf] = field(default_factory=dict)
     required: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class Shape:
         declared = [name for view in self.views for name in view.properties]
         return list(dict.fromkeys([*declared, *self.others, *self.required]))
 
-    def value(self, name: str) -> Any_:
+    def value(self, name: str) -> AnyOf:
         """Return the values of a property; () if it cannot be present."""
         together: list[Node] = []
         declared = False
@@ -123,9 +123,9 @@ class Shape:
                 return ()
         return (tuple(together),)
 
-    def rest(self) -> list[tuple[str | None, Any_]]:
+    def rest(self) -> list[tuple[str | None, AnyOf]]:
         """Return (pattern, values) of properties that are not declared by name; the pattern None is all other names."""
-        rest: list[tuple[str | None, Any_]] = [
+        rest: list[tuple[str | None, AnyOf]] = [
             (pattern, ((node,),))
             for view in self.views
             for pattern, node in view.patterns.items()
@@ -140,7 +140,7 @@ class Shape:
         return rest
 
     @property
-    def name_schemas(self) -> All:
+    def name_schemas(self) -> AllOf:
         """The schemas of property names."""
         return tuple(
             view.node.child("propertyNames") for view in self.views if "propertyNames" in view.opaque
@@ -156,7 +156,7 @@ class Shape:
         """The number of first items that have their own schemas."""
         return max((len(view.prefix) for view in self.views), default=0)
 
-    def item(self, index: int) -> Any_:
+    def item(self, index: int) -> AnyOf:
         """Return the values of an item; an index of `prefix_length` or more means all further items."""
         together: list[Node] = []
         for view in self.views:

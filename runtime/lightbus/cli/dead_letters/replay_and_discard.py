@@ -97,7 +97,7 @@ def _print_replayed(replayed: Replayed, *, as_json: bool) -> None:
         print_json(display.facts(dead_letter) | facts)
         return
     text = {
-        ReplayOutcome.FAILED: f"failed again, and has the number {replayed.new_number} now",
+        ReplayOutcome.FAILED: f"failed again; now dead letter {replayed.new_number}",
         ReplayOutcome.WAITING: f"waits: nobody is listening as {dead_letter.place.listener}",
         ReplayOutcome.STAYS: "stays, although its replay has ended: is the service allowed to delete it? See its log",
     }.get(outcome)

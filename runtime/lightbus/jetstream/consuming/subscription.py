@@ -86,7 +86,7 @@ class PullSubscription:
         self._buffer: deque[Delivery] = deque()
         self._requested = 0  # events that were requested and have not arrived
         self._inbox, self._reply = "", ""
-        # of pulls; the last token of their reply subject. Statuses of older rounds are ignored
+        # Round of pulls: the last token of their reply subject. Statuses of older rounds are ignored.
         self._round = 0
         self._heard = 0.0  # loop time of the last message
         self._error: TransportError | None = None

@@ -1,6 +1,6 @@
 """String formats that Python has a type for, and the conversion of their text to that type.
 
-The run time converts and the code generator annotates by the same table, so a handler gets what its
+The runtime converts and the code generator annotates by the same table, so a handler gets what its
 generated signature says.
 """
 

@@ -1,6 +1,6 @@
-"""A schema and its location in a document: one class for the run time and for the generator.
+"""A schema and its location in a document: one class for the runtime and for the generator.
 
-They differ only in how they resolve a `$ref`, which is the task of a `Resolver`: the run time searches one
+They differ only in how they resolve a `$ref`, which is the task of a `Resolver`: the runtime searches one
 self-contained document, the generator all files of a folder.
 """
 

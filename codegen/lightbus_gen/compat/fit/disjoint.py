@@ -11,17 +11,17 @@ from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 
 
-def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int = 0) -> bool:
+def is_disjoint(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int = 0) -> bool:
     """Whether no value of a shape can satisfy a schema; False if that is uncertain."""
     view = reader(read)
     if view.never or not shape.kinds & view.kinds:
         return True
     if depth > 5:
         return False
-    if any(is_apart(shape, base, shapes, reader, depth + 1) for base in view.based_on):
+    if any(is_disjoint(shape, base, shapes, reader, depth + 1) for base in view.based_on):
         return True
     if any(
-        all(is_apart(shape, branch, shapes, reader, depth + 1) for branch in union)
+        all(is_disjoint(shape, branch, shapes, reader, depth + 1) for branch in union)
         for union in view.unions.values()
     ):
         return True
@@ -41,7 +41,9 @@ def is_apart(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: int
     for name in shape.required:
         for child in view.declared(name) or ([view.additional] if view.additional else []):
             child_shapes = [child_shape for nodes in shape.value(name) for child_shape in shapes(nodes)]
-            if all(is_apart(child_shape, child, shapes, reader, depth + 1) for child_shape in child_shapes):
+            if all(
+                is_disjoint(child_shape, child, shapes, reader, depth + 1) for child_shape in child_shapes
+            ):
                 return True
     return False
 
