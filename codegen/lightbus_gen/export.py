@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
 
-import lightbus
+import lightbus.api
 from lightbus.api import Api
 from lightbus.errors import LightbusError, did_you_mean
 from lightbus.schema import api_document
@@ -115,7 +115,7 @@ def _failed(name: str, error: BaseException) -> InputError:
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
     """Yield the (path, line) of each frame of the user's code in a traceback, the innermost first."""
-    foreign = tuple(str(Path(file).parent) for file in (__file__, lightbus.__file__, contextlib.__file__))
+    foreign = tuple(str(Path(file).parent) for file in (__file__, lightbus.api.__file__, contextlib.__file__))
     for frame in reversed(traceback.extract_tb(trace)):
         if not frame.filename.startswith((*foreign, "<")):
             yield frame.filename, frame.lineno or 0

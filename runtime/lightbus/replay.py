@@ -58,7 +58,7 @@ async def replay(
         sent: called with the size of each chunk that was sent.
         wait: whether to wait for the listeners; otherwise each outcome is `SENT`.
     """
-    watch = _Watch(store)
+    watch = _Outcomes(store)
     async for chunk in _chunks(dead_letters):
         await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
         sent(len(chunk))
@@ -75,7 +75,7 @@ async def replay(
             yield replayed
 
 
-class _Watch:
+class _Outcomes:
     """The replays that were sent and have no outcome yet."""
 
     def __init__(self, store: DeadLetters) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lightbus_gen.compat.compare import compare
-from lightbus_gen.compat.fit import schemas as containment
+from lightbus_gen.compat.fit import schemas
 from lightbus_gen.compat.rules.rule import Mode
 from tests.compat.project import compared, events, version
 
@@ -173,7 +173,7 @@ def test_an_intricate_event_does_not_hide_the_break_of_another(
         size["properties"] |= {"more": intricate}
         return {**events(bought=intricate, sold=deep), "$defs": {"Size": size}}
 
-    monkeypatch.setattr(containment, "_MAX_STEPS", 60)
+    monkeypatch.setattr(schemas, "_MAX_STEPS", 60)
     for name, least in (("old", 1), ("new", 2)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "auth.json").write_text(json.dumps(document(least)))

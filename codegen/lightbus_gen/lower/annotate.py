@@ -78,10 +78,16 @@ class Annotator:
         ]
         return union(types) if types else pytypes.ANY
 
-    def patterns(self, node: Node) -> set[str]:
-        """Return the patterns of property names in the schema of a payload."""
-        parts = (part for parts in self._objects_of(node) for part in parts)
-        return {pattern for part in parts for pattern in part.get("patternProperties") or ()}
+    def patterns(self, node: Node) -> dict[str, Node]:
+        """Return the schemas of the properties that a payload declares by a pattern, by the pattern."""
+        parts = (
+            part
+            for parts in self._objects_of(node)
+            for part in parts
+            if part.has(frozenset(("patternProperties",)))
+        )
+        schemas = (child for part in parts for child in part.node.inside(("patternProperties",)))
+        return {str(child.path[-1]): child for child in schemas if child.schema is not False}
 
     def _objects_of(self, node: Node) -> list[Parts]:
         if node.key not in self._payloads:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import keyword
 import math
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from lightbus.api import NO_DEFAULT
@@ -14,7 +14,7 @@ from lightbus.errors import SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus_gen.emit import ir
 from lightbus_gen.emit.text import first_sentence, literal, plain
-from lightbus_gen.load.references import Library
+from lightbus_gen.load.references import Library, Node
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.annotate import Annotator
@@ -124,7 +124,7 @@ class EventLowerer:
         declared = self.annotator.payload(node, hint, [parameter.wire for parameter in parameters])
         more = self.annotator.more(node, hint) if contract.more else None
         if more:
-            self._refuse_hidden(event, parameters, self.annotator.patterns(node))
+            self._refuse_hidden(parameters, self.annotator.patterns(node))
         renamed = self._rename(parameters, [*declared.values()], more)
         fields = tuple(_field(parameter, declared[parameter.wire], renamed) for parameter in parameters)
         by_name = {field.name: field.parameter for field in fields}
@@ -153,17 +153,14 @@ class EventLowerer:
             message_signature=f"def handler({', '.join([f'{message}: EventMessage', *signature])})",
         )
 
-    def _refuse_hidden(
-        self, event: LoadedEvent, parameters: Sequence[ParameterContract], patterns: Collection[str]
-    ) -> None:
+    def _refuse_hidden(self, parameters: Sequence[ParameterContract], patterns: Mapping[str, Node]) -> None:
         """Refuse a pattern that declares exactly the property whose name another has in Python."""
         for parameter in parameters:
-            name, pattern = parameter.name, f"^{parameter.name}$"
-            if name != parameter.wire and pattern in patterns:
+            name, hidden = parameter.name, patterns.get(f"^{parameter.name}$")
+            if name != parameter.wire and hidden is not None:
                 message = f"property {parameter.wire!r} is {name!r} in Python, where patternProperties declare {name!r}"
                 fix = f"move {name!r} to properties; {parameter.wire!r} then gets another name"
-                place = (*event.path, "patternProperties", pattern)
-                self._report.add(event.file, place, "NAME_COLLISION", message, fix)
+                self._report.add(hidden.document, hidden.path, "NAME_COLLISION", message, fix)
 
     def _rename(
         self, parameters: Sequence[ParameterContract], spelled: Sequence[Type], more: Type | None

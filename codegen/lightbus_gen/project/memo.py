@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import lightbus
+import lightbus.schema
 from lightbus_gen.project.settings import ProjectSettings
 from lightbus_gen.read.folder import root_name
 
@@ -62,7 +62,7 @@ def keep(settings: ProjectSettings, key: str, files: Mapping[str, str]) -> None:
 def _code() -> list[tuple[str, int, int]]:
     """Return the names, sizes and times of the generator's own files, which identify its version."""
     sources = []
-    for folder in (Path(__file__).parents[1], Path(lightbus.__file__).parent / "schema"):
+    for folder in (Path(__file__).parents[1], Path(lightbus.schema.__file__).parent):
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", ".j2"):
                 status = path.stat()

@@ -20,7 +20,7 @@ from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.ensure import Provisioner
 from lightbus.jetstream.streams.health import alarms
 from lightbus.jetstream.streams.resources import NANOSECONDS, Durable
-from lightbus.jetstream.streams.watch import Watch
+from lightbus.jetstream.streams.watchdog import Watchdog
 from lightbus.transport import Consumer, Outgoing, Provision, PubAck
 
 
@@ -51,7 +51,7 @@ class JetStreamTransport:
         )
         self._publisher = Publisher(self._connection)
         self._provisioner = Provisioner(self._connection, provision)
-        self._watch = Watch(self._connection)
+        self._watch = Watchdog(self._connection)
         self._checked: set[str] = set()  # APIs whose stream was checked
         self._checks: set[asyncio.Task[None]] = set()
         self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, self._provisioner, prefix)

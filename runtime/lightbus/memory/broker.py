@@ -89,7 +89,7 @@ class MemoryDurable:
 
 
 @dataclass(slots=True)
-class _Stream:
+class _MemoryStream:
     messages: dict[int, Stored] = field(default_factory=dict)  # by sequence, in its order
     last: int = 0
     ids: dict[str, int] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class MemoryBroker:
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self._lock = threading.RLock()
-        self._streams: defaultdict[str, _Stream] = defaultdict(_Stream)
+        self._streams: defaultdict[str, _MemoryStream] = defaultdict(_MemoryStream)
         self._watchers: set[Callable[[], None]] = set()
 
     def advance(self, seconds: float) -> None:
@@ -264,7 +264,7 @@ def _overdue(durable: MemoryDurable, now: float) -> list[int]:
     return sorted(sequence for sequence, pending in durable.pending.items() if pending.deadline <= now)
 
 
-def _start(state: _Stream, consumer: Consumer) -> int:
+def _start(state: _MemoryStream, consumer: Consumer) -> int:
     if consumer.since == "beginning":
         return 0
     if consumer.since == "now":

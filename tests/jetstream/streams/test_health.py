@@ -11,7 +11,7 @@ import lightbus
 from lightbus import Backoff
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.streams import resources, watch
+from lightbus.jetstream.streams import resources, watchdog
 from lightbus.jetstream.streams.status import ListenerStatus, streams
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
@@ -108,7 +108,7 @@ async def test_retries_that_hold_up_all_other_events_are_an_alarm(
     async def handler(name: str) -> None:
         raise ValueError("not today")
 
-    monkeypatch.setattr(watch, "_EVERY", 0.05)
+    monkeypatch.setattr(watchdog, "_EVERY", 0.05)
     await put(server, resources.event_stream(prefix, "job"))
     await put(server, resources.durable(prefix, CONSUMER), max_ack_pending=4)
     await fire(bus, 6)

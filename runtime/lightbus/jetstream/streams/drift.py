@@ -55,7 +55,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _DriftRule:
     """A setting to compare.
 
     Attributes:
@@ -72,50 +72,50 @@ class _Rule:
 
 
 _STREAM = (
-    _Rule("retention", way=Way.BY_HAND),
-    _Rule("storage", harm="a restart of the server loses the events", way=Way.BY_HAND),
-    _Rule("discard"),
-    _Rule("duplicate_window"),
-    _Rule("allow_direct", False),
-    _Rule(
+    _DriftRule("retention", way=Way.BY_HAND),
+    _DriftRule("storage", harm="a restart of the server loses the events", way=Way.BY_HAND),
+    _DriftRule("discard"),
+    _DriftRule("duplicate_window"),
+    _DriftRule("allow_direct", False),
+    _DriftRule(
         "max_msgs_per_subject",
         -1,
         "only the latest events are kept, whether listeners have seen the others or not",
     ),
-    _Rule("no_ack", False, "the server confirms no event, so that every fire() times out", True),
-    _Rule("sealed", False, "the stream takes no more events", True, Way.BY_HAND),
-    _Rule("persist_mode", "default", "an event is confirmed before it is written", way=Way.BY_HAND),
+    _DriftRule("no_ack", False, "the server confirms no event, so that every fire() times out", True),
+    _DriftRule("sealed", False, "the stream takes no more events", True, Way.BY_HAND),
+    _DriftRule("persist_mode", "default", "an event is confirmed before it is written", way=Way.BY_HAND),
 )
 _DURABLE = (
-    _Rule(
+    _DriftRule(
         "ack_policy",
         is_fatal=True,
         way=Way.BY_HAND,
         harm="something else created it: a listener acknowledges each event",
     ),
-    _Rule(
+    _DriftRule(
         "deliver_subject",
         "",
         "something else created it: the server pushes, and listeners pull",
         True,
         Way.BY_HAND,
     ),
-    _Rule("ack_wait"),
-    _Rule(
+    _DriftRule("ack_wait"),
+    _DriftRule(
         "max_deliver",
         -1,
         "after that many deliveries an event is given up without becoming a dead letter",
         True,
     ),
-    _Rule("max_ack_pending"),
-    _Rule(
+    _DriftRule("max_ack_pending"),
+    _DriftRule(
         "inactive_threshold",
         0,
         "the server forgets the listener's position when nobody listens for that long",
         True,
     ),
-    _Rule("backoff", (), "the server's waits take the place of the listener's own"),
-    _Rule("headers_only", False, "events arrive without their bodies", True),
+    _DriftRule("backoff", (), "the server's waits take the place of the listener's own"),
+    _DriftRule("headers_only", False, "events arrive without their bodies", True),
 )
 
 
@@ -178,7 +178,7 @@ def _filter(resource: Durable, config: Mapping[str, Any]) -> Iterator[Difference
 
 
 def _compared(
-    rules: tuple[_Rule, ...], resource: Resource, config: Mapping[str, Any]
+    rules: tuple[_DriftRule, ...], resource: Resource, config: Mapping[str, Any]
 ) -> Iterator[Difference]:
     for rule in rules:
         value = config.get(rule.setting, rule.default)

@@ -36,10 +36,10 @@ def undeclared(payload: Node[Any]) -> Finder | None:
     Returns:
         A function of a valid JSON value, or None if it cannot have undeclared properties.
     """
-    return _Search().compile((payload,), is_payload=True)
+    return _UndeclaredSearch().compile((payload,), is_payload=True)
 
 
-class _Search:
+class _UndeclaredSearch:
     def __init__(self) -> None:
         self._compiled: dict[tuple[object, ...], Finder | None] = {}
 

@@ -14,7 +14,7 @@ from lightbus.logs import log
 _EVERY = 30.0  # seconds between checks
 
 
-class Watch:
+class Watchdog:
     """Logs each alarm of its durables when it begins, until `close()`."""
 
     def __init__(self, connection: Connection) -> None:
