@@ -151,13 +151,13 @@ class _Conversions:
     def _condition(self, node: Node[Any]) -> Converter | None:
         """Compile `then` and `else`."""
         condition = node.get("if")
-        met, unmet = self.compile(node.get("then")), self.compile(node.get("else"))
-        if condition is None or not (met or unmet):
+        on_then, on_else = self.compile(node.get("then")), self.compile(node.get("else"))
+        if condition is None or not (on_then or on_else):
             return None
-        is_met = condition.document.validator(condition).is_valid
+        holds = condition.document.validator(condition).is_valid
 
         def convert(value: Any) -> Any:
-            converter = met if is_met(msgspec.to_builtins(value)) else unmet
+            converter = on_then if holds(msgspec.to_builtins(value)) else on_else
             return converter(value) if converter else value
 
         return convert

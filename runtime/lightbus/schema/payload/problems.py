@@ -128,9 +128,9 @@ class _Explainer:
                 [*error.instance_path, name], f"is missing ({hint})" if hint else "is missing", "missing"
             )
         elif "unexpected" in details and keyword.endswith("Properties"):
-            known = self._declared(error)
+            declared = self._declared(error)
             for name in details["unexpected"]:
-                yield undeclared_problem([*error.instance_path, name], known, self._names)
+                yield undeclared_problem([*error.instance_path, name], declared, self._names)
         elif keyword in UNIONS and details.get("context"):
             yield from self._branches(error, details["context"])
         else:
