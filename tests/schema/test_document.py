@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightbus.errors import SchemaError
+from lightbus.errors import InvalidEventArguments, SchemaError
 from lightbus.schema import SchemaDocument
 
 VALID: dict[str, Any] = {
@@ -148,6 +148,14 @@ def test_references_that_lead_nowhere_are_found_before_the_first_event(
         SchemaDocument(changed(place, {"$ref": reference}), "schemas/shop.json").contract("sold")
     assert problem in str(caught.value)
     assert caught.value.source == "schemas/shop.json"
+
+
+@pytest.mark.parametrize("protocol", ["https", "http"])
+def test_the_protocol_of_the_dialect_does_not_matter(protocol: str) -> None:
+    dialect = f"{protocol}://json-schema.org/draft/2020-12/schema"
+    document = SchemaDocument.parse(json.dumps({**VALID, "$schema": dialect}), source="shop.json")
+    with pytest.raises(InvalidEventArguments, match="what: expected str, got int 1"):
+        document.contract("sold").encode({"what": 1})
 
 
 def test_an_unknown_event() -> None:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from lightbus import naming
 from lightbus.errors import SchemaError, did_you_mean
 from lightbus.schema.contract import EventContract
-from lightbus.schema.language.keywords import DEFINITIONS, DIALECT, DRAFTS, pointer
+from lightbus.schema.language.keywords import DEFINITIONS, DIALECT, draft_of, pointer
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
 from lightbus.schema.language.validation import metaschema_problems
@@ -19,7 +19,6 @@ from lightbus.schema.payload.conversion import accepts
 from lightbus.schema.payload.problems import short
 from lightbus.schema.python.from_api import FORMAT
 
-_DIALECTS = {dialect.removesuffix("#"): dialect for dialect in DRAFTS}  # written with and without "#"
 _DOCUMENT_KEYS = ("$schema", "lightbus", "api", "version", "description", "events", "$defs")
 _EVENT_KEYS = ("description", "parameters")
 
@@ -106,7 +105,8 @@ def _unknown_keys(
 
 def _dialect(schema: Mapping[str, Any]) -> str | None:
     """Return the key of `DRAFTS` that a schema is written in, or None if it is unknown."""
-    return _DIALECTS.get(str(schema.get("$schema", DIALECT)).removesuffix("#"))
+    draft = draft_of(str(schema.get("$schema", DIALECT)))
+    return draft.uri if draft else None
 
 
 class SchemaDocument:
