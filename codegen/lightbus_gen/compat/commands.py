@@ -95,7 +95,7 @@ def breaking(
     outcome = Comparison(is_strict=strict)
     try:
         ignored = {rule(id_).id for id_ in except_}
-        settings, report = _settings(flags), Report(is_lenient=True)
+        settings, report = effective_settings(flags), Report(is_lenient=True)
         allowances = read_allowances(settings.breaking, "pyproject.toml")
         new = _current(settings, report)
         outcome.events = len(new.events)
@@ -127,7 +127,7 @@ def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) 
     from lightbus_gen.compat.report.changelog import changelog as write_changelog
 
     try:
-        settings, report = _settings(flags), Report(is_lenient=True)
+        settings, report = effective_settings(flags), Report(is_lenient=True)
         new = _current(settings, report)
         earlier = _earlier(against, settings, against_path, report)
         parts = [write_changelog(*_comparable(old, new)) for old in earlier]
@@ -164,10 +164,6 @@ COMMANDS = (breaking, list_rules, explain, changelog)
 def _refuse(error: InputError) -> NoReturn:
     print_problems(error.problems)
     sys.exit(2)
-
-
-def _settings(flags: dict[str, Any]) -> ProjectSettings:
-    return effective_settings(flags)
 
 
 def _current(settings: ProjectSettings, report: Report) -> Version:

@@ -14,12 +14,11 @@ from urllib.parse import quote, unquote, urldefrag
 import msgspec
 
 from lightbus.schema import FORMAT
-from lightbus.schema.language.keywords import DATA, DIALECT, MAPS_OF_DOCUMENTS, REFERENCES
+from lightbus.schema.language.keywords import DATA, DIALECT, MAPS_OF_DOCUMENTS, REFERENCES, pointer
 from lightbus_gen.load.dialects import known_dialect
 from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.read.files import SchemaFile, join
-from lightbus_gen.read.positions import pointer
 
 _MARKS = "-._~!$&'()*+,;=:@/?"
 _FRAGMENT = re.compile(rf"(?:[A-Za-z0-9{re.escape(_MARKS)}]|%[0-9A-Fa-f]{{2}})*")

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lightbus import naming
-from lightbus.schema.language.keywords import MAPS, with_subschemas
+from lightbus.schema.language.keywords import MAPS, pointer, with_subschemas
 from lightbus_gen.load.dialects import Dialects
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.positions import JsonPath, pointer
+from lightbus_gen.read.positions import JsonPath
 
 _KINDS = ("events", "rpcs")
 _DECIMAL = {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}

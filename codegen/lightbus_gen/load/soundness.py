@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from lightbus.schema.language.keywords import pointer
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.read.files import Report, SchemaFile, join
-from lightbus_gen.read.positions import pointer
 
 
 def checked_sources(

@@ -12,6 +12,7 @@ from typing import Any, cast
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import SchemaError
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
+from lightbus.schema.language.keywords import pointer
 from lightbus_gen.emit import ir
 from lightbus_gen.emit.text import first_sentence, literal, plain
 from lightbus_gen.load.references import Library, Node
@@ -23,7 +24,6 @@ from lightbus_gen.lower.names import RESERVED, Hint, ModuleNames, Unnameable, ex
 from lightbus_gen.lower.namespaces import client_class
 from lightbus_gen.lower.pytypes import Literals, Name, Type, Union
 from lightbus_gen.read.files import Report
-from lightbus_gen.read.positions import pointer
 
 _SUFFIXES = ("", "Handler", "MessageHandler", "PayloadHandler", "Listener", "Endpoint")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
@@ -52,23 +52,19 @@ def problem_annotations(problems: Sequence[InputProblem], notices: Sequence[Inpu
     """Yield an annotation for GitHub for each problem and notice."""
     for level, listed in (("error", problems), ("notice", notices)):
         for problem in listed:
-            place: dict[str, str | int] = {
-                "file": problem.path,
-                "line": problem.line,
-                "col": problem.column,
-                "title": problem.rule,
-            }
-            yield annotation(level, place, f"{problem.message}\nfix: {problem.fix}")
+            place = problem.path, problem.line, problem.column
+            yield annotation(level, problem.rule, f"{problem.message}\nfix: {problem.fix}", *place)
 
 
-def annotation(level: str, place: Mapping[str, str | int], message: str) -> str:
+def annotation(level: str, title: str, message: str, path: str, line: int = 0, column: int = 0) -> str:
     """Return an annotation for GitHub.
 
     Args:
         level: `error`, `warning` or `notice`.
-        place: `file`, `line`, `col` and `title`; empty ones are left out.
-        message: the text.
+        title, message: the texts.
+        path, line, column: the place; "" and 0 are left out.
     """
+    place = {"file": path, "line": line, "col": column, "title": title}
 
     def escaped(value: object, more: str = "") -> str:
         return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))

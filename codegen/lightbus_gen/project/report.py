@@ -136,7 +136,7 @@ def _annotations(outcome: RunOutcome) -> Iterator[str]:
         path = shown(change.path)
         if outcome.is_check:
             message = f"{path} is {_DRIFT[change.kind]}; to update: lightbus-gen\n{change.diff()}"
-            yield annotation("error", {"file": path, "title": "DRIFT"}, message)
+            yield annotation("error", "DRIFT", message, path)
         else:
             yield f"{change.kind} {path}"
 

@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, urldefrag, urljoin
 
-from lightbus.schema.language.keywords import DIALECT, DRAFTS, Draft
+from lightbus.schema.language.keywords import DIALECT, DRAFTS, Draft, pointer
 from lightbus_gen.read.input_problems import InputError, InputProblem
-from lightbus_gen.read.positions import JsonPath, index, pointer
+from lightbus_gen.read.positions import JsonPath, index
 
 YAML_SUFFIXES = (".yaml", ".yml")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lightbus_gen.read.positions import JsonPath, pointer
+from lightbus.schema.language.keywords import pointer
+from lightbus_gen.read.positions import JsonPath
 
 
 @dataclass(frozen=True, slots=True, order=True)

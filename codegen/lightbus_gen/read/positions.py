@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-JsonPath = tuple[str | int, ...]
+from lightbus.schema.language.keywords import Path
+
+JsonPath = Path
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
@@ -79,8 +81,3 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
     """Return the (line, column) of a character offset, both from 1."""
     start = text.rfind("\n", 0, offset) + 1
     return text.count("\n", 0, offset) + 1, offset - start + 1
-
-
-def pointer(path: Sequence[str | int]) -> str:
-    """Return a path as a JSON Pointer."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

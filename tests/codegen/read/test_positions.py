@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus_gen.read.positions import index, places, pointer, repeated_keys
+from lightbus.schema.language.keywords import pointer
+from lightbus_gen.read.positions import index, places, repeated_keys
 
 TEXT = """{
   "a": [1, {"b": null}, [true, "x,y]"]],

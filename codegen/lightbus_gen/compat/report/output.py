@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lightbus.schema.language.keywords import pointer
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.project.printing import (
     Format,
@@ -21,7 +22,6 @@ from lightbus_gen.project.printing import (
     problem_facts,
 )
 from lightbus_gen.read.input_problems import InputProblem
-from lightbus_gen.read.positions import pointer
 
 
 @dataclass(slots=True)
@@ -67,14 +67,12 @@ def show(outcome: Comparison, format_: Format) -> None:
             click.echo(line)
         for finding in outcome.findings:
             path = finding.path.removeprefix(f"{finding.against}:")  # a removed event is at an earlier commit
-            place: dict[str, str | int] = {
-                "file": path,
-                "line": finding.line,
-                "col": finding.column,
-                "title": finding.rule,
-            }
             level = "error" if outcome.counts(finding) else _GITHUB_LEVELS[finding.level]
-            click.echo(annotation(level, place, "\n".join(_lines(finding))))
+            click.echo(
+                annotation(
+                    level, finding.rule, "\n".join(_lines(finding)), path, finding.line, finding.column
+                )
+            )
     elif format_ is Format.JUNIT:
         click.echo(_junit(outcome))
     else:
