@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+
+from tests.faults.ledger import Gap
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The outcome of a run.
+    """The outcome of a run, for one event or for several.
 
     Attributes:
         fired: the outcomes that producers were given.
@@ -59,11 +61,21 @@ class Audit:
         """The number of missing deliveries, over all listeners."""
         return sum(len(account.lost) for account in self.accounts.values())
 
+    def __add__(self, other: Audit) -> Audit:
+        """Combine the outcomes for different events."""
+        fired = Fired(
+            self.fired.acknowledged | other.fired.acknowledged,
+            self.fired.unknown | other.fired.unknown,
+            self.fired.refused | other.fired.refused,
+        )
+        accounts = {**self.accounts, **other.accounts}
+        return Audit(fired, self.stored + other.stored, self.stored_twice + other.stored_twice, accounts)
+
 
 def audit(
     fired: Fired, stored: Counter[str], handled: Mapping[str, Counter[str]], dead: Mapping[str, Set[str]]
 ) -> Audit:
-    """Compare promises with outcomes.
+    """Compare promises with outcomes, for one event.
 
     Args:
         fired: the outcomes that producers were given.
@@ -82,3 +94,26 @@ def audit(
         for listener, ended in handled.items()
     }
     return Audit(fired, len(stored), sum(times > 1 for times in stored.values()), accounts)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A stretch of time in which a worker was stopped by a signal."""
+
+    pid: int
+    begin: float
+    end: float
+
+
+def slowest_turn(gaps: Iterable[Gap], pauses: Sequence[Pause]) -> float:
+    """Return the longest time in seconds that a worker's event loop did not turn though it was free to."""
+    longest = 0.0
+    for gap in gaps:
+        begin = gap.at - gap.lasted
+        stopped = sum(
+            max(0.0, min(gap.at, pause.end) - max(begin, pause.begin))
+            for pause in pauses
+            if pause.pid == gap.pid
+        )
+        longest = max(longest, gap.lasted - stopped)
+    return longest

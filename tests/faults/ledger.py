@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,41 @@ class Entry:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time in which a worker's event loop did not turn, and its listeners answered nothing.
+
+    Attributes:
+        pid: the process.
+        at: its end, in seconds on the clock that all processes of the machine share.
+        lasted: its length in seconds.
+    """
+
+    pid: int
+    at: float
+    lasted: float
+
+
 class Ledger:
     """The file to which handlers append.
 
     Args:
-        path: where it is.
+        path: where it is. The gaps of workers' event loops are in a file beside it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.gaps_path = path.with_name(f"{path.name}-gaps")
 
     @property
     def entries(self) -> list[Entry]:
         """All entries, oldest first; an incomplete line counts as not written."""
-        if not self.path.exists():
-            return []
-        whole, _, _ = self.path.read_text().rpartition("\n")
-        return [Entry(**json.loads(line)) for line in whole.splitlines()]
+        return [Entry(**line) for line in _lines(self.path)]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """All gaps that workers noticed, oldest first."""
+        return [Gap(**line) for line in _lines(self.gaps_path)]
 
     def began(self, listener: str = "one") -> list[int]:
         """The numbers of the events that a listener's handlers started, in order."""
@@ -65,3 +83,10 @@ class Ledger:
             for entry in self.entries
             if (entry.kind, entry.listener, entry.number) == ("begin", listener, number)
         ]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    whole, _, _ = path.read_text().rpartition("\n")
+    return [json.loads(line) for line in whole.splitlines()]

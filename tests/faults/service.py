@@ -1,8 +1,8 @@
 """The service whose processes the fault tests start, pause and kill: `lightbus run --bus
 tests.faults.service`.
 
-Its handlers follow the event's order and record that they did. `LEDGER` names the file they append to,
-`LISTENERS` holds the options of each listener in JSON.
+Its handlers follow the event's order and record that they did. `LEDGER` names the file they append to, `GAPS` the
+file for stretches in which the event loop did not turn; `LISTENERS` holds the options of each listener in JSON.
 """
 
 from __future__ import annotations
@@ -18,12 +18,21 @@ from typing import Any
 import lightbus
 from lightbus import Backoff, EventMessage
 from tests.faults.jobs import JobApi
+from tests.hostile import FormulaApi
 
 _POLL = 0.02  # seconds between two checks for the file that a handler waits for
 
-_ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+_TURN = 0.05  # seconds between two looks at whether the event loop turns
+_GAP = 0.25  # seconds without a turn that are recorded
 
-bus = lightbus.create(service_name="worker", apis=[JobApi], grace=float(os.environ.get("GRACE", "30")))
+_ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+_gaps = os.open(os.environ["GAPS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+_tasks: list[asyncio.Task[None]] = []  # the event loop itself holds none
+
+bus = lightbus.create(
+    service_name="worker", apis=[JobApi, FormulaApi], grace=float(os.environ.get("GRACE", "30"))
+)
 
 
 def note(kind: str, listener: str, event: EventMessage) -> None:
@@ -38,6 +47,18 @@ def note(kind: str, listener: str, event: EventMessage) -> None:
         "at": time.monotonic(),
     }
     os.write(_ledger, json.dumps(line).encode() + b"\n")
+
+
+async def watch() -> None:
+    """Record the stretches in which the event loop does not turn."""
+    last = time.monotonic()
+    while True:
+        await asyncio.sleep(_TURN)
+        now = time.monotonic()
+        if now - last > _GAP:
+            line = {"pid": os.getpid(), "at": now, "lasted": now - last}
+            os.write(_gaps, json.dumps(line).encode() + b"\n")
+        last = now
 
 
 def obey(event: EventMessage, order: str) -> float:
@@ -66,7 +87,7 @@ def exists(path: str) -> bool:
 def async_handler(listener: str) -> Callable[..., Any]:
     """Create the handler of a listener."""
 
-    async def handle(event: EventMessage, number: int, order: str) -> None:
+    async def handle(event: EventMessage, number: int, order: str = "work", **_further: Any) -> None:
         note("begin", listener, event)
         await asyncio.sleep(obey(event, order))
         word, _, argument = order.partition(":")
@@ -90,9 +111,12 @@ def sync_handler(listener: str) -> Callable[..., Any]:
     return handle
 
 
-def before_server_start() -> None:
+async def before_server_start() -> None:
+    _tasks.append(asyncio.create_task(watch()))
     for name, options in json.loads(os.environ["LISTENERS"]).items():
         make = sync_handler if options.pop("sync", False) else async_handler
         if (backoff := options.pop("backoff", None)) is not None:
             options["backoff"] = Backoff(**backoff)
-        bus.job.wanted.listen(make(name), listener_name=name, **options)
+        api, _, event = options.pop("event", "job.wanted").partition(".")
+        endpoint: Any = getattr(getattr(bus, api), event)
+        endpoint.listen(make(name), listener_name=name, **options)

@@ -50,14 +50,14 @@ async def dead_letters(url: str) -> list[DeadLetter]:
         await transport.close()
 
 
-async def until_settled(url: str, *listeners: str, bound: float = BOUND) -> None:
-    """Wait until the server has nothing left for listeners, neither pending nor in flight."""
+async def until_settled(url: str, *listeners: str, stream: str = STREAM, bound: float = BOUND) -> None:
+    """Wait until the server has nothing left for listeners of a stream, neither pending nor in flight."""
 
     async def settled() -> bool:
         try:
             async with look_into(url) as server:
                 for listener in listeners or ("one",):
-                    info = await server.api(f"CONSUMER.INFO.{STREAM}.{durable_of(listener)}")
+                    info = await server.api(f"CONSUMER.INFO.{stream}.{durable_of(listener)}")
                     if info["num_pending"] or info["num_ack_pending"]:
                         return False
         except TransportError:  # it may be stopping, or in an election

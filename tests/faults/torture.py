@@ -1,4 +1,4 @@
-"""Producers and workers under random faults, and an audit at the end: `make torture SECONDS=600 SEED=7`.
+"""Producers and workers under random faults and hostile messages, and an audit: `make torture SECONDS=600 SEED=7`.
 
 The seed decides which faults happen when, and what the events order their handlers to do.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 import random
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +27,36 @@ from rich.progress import Progress
 from rich.table import Table
 
 import lightbus
-from lightbus import DynamicBus, PublishFailed, PublishUnknown
+from lightbus import PublishFailed, PublishUnknown, naming
 from lightbus.errors import TransportError
+from lightbus.jetstream.acknowledgements import Acknowledgements
 from lightbus.jetstream.stored import direct_get
+from lightbus.naming import DEFAULT_PREFIX
 from lightbus.testing import NatsServer
 from tests.cli.kit import Command
 from tests.conformance.kits import look_into
-from tests.faults.audit import Audit, Fired, audit
+from tests.faults.audit import Audit, Fired, Pause, audit, slowest_turn
 from tests.faults.jobs import JobApi
 from tests.faults.ledger import Ledger
 from tests.faults.proxy import Proxy
 from tests.faults.servers import pause, resume
-from tests.faults.state import STREAM, dead_letters, durable_of, until_settled
+from tests.faults.state import dead_letters, durable_of, until_settled
 from tests.faults.workers import Workers
+from tests.hostile import GOOD, FormulaApi, Hostile, event, formula, malformed
 
-LISTENERS = {
+LISTENERS: dict[str, dict[str, Any]] = {
     "many": {"concurrency": 8},
     "threads": {"concurrency": 4, "sync": True},
     "single": {"concurrency": 1},
+    **{name: {"event": f"formula.{name}", "concurrency": 2} for name in GOOD},
 }
 OPTIONS = {"ack_wait": 2.0, "retries": 3, "backoff": {"first": 0.1, "limit": 1.0}}
 CREW = 3  # worker processes; the last one bypasses the proxy
 PRODUCERS = 3  # the last one bypasses the proxy, too
 RATE = 20.0  # events per second of each
+FORMULAS = 0.2  # part of them that belongs to `FormulaApi`
+HOSTILE_RATE = 20.0  # hostile messages per second
+SLOWEST = 1.0  # seconds within which every listener of every process must answer
 TIMEOUT = 2.0  # seconds a fire may take; some end without an answer
 SETTLING = 180.0  # seconds the end may take, retries included
 FAULTS = {  # with their weights
@@ -112,9 +121,10 @@ class Crew:
         self._crew = [start(number) for number in range(CREW)]
         self.restarts = 0
 
-    def signal(self, worker: int, number: signal.Signals) -> None:
-        """Send one of them a signal."""
+    def signal(self, worker: int, number: signal.Signals) -> int:
+        """Send one of them a signal, and return its pid."""
         self._crew[worker].signal(number)
+        return self._crew[worker].pid
 
     async def keep(self) -> None:
         """Restart workers that end."""
@@ -147,9 +157,16 @@ class Torture:
         self._seed, self._seconds, self._progress = seed, seconds, progress
         self._ledger = Ledger(folder / "ledger")
         self._folder = folder
-        self._fired = Fired()
+        self._fired: dict[str, Fired] = defaultdict(Fired)  # by subject
         self._over = asyncio.Event()
+        self._pauses: list[Pause] = []
         self.faults: Counter[str] = Counter()
+        self.hostile = 0  # messages that the server stored
+
+    @property
+    def slowest(self) -> float:
+        """The longest time in seconds that the listeners of a running worker did not answer."""
+        return slowest_turn(self._ledger.gaps, self._pauses)
 
     async def run(self) -> Audit:
         """Execute the run and return its outcome."""
@@ -170,11 +187,15 @@ class Torture:
                     )
                     for number in range(PRODUCERS)
                 ]
+                producing.append(group.create_task(self._attack(server.url)))
                 await self._torment(server, proxy, crew)
                 self._over.set()
                 self._progress(self._seconds, "settling")
                 await asyncio.wait(producing)  # a fire may still be stored until it has its outcome
-                await until_settled(server.url, *LISTENERS, bound=SETTLING)
+                for api in (JobApi, FormulaApi):
+                    stream = naming.stream(DEFAULT_PREFIX, api.api_name)
+                    names = [name for name, options in LISTENERS.items() if _stream_of(options) == stream]
+                    await until_settled(server.url, *names, stream=stream, bound=SETTLING)
                 keeping.cancel()
             assert await crew.stop() == [0] * CREW
             self.faults["worker started again"] = crew.restarts
@@ -184,25 +205,33 @@ class Torture:
         chance = random.Random(f"{self._seed}/{producer}")
         number = producer
         async with (
-            lightbus.create(url=url, service_name="producer", apis=[JobApi], timeout=TIMEOUT) as bus,
+            lightbus.create(
+                url=url, service_name="producer", apis=[JobApi, FormulaApi], timeout=TIMEOUT
+            ) as bus,
             asyncio.TaskGroup() as group,
         ):
             while not self._over.is_set():
-                group.create_task(self._fire(bus, number, order(chance)))
+                if chance.random() < FORMULAS:
+                    name = chance.choice([*GOOD])
+                    endpoint, arguments = getattr(bus.formula, name), GOOD[name]
+                else:
+                    name, endpoint, arguments = "", bus.job.wanted, {"order": order(chance)}
+                fired = self._fired[_subject_of(LISTENERS.get(name, {}))]
+                group.create_task(self._fire(endpoint, fired, number=number, **arguments))
                 number += PRODUCERS
                 await asyncio.sleep(chance.expovariate(RATE))
 
-    async def _fire(self, bus: DynamicBus, number: int, wanted: str) -> None:
+    async def _fire(self, endpoint: Any, fired: Fired, **arguments: Any) -> None:
         try:
-            event = await bus.job.wanted.fire_async(number=number, order=wanted)
+            event = await endpoint.fire_async(**arguments)
         except PublishUnknown as error:
-            self._fired.unknown.add(error.event_id)
+            fired.unknown.add(error.event_id)
         except PublishFailed as error:
-            self._fired.refused.add(error.event_id)
+            fired.refused.add(error.event_id)
         except TransportError:  # it was never connected
-            self._fired.refused.add(f"number {number}")
+            fired.refused.add(f"number {arguments['number']}")
         else:
-            self._fired.acknowledged.add(event.id)
+            fired.acknowledged.add(event.id)
 
     async def _torment(self, server: NatsServer, proxy: Proxy, crew: Crew) -> None:
         start = time.monotonic()
@@ -228,9 +257,11 @@ class Torture:
             case "worker stopped":
                 crew.signal(fault.worker, signal.SIGTERM)
             case "worker paused":
-                crew.signal(fault.worker, signal.SIGSTOP)
+                begin = time.monotonic()
+                pid = crew.signal(fault.worker, signal.SIGSTOP)
                 await asyncio.sleep(fault.lasts)
                 crew.signal(fault.worker, signal.SIGCONT)
+                self._pauses.append(Pause(pid, begin, time.monotonic()))
             case "wire cut":
                 proxy.cut()
             case "wire blocked":
@@ -238,15 +269,37 @@ class Torture:
                 await asyncio.sleep(fault.lasts)
                 proxy.unblock()
 
+    async def _attack(self, url: str) -> None:
+        """Publish hostile messages to every subject, past the library."""
+        chance = random.Random(f"{self._seed}/hostile")
+        while not self._over.is_set():
+            try:
+                async with look_into(url) as server:
+                    acknowledgements = Acknowledgements(server)
+                    await acknowledgements.start()
+                    while not self._over.is_set():
+                        subject, message = hostile(chance)
+                        deadline = asyncio.get_running_loop().time() + TIMEOUT
+                        answer = await acknowledgements.send(subject, message.header, message.body, deadline)
+                        self.hostile += answer is not None and answer.error is None
+                        await asyncio.sleep(chance.expovariate(HOSTILE_RATE))
+            except TransportError:  # the server is away
+                await asyncio.sleep(0.1)
+
     async def _audit(self, url: str) -> Audit:
-        stored: Counter[str] = Counter()
+        stored: dict[str, Counter[str]] = defaultdict(Counter)  # how often each event is, by subject
+        places: dict[tuple[str, int], str] = {}
         async with look_into(url) as server:
-            state = (await server.api(f"STREAM.INFO.{STREAM}"))["state"]
-            messages = direct_get.messages(
-                server, STREAM, "lightbus.job.*", state["first_seq"], state["last_seq"]
-            )
-            async for message in messages:
-                stored[message.headers["Nats-Msg-Id"]] += 1
+            for api in (JobApi, FormulaApi):
+                stream = naming.stream(DEFAULT_PREFIX, api.api_name)
+                state = (await server.api(f"STREAM.INFO.{stream}"))["state"]
+                subjects = naming.stream_subjects(DEFAULT_PREFIX, api.api_name)
+                async for message in direct_get.messages(
+                    server, stream, subjects, state["first_seq"], state["last_seq"]
+                ):
+                    key = message.headers.get("Nats-Msg-Id", f"{stream} {message.sequence}")
+                    stored[message.subject][key] += 1
+                    places[stream, message.sequence] = key
         handled: dict[str, Counter[str]] = {name: Counter() for name in LISTENERS}
         for entry in self._ledger.entries:
             if entry.kind == "end":
@@ -254,12 +307,40 @@ class Torture:
         dead: dict[str, set[str]] = {name: set() for name in LISTENERS}
         listener_of = {durable_of(name): name for name in LISTENERS}
         for dead_letter in await dead_letters(url):
-            if dead_letter.failure.reason:
-                dead[listener_of[dead_letter.place.listener]].add(dead_letter.event_id)
-        return audit(self._fired, stored, handled, dead)
+            place = dead_letter.place
+            if dead_letter.failure.reason and (place.stream, place.sequence) in places:
+                dead[listener_of[place.listener]].add(places[place.stream, place.sequence])
+        outcomes = []
+        for subject in {_subject_of(options): None for options in LISTENERS.values()}:
+            names = [name for name, options in LISTENERS.items() if _subject_of(options) == subject]
+            handled_here, dead_here = {n: handled[n] for n in names}, {n: dead[n] for n in names}
+            outcomes.append(audit(self._fired[subject], stored[subject], handled_here, dead_here))
+        return reduce(operator.add, outcomes)
 
 
-def show(console: Console, outcome: Audit, faults: Counter[str], seed: int, seconds: float) -> None:
+def hostile(chance: random.Random) -> tuple[str, Hostile]:
+    """Draw a hostile message and a subject for it."""
+    api, name = chance.choice([("job", "wanted"), ("job", "followed"), *(("formula", name) for name in GOOD)])
+    event_id = f"hostile-{chance.randrange(10**12)}"
+    if api == "formula" and chance.random() < 0.8:
+        message = formula(chance, name, -1, id=event_id)
+    else:
+        message = malformed(chance, event({"number": -1}, type=f"{api}.{name}", id=event_id))
+    if message.fits:
+        message = replace(message, header=b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % event_id.encode())
+    return naming.subject(DEFAULT_PREFIX, api, name), message
+
+
+def _subject_of(options: Mapping[str, Any]) -> str:
+    api, _, event = options.get("event", "job.wanted").partition(".")
+    return naming.subject(DEFAULT_PREFIX, api, event)
+
+
+def _stream_of(options: Mapping[str, Any]) -> str:
+    return naming.stream(DEFAULT_PREFIX, options.get("event", "job.wanted").partition(".")[0])
+
+
+def show(console: Console, torture: Torture, outcome: Audit, seed: int, seconds: float) -> None:
     """Print the outcome as tables."""
     fired = outcome.fired
     counts = {
@@ -269,6 +350,7 @@ def show(console: Console, outcome: Audit, faults: Counter[str], seed: int, seco
         "refused": len(fired.refused),
         "stored": outcome.stored,
         "stored twice": outcome.stored_twice,
+        "hostile": torture.hostile,
     }
     events = Table(*counts, title=f"Torture of {seconds:g} s, seed {seed}", title_justify="left")
     events.add_row(*(f"{count:,}" for count in counts.values()))
@@ -277,13 +359,16 @@ def show(console: Console, outcome: Audit, faults: Counter[str], seed: int, seco
         numbers = (account.handled, account.duplicated, account.dead, len(account.lost))
         listeners.add_row(name, *(f"{number:,}" for number in numbers))
     happened = Table("fault", "times")
-    for kind, times in sorted(faults.items()):
+    for kind, times in sorted(torture.faults.items()):
         happened.add_row(kind, f"{times:,}")
     for table in (events, happened, listeners):
         console.print(table)
     for name, account in outcome.accounts.items():
         for event_id in sorted(account.lost):
             console.print(f"lost by {name}: {event_id}")
+    console.print(
+        f"slowest turn of a worker: {torture.slowest:.2f} s, pauses left out; at most {SLOWEST:g} s"
+    )
 
 
 @contextmanager
@@ -299,14 +384,15 @@ def bar(seconds: float) -> Iterator[Callable[[float, str], None]]:
 @click.option("--seconds", default=60.0, show_default=True, help="How long faults go on.")
 @click.option("--seed", type=int, help="Of an earlier run, to have the same faults again.")
 def main(seconds: float, seed: int | None) -> None:
-    """Torture the bus, and exit with 1 when an event was lost."""
+    """Torture the bus, and exit with 1 when an event was lost or a listener did not answer for a second."""
     logging.getLogger("lightbus").addHandler(logging.NullHandler())  # its warnings are expected
     chosen = random.randrange(1_000_000) if seed is None else seed
     with tempfile.TemporaryDirectory(prefix="lightbus-torture-") as folder, bar(seconds) as progress:
         torture = Torture(Path(folder), chosen, seconds, progress)
         outcome = asyncio.run(torture.run())
-    show(Console(), outcome, torture.faults, chosen, seconds)
-    sys.exit(1 if outcome.lost else 0)
+        slowest = torture.slowest
+    show(Console(), torture, outcome, chosen, seconds)
+    sys.exit(1 if outcome.lost or slowest > SLOWEST else 0)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ class Workers:
             "HOME": str(self._home),
             "XDG_CONFIG_HOME": str(self._home / ".config"),
             "LEDGER": str(self._ledger.path),
+            "GAPS": str(self._ledger.gaps_path),
             "LISTENERS": json.dumps(listeners or {"one": {}}),
             "PYTHONUNBUFFERED": "1",
         }
