@@ -66,6 +66,7 @@ async def test_s19_what_the_server_denies_fails_at_once() -> None:
                     await bus.job.wanted.fire_async(number=1)
                 assert time.monotonic() - fired < BOUND / 10
             await bus.job.followed.fire_async(number=1)
+        assert await count(server.url.replace("//", "//admin:x@")) == 1
 
 
 DEAF = """
@@ -74,6 +75,18 @@ authorization { users = [
   { user: producer, password: x, permissions: { subscribe: { allow: [ %s ] } } }
 ] }
 """
+
+
+async def test_s19_nothing_is_stored_whose_acknowledgement_is_denied() -> None:
+    with NatsServer(config=DEAF % '"nothing"') as server:
+        admin, producer = (server.url.replace("//", f"//{user}:x@") for user in ("admin", "producer"))
+        async with lightbus.create(url=admin, apis=[JobApi]) as bus:
+            await bus.job.wanted.fire_async(number=1)
+        async with lightbus.create(url=producer, apis=[JobApi], timeout=BOUND) as bus:
+            for _ in range(2):
+                with pytest.raises(PermissionDenied, match="denies subscribing to '_INBOX"):
+                    await bus.job.wanted.fire_async(number=2)
+        assert await count(admin) == 1
 
 
 async def test_a_user_who_may_not_receive_answers_fires_once_the_right_is_granted() -> None:

@@ -67,10 +67,11 @@ class Acknowledgements:
         """Begin to receive answers; the connection must be up."""
         self._loop = asyncio.get_running_loop()
         self._inbox = self._connection.new_inbox() + "."
-        await self._connection.subscribe(f"{self._inbox}*", self._received)
         self._connection.when_down(self._disconnected)
         self._connection.when_up(self._reconnected)
         self._connection.when_denied(self._denied)
+        await self._connection.subscribe(f"{self._inbox}*", self._received)
+        await self._connection.settle()  # so that nothing is stored whose acknowledgement cannot arrive
 
     def send(
         self, subject: str, header: bytes, body: bytes, deadline: float
@@ -131,12 +132,15 @@ class Acknowledgements:
         self._inbox_denied = None
 
     def _denied(self, action: str, subject: str) -> None:
-        """Fail the messages that the server denies, at once."""
+        """Fail the messages that the server denies, at once.
+
+        Without an inbox, those that were sent may be stored all the same.
+        """
         if action == "subscription" and subject == f"{self._inbox}*".lower():
             self._inbox_denied = PermissionDenied(f"{self._inbox}*", "subscribing to")
         for future, target, _ in self._waiting.values():
             if self._inbox_denied is not None:
-                _fail(future, self._inbox_denied)
+                _fail(future, Unanswered(str(self._inbox_denied)))
             elif action == "publish" and subject == target.lower():
                 _fail(future, PermissionDenied(target, "publishing to"))
 

@@ -209,6 +209,16 @@ def test_a_service_that_would_be_allowed_nothing_is_warned_of(start: Start) -> N
     assert "service 'mailer'" not in shown
 
 
+@pytest.mark.usefixtures("web")
+def test_a_service_named_like_the_operator_is_refused(start: Start) -> None:
+    plan = start("plan", "--format", "nats", "--bus", "web", "--service-name", "lightbus-admin")
+    assert plan.end() == 2
+    assert plan.output == (
+        "error: permissions cannot separate the operator from service 'lightbus-admin':"
+        " both would have the user lightbus-admin.\nGive one of them another name or prefix."
+    )
+
+
 @asynccontextmanager
 async def connected(server: NatsServer, user: str) -> AsyncIterator[Connection]:
     connection = Connection(Address((url_of(server, user),), "the test"), user, inbox_prefix=f"_INBOX_{user}")

@@ -19,7 +19,7 @@ def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
         fires: `SERVICE:API` for an API that a service fires and does not define; `API` if there is one service.
 
     Raises:
-        UsageError: a bus has no service name, or there is no such service or API.
+        UsageError: a bus has no service name, there is no such service or API, or permissions cannot separate two names.
     """
     if not all(setup.settings.service_name for setup in setups):
         raise UsageError(

@@ -28,7 +28,7 @@ _FIRST_PAUSE = 0.5  # seconds between two tries of the first connect
 _PING_INTERVAL = 10  # seconds; with two missed answers a dead peer is noticed within 30 s
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0  # seconds between reconnect attempts, doubling, with jitter
 FLUSH_TIMEOUT = 2.0  # seconds a full send buffer may take to empty; nats-py would wait without limit
-_DRAIN_TIMEOUT = 2.0  # seconds for messages on their way when a subscription ends
+_DRAIN_TIMEOUT = 2.0  # seconds for messages on their way when a subscription begins or ends
 _WATCH = 1.0  # seconds between two checks of nats-py
 _UNACKNOWLEDGED = 2.0 * _PING_INTERVAL  # seconds bytes may wait for the peer's kernel
 
@@ -213,6 +213,11 @@ class Supervised:
                 await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
 
         return end
+
+    async def settle(self) -> None:
+        """Wait for a limited time until the server has handled what was sent, and its denials have arrived."""
+        if not await bounded(self._client.flush(), _DRAIN_TIMEOUT) and not self.closing:
+            await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
 
     async def _attach(self, subscribed: _Subscribed) -> None:
         try:

@@ -1,16 +1,17 @@
 """The minimal permissions of a service, as configuration of nats-server. Pure.
 
 NATS permissions cannot match part of a token, so each listener has its own lines. Both forms of acknowledgement
-subjects are granted: with a domain and an account before the stream, and without (ADR-15).
+subjects are granted: with a domain and an account before the stream, and without (ADR-15). Each grant counts its tokens,
+so that none of one form matches another durable's subjects of the other form.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lightbus import naming
+from lightbus.errors import UsageError
 from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.resources import Durable
 from lightbus.transport import Consumer
@@ -51,13 +52,10 @@ class Grant:
 def grants(service: Service) -> Iterator[Grant]:
     """List the grants of a service that creates nothing (`provision="verify"`)."""
     prefix = service.prefix
-    streams = dict.fromkeys(
-        naming.stream(prefix, api)
-        for api in (*service.fires, *(consumer.api for consumer in service.consumers))
+    yield Grant(
+        "checks at the start",
+        ("$JS.API.INFO", *(f"$JS.API.STREAM.INFO.{name}" for name in _streams(service))),
     )
-    if service.consumers:
-        streams |= dict.fromkeys((naming.dead_letter_stream(prefix), naming.replay_stream(prefix)))
-    yield Grant("checks at the start", ("$JS.API.INFO", *(f"$JS.API.STREAM.INFO.{name}" for name in streams)))
     for api in service.fires:
         yield Grant(f"fires events of {api}", (naming.stream_subjects(prefix, api),))
     for consumer in service.consumers:
@@ -70,13 +68,23 @@ def grants(service: Service) -> Iterator[Grant]:
         yield Grant("takes replays of them, then removes them", (*_pulling(replays), removal))
 
 
+def _streams(service: Service) -> Iterable[str]:
+    """Name the streams that a service uses."""
+    prefix = service.prefix
+    apis = (*service.fires, *(consumer.api for consumer in service.consumers))
+    streams = dict.fromkeys(naming.stream(prefix, api) for api in apis)
+    if service.consumers:
+        streams |= dict.fromkeys((naming.dead_letter_stream(prefix), naming.replay_stream(prefix)))
+    return streams
+
+
 def _pulling(durable: Durable) -> tuple[str, ...]:
     place = f"{durable.stream}.{durable.name}"
     return (
         f"$JS.API.CONSUMER.INFO.{place}",
         f"$JS.API.CONSUMER.MSG.NEXT.{place}",
-        f"$JS.ACK.{place}.>",
-        f"$JS.ACK.*.*.{place}.>",
+        f"$JS.ACK.{place}.*.*.*.*.*",
+        f"$JS.ACK.*.*.{place}.*.*.*.*.>",
     )
 
 
@@ -85,7 +93,11 @@ def configuration(services: Sequence[Service]) -> str:
 
     Args:
         services: services with the same name share a user.
+
+    Raises:
+        UsageError: two buses, or a service and another one's inboxes, would share a name.
     """
+    _check_names(services)
     users = {service.name: [part for part in services if part.name == service.name] for service in services}
     prefixes = sorted({service.prefix for service in services})
     operator = [
@@ -108,6 +120,34 @@ _HEADER = f"""\
 """
 
 
+def _check_names(services: Iterable[Service]) -> None:
+    """Check that no grant of one bus or service names what belongs to another.
+
+    Raises:
+        UsageError: a stream, a user, or the first token of subjects has two owners.
+    """
+    owners = {f"user {ADMIN}": "the operator", "subjects _INBOX.>": "the operator"}
+    for service in services:
+        for name, owner in _names(service):
+            if owners.setdefault(name, owner) != owner:
+                raise UsageError(
+                    f"permissions cannot separate {owners[name]} from {owner}: both would have the {name}.\n"
+                    "Give one of them another name or prefix."
+                )
+
+
+def _names(service: Service) -> Iterator[tuple[str, str]]:
+    """Yield what nobody else may have, each with its owner."""
+    owner, bus = f"service {service.name!r}", f"the bus with prefix {service.prefix!r}"
+    yield f"user {service.name}", owner
+    yield f"subjects {naming.inbox_prefix(service.name)}.>", owner
+    yield f"subjects {service.prefix}.>", bus
+    yield f"subjects {naming.dead_letter_subjects(service.prefix)}", bus
+    yield f"subjects {naming.replay_subjects(service.prefix)}", bus
+    for stream in _streams(service):
+        yield f"stream {stream}", bus
+
+
 def _merged(all_grants: Iterable[Grant]) -> Iterator[Grant]:
     """Leave out subjects that are already granted."""
     seen: set[str] = set()
@@ -128,6 +168,13 @@ def _user(name: str, granted: Iterable[Grant], inbox: str) -> list[str]:
 
 
 def password_variable(user: str) -> str:
-    """Name the environment variable of a user's password: `MAILER_PASSWORD`."""
-    name = re.sub(r"[^A-Z0-9]", "_", user.upper())
-    return f"{'_' if name[0].isdigit() else ''}{name}_PASSWORD"
+    """Name the environment variable of a user's password: `MAILER_PASSWORD`; no two users share one.
+
+    A hexadecimal number at the end has a bit for each capital and underscore of the name: `Mailer` has
+    `MAILER_PASSWORD_1`. Windows ignores the case of variables, so they cannot tell capitals themselves.
+    """
+    name = user.upper().replace("-", "_")
+    if not name[0].isalpha():
+        name = f"_{name}"  # a variable does not begin with a digit
+    lost = sum(1 << place for place, character in enumerate(user) if character == "_" or character.isupper())
+    return f"{name}_PASSWORD_{lost:X}" if lost else f"{name}_PASSWORD"

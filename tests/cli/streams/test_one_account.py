@@ -1,0 +1,180 @@
+"""What one account does not separate: a service may not do it, and has the server do it by naming a reply subject.
+
+These are facts about nats-server. A test that fails here means that docs/provisioning.md has to change.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from lightbus.errors import UnreadableEvent
+from lightbus.event.envelope import decode
+from lightbus.jetstream.connection.connection import Connection
+from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
+from lightbus.testing import NatsServer
+from tests.cli.streams.site import BY_NAME, Site, connect
+from tests.faults.waiting import until
+
+VICTIM, INTRUDER = BY_NAME["a"], BY_NAME["a-b"]
+SOURCE = VICTIM.sources[0]
+NOTHING_FOUND = 10037  # error code of the server
+(PULL,) = (f"$JS.API.CONSUMER.MSG.NEXT.{source}" for source in INTRUDER.sources if source.startswith("a-b."))
+# A pull that the server answers with a status, which is a message without a body
+REFUSED = b'{"batch": 1, "idle_heartbeat": 1}'
+
+
+async def stored(admin: Connection, stream: str, subject: str) -> bytes:
+    """Return the body of the last message on a subject, b"" when there is none."""
+    request = {"last_by_subj": subject}
+    answer = await admin.lookup(f"STREAM.MSG.GET.{stream}", request, absent=(NOTHING_FOUND,))
+    return b"" if answer is None else base64.b64decode(answer["message"].get("data", ""))
+
+
+@pytest.mark.parametrize(
+    ("stream", "subject"),
+    [
+        ("a-a", VICTIM.event),
+        ("a-dead-letters", f"a-dead-letters.{SOURCE}.1.1"),
+        ("a-dead-letters-replays", f"a-dead-letters-replays.{SOURCE}.1.1.9"),
+    ],
+    ids=["event", "dead letter", "replay"],
+)
+async def test_answers_are_stored_where_the_service_may_not_publish(
+    site: Site, stream: str, subject: str
+) -> None:
+    async with site.admin() as admin, site.intruder(INTRUDER) as intruder:
+        intruder.publish(INTRUDER.event.encode(), b"an event", reply=subject.encode())
+        expected = {"stream", "seq"}  # the acknowledgement, whose text the service cannot choose
+
+        async def is_acknowledgement() -> bool:
+            body = await stored(admin, stream, subject)
+            return body.startswith(b"{") and json.loads(body).keys() == expected
+
+        await until(is_acknowledgement, "the acknowledgement is stored")
+        with pytest.raises(UnreadableEvent):
+            decode(await stored(admin, stream, subject), {})
+        intruder.publish(b"$JS.API.INFO", reply=subject.encode())
+
+        async def is_answer() -> bool:
+            return b"account_info_response" in await stored(admin, stream, subject)
+
+        await until(is_answer, "the answer of the API is stored")
+        with pytest.raises(UnreadableEvent):
+            decode(await stored(admin, stream, subject), {})
+        await intruder.flush()
+        assert not intruder.denied
+
+
+async def test_an_event_that_is_pulled_to_another_subject_keeps_its_own(site: Site) -> None:
+    """It lies in the other stream, and no listener's filter matches it."""
+    listener = next(source for source in BY_NAME["A"].sources if source.startswith("a-a."))
+    async with site.admin() as admin, site.intruder(INTRUDER) as intruder:
+        before = await admin.api(f"CONSUMER.INFO.{listener}")
+        await intruder.request(INTRUDER.event, b"an event", reply=INTRUDER.inbox)
+        intruder.publish(PULL.encode(), b'{"batch": 1}', reply=VICTIM.event.encode())
+
+        async def is_stored() -> bool:
+            return await stored(admin, "a-a", INTRUDER.event) == b"an event"
+
+        await until(is_stored, "the event lies in the other stream")
+        after = await admin.api(f"CONSUMER.INFO.{listener}")
+        assert after["num_pending"] == before["num_pending"]
+
+
+async def test_an_inbox_is_reached_by_whoever_learns_its_name(site: Site) -> None:
+    async with site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
+        intruder.publish(INTRUDER.event.encode(), b"an event", reply=VICTIM.inbox.encode())
+        assert json.loads(await victim.receive())["stream"] == "a-b"
+
+
+async def test_no_acknowledgement_is_sent_by_an_answer(site: Site) -> None:
+    async with site.intruder(INTRUDER) as intruder:
+        reply = f"$JS.ACK.{SOURCE}.1.1.1.1.1"
+        intruder.publish(INTRUDER.event.encode(), b"an event", reply=reply.encode())
+        await intruder.flush()
+        assert intruder.denied == {reply}
+
+
+async def test_a_listener_can_have_any_stream_and_durable_deleted(site: Site) -> None:
+    """The status of a pull is an empty message, and that is what these requests of the API are."""
+    async with site.admin() as admin, site.intruder(INTRUDER) as intruder:
+        await admin.api("STREAM.CREATE.spare", {"name": "spare", "subjects": ["spare"]})
+        config = {"durable_name": "d", "ack_policy": "explicit"}
+        await admin.api("CONSUMER.CREATE.spare.d", {"stream_name": "spare", "config": config})
+
+        async def is_deleted(what: str) -> bool:
+            return await admin.lookup(what, absent=(STREAM_NOT_FOUND, CONSUMER_NOT_FOUND)) is None
+
+        intruder.publish(PULL.encode(), REFUSED, reply=b"$JS.API.CONSUMER.DELETE.spare.d")
+        await until(lambda: is_deleted("CONSUMER.INFO.spare.d"), "the durable is deleted")
+        intruder.publish(PULL.encode(), REFUSED, reply=b"$JS.API.STREAM.DELETE.spare")
+        await until(lambda: is_deleted("STREAM.INFO.spare"), "the stream is deleted")
+        await intruder.flush()
+        assert not intruder.denied
+
+
+async def test_a_listener_can_have_the_events_of_any_durable_delivered_to_nobody(site: Site) -> None:
+    """Each event that it pulls serves as a pull from the other durable."""
+    event = b'{"specversion": "1.0"}'
+    async with site.admin() as admin, site.intruder(INTRUDER) as intruder:
+        for _ in range(2):
+            await intruder.request(INTRUDER.event, event, reply=INTRUDER.inbox)
+        before = await admin.api(f"CONSUMER.INFO.{SOURCE}")
+        reply = f"$JS.API.CONSUMER.MSG.NEXT.{SOURCE}".encode()
+        intruder.publish(PULL.encode(), b'{"batch": 1000}', reply=reply)
+
+        async def are_gone() -> bool:
+            return not (await admin.api(f"CONSUMER.INFO.{SOURCE}"))["num_pending"]
+
+        await until(are_gone, "the events are delivered")
+        assert before["num_pending"]
+        await intruder.flush()
+        assert not intruder.received
+        assert not intruder.denied
+
+
+async def test_a_listener_sees_whose_dead_letters_there_are_and_can_delete_them(site: Site) -> None:
+    letter = f"a-dead-letters.{SOURCE}.2.2"
+    async with site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
+        number = json.loads(await victim.request(letter, b"a dead letter", reply=VICTIM.inbox))["seq"]
+        info = await intruder.request(
+            "$JS.API.STREAM.INFO.a-dead-letters", b'{"subjects_filter": ">"}', reply=INTRUDER.inbox
+        )
+        assert letter in json.loads(info)["state"]["subjects"]
+        request = json.dumps({"seq": number}).encode()
+        answer = await intruder.request(
+            "$JS.API.STREAM.MSG.DELETE.a-dead-letters", request, reply=INTRUDER.inbox
+        )
+        assert json.loads(answer)["success"]
+
+
+ACCOUNTS = """
+accounts {
+  SHOP { jetstream: enabled, users = [ { user: shop, password: x } ] }
+  ADS { jetstream: enabled, users = [ { user: ads, password: x } ] }
+}
+"""
+
+
+async def test_accounts_separate_even_users_who_may_do_everything() -> None:
+    with NatsServer(config=ACCOUNTS) as server:
+        async with connect(server.url, "shop", "x") as shop, connect(server.url, "ads", "x") as ads:
+            shop.subscribe("_INBOX.shop")
+            ads.subscribe(">")
+            config = b'{"name": "lightbus-auth", "subjects": ["lightbus.auth.*"]}'
+            await shop.request("$JS.API.STREAM.CREATE.lightbus-auth", config, reply="_INBOX.shop")
+            for subject in (
+                *("lightbus.auth.user_created", "$JS.API.STREAM.DELETE.lightbus-auth", "_INBOX.shop"),
+                *("$JS.API.STREAM.PURGE.lightbus-auth", "$JS.API.STREAM.MSG.GET.lightbus-auth"),
+            ):
+                ads.publish(subject.encode())
+                ads.publish(b"$JS.API.INFO", reply=subject.encode())
+            await ads.flush()
+            await shop.request("lightbus.auth.user_created", b"an event", reply="_INBOX.shop")
+            answer = await shop.request("$JS.API.STREAM.INFO.lightbus-auth", reply="_INBOX.shop")
+            assert json.loads(answer)["state"]["last_seq"] == 1
+            await ads.flush()
+            assert all(b"an event" not in body for _, body in ads.received)
