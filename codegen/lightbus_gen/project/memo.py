@@ -22,7 +22,7 @@ from lightbus_gen.project.settings import ProjectSettings
 from lightbus_gen.read.folder import real, root_name
 
 _MAX_BYTES = 50_000_000
-"""Bytes of all cached packages, beyond which the oldest are removed; one of 1,000 events has about 3 MB."""
+"""Bytes of all cached packages, beyond which the oldest are removed; one of 1,000 events has about 5 MB."""
 
 
 def fingerprint(settings: ProjectSettings, texts: Mapping[str, bytes]) -> str:
@@ -86,10 +86,10 @@ def _user_cache() -> Path:
         return Path(os.environ.get("LOCALAPPDATA", ""))
     if sys.platform == "darwin":
         return Path(home, "Library", "Caches")
-    xdg = Path(
-        os.environ.get("XDG_CACHE_HOME", "")
-    )  # a relative one is to be ignored, says the XDG specification
-    return xdg if xdg.is_absolute() else Path(home, ".cache")
+    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (
+        xdg if xdg.is_absolute() else Path(home, ".cache")
+    )  # the XDG specification says to ignore relative ones
 
 
 def _check_private(status: os.stat_result, has_type: Callable[[int], bool]) -> None:

@@ -109,7 +109,7 @@ def plan(
         allowed, bound = project, root or folder
     else:
         allowed, bound = real(folder), folder
-    if not base.is_relative_to(allowed):
+    if files and not base.is_relative_to(allowed):
         fix = "remove the link, or name the folder it leads to in its place"
         return Plan(refusals=(_refusal(folder / within, "OUTSIDE", f"leads out of {bound}", fix),))
     changes, refusals, unchanged, modules = [], [], 0, set[Path]()

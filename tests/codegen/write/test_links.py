@@ -98,6 +98,17 @@ def test_links_inside_the_project_are_followed(tmp_path: Path) -> None:
     assert project.run("--check").returncode == 0
 
 
+def test_schemas_outside_are_read_through_a_link(generated: Project, tmp_path: Path) -> None:
+    """Only exporting to them would write them."""
+    shutil.copytree(generated.folder / "schemas", tmp_path / "outside")
+    project = Project(tmp_path / "project", {"pyproject.toml": '[tool.lightbus-gen]\npackage = "acme_bus"\n'})
+    (project.folder / "schemas").symlink_to(tmp_path / "outside")
+    before = state(tmp_path / "outside")
+    assert project.run().returncode == 0
+    assert project.run("--check").returncode == 0
+    assert state(tmp_path / "outside") == before
+
+
 def test_a_folder_outside_may_be_named(tmp_path: Path) -> None:
     """Also one that is a link: it is the user's own word, and not that of a branch. Its package may not lead out."""
     project = shop(tmp_path / "project")
