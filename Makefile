@@ -10,7 +10,7 @@ LIGHTBUS1_PYTHON ?= python3.9
 # how long `make torture` and `make fuzz` run; SEED=n repeats an earlier torture
 SECONDS ?= 60
 
-.PHONY: help demo test faults torture nightly flood fuzz pythons check format golden bench bench-quick bench-generator lock lock-bench clean
+.PHONY: help demo test faults torture nightly flood fuzz pythons check format golden bench bench-quick bench-generator lock clean
 
 help:
 	@echo "make demo    show three services, a crash, and mistakes being caught"
@@ -26,15 +26,19 @@ help:
 	@echo "make format  format the code"
 	@echo "make golden  rewrite the generator's golden folders"
 	@echo "make bench   compare the bus with its peers, in 15 minutes (bench-quick: in 2)"
-	@echo "make lock    pin the newest development versions in requirements.lock"
+	@echo "make lock    pin the newest development versions, with the hashes of their files, in requirements*.lock"
+
+# Only files that a lock has the hash of are installed, and nothing but the project itself is built from here.
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+INSTALL_PROJECT := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; use: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	@echo "building .venv from requirements.lock ..."
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python $(INSTALL) --requirement requirements.lock
+	@$(BIN)/python $(INSTALL_PROJECT)
 	@touch $@
 
 demo: .venv/ready
@@ -60,12 +64,12 @@ FLOOD ?= 100000
 flood: .venv/ready
 	$(BIN)/python -m pytest -n0 --flood $(FLOOD) tests/listening/test_flood.py
 
-.venv-fuzz/ready: requirements.lock pyproject.toml
+.venv-fuzz/ready: requirements.lock requirements-fuzz.lock pyproject.toml
 	@echo "building .venv-fuzz ..."
 	@rm -rf .venv-fuzz
 	@$(PYTHON) -m venv .venv-fuzz
-	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock atheris
-	@.venv-fuzz/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@.venv-fuzz/bin/python $(INSTALL) --requirement requirements.lock --requirement requirements-fuzz.lock
+	@.venv-fuzz/bin/python $(INSTALL_PROJECT)
 	@touch $@
 
 fuzz: .venv-fuzz/ready
@@ -91,15 +95,15 @@ golden: .venv/ready
 	@echo "building .venv-bench from requirements-bench.lock ..."
 	@rm -rf .venv-bench
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.lock
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@.venv-bench/bin/python $(INSTALL) --requirement requirements-bench.lock
+	@.venv-bench/bin/python $(INSTALL_PROJECT)
 	@touch $@
 
-.venv-lightbus1/ready:
+.venv-lightbus1/ready: requirements-lightbus1.lock
 	@rm -rf .venv-lightbus1
 	@mkdir .venv-lightbus1
-	@{ $(LIGHTBUS1_PYTHON) -m venv .venv-lightbus1 && .venv-lightbus1/bin/python -m pip install --quiet \
-	    --disable-pip-version-check lightbus==1.1.2 aioredis==1.3.1; } 2> /dev/null \
+	@{ $(LIGHTBUS1_PYTHON) -m venv .venv-lightbus1 \
+	    && .venv-lightbus1/bin/python $(INSTALL) --requirement requirements-lightbus1.lock; } 2> /dev/null \
 	    || { rm -rf .venv-lightbus1/bin; echo "Lightbus 1.x is left out: no LIGHTBUS1_PYTHON=$(LIGHTBUS1_PYTHON)"; }
 	@touch $@
 
@@ -112,22 +116,22 @@ bench-quick: .venv-bench/ready .venv-lightbus1/ready
 bench-generator: .venv/ready
 	@$(BIN)/python -m tests.bench.generator
 
+# The newest versions, and the hashes of all their files: for every system, and every Python that the project supports.
+# uv asks PyPI, or the index that UV_DEFAULT_INDEX names. Newer ones of atheris have no wheel for Python 3.11.
+COMPILE = .venv-lock/bin/uv pip compile --quiet --no-config --universal --upgrade --generate-hashes --no-annotate \
+    --custom-compile-command "make lock"
+
 lock:
 	@rm -rf .venv-lock
 	@$(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@.venv-lock/bin/python -m pip install --quiet hatchling editables '.[gen,server,dev]' --group dev
-	@{ echo "# Versions for developing the project; made by: make lock"; \
-	   .venv-lock/bin/python -m pip freeze | grep -v '^lightbus-nats'; } > requirements.lock
-	@rm -rf .venv-lock
-
-lock-bench:
-	@rm -rf .venv-lock
-	@$(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@.venv-lock/bin/python -m pip install --quiet hatchling editables '.[gen,server]' --group bench
-	@{ echo "# Versions for comparing the bus with its peers; made by: make lock-bench"; \
-	   .venv-lock/bin/python -m pip freeze | grep -v '^lightbus-nats'; } > requirements-bench.lock
+	@.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@printf '%s\n' hatchling editables | $(COMPILE) pyproject.toml - --extra gen --extra server --extra dev --group dev \
+	    --output-file requirements.lock > /dev/null
+	@printf '%s\n' hatchling editables | $(COMPILE) pyproject.toml - --extra gen --extra server --group bench \
+	    --output-file requirements-bench.lock > /dev/null
+	@echo 'atheris<3.1' | $(COMPILE) - --python-version 3.11 --output-file requirements-fuzz.lock > /dev/null
+	@printf '%s\n' lightbus==1.1.2 aioredis==1.3.1 | $(COMPILE) - --python-version 3.9 \
+	    --output-file requirements-lightbus1.lock > /dev/null
 	@rm -rf .venv-lock
 
 clean:

@@ -57,7 +57,7 @@ def _test(version: str, python: str) -> bool:
         install = (str(folder / "bin/python"), *quiet)
         steps = (
             (python, "-m", "venv", "--clear", str(folder)),
-            (*install, "--requirement", "requirements.lock"),
+            (*install, "--require-hashes", "--requirement", "requirements.lock"),
             (*install, "--no-deps", "--no-build-isolation", "--editable", "."),
         )
         if not all(_runs(*step) for step in steps):

@@ -96,6 +96,7 @@ def lock_store(store: Path) -> int:
     """
     try:
         store.mkdir(parents=True, exist_ok=True)
+        (store / ".gitignore").write_text("*\n")  # events do not belong in a repository
         descriptor = os.open(store / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise ServerError(

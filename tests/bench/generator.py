@@ -29,6 +29,7 @@ from tests.bench.report import machine, write_section
 BIN = Path(sys.executable).parent
 SIZES = (1, 100, 300, 1_000, 3_000, 10_000)
 PER_API = 20
+CACHE = "cache"  # beside the projects, as the generator uses none inside
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def timed(command: Sequence[str], folder: Path, runs: int, forgets: Sequence[str
     """Run a command several times, removing some folders before each; return its smallest wall and CPU time."""
     walls, cpus = [], []
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["XDG_CACHE_HOME"] = str(folder.parent / CACHE)
     for _ in range(runs):
         for name in forgets:
             shutil.rmtree(folder / name, ignore_errors=True)
@@ -149,14 +151,13 @@ def measure(runs: int) -> tuple[list[Row], dict[int, Timed]]:
 
         folders = {size: project(Path(name) / str(size), size) for size in SIZES}
         for size, folder in folders.items():
-            fresh = ("generated", ".lightbus")
-            curve[size] = timed(generate, folder, runs if size <= 1_000 else 1, fresh)
+            curve[size] = timed(generate, folder, runs if size <= 1_000 else 1, ("generated", f"../{CACHE}"))
             progress.advance(task)
         one, many = folders[1], folders[1_000]
         row("generate 1 event", curve[1], 0.4)
         row("generate 1,000 events over 50 APIs", curve[1_000], 2.0)
-        row("`--check` of 1,000 events, after generating them", timed(check, many, runs), 1.0)
-        row("the same, in a clone that never generated", timed(check, many, runs, (".lightbus",)), 1.0)
+        row("generate them again, with nothing changed", timed(generate, many, runs), 1.0)
+        row("`--check` of 1,000 events", timed(check, many, runs), 1.0)
         for changed in (0, 100, 1_000):
             before = earlier(many, changed)
             compare = [str(BIN / "lightbus-gen"), "breaking", "--against", before.name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,14 @@ from tests.codegen.cases import PACKAGE
 
 def _forget(package: str) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == package}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_user() -> Iterator[None]:
+    """Let the generator find no cache of whoever runs the tests, and leave none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", os.devnull)
+        yield
 
 
 @pytest.fixture

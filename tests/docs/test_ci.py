@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from tests.conftest import ROOT
 from tests.docs.test_docs import Block, blocks
 
 BIN = Path(sys.executable).parent
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 SNIPPETS = {block.path: yaml.safe_load(block.text) for block in blocks(ROOT / "docs/ci.md") if block.path}
 COMMANDS = {
     "GitHub": [
@@ -42,7 +46,11 @@ class Scratch:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "clone"
-        self.environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+        self.environment = {
+            **os.environ,
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        }
         (folder / "origin").mkdir()
         self.git("init", "--bare", "--initial-branch=main", folder=folder / "origin")
         self.git("clone", str(folder / "origin"), str(self.folder), folder=folder)
@@ -89,9 +97,35 @@ def test_the_gates_pass_and_stop(place: str, tmp_path: Path) -> None:
     assert {gate: scratch.run(gate) for gate in gates} == dict.fromkeys(gates, 1)
 
 
-def test_what_is_installed_is_this_distribution() -> None:
+def test_what_is_installed_is_this_version() -> None:
     for place in ("GitHub", "GitLab"):
-        assert COMMANDS[place][0].startswith('pip install "lightbus-nats[gen]"')
+        assert COMMANDS[place][0].startswith(f'pip install "lightbus-nats[gen]=={VERSION}" ')
+
+
+def test_everything_that_runs_is_pinned() -> None:
+    """Actions by commit, with the version for people; images and packages by version; hooks by tag."""
+    page = (ROOT / "docs/ci.md").read_text()
+    actions = re.findall(r"uses: (.+)", page)
+    assert len(actions) == 2
+    for action in actions:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action)
+    assert re.fullmatch(r"python:3\.\d+\.\d+-\w+", SNIPPETS[".gitlab-ci.yaml"]["events"]["image"])
+    for place in ("GitHub", "GitLab"):
+        for package in shlex.split(COMMANDS[place][0])[2:]:
+            assert re.fullmatch(r"[\w-]+(\[\w+\])?==\d+(\.\d+)+", package)
+    assert SNIPPETS[".pre-commit-config.yaml"]["repos"][0]["rev"] == f"v{VERSION}"
+    assert f"@v{VERSION}" in page
+
+
+def test_the_job_holds_no_secrets() -> None:
+    """It runs code of the pull request."""
+    workflow = SNIPPETS[".github/workflows/events.yaml"]
+    assert workflow[True] == "pull_request", "YAML 1.1 reads `on` as true"
+    assert workflow["permissions"] == {"contents": "read"}
+    [checkout] = [
+        step["with"] for step in workflow["jobs"]["events"]["steps"] if "checkout" in step.get("uses", "")
+    ]
+    assert checkout["persist-credentials"] is False
 
 
 def test_the_hooks_of_the_example_exist() -> None:

@@ -62,6 +62,7 @@ class Reader:
             "NATS_URL": url,
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(folder),
+            "XDG_CACHE_HOME": str(folder.with_name(f"{folder.name}-cache")),
             "NO_COLOR": "1",
         }
         self._background: list[subprocess.Popen[str]] = []

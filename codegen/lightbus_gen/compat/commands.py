@@ -186,6 +186,10 @@ def _earlier(
     for earlier in against or [Repository.around(settings.schemas).merge_base()]:
         where = Path(earlier)
         if where.exists():
+            if Repository.knows(earlier, settings.schemas):  # or a branch could bring its own earlier version
+                message = f"{earlier!r} is both a folder or file here and a git commit"
+                fix = f"write ./{earlier} for the former, or the full name, such as refs/remotes/{earlier}, for the latter"
+                raise input_error("NO_BASE", message, fix)
             version = read_version(where, settings.shared, report, dialects)
         else:
             version = read_commit(

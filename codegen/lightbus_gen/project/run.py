@@ -16,7 +16,7 @@ from lightbus_gen.project import memo
 from lightbus_gen.project.report import RunOutcome
 from lightbus_gen.project.settings import ProjectSettings, read_settings
 from lightbus_gen.read.files import Report
-from lightbus_gen.read.folder import read_folder
+from lightbus_gen.read.folder import read_folder, real
 from lightbus_gen.read.input_problems import InputError, InputProblem, input_error
 from lightbus_gen.write.apply import apply, exclusive
 from lightbus_gen.write.plan import Plan, plan
@@ -60,7 +60,7 @@ def plan_schemas(settings: ProjectSettings, report: Report, modules: Sequence[st
     """Plan the changes to the schema documents of some modules' Api classes."""
     from lightbus_gen.export import export
 
-    return plan(settings.schemas, export(modules, settings.root))
+    return plan(settings.schemas, export(modules, settings.root), root=settings.root)
 
 
 def plan_project(
@@ -80,7 +80,7 @@ def plan_project(
     from lightbus_gen.export import export
 
     package = settings.checked_package()
-    if (settings.out / package).resolve().is_relative_to(settings.schemas.resolve()):
+    if real(settings.out / package).is_relative_to(real(settings.schemas)):
         message = (
             f"the package would be in the schemas folder, {settings.schemas}, and its files read as schemas"
         )
@@ -93,9 +93,9 @@ def plan_project(
         documents = {name: text for name, text in documents.items() if name.removesuffix(".json") in only}
         files = _restrict(files, settings, only)
     return (
-        plan(settings.schemas, documents)
-        + plan(settings.out, files, within=package, remove_stale=not only)
-        + plan(settings.out, beside, mark=mark(package))
+        plan(settings.schemas, documents, root=settings.root)
+        + plan(settings.out, files, within=package, root=settings.root, remove_stale=not only)
+        + plan(settings.out, beside, root=settings.root, mark=mark(package))
     )
 
 
@@ -106,11 +106,11 @@ def _generate(
     report: Report,
     is_check: bool,
 ) -> dict[str, str]:
-    """Generate the package, or recall it if it was generated from the same input before."""
+    """Generate the package, or recall it from the cache; a check generates always."""
     texts = read_folder(settings.schemas, report)
     texts |= {path: text.encode() for path, text in documents.items()}
-    key = memo.fingerprint(settings, texts)
-    if not report.problems and (kept := memo.recall(settings, key)):
+    key = "" if is_check else memo.fingerprint(settings, texts)
+    if key and not report.problems and (kept := memo.recall(settings, key)):
         return kept
     from lightbus_gen.generate import generate
 
@@ -123,7 +123,7 @@ def _generate(
         report=report,
         distribution=distribution,
     )
-    if not is_check and not report.notices:  # notices are reported every time
+    if key and not report.notices:  # notices are reported every time
         memo.keep(settings, key, files)
     return files
 

@@ -16,6 +16,7 @@ from lightbus_gen.project.report import RunOutcome, shown
 from lightbus_gen.project.run import effective_settings, run
 from lightbus_gen.project.settings import ProjectSettings
 from lightbus_gen.read.files import Report
+from lightbus_gen.read.folder import real
 from lightbus_gen.write.plan import Plan
 
 _POLL = 200  # milliseconds between checks for signals while no file changes
@@ -74,7 +75,7 @@ def _changes(settings: ProjectSettings) -> Iterator[list[Path]]:
             part.startswith(".") for part in Path(os.path.relpath(path, root)).parts if part != ".."
         )
 
-    folders = {root, *(folder for folder in [settings.schemas.resolve()] if folder.is_dir())}
+    folders = {root, *(folder for folder in [real(settings.schemas)] if folder.is_dir())}
     batches = watchfiles.watch(*folders, watch_filter=is_input, rust_timeout=_POLL, yield_on_timeout=True)
     for changes in batches:
         yield [Path(path) for _, path in changes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -38,9 +39,14 @@ def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
     return texts
 
 
+def real(path: Path) -> Path:
+    """Return a path with links followed. Unlike `Path.resolve`, it follows a circle of links only up to it."""
+    return Path(os.path.realpath(path))
+
+
 def root_name(folder: Path) -> str:
     """Return what generated code calls a schemas folder: its own name."""
-    return folder.resolve().name or "schemas"
+    return real(folder).name or "schemas"
 
 
 def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from lightbus_gen.read.folder import real
 from lightbus_gen.read.input_problems import InputError, input_error
 from lightbus_gen.write.plan import SUFFIX, FileChange, Plan
 
@@ -97,6 +98,10 @@ def _stage(change: FileChange, tidy: ExitStack) -> tuple[Path | None, Path | Non
     new = old = None
     if change.after is not None:
         _make_folder(change.path.parent, tidy)
+    if real(change.path.parent) != change.folder:
+        message, fix = "leads elsewhere than it did when the run began", "run again"
+        raise input_error("OUTSIDE", message, fix, path=str(change.path.parent))
+    if change.after is not None:
         new = _beside(change.path, tidy)
         with new.open("xb") as file:
             file.write(change.after.encode())

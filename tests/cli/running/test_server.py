@@ -38,6 +38,11 @@ def test_events_outlive_the_server(
     start("run", NATS_URL=url).wait_for("gone ada")
 
 
+def test_its_events_stay_out_of_git(start: Start, folder: Path) -> None:
+    start("server", "--port", str(free_port())).wait_for(READY)
+    assert (folder / ".lightbus/nats/.gitignore").read_text() == "*\n"
+
+
 def test_a_taken_port_is_said(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -31,10 +31,14 @@ class Project:
     Args:
         folder: an empty folder.
         files: its first files, by path.
+
+    Attributes:
+        cache: the user's cache folder, outside the project.
     """
 
     def __init__(self, folder: Path, files: dict[str, str]) -> None:
         self.folder = folder
+        self.cache = folder.with_name(f"{folder.name}-cache")
         for name, text in files.items():
             self.write(name, text)
 
@@ -60,7 +64,7 @@ class Project:
         return subprocess.run(
             [sys.executable, "-m", "lightbus_gen", *arguments],
             cwd=self.folder / cwd,
-            env=os.environ | {"COLUMNS": "200"} | (env or {}),
+            env=os.environ | {"COLUMNS": "200", "XDG_CACHE_HOME": str(self.cache)} | (env or {}),
             capture_output=True,
             text=True,
             timeout=60,

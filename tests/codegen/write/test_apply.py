@@ -213,6 +213,7 @@ def test_commands_at_the_same_time_agree(tmp_path: Path) -> None:
         subprocess.Popen(
             [sys.executable, "-m", "lightbus_gen", "--apis", f"bus_{version}"],
             cwd=project.folder,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path.with_name("cache"))},
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

@@ -169,3 +169,91 @@ def test_an_annotation_of_what_is_gone_names_the_file_alone(repository: Path) ->
     (repository / "schemas/auth.json").write_text(json.dumps(events(signed_out=OLD)))
     outcome = run("breaking", "--against", "v1", "--format", "github", folder=repository)
     assert outcome.out.startswith("::error file=schemas/auth.json,line=1,")
+
+
+@pytest.fixture
+def branch(repository: Path, tmp_path: Path) -> Path:
+    """A clone on a branch with a break, which does not change anything in git itself."""
+    git(repository, "checkout", "schemas")
+    clone = tmp_path / "branch"
+    git(tmp_path, "clone", str(repository), str(clone))
+    write(clone, NEW)
+    assert run("breaking", "--against", "origin/main", folder=clone).exit_code == 1
+    return clone
+
+
+@pytest.mark.parametrize("name", ["origin/main", "HEAD", "v1", "commit"])
+def test_a_folder_of_the_branch_is_not_taken_for_a_commit(name: str, branch: Path) -> None:
+    name = git(branch, "rev-parse", "HEAD") if name == "commit" else name
+    write(branch, NEW, f"{name}/auth.json")
+    outcome = run("breaking", "--against", name, folder=branch)
+    assert outcome.exit_code == 2
+    assert f"NO_BASE {name!r} is both a folder or file here and a git commit" in outcome.err
+    assert run("breaking", "--against", f"./{name}", folder=branch).exit_code == 0
+    if name == "origin/main":
+        assert run("breaking", "--against", f"refs/remotes/{name}", folder=branch).exit_code == 1
+
+
+@pytest.mark.parametrize("kind", ["tag", "branch"])
+def test_a_tag_or_branch_is_not_taken_for_the_remotes(kind: str, branch: Path) -> None:
+    git(branch, "checkout", "-b", "work")
+    commit(branch)
+    git(branch, kind, "origin/main")
+    git(branch, kind, "origin/HEAD")
+    assert run("breaking", folder=branch).exit_code == 1
+    outcome = run("breaking", "--against", "origin/main", folder=branch)
+    assert outcome.exit_code == 2
+    assert "NO_BASE 'origin/main' is the name of several branches or tags in this clone" in outcome.err
+    assert "refs/remotes/origin/main" in outcome.err
+
+
+@pytest.mark.parametrize("place", ["schemas", "."])
+def test_a_bare_repository_in_the_branch_is_not_used(place: str, branch: Path) -> None:
+    """It would bring its own refs, and a configuration with commands to run."""
+    project = branch / "project"
+    write(project, NEW)
+    git(project, "init", "--bare", place)
+    bare = project / place
+    git(bare, "config", "core.bare", "false")
+    git(bare, "config", "core.worktree", str(project))
+    git(bare, "add", str(project / "schemas/auth.json"))
+    git(bare, "commit", "--message", "its own past")
+    git(bare, "update-ref", "refs/remotes/origin/main", "HEAD")
+    for arguments in ((), ("--against", "origin/main")):
+        outcome = run("breaking", *arguments, folder=project)
+        assert outcome.exit_code == 2
+        assert "NO_BASE schemas is in a bare git repository, which could be part of a branch" in outcome.err
+
+
+def test_nothing_is_run_that_a_repository_configures(branch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, command = branch / "ran", branch / "command"
+    command.write_text(f"#!/bin/sh\necho $0 >> {ran}\ncat\n")
+    command.chmod(0o755)
+    (branch / "hooks").mkdir()
+    for hook in ("post-checkout", "reference-transaction", "post-index-change", "fsmonitor-watchman"):
+        (branch / "hooks" / hook).symlink_to(command)
+    (branch / ".gitattributes").write_text("*.json diff=evil filter=evil merge=evil text eol=crlf ident\n")
+    commit(branch)
+    for key in ("diff.evil.textconv", "diff.evil.command", "filter.evil.smudge", "filter.evil.clean"):
+        git(branch, "config", key, str(command))
+    for key in ("core.fsmonitor", "core.pager", "core.sshCommand", "diff.external", "alias.ls-tree"):
+        git(branch, "config", key, str(command))
+    git(branch, "config", "core.hooksPath", str(branch / "hooks"))
+    ran.unlink(missing_ok=True)
+    trace = branch / "trace"
+    monkeypatch.setenv("GIT_TRACE", str(trace))
+    assert run("breaking", "--against", "origin/main", folder=branch).exit_code == 1
+    assert run("breaking", "--against", "HEAD~1", folder=branch).exit_code == 1
+    assert run("breaking", folder=branch).exit_code == 1
+    assert run("changelog", "--against", "HEAD~1", folder=branch).exit_code == 0
+    assert not ran.exists()
+    assert "cat-file" in trace.read_text() and "run_command" not in trace.read_text()
+
+
+@pytest.mark.parametrize("name", ["--name-only", "--format=x", ":(glob)**", ":!schemas"])
+def test_a_folder_with_an_odd_name_is_only_a_folder(name: str, branch: Path) -> None:
+    write(branch, OLD, f"{name}/auth.json")
+    commit(branch)
+    assert run("breaking", f"--schemas={name}", "--against", "HEAD", folder=branch).exit_code == 0
+    write(branch, NEW, f"{name}/auth.json")
+    assert run("breaking", f"--schemas={name}", "--against", "HEAD", folder=branch).exit_code == 1

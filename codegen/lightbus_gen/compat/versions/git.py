@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +11,14 @@ from typing import NoReturn
 
 from lightbus.errors import did_you_mean
 from lightbus_gen.read.files import YAML_SUFFIXES
+from lightbus_gen.read.folder import real
 from lightbus_gen.read.input_problems import input_error
 
 _RULE = "NO_BASE"
 _DEEPEN = "fetch more of the history: `fetch-depth: 0` of actions/checkout, GIT_DEPTH: 0 of GitLab, or git fetch --unshallow"
+_NO_REPOSITORY = b"not a git repository"
+_OPTIONS = ("-c", "safe.bareRepository=explicit", "-c", "core.warnAmbiguousRefs=true", "--literal-pathspecs")
+"""A bare repository could be part of a branch, with refs and commands of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +38,43 @@ class Repository:
         Raises:
             InputError: there is none, or git is not installed.
         """
-        existing = folder.absolute()
-        while not existing.is_dir():
-            existing = existing.parent
+        existing = _existing(folder)
         result = _git(existing, "rev-parse", "--show-toplevel")
         if result.returncode:
-            reason = result.stderr.decode(errors="replace").strip().splitlines()
-            if reason and "dubious ownership" in reason[0]:
+            if b"dubious ownership" in result.stderr:
                 fix = f"git config --global --add safe.directory {existing}"
                 raise input_error(_RULE, f"git does not trust the repository around {folder}", fix)
+            if b"bare repository" in result.stderr:
+                message = f"{folder} is in a bare git repository, which could be part of a branch"
+                raise input_error(
+                    _RULE, message, "move the schemas into a work tree, or remove HEAD beside them"
+                )
             message = f"{folder} is not in a git repository, so there is no earlier version to read from it"
             raise input_error(_RULE, message, "compare with a folder or file: --against DIR")
         return cls(Path(result.stdout.decode().rstrip("\n")))
 
+    @classmethod
+    def knows(cls, ref: str, folder: Path) -> bool:
+        """Whether a ref names a commit of the repository that contains a folder; False without a repository.
+
+        Raises:
+            InputError: git does not trust the repository, or the ref has several meanings.
+        """
+        if shutil.which("git") is None or _NO_REPOSITORY in _git(_existing(folder), "rev-parse").stderr:
+            return False
+        return cls.around(folder)._commit(ref) is not None
+
     def path_of(self, folder: Path) -> str:
-        """Return the path of a folder relative to the top of the repository, with `/`."""
-        path = folder.resolve().relative_to(self.top.resolve()).as_posix()
-        return "" if path == "." else path
+        """Return the path of a folder relative to the top of the repository, with `/`.
+
+        Raises:
+            InputError: a link leads out of the repository.
+        """
+        path, top = real(folder), real(self.top)
+        if not path.is_relative_to(top):
+            fix = "name the folder that it leads to: --schemas DIR"
+            raise input_error(_RULE, f"{folder} leads out of the repository, to {path}", fix)
+        return "" if path == top else path.relative_to(top).as_posix()
 
     def merge_base(self) -> str:
         """Return the commit at which this branch left the remote's default branch.
@@ -57,9 +83,10 @@ class Repository:
             InputError: there is no remote, or this clone lacks its history.
         """
         for branch in ("origin/HEAD", "origin/main", "origin/master"):
-            if self._commit(branch) is None:
+            ref = f"refs/remotes/{branch}"  # a tag may be called origin/main as well
+            if self._commit(ref) is None:
                 continue
-            result = _git(self.top, "merge-base", "HEAD", branch)
+            result = _git(self.top, "merge-base", "HEAD", ref)
             if result.returncode == 0:
                 return result.stdout.decode().strip()
             message = f"HEAD and {branch} have no common commit in this clone"
@@ -81,7 +108,7 @@ class Repository:
         commit = self._commit(ref)
         if commit is None:
             self._refuse(ref)
-        tree = _git(self.top, "ls-tree", "-r", "-z", "--full-tree", commit, *([path] if path else []))
+        tree = _git(self.top, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *([path] if path else []))
         if tree.returncode:
             raise input_error(_RULE, f"git cannot list {ref}: {_last_line(tree.stderr)}", _DEEPEN)
         objects: dict[str, bytes] = {}
@@ -112,7 +139,10 @@ class Repository:
         return contents
 
     def _commit(self, ref: str) -> str | None:
-        done = _git(self.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        done = _git(self.top, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+        if b"is ambiguous" in done.stderr:
+            fix = f"write it in full, such as refs/remotes/{ref} or refs/tags/{ref}"
+            raise input_error(_RULE, f"{ref!r} is the name of several branches or tags in this clone", fix)
         return done.stdout.decode().strip() if done.returncode == 0 else None
 
     def _is_shallow(self) -> bool:
@@ -134,10 +164,19 @@ def short(ref: str) -> str:
     return ref[:10] if len(ref) == 40 and all(char in "0123456789abcdef" for char in ref) else ref
 
 
+def _existing(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that exists."""
+    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
+
+
 def _git(folder: Path, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
-            ["git", "-C", str(folder), *arguments], input=stdin, capture_output=True, check=False
+            ["git", *_OPTIONS, "-C", str(folder), *arguments],
+            input=stdin,
+            capture_output=True,
+            env=os.environ | {"LC_ALL": "C"},  # for its messages
+            check=False,
         )
     except FileNotFoundError:
         raise input_error(_RULE, "git is not installed", "install git, or compare with a folder") from None
