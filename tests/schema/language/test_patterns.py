@@ -176,6 +176,28 @@ def test_what_is_too_long_for_a_pattern_is_the_problem_of_a_very_large_value(
     assert received.value.problems[0].message.endswith(TOO_LONG)
 
 
+@pytest.mark.parametrize("rest", [[], [0] * 6000])
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ({"pattern": TAG}, "x"),
+        ({"propertyNames": {"pattern": TAG}}, {"x": 1}),
+        ({"not": {"pattern": TAG}}, "a"),
+        ({"patternProperties": {TAG: {"pattern": TAG}}}, {"a": "x"}),
+    ],
+)
+def test_a_problem_shows_the_pattern_as_its_author_wrote_it(
+    rule: dict[str, Any], value: object, rest: list[int]
+) -> None:
+    sold = written({"type": "object", "properties": {"what": rule, "rest": {"type": "array"}}})
+    with pytest.raises(InvalidEvent) as received:
+        sold.decode({"what": value, "rest": rest})
+    problem = received.value.problems[0]
+    assert "[\\s\\S]" not in problem.message
+    assert "(?=)" not in problem.message
+    assert TAG in problem.message or "not" in rule
+
+
 def test_values_under_a_bounded_pattern_are_converted_and_explained() -> None:
     when = {
         "oneOf": [

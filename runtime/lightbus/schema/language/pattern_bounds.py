@@ -8,6 +8,7 @@ backtracking steps, and a step may take as long as the text, so such a pattern a
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -79,9 +80,9 @@ def bounded(schema: Any) -> Any:
     return _bounded(schema, is_schema=True)
 
 
-def unbounded(step: str | int) -> str | int:
-    """Return a step of a path in a bounded schema as it is in the original."""
-    return step.removeprefix(_BOUND) if isinstance(step, str) else step
+def unbounded(text: str) -> str:
+    """Return a pattern of a bounded schema, or a text that quotes one, as its author wrote it."""
+    return text.replace(_BOUND, "").replace(json.dumps(_BOUND)[1:-1], "")
 
 
 def too_slow(value: object) -> str:

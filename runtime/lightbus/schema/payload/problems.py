@@ -111,7 +111,9 @@ def explain_one(
         step: Any = int(token) if isinstance(value, list) else token.replace("~1", "/").replace("~0", "~")
         path.append(step)
         value = value[step]
-    message = too_slow(value) if first["error"].startswith(TOO_SLOW) else short_text(first["error"])
+    message = (
+        too_slow(value) if first["error"].startswith(TOO_SLOW) else short_text(unbounded(first["error"]))
+    )
     kind = first["schemaLocation"].rpartition("/")[2]
     return [
         Problem(path_text(path, names), message, kind),
@@ -153,7 +155,7 @@ class _Explainer:
         schema: Any = self._document.schema
         try:
             for step in error.schema_path[:-1]:
-                schema = schema[unbounded(step)]
+                schema = schema[unbounded(step) if isinstance(step, str) else step]
         except (LookupError, TypeError):
             return None
         return schema
@@ -228,7 +230,7 @@ class _Explainer:
             case "maxLength" | "maxItems" | "maxProperties":
                 return f"{value} has more than {details['limit']} {_PARTS[keyword[3:]]}"
             case "pattern":
-                return f"{value} does not match the pattern {short(details['pattern'])}"
+                return f"{value} does not match the pattern {short(unbounded(details['pattern']))}"
             case "uniqueItems":
                 return f"{value} has an item twice"
             case "contentEncoding":
