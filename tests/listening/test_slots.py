@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import json
+import re
 import threading
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+import pydantic
 import pytest
 
 import lightbus
-from lightbus import Backoff, EventMessage, naming
+from lightbus import Api, Backoff, Event, EventMessage, Parameter, naming
 from lightbus.errors import TransportError
 from lightbus.listening import settle as settling
+from lightbus.listening import worker
 from lightbus.listening.decide import Failed, GiveUp, Policy
 from lightbus.listening.settle import Settling
 from lightbus.listening.threads import DaemonThreads
@@ -22,6 +28,7 @@ from lightbus.testing import NatsServer
 from lightbus.transport import Consumer, Outgoing
 from tests.conformance.bench import take
 from tests.conformance.kits import look_into
+from tests.conftest import Records
 from tests.faults.waiting import BOUND, until
 
 AT_ONCE = Backoff(first=0, limit=0)
@@ -259,3 +266,142 @@ async def test_why_an_event_was_given_up_is_known_for_a_while(monkeypatch: pytes
     monkeypatch.setattr(settling, "_REMEMBERED", -1.0)
     assert settled.recall(second) is not None
     assert settled.recall(third) is None and not settled.unconfirmed
+
+
+# -- the event loop ------------------------------------------------------------------------------
+
+
+async def blocks(name: str) -> None:
+    """Keep the event loop until another thread has run."""
+    released = threading.Event()
+    threading.Thread(target=released.set).start()
+    assert released.wait(BOUND)
+
+
+class Blocks:
+    async def __call__(self, name: str) -> None:
+        await blocks(name)
+
+
+HANDLERS: list[tuple[Callable[..., Any], str, Callable[..., Any]]] = [
+    (blocks, "blocks()", blocks),
+    (functools.partial(blocks), "blocks()", blocks),
+    (Blocks(), "Blocks()", Blocks.__call__),
+    (Blocks().__call__, "Blocks.__call__()", Blocks.__call__),
+]
+LONG_ID = "a" * 1000
+IDS = {"1": "'1'", "\x1b]0;x\x07\u202e\n\x9b": r"'\x1b]0;x\x07\u202e\n\x9b'", LONG_ID: repr(LONG_ID)[:200]}
+
+
+@pytest.mark.parametrize(("handler", "name", "function"), HANDLERS)
+@pytest.mark.parametrize(("event_id", "shown"), IDS.items())
+async def test_an_event_that_keeps_the_event_loop_is_named_in_the_log(
+    memory_url: str,
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+    handler: Callable[..., Any],
+    name: str,
+    function: Any,
+    event_id: str,
+    shown: str,
+) -> None:
+    monkeypatch.setattr(worker, "_LONG", 0.0)
+    body = {"specversion": "1.0", "id": event_id, "source": "/s", "type": "job.wanted", "data": {"name": "a"}}
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus:
+        await bus.job.wanted.listen_async(handler, listener_name="l")
+        transport = MemoryTransport.shared(memory_url, naming.DEFAULT_PREFIX)
+        await transport.connect()
+        await transport.publish(Outgoing("job", "wanted", "1", json.dumps(body).encode(), {}), timeout=BOUND)
+        assert await records.level_of(" held up all listeners ") == "WARNING"
+    place = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+    pattern = (
+        rf"jobs-l: event {re.escape(shown)} held up all listeners for \d+\.\d s: it took long to read, or"
+        rf" {re.escape(f'{name} ({place})')} did not await; a sync function would run in a thread"
+    )
+    assert re.fullmatch(pattern, records.seen[0])
+
+
+async def test_the_event_behind_the_one_that_keeps_the_event_loop_is_not_blamed(
+    memory_url: str, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, handled = 0.0, asyncio.Semaphore(0)
+
+    async def handler(name: str) -> None:
+        nonlocal now
+        now += 10.0 if name == "slow" else 0.0
+        handled.release()
+
+    monkeypatch.setattr(worker, "monotonic", lambda: now)
+    monkeypatch.setattr(worker, "_TURN", -1.0)  # each event is a turn
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
+        await bus.job.wanted.listen_async(handler, listener_name="l")
+        slow, _ = await bus.job.wanted.fire_many_async([{"name": "slow"}, {"name": "next"}])
+        for _ in range(2):
+            await handled.acquire()
+    [text] = records.seen
+    assert slow.id in text
+    assert " for 10.0 s: " in text
+
+
+async def test_an_event_that_takes_long_to_read_is_named_without_its_sync_handler(
+    memory_url: str, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_LONG", 0.0)
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus:
+        await bus.job.wanted.listen_async(lambda name: None, listener_name="l")
+        await bus.job.wanted.fire_async(name="a")
+        await records.level_of(" held up all listeners ")
+    assert records.seen[0].endswith(" s: it took long to read")
+
+
+async def test_a_handler_that_waits_does_not_keep_the_event_loop(
+    memory_url: str, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handled = asyncio.Semaphore(0)
+    clock = iter(range(10**6))  # a second for each look at it
+
+    async def handler(name: str) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        handled.release()
+
+    monkeypatch.setattr(worker, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(worker, "_LONG", 1.0)
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
+        await bus.job.wanted.listen_async(handler, listener_name="l")
+        await bus.job.wanted.fire_async(name="a")
+        await handled.acquire()
+    assert records.seen == []
+
+
+class Strict(pydantic.BaseModel):
+    number: int
+
+    @pydantic.field_validator("number")
+    @classmethod
+    def _known(cls, number: int) -> int:
+        raise KeyError(number)
+
+
+async def test_an_event_whose_conversion_raises_anything_does_not_stop_its_listener(
+    memory_url: str, records: Records
+) -> None:
+    class StrictApi(Api):
+        made = Event(parameters=(Parameter("what", Strict | None),))
+
+        class Meta:
+            name = "strict"
+
+    handled = asyncio.Semaphore(0)
+
+    async def handler(what: Strict | None) -> None:
+        handled.release()
+
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
+        await bus.strict.made.listen_async(handler, listener_name="l")
+        await bus.strict.made.fire_async(what=Strict.model_construct(number=1))
+        await bus.strict.made.fire_async(what=None)
+        await handled.acquire()
+        assert lightbus.health(bus).ok
+    [text] = records.seen
+    assert "its conversion to Python raised KeyError: 1" in text

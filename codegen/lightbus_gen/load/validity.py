@@ -8,6 +8,7 @@ check refuses the whole choice, `jsonschema` descends to the error inside.
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import urljoin
 
 from lightbus.schema import is_pattern
 from lightbus.schema.language.keywords import DIALECT, subschemas
+from lightbus.schema.language.pattern_bounds import MAX_MATCHED, is_linear, patterns
 from lightbus.schema.language.validation import metaschema_problems
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.positions import JsonPath
@@ -22,6 +24,8 @@ from lightbus_gen.read.positions import JsonPath
 
 def check_schema(file: SchemaFile, path: JsonPath, schema: object, report: Report) -> bool:
     """Check a schema at a path of a file against its metaschema, without following its references.
+
+    A valid schema gets a notice for each pattern that is matched with short texts only.
 
     Returns:
         Whether the schema is valid; problems are reported.
@@ -33,7 +37,33 @@ def check_schema(file: SchemaFile, path: JsonPath, schema: object, report: Repor
             message = "items is an array of schemas, which is how drafts before 2020-12 write a tuple"
             fix = "write prefixItems, or name the file's draft by $schema or, without one, by --dialect =draft-07"
         report.add(file, path + place, "INVALID_SCHEMA", message, fix)
+    if not problems and not report.is_lenient:
+        for place, pattern in patterns(schema):
+            if not is_linear(pattern) and not _is_short(schema, place):
+                message = f"the pattern {pattern!r} has {_OBSTACLE}: longer texts than {MAX_MATCHED:,} characters are refused"
+                report.add_notice(file, path + place, "SHORT_TEXTS_ONLY", message, _advice(pattern))
     return not problems
+
+
+_OBSTACLE = "a look-around, backreference or word boundary"
+
+
+def _is_short(schema: Any, place: JsonPath) -> bool:
+    """Whether the schema of a pattern also limits the length of its texts."""
+    holder = functools.reduce(operator.getitem, place[:-1], schema)
+    return place[-1] == "pattern" and holder.get("maxLength", math.inf) <= MAX_MATCHED
+
+
+def _advice(pattern: str) -> str:
+    """Return what to do about a pattern that is matched with short texts only."""
+    advice = []
+    if "(?=" in pattern:
+        advice.append("write each look-ahead as a pattern of its own under allOf")
+    if "(?!" in pattern:
+        advice.append('write a negative look-ahead as a pattern under not ("^(?!\\s*$)" is just "\\S")')
+    return ", ".join(
+        [*advice, f"or accept the limit with a maxLength of at most {MAX_MATCHED:,}"]
+    ).removeprefix("or ")
 
 
 def _is_tuple(schema: Any, place: JsonPath) -> bool:
@@ -56,15 +86,10 @@ def schema_problems(schema: object, dialect: str) -> list[tuple[JsonPath, str]]:
 
 def _unusable(schema: object) -> Iterator[tuple[JsonPath, str]]:
     """Yield the invalid regular expressions and URIs that metaschemas accept."""
+    for place, text in patterns(schema):
+        if not is_pattern(text):
+            yield place, f"{text!r} is not a regular expression of ECMA 262, or too large a one"
     for path, node in subschemas(schema):
-        patterns: list[tuple[JsonPath, str]] = []
-        if isinstance(by_pattern := node.get("patternProperties"), dict):
-            patterns += [((*path, "patternProperties", key), key) for key in by_pattern]
-        if isinstance(pattern := node.get("pattern"), str):
-            patterns.append(((*path, "pattern"), pattern))
-        for place, text in patterns:
-            if not is_pattern(text):
-                yield place, f"{text!r} is not a regular expression of ECMA 262, or too large a one"
         for keyword in ("$id", "id"):
             if isinstance(uri := node.get(keyword), str) and not _is_reference(uri):
                 yield (*path, keyword), f"{uri!r} is not a URI reference"

@@ -76,7 +76,8 @@ _DRIFT = {"written": "missing", "changed": "changed", "removed": "stale"}
 def _print(outcome: RunOutcome, quiet: bool) -> None:
     if not quiet:
         for notice in outcome.notices:
-            echo(f"{bold(notice.location)}: {notice.rule} {notice.message}", err=True)
+            where = f"{bold(notice.location)}: {notice.rule}"
+            echo(f"{where} {notice.message}\n  fix: {notice.fix}", err=True)
     print_problems(outcome.problems)
     if outcome.problems:
         count = len(outcome.problems)

@@ -8,9 +8,18 @@ import inspect
 
 from msgspec import UnsetType
 
-from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
+from lightbus.errors import HandlerTimeout, InvalidEvent, Problem, UnreadableEvent
 from lightbus.event import envelope
-from lightbus.listening.decide import HANDLED, Crashed, Failed, Invalid, Outcome, Policy, exhausted
+from lightbus.listening.decide import (
+    HANDLED,
+    Crashed,
+    Failed,
+    Invalid,
+    Outcome,
+    Policy,
+    description_of,
+    exhausted,
+)
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
 from lightbus.listening.threads import DaemonThreads
@@ -62,6 +71,8 @@ class Caller:
             message = read(delivery, self._contract)
         except (UnreadableEvent, InvalidEvent) as error:
             return Invalid(error), None
+        except Exception as error:  # of a pydantic model's validator, for example
+            return Invalid(_inconvertible(error, self._contract)), None
         outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
         try:
@@ -117,3 +128,11 @@ def read(delivery: Delivery, contract: EventContract) -> EventMessage:
         attempt=delivery.attempt,
         trace=event.trace,
     )
+
+
+def _inconvertible(error: Exception, contract: EventContract) -> InvalidEvent:
+    """Return the error for an event whose conversion to Python raised an unexpected one."""
+    problem = Problem("", f"its conversion to Python raised {description_of(error)}", "conversion")
+    invalid = InvalidEvent(contract.api, contract.event, [problem])
+    invalid.__cause__ = error
+    return invalid

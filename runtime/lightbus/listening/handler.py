@@ -50,6 +50,16 @@ class Handler:
             return self.function(message, **kwargs)
         return self.function(self.payload(**kwargs) if self.payload else message)
 
+    @property
+    def place(self) -> str:
+        """Where the function is defined, as `path:line`; its module if that is not known."""
+        function: Any = self.function
+        while isinstance(function, functools.partial):
+            function = function.func
+        function = inspect.unwrap(function)
+        code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+        return f"{code.co_filename}:{code.co_firstlineno}" if code else str(type(function).__module__)
+
 
 def handler_for(
     function: Callable[..., Any],

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
+from time import monotonic
+from typing import Any
 
-from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
+from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError, UnreadableEvent
+from lightbus.event import envelope
 from lightbus.listening.call import Caller
 from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, description_of
 from lightbus.listening.handler import Handler
@@ -26,6 +30,7 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
 
 _TURN = 0.005  # seconds for which slots handle buffered events before other tasks run
 _REJOIN = 30.0  # seconds before another attempt to join the replays
+_LONG = 1.0  # seconds for which an event may keep the event loop before that is logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,7 @@ class Worker:
     async def _slot(self, subscription: Subscription, prefetch: Prefetch) -> None:
         """Handle one event after another until the subscription is closed."""
         try:
-            await self._take_from(subscription, prefetch)
+            await self._take_all(subscription, prefetch)
         except LightbusError as error:
             self._fail(error, str(error))
         except Exception as error:
@@ -174,7 +179,7 @@ class Worker:
         while True:
             try:
                 self._replays = await self._transport.subscribe_replays(self.listening.consumer)
-                await self._take_from(self._replays)
+                await self._take_all(self._replays)
                 return
             except PermissionDenied as error:
                 log.warning("%s: cannot take replays of its dead letters: %s", self.durable, error)
@@ -190,8 +195,14 @@ class Worker:
                 return
             await asyncio.sleep(_REJOIN)
 
-    async def _take_from(self, subscription: Subscription, prefetch: Prefetch | None = None) -> None:
+    async def _take_all(self, subscription: Subscription, prefetch: Prefetch | None = None) -> None:
         """Handle the events of a subscription until it is closed; without a prefetch one arrives at a time."""
+        watch = _LoopWatch(self.listening)
+        await watch.run(self._take_from(subscription, prefetch, watch))
+
+    async def _take_from(
+        self, subscription: Subscription, prefetch: Prefetch | None, watch: _LoopWatch
+    ) -> None:
         slot = asyncio.current_task()
         assert slot is not None
         _handling.set(slot)
@@ -215,6 +226,7 @@ class Worker:
                     await asyncio.sleep(0)
                     began = clock()  # the turns of other tasks do not count as this event's time
                     self._turn_ends = began + _TURN
+                watch.delivery = delivery  # not earlier: the pause above ends the time of the one before
                 if settling.unconfirmed and (failure := settling.recall(delivery)) is not None:
                     await settling.dead_letter(delivery, failure)
                 else:
@@ -263,3 +275,54 @@ class Worker:
                 self._on_failure(self.listening, failure)
 
         self._failing = asyncio.create_task(fail(), name=f"{self.durable}/failing")
+
+
+class _LoopWatch:
+    """Logs an event that keeps the event loop for long, so that no other listener on it can run.
+
+    Times a slot from one suspension to the next, which costs an event nothing. A slot suspends after each turn, so the
+    last event is the cause of a long time.
+
+    Attributes:
+        delivery: the slot's last event.
+    """
+
+    def __init__(self, listening: Listening) -> None:
+        self._listening = listening
+        self.delivery: Delivery | None = None
+
+    @types.coroutine
+    def run(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+        """Run a slot's work, step by step."""
+        step: Callable[[Any], Any] = work.send
+        argument: Any = None
+        while True:
+            began = monotonic()
+            try:
+                awaited = step(argument)
+            except StopIteration:
+                return
+            finally:
+                if (seconds := monotonic() - began) > _LONG and self.delivery is not None:
+                    self._report(self.delivery, seconds)
+            try:
+                argument = yield awaited
+                step = work.send
+            except GeneratorExit:
+                work.close()
+                raise
+            except BaseException as error:
+                step, argument = work.throw, error
+
+    def _report(self, delivery: Delivery, seconds: float) -> None:
+        try:
+            event = f"{envelope.decode(delivery.body, delivery.headers).id!r:.200}"
+        except UnreadableEvent:
+            event = f"at sequence {delivery.sequence}"
+        durable, handler = self._listening.consumer.durable, self._listening.handler
+        cause = "it took long to read"
+        if handler.is_async:
+            cause += (
+                f", or {handler.name} ({handler.place}) did not await; a sync function would run in a thread"
+            )
+        log.warning("%s: event %s held up all listeners for %.1f s: %s", durable, event, seconds, cause)

@@ -4,7 +4,8 @@ from lightbus.schema.contract import EventContract
 from lightbus.schema.document import SchemaDocument, document_defects
 from lightbus.schema.language.formats import FormatType, format_type
 from lightbus.schema.language.openness import open_schema
-from lightbus.schema.language.validation import is_pattern, pattern_matches
+from lightbus.schema.language.pattern_bounds import is_pattern
+from lightbus.schema.language.validation import pattern_matches
 from lightbus.schema.payload.parameters import ParameterContract
 from lightbus.schema.python.from_api import FORMAT, FORMAT_SINCE, api_document
 

@@ -14,8 +14,10 @@ from lightbus_gen.project.printing import Format
 from lightbus_gen.project.report import RunOutcome, show
 from lightbus_gen.write.plan import Plan
 from tests.codegen.cases import ERRORS, HERE, problems_in
+from tests.codegen.project.project import Project
 
 Edit = Callable[[Path], None]
+PYPROJECT = '[tool.lightbus-gen]\npackage = "acme_bus"\n'
 ROOT = HERE.parents[1]
 
 
@@ -176,6 +178,37 @@ def test_doing_what_the_fix_says_mends_it(case: str, edit: Edit, tmp_path: Path)
     assert problems_in(folder)
     edit(folder / "schemas")
     assert problems_in(folder) == ()
+
+
+def test_a_pattern_for_short_texts_only_is_a_notice_at_its_place(tmp_path: Path) -> None:
+    schema = """{"type": "object", "properties": {
+  "linear": {"type": "string", "pattern": "^[a-z]+$"},
+  "limited": {"type": "string", "pattern": "^(?!x)", "maxLength": 1000},
+  "password": {"type": "string", "pattern": "(?=.*[0-9])(?=.*[a-z]).{8,}", "maxLength": 1001},
+  "blank": {"type": "string", "not": {"pattern": "^(?!\\\\s*$)"}},
+  "word": {"type": "string", "pattern": "\\\\bfoo\\\\b"},
+  "map": {"type": "object", "patternProperties": {"^(?!x-)": {"type": "integer"}}}
+}}"""
+    project = Project(tmp_path, {"pyproject.toml": PYPROJECT, "schemas/shop/placed.json": schema})
+    ran = project.run()
+    assert ran.returncode == 0
+    notices = json.loads(project.run("--format", "json").stdout)["notices"]
+    assert [(notice["line"], notice["rule"]) for notice in notices] == [
+        (line, "SHORT_TEXTS_ONLY") for line in (4, 5, 6, 7)
+    ]
+    allowance = "accept the limit with a maxLength of at most 1,000"
+    look_ahead, negative, word, key = (notice["fix"] for notice in notices)
+    assert look_ahead == f"write each look-ahead as a pattern of its own under allOf, or {allowance}"
+    assert negative.startswith("write a negative look-ahead as a pattern under not")
+    assert (word, key) == (allowance, negative)
+    for notice in notices:
+        place = f"{notice['path']}:{notice['line']}:{notice['column']}"
+        shown = f"{place}: SHORT_TEXTS_ONLY {notice['message']}\n  fix: {notice['fix']}\n"
+        assert shown in ran.stderr
+    assert (
+        "has a look-around, backreference or word boundary: longer texts than 1,000 characters are refused"
+        in (notices[0]["message"])
+    )
 
 
 RULE = re.compile(r'"([A-Z][A-Z0-9_]{5,})"')

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from lightbus.errors import InvalidEvent
+from lightbus import Parameter
+from lightbus.errors import InvalidEvent, InvalidEventArguments
 from lightbus.schema import format_type
 from lightbus.schema.language.formats import is_base64, is_decimal, is_duration, parse_duration
-from tests.schema.build import written
+from tests.schema.build import declared, written
 
 DATE = {"type": "string", "format": "date"}
 TEXT = "2026-01-31"
@@ -380,3 +381,76 @@ def test_a_dynamic_reference_that_may_mean_several_schemas_leaves_the_text() -> 
         {"type": "object", "properties": {"day": {"$dynamicRef": "#day"}}}, **{"$defs": definitions}
     )
     assert contract.decode({"day": TEXT}) == {"day": TEXT}
+
+
+SMALL_ON_THE_WIRE = [
+    ("decimal", "1e4300"),
+    ("decimal", "-1E+999999999"),
+    ("decimal", "1e-4301"),
+    ("decimal", "1e" + "9" * 5000),
+    ("decimal", "1" * 4301),
+    ("duration", "P1000000000D"),
+    ("duration", "-P999999999DT1S"),
+    ("duration", "P" + "9" * 400 + "W"),
+    ("duration", "PT" + "9" * 400 + "H"),
+    ("date-time", "0000-01-01T00:00:00Z"),
+    ("date-time", "9999-12-31T23:59:60Z"),
+    ("date-time", "9999-12-31T23:59:59.9999999Z"),
+    ("date", "0000-01-01"),
+    ("time", "23:59:60Z"),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), SMALL_ON_THE_WIRE)
+def test_what_python_cannot_hold_in_bounded_space_is_invalid(name: str, text: str) -> None:
+    rich = {"type": "string", "format": name}
+    for schema, value in [
+        (rich, text),
+        ({"type": "array", "items": rich}, [text]),
+        ({"anyOf": [rich, {"type": "null"}]}, text),
+        ({"patternProperties": {"^(?!x)": rich}}, {"a": text}),
+    ]:
+        with pytest.raises(InvalidEvent):
+            written({"type": "object", "properties": {"at": schema}}).decode({"at": value})
+
+
+@pytest.mark.parametrize("text", [text for name, text in SMALL_ON_THE_WIRE if name == "decimal"])
+@pytest.mark.parametrize("keys", [False, True])
+def test_both_sides_refuse_a_decimal_of_too_many_digits_with_the_same_words(text: str, keys: bool) -> None:
+    contract = declared(Parameter("price", dict[Decimal, int] if keys else Decimal))
+    with pytest.raises(InvalidEvent) as received:
+        contract.decode({"price": {text: 1} if keys else text})
+    # Decimal() itself refuses the longest exponent
+    values: list[Any] = [text] if len(text) > 5000 else [text, Decimal(text)]
+    for value in values:
+        with pytest.raises(InvalidEventArguments) as fired:
+            contract.encode({"price": {value: 1} if keys else value})
+        for problems in (received.value.problems, fired.value.problems):
+            [problem] = problems
+            assert problem.path == "price"
+            assert problem.message.endswith("has more than 4,300 digits on one side of its point")
+
+
+@pytest.mark.parametrize(
+    "text", ["1e4299", "-1e-4300", "9" * 4300 + "." + "9" * 4300, "0", ".5", "5.", "+1E+3"]
+)
+def test_a_decimal_within_the_limit_can_be_used_as_any_number(text: str) -> None:
+    contract = declared(Parameter("price", Decimal))
+    price = contract.decode({"price": text})["price"]
+    assert price == Decimal(text)
+    assert contract.encode({"price": price})
+    assert str(int(price))
+    assert f"{price:f}"
+
+
+@pytest.mark.parametrize("kind", [Decimal, float, int])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("NaN"), Decimal("-Infinity")])
+def test_what_is_no_number_is_not_fired(value: object, kind: type) -> None:
+    with pytest.raises(InvalidEventArguments):
+        declared(Parameter("price", kind)).encode({"price": value})
+
+
+def test_a_whole_float_becomes_an_integer_of_few_digits() -> None:
+    count = declared(Parameter("count", int)).decode({"count": 1.7e308})["count"]
+    assert type(count) is int
+    assert len(str(count)) == 309

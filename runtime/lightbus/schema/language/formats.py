@@ -24,8 +24,16 @@ _DURATION = re.compile(  # RFC 3339, appendix A, extended by a sign and fraction
     r"(?:T(?=\d)(?:(?P<hours>\d+)H(?![\d.]+S))?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
     re.ASCII,
 )
-_DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_DECIMAL = re.compile(
+    r"[+-]?(?=\.?\d)(?P<whole>\d*)(?:\.(?P<fraction>\d*))?(?:[eE](?P<exponent>[+-]?\d+))?", re.ASCII
+)
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds")
+
+MAX_PLACES = 4_300
+"""Digits of a decimal number before its point, and after it, when written without an exponent, as integers have.
+
+`1e999999999` is a valid Decimal, but `int()` of it does not end.
+"""
 
 PYTHON_NAMES = {
     "string": "str",
@@ -87,8 +95,23 @@ def is_duration(text: str) -> bool:
 
 
 def is_decimal(text: str) -> bool:
-    """Whether text is a finite decimal number: `12.50`, `-1e3`."""
-    return _DECIMAL.fullmatch(text) is not None
+    """Whether text is a finite decimal number: `12.50`, `-1e3`, of at most `MAX_PLACES` digits on each side of the point."""
+    match = _DECIMAL.fullmatch(text)
+    return match is not None and not _has_many_places(match)
+
+
+def is_long_decimal(text: str) -> bool:
+    """Whether text is a decimal number of too many digits, when written without an exponent."""
+    match = _DECIMAL.fullmatch(text)
+    return match is not None and _has_many_places(match)
+
+
+def _has_many_places(match: re.Match[str]) -> bool:
+    try:
+        exponent = int(match["exponent"] or 0)
+    except ValueError:  # more digits than Python reads
+        return True
+    return max(len(match["whole"]) + exponent, len(match["fraction"] or "") - exponent) > MAX_PLACES
 
 
 def is_base64(text: str) -> bool:
@@ -114,9 +137,9 @@ def parse_duration(text: str) -> datetime.timedelta:
         raise ValueError("counts months or years, which have no fixed length: no timedelta can hold it")
     try:
         length = datetime.timedelta(**{unit: float(match[unit] or 0) for unit in _UNITS})
+        return -length if match["sign"] == "-" else length
     except OverflowError:
         raise ValueError("is longer than a timedelta can hold") from None
-    return -length if match["sign"] == "-" else length
 
 
 def _by_msgspec(python: type) -> FormatType:

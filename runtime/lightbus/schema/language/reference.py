@@ -13,6 +13,7 @@ from lightbus.errors import SchemaError
 from lightbus.schema.language.keywords import ANCHORS, DIALECT, DRAFTS, draft_of, subschemas
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.openness import open_schema
+from lightbus.schema.language.pattern_bounds import bounded
 from lightbus.schema.language.validation import validator
 
 _ROOT = "json-schema:///lightbus"
@@ -34,7 +35,7 @@ class Document:
         self.schema, self.source = schema, source
         self.draft = draft_of(str(schema.get("$schema"))) or DRAFTS[DIALECT]
         try:
-            self.registry = jsonschema_rs.Registry([(_ROOT, schema)])
+            self.registry = jsonschema_rs.Registry([(_ROOT, bounded(schema))])
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise SchemaError(_problem(str(error)), source=source) from None
         self.uri = self.base_inside(schema, _ROOT)

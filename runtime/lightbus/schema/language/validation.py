@@ -1,7 +1,7 @@
 """The one place that compiles validators, so that every check has the same rules.
 
-Formats are asserted, nothing is ever fetched, and three rules go beyond the standard: durations may have a
-sign and fractions of a second, `decimal` is a format, and base64 content must be base64.
+Formats are asserted, patterns take bounded time, nothing is ever fetched, and three rules go beyond the standard:
+durations may have a sign and fractions of a second, `decimal` is a format, and base64 content must be base64.
 """
 
 from __future__ import annotations
@@ -13,13 +13,7 @@ import jsonschema_rs
 
 from lightbus.schema.language.formats import is_base64, is_decimal, is_duration
 from lightbus.schema.language.keywords import Path
-
-_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=1_000_000)
-"""Patterns are ECMA 262. Most match in linear time; one with a look-around or a backreference may take this many
-backtracking steps, about 60 ms, then the value is refused: a hostile pattern or value cannot stall a service."""
-
-TOO_SLOW = "Error executing regex"
-"""How the error message begins when a pattern reached the backtracking limit."""
+from lightbus.schema.language.pattern_bounds import PATTERN_OPTIONS, bounded
 
 
 class _ContentEncoding:
@@ -47,27 +41,18 @@ def validator(
         jsonschema_rs.ReferencingError: a `$id` or `$ref` is not a URI reference.
     """
     return jsonschema_rs.validator_for(
-        schema,
+        bounded(schema),
         formats={"duration": is_duration, "decimal": is_decimal},
         validate_formats=True,
         keywords={"contentEncoding": _ContentEncoding},
-        pattern_options=_PATTERNS,
+        pattern_options=PATTERN_OPTIONS,
         registry=registry,
         offline=True,
     )
 
 
-def is_pattern(text: str) -> bool:
-    """Whether a text is a regular expression of ECMA 262 and not too large."""
-    try:
-        _pattern(text)
-    except (jsonschema_rs.ValidationError, ValueError):
-        return False
-    return True
-
-
 def pattern_matches(pattern: str, text: str) -> bool:
-    """Whether a valid pattern matches somewhere in a text, in bounded time."""
+    """Whether a valid pattern matches somewhere in a text; False for a text that is too long for it."""
     return _pattern(pattern).is_valid(text)
 
 

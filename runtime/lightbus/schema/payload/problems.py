@@ -11,10 +11,10 @@ from typing import Any
 import jsonschema_rs
 
 from lightbus.errors import Problem, did_you_mean
-from lightbus.schema.language.formats import PYTHON_NAMES, format_type
+from lightbus.schema.language.formats import MAX_PLACES, PYTHON_NAMES, format_type, is_long_decimal
 from lightbus.schema.language.keywords import UNIONS
+from lightbus.schema.language.pattern_bounds import TOO_SLOW, too_slow, unbounded
 from lightbus.schema.language.reference import Document
-from lightbus.schema.language.validation import TOO_SLOW
 
 _LIMIT = 20
 _MAX_KEY = 60
@@ -99,18 +99,24 @@ def explain(
 
 
 def explain_one(
-    validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str] = _NOTHING
+    validator: jsonschema_rs.Validator, data: Any, names: Mapping[str, str] = _NOTHING
 ) -> list[Problem]:
     """Describe the first error in a very large value in the validator's words, which is quick."""
     errors = validator.evaluate(data).errors()
-    if not errors:
-        return []
+    if not errors:  # it leaves out the patterns of property names that took too long
+        return [] if validator.is_valid(data) else [Problem("", too_slow(data), "pattern")]
     first = errors[0]
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in first["instanceLocation"].split("/")]
-    path = path_text([int(step) if step.isdecimal() else step for step in steps[1:]], names)
+    path, value = list[str | int](), data
+    for token in first["instanceLocation"].split("/")[1:]:
+        step: Any = int(token) if isinstance(value, list) else token.replace("~1", "/").replace("~0", "~")
+        path.append(step)
+        value = value[step]
+    message = (
+        too_slow(value) if first["error"].startswith(TOO_SLOW) else short_text(unbounded(first["error"]))
+    )
     kind = first["schemaLocation"].rpartition("/")[2]
     return [
-        Problem(path, short_text(first["error"]), kind),
+        Problem(path_text(path, names), message, kind),
         Problem("", "there may be more problems", "more"),
     ]
 
@@ -149,7 +155,7 @@ class _Explainer:
         schema: Any = self._document.schema
         try:
             for step in error.schema_path[:-1]:
-                schema = schema[step]
+                schema = schema[unbounded(step) if isinstance(step, str) else step]
         except (LookupError, TypeError):
             return None
         return schema
@@ -194,7 +200,7 @@ class _Explainer:
         value = short(error.instance)
         match keyword:
             case "pattern" if error.message.startswith(TOO_SLOW):  # its details lack the pattern
-                return f"{value} takes a pattern of the schema too long to match"
+                return f"{value} {too_slow(error.instance)}"
             case "type":
                 return f"expected {self._expected(error)}, got {_got(error.instance)}"
             case "format":
@@ -202,6 +208,8 @@ class _Explainer:
                 if name in ("date-time", "time") and _TIME.fullmatch(str(error.instance)):
                     advice = "datetime.now(UTC)" if name == "date-time" else "time(12, tzinfo=UTC)"
                     return f"{value} has no time zone; use an aware one, such as {advice}"
+                if name == "decimal" and is_long_decimal(str(error.instance)):
+                    return f"{value} has more than {MAX_PLACES:,} digits on one side of its point"
                 return f"{value} is not {_EXAMPLES.get(name, f'in the format {name!r}')}"
             case "enum":
                 return f"expected {_listed(details['options'])}, got {value}{_guess(error.instance, details['options'])}"
@@ -222,7 +230,7 @@ class _Explainer:
             case "maxLength" | "maxItems" | "maxProperties":
                 return f"{value} has more than {details['limit']} {_PARTS[keyword[3:]]}"
             case "pattern":
-                return f"{value} does not match the pattern {short(details['pattern'])}"
+                return f"{value} does not match the pattern {short(unbounded(details['pattern']))}"
             case "uniqueItems":
                 return f"{value} has an item twice"
             case "contentEncoding":
