@@ -152,7 +152,9 @@ def _branch_from(automaton: _Automaton, source: int) -> int:
 def _repeat(automaton: _Automaton, start: int, least: int, most: Any, inner: Any) -> int:
     state = start
     for _ in range(least):
-        state = _read(automaton, inner, state)
+        previous, state = state, _read(automaton, inner, state)
+        if state == previous:
+            break  # an empty part
     end = automaton.state()
     automaton.jumps[state].append(end)
     if str(most) == "MAXREPEAT":
@@ -161,7 +163,9 @@ def _repeat(automaton: _Automaton, start: int, least: int, most: Any, inner: Any
         automaton.jumps[loop_end] += [again, end]
         return end
     for _ in range(int(most) - least):
-        state = _read(automaton, inner, state)
+        previous, state = state, _read(automaton, inner, state)
+        if state == previous:
+            break
         automaton.jumps[state].append(end)
     return end
 
