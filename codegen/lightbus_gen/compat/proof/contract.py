@@ -13,7 +13,7 @@ from lightbus.schema import open_schema
 from lightbus.schema.language.keywords import DEFINITIONS, IN_PLACE, REFERENCES, with_subschemas
 from lightbus.schema.language.reference import Document
 from lightbus.schema.language.validation import is_covered
-from lightbus_gen.compat.proof.effort import can_list_errors, has_canonical_form
+from lightbus_gen.compat.proof.effort import can_validate, has_canonical_form
 from lightbus_gen.compat.shapes.view import text_of
 
 _LONGEST = 50_000
@@ -84,10 +84,10 @@ class Contract:
         """Whether a payload is valid by the schema as its author wrote it."""
         return bool(self._written.is_valid(payload))
 
-    def can_list_errors(self, payload: Any) -> bool:
-        """Whether `errors` takes bounded time for a payload."""
-        return not self._documents.composes or can_list_errors(
-            self._documents.written.opened.at(self._pointer), payload
+    def can_check(self, payload: Any) -> bool:
+        """Whether `writes` and `errors` take bounded time for a payload."""
+        return not self._documents.composes or can_validate(
+            self._documents.written.at(self._pointer), payload
         )
 
     def errors(self, payload: Any) -> list[Any]:

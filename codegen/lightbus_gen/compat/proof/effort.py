@@ -1,6 +1,7 @@
 """How much work a validator has with a schema, so that what would take too long is not asked.
 
-The errors of nested unions contain those of every branch, and a canonical form multiplies out what must hold together.
+The errors of nested unions contain those of every branch, `unevaluatedProperties` applies what stands beside it once
+more, and a canonical form multiplies out what must hold together.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from lightbus.schema.language.reference import Document
 _MAX_APPLIED = 100_000
 _MAX_ALTERNATIVES = 64
 _OF_OTHERS = ("patternProperties", *CLOSING)
+_UNEVALUATED = ("unevaluatedProperties", "unevaluatedItems")
 _Efforts = dict[tuple[object, ...], float]
 
 
-def can_list_errors(node: Node[Document], value: Any) -> bool:
-    """Whether listing the errors of a value by a schema applies few enough schemas; their number may double per level."""
+def can_validate(node: Node[Document], value: Any) -> bool:
+    """Whether listing the errors of a value applies few enough schemas; their number may double with each level."""
     return _applied(node, value, {}) <= _MAX_APPLIED
 
 
@@ -30,6 +32,7 @@ def _applied(node: Node[Document], value: Any, done: _Efforts) -> float:
         return done.get(key, 1)
     done[key] = 1  # of a schema that leads to itself
     applied = [(inner, value) for inner in (*node.applied(), node.dynamic_target()) if inner]
+    applied *= 1 + any(map(node.has, _UNEVALUATED))
     if isinstance(value, dict):
         declared, others = node.schema.get("properties", {}), [*node.inside(_OF_OTHERS)]
         for name, item in value.items():

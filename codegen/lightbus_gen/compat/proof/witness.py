@@ -83,7 +83,8 @@ class _Trial:
                 size = sum(1 for _ in _values(payload))
                 if self.work + size > self._most:
                     return None
-                if self._reader.can_list_errors(payload) and self._refusal(payload, size):
+                can_check = self._writer.can_check(payload) and self._reader.can_check(payload)
+                if can_check and self._refusal(payload, size):
                     small = self._minimized(payload, size)
                     return Witness(small, self._refusal(small, size))
         except (SchemaError, ValueError, RecursionError):  # what does not compile is reported elsewhere
