@@ -76,6 +76,7 @@ class EventComparison:
         if not obstacles:
             return []
         sends, accepts = writer.contract(*written), reader.contract(*read)
+        self._proofs[direction].begin()
         proofs = [self._proofs[direction].find(sends, accepts, obstacle) for obstacle in obstacles]
         if not any(proofs) and accepts.covers(sends):
             return []
@@ -121,8 +122,8 @@ class EventComparison:
             return
         if is_deprecated(after) and not is_deprecated(before):
             yield self._finding("EVENT_DEPRECATED", change, Direction.BOTH, after, "deprecated")
-        was = fields(self._before, before)
-        for path, field in fields(self._after, after).items():
+        was, is_ = fields(self._before, before, self._after, after)
+        for path, field in is_.items():
             is_old = path in was and is_deprecated(was[path].node)
             if is_deprecated(field.node) and not is_old:
                 yield self._finding(

@@ -30,6 +30,7 @@ class Bundler:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._links: dict[str, tuple[dict[str, SchemaFile], bool]] = {}
+        self._fragments: dict[str, bool] = {}
         self._resources: dict[tuple[str, str], Any] = {}
 
     def document(self, api: LoadedApi) -> tuple[dict[str, Any], str]:
@@ -44,8 +45,11 @@ class Bundler:
         """Whether an API has a document that refers to no other file, in URIs that all readers accept."""
         if api.document is None or self.reached(api.document)[0]:
             return False
-        refs = (node.schema[keyword] for node, keyword in self._library.references(api.document))
-        return all(_FRAGMENT.fullmatch(ref.partition("#")[2]) for ref in refs)
+        if api.document.path not in self._fragments:
+            refs = (node.schema[keyword] for node, keyword in self._library.references(api.document))
+            is_readable = all(_FRAGMENT.fullmatch(ref.partition("#")[2]) for ref in refs)
+            self._fragments[api.document.path] = is_readable
+        return self._fragments[api.document.path]
 
     def bundle(self, api: LoadedApi) -> dict[str, Any]:
         """Return the document of an API with all schemas that it refers to."""

@@ -18,6 +18,7 @@ from lightbus_gen.lower.names import Hint, Unnameable, inline_name
 from lightbus_gen.lower.parts import (
     Part,
     Parts,
+    PropertySchemas,
     allows_more,
     array_items,
     declared_names,
@@ -27,7 +28,6 @@ from lightbus_gen.lower.parts import (
     kinds_of,
     limits_type,
     map_values,
-    property_schemas,
     required_names,
 )
 from lightbus_gen.lower.pytypes import Name, Type, Union, union
@@ -64,9 +64,9 @@ class Annotator:
 
     def payload(self, node: Node, hint: Hint, wires: Iterable[str]) -> dict[str, Type]:
         """Return the types of some properties of an event's payload."""
-        alternatives = self._objects_of(node)
+        alternatives = [PropertySchemas(parts) for parts in self._objects_of(node)]
         return {
-            wire: self._any_of([property_schemas(parts, wire) for parts in alternatives], inner)
+            wire: self._any_of([schemas.of(wire) for schemas in alternatives], inner)
             for wire, inner in hint.of_all(wires).items()
         }
 
@@ -143,7 +143,8 @@ class Annotator:
         listed = [values for part in parts if (values := part.values()) is not None]
         kinds = kinds_of(parts)
         if listed:
-            common = [value for value in listed[0] if all(_contains(other, value) for other in listed[1:])]
+            others = [{*map(_comparable, values)} for values in listed[1:]]
+            common = [value for value in listed[0] if all(_comparable(value) in other for other in others)]
             return type_of_values(common, kinds, None if plain else string_type(parts))
         if skip_objects:
             kinds -= {"object"}
@@ -277,9 +278,9 @@ class Annotator:
         required = [dict.fromkeys(required_names(parts)) for parts in alternatives]
         wires = dict.fromkeys(name for parts in alternatives for name in declared_names(parts))
         wires |= {name: None for names in required for name in names}
-        properties = {}
+        properties, schemas = {}, [PropertySchemas(parts) for parts in alternatives]
         for wire, inner in hint.of_all(wires).items():
-            groups = [property_schemas(parts, wire) for parts in alternatives]
+            groups = [each.of(wire) for each in schemas]
             words = next(filter(None, (description(node) for nodes in groups for node in nodes or ())), "")
             is_required = all(wire in names for names in required)
             properties[wire] = Property(self._any_of(groups, inner), is_required, words)
@@ -324,6 +325,6 @@ def _in_order(parts: Parts, kinds: frozenset[str]) -> list[str]:
     return [kind for kind in dict.fromkeys([*written, *sorted(kinds)]) if kind in kinds]
 
 
-def _contains(values: Sequence[object], value: object) -> bool:
-    """Whether a list has a value of the same JSON type; Python's `in` takes 1 for True."""
-    return any(each == value and kind_of(each) == kind_of(value) for each in values)
+def _comparable(value: object) -> tuple[str, object]:
+    """Return a JSON value with its type, so that 1 and 1.0 are equal, and 1 and True are not."""
+    return kind_of(value), json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value

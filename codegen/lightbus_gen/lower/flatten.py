@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lightbus.schema.language.keywords import DEPENDENT, UNIONS
 from lightbus_gen.load.references import Node
-from lightbus_gen.lower.parts import CHOICES, RELEVANT, Part, Parts, kinds_of, limits_type
+from lightbus_gen.lower.parts import ALL_KINDS, CHOICES, RELEVANT, Part, Parts, kinds_of, limits_type
 
 MAX_ALTERNATIVES = 64
 """How many alternatives nested unions are expanded to before the type gets wider instead."""
@@ -35,6 +37,7 @@ class Flattener:
     def __init__(self) -> None:
         self._flat: dict[tuple[object, ...], Parts | None] = {}
         self._expanded: dict[tuple[object, ...], list[Parts]] = {}
+        self._own_choices: dict[tuple[object, ...], list[tuple[int, str, list[Node]]]] = {}
 
     def flatten(self, *parts: Part) -> Parts | None:
         """Return the relevant parts that a value must satisfy together; None if no value can."""
@@ -68,22 +71,34 @@ class Flattener:
 
     def choice(self, parts: Parts) -> Choice | None:
         """Take the first choice that the type depends on out of the parts, unions first; None if there is none."""
-        choices = [
-            (index, keyword, nodes)
-            for index, part in enumerate(parts)
-            for keyword, nodes in part.node.choices()
-        ]
-        for index, keyword, nodes in sorted(choices, key=lambda choice: CHOICES.index(choice[1])):
-            part = parts[index]
-            branches = [node or part.node.instead(True) for node in nodes]
+        first: tuple[int, int, str, list[Node]] | None = None
+        for index, part in enumerate(parts):
+            for rank, ignored, branches in self._choices(part):
+                if first is None or rank < first[0]:
+                    first = rank, index, ignored, branches
+                break
+            if first is not None and first[0] == 0:
+                break
+        if first is None:
+            return None
+        rank, index, ignored, branches = first
+        part = parts[index]
+        rest = (*parts[:index], *_without(part, (ignored,)), *parts[index + 1 :])
+        return Choice(rest, branches, CHOICES[rank] in UNIONS, (part.node.key, ignored))
+
+    def _choices(self, part: Part) -> Iterator[tuple[int, str, list[Node]]]:
+        """Yield the choices of a part that the type depends on: (index in `CHOICES`, what to ignore then, branches)."""
+        if part.node.key not in self._own_choices:
+            self._own_choices[part.node.key] = list(self._read_choices(part.node))
+        for rank, ignored, branches in self._own_choices[part.node.key]:
+            if ignored not in part.ignored and any(map(self._is_relevant, branches)):
+                yield rank, ignored, branches
+
+    def _read_choices(self, node: Node) -> Iterator[tuple[int, str, list[Node]]]:
+        for keyword, nodes in node.choices():
+            branches = [branch or node.instead(True) for branch in nodes]
             ignored = f"{keyword}/{branches[0].path[-1]}" if keyword in DEPENDENT else keyword
-            if ignored in part.ignored or not any(map(self._is_relevant, branches)):
-                continue
-            reduced = replace(part, ignored=(*part.ignored, ignored))
-            kept = [reduced] if reduced.has(RELEVANT) else []
-            rest = (*parts[:index], *kept, *parts[index + 1 :])
-            return Choice(rest, branches, keyword in UNIONS, (part.node.key, ignored))
-        return None
+            yield CHOICES.index(keyword), ignored, branches
 
     def alternatives(self, parts: Parts) -> list[Parts]:
         """Expand unions: a valid value satisfies at least one of the results."""
@@ -102,13 +117,20 @@ class Flattener:
                 done.append(current)
             elif choice.key in taken:
                 continue  # a branch of itself adds nothing
-            elif len(todo) + len(done) + len(choice.branches) > MAX_ALTERNATIVES:
-                open_ = Part(current[0].node.instead({"additionalProperties": True}))  # for all the branches
-                todo.insert(0, ((*choice.rest, open_), taken))
+            elif (room := MAX_ALTERNATIVES - len(todo) - len(done)) < len(choice.branches):
+                todo.insert(0, (self._wider(current, room, taken), taken))
             else:
                 flat = [self.flatten(*choice.rest, Part(branch)) for branch in choice.branches]
                 todo[:0] = [(inner, taken | {choice.key}) for inner in flat if inner is not None]
         return done
+
+    def _wider(self, parts: Parts, room: int, taken: frozenset[object]) -> Parts:
+        """Return parts without the choices that have more branches than there is room for, unless taken before."""
+        wider: list[Part] = []
+        for part in parts:
+            large = [name for _, name, branches in self._choices(part) if len(branches) > room]
+            wider += _without(part, [name for name in large if (part.node.key, name) not in taken])
+        return *wider, Part(parts[0].node.instead({"additionalProperties": True}))  # for all the branches
 
     def accepts_string(self, parts: Parts) -> bool:
         """Whether a string can be valid, judged by types and listed values."""
@@ -122,13 +144,31 @@ class Flattener:
         return parts is None or any(part.has(RELEVANT - {"required"}) for part in parts)
 
 
+def _without(part: Part, choices: Sequence[str]) -> list[Part]:
+    """Return a part that ignores some choices, [] if nothing relevant is left of it."""
+    if not choices:
+        return [part]
+    reduced = replace(part, ignored=(*part.ignored, *choices))
+    return [reduced] if reduced.has(RELEVANT) else []
+
+
 def _without_implied(parts: Parts) -> Parts:
     """Drop parts that only declare a type which the other parts imply."""
-    kept = list(parts)
-    for part in parts:
-        if RELEVANT.intersection(part.node.schema).difference(part.ignored) != {"type"}:
+    is_type_only = [
+        RELEVANT.intersection(part.node.schema).difference(part.ignored) == {"type"} for part in parts
+    ]
+    if not any(is_type_only):
+        return parts
+    kept: list[Part] = []
+    allowed = Counter(part.kinds for part in parts)
+    limiting = sum(limits_type((part,)) for part in parts)
+    for part, is_plain in zip(parts, is_type_only, strict=True):
+        kinds = part.kinds
+        allowed[kinds] -= 1
+        others = ALL_KINDS.intersection(*(each for each, count in allowed.items() if count))
+        if is_plain and others <= kinds and limiting > 1:
+            limiting -= 1
             continue
-        others = tuple(other for other in kept if other is not part)
-        if kinds_of(others) <= part.kinds and limits_type(others):
-            kept.remove(part)
+        allowed[kinds] += 1
+        kept.append(part)
     return tuple(kept)

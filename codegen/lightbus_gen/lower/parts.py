@@ -15,7 +15,7 @@ from lightbus.schema.language.keywords import CLOSING, DEPENDENT, ITEMS, PROPERT
 from lightbus_gen.load.references import Node
 
 KINDS = ("string", "integer", "number", "boolean", "array", "object", "null")
-_ALL_KINDS = frozenset(KINDS)
+ALL_KINDS = frozenset(KINDS)
 _KINDS_OF = {kind: frozenset([kind]) for kind in KINDS} | {"number": frozenset(["number", "integer"])}
 _OBJECT = frozenset({*PROPERTIES, "required"})
 _ARRAY = frozenset(ITEMS)
@@ -96,7 +96,7 @@ def kind_of(value: object) -> str:
 
 def kinds_of(parts: Parts) -> frozenset[str]:
     """Return the JSON types that all parts allow."""
-    return _ALL_KINDS.intersection(*[part.kinds for part in parts])
+    return ALL_KINDS.intersection(*[part.kinds for part in parts])
 
 
 def limits_type(parts: Parts) -> bool:
@@ -134,23 +134,41 @@ def allows_more(parts: Parts) -> bool:
     )
 
 
-def property_schemas(parts: Parts, name: str) -> list[Node] | None:
-    """Return the schemas that a property must satisfy; [] if it is forbidden, None if any value is valid."""
-    schemas: list[Node] = []
-    is_closed = False
-    for part in parts:
-        is_declared = name in (part.get("properties") or ())
-        if is_declared:
-            schemas.append(part.node.child("properties", name))
-        patterns = [each for each in part.get("patternProperties") or () if pattern_matches(each, name)]
-        schemas += [part.node.child("patternProperties", pattern) for pattern in patterns]
-        if is_declared or patterns:
-            continue
-        additional = part.get("additionalProperties")
-        if isinstance(additional, dict):
-            schemas.append(part.node.child("additionalProperties"))
-        is_closed |= additional is False
-    return schemas if schemas or is_closed else None
+class PropertySchemas:
+    """The schemas of an object's properties.
+
+    Args:
+        parts: the parts of the object.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._by_name: dict[str, list[int]] = {}
+        self._of_all: list[int] = []
+        for index, part in enumerate(parts):
+            if part.get("patternProperties") or part.get("additionalProperties") not in (None, True):
+                self._of_all.append(index)
+                continue
+            for name in part.get("properties") or ():
+                self._by_name.setdefault(name, []).append(index)
+
+    def of(self, name: str) -> list[Node] | None:
+        """Return the schemas that a property must satisfy; [] if it is forbidden, None if any value is valid."""
+        schemas: list[Node] = []
+        is_closed = False
+        for part in (self._parts[index] for index in sorted((*self._by_name.get(name, ()), *self._of_all))):
+            is_declared = name in (part.get("properties") or ())
+            if is_declared:
+                schemas.append(part.node.child("properties", name))
+            patterns = [each for each in part.get("patternProperties") or () if pattern_matches(each, name)]
+            schemas += [part.node.child("patternProperties", pattern) for pattern in patterns]
+            if is_declared or patterns:
+                continue
+            additional = part.get("additionalProperties")
+            if isinstance(additional, dict):
+                schemas.append(part.node.child("additionalProperties"))
+            is_closed |= additional is False
+        return schemas if schemas or is_closed else None
 
 
 def map_values(parts: Parts) -> list[list[Node]]:

@@ -35,26 +35,26 @@ class Members:
     def object(self, shape: Shape, view: View, spot: Spot, seen: frozenset[object]) -> list[Obstacle]:
         """Compare the properties of objects with a schema."""
         obstacles: list[Obstacle] = []
-        present = set(shape.required)
         for name in view.required:
-            if name not in present:
+            if name not in shape.present:
                 examples = self._objects(shape, without=name)
                 kind = "required" if shape.value(name) else "required_new"
                 obstacles.append(obstacle(kind, shape, view, "required", "", "", spot, examples, name))
-        for name in dict.fromkeys([*view.properties, *shape.names]):
+        is_of_all = bool(view.patterns) or view.additional is not None
+        for name in dict.fromkeys([*view.properties, *shape.names]) if is_of_all else view.properties:
             if self._is_untouched(shape, view, name) or not (reads := _read_as(view, name)):
                 continue
             below = self._property(shape, spot, name)
             for read in reads:
                 for nodes in shape.value(name):
                     obstacles += self._fits(nodes, read, below)
-        sent_patterns = {pattern for other in shape.views for pattern in other.patterns}
-        for expression, values in shape.rest():
-            schemas: list[tuple[str | None, Node]] = [
-                (pattern, read)
-                for pattern, read in view.patterns.items()
-                if pattern == expression or pattern not in sent_patterns
-            ]
+        is_of_others = bool(view.patterns) or is_restrictive(view.additional)
+        sent_patterns = {p for other in shape.views for p in other.patterns} if view.patterns else ()
+        unsent = [(pattern, read) for pattern, read in view.patterns.items() if pattern not in sent_patterns]
+        for expression, values in shape.rest() if is_of_others else ():
+            schemas: list[tuple[str | None, Node]] = [*unsent]
+            if expression in view.patterns:
+                schemas.append((expression, view.patterns[expression]))
             if expression not in view.patterns and view.additional and is_restrictive(view.additional):
                 schemas.append((None, view.additional))
             for pattern, schema in schemas:
@@ -62,7 +62,9 @@ class Members:
                 for nodes in values:
                     obstacles += self._fits(nodes, schema, below)
         for name, needed in view.needs.items():
-            required_with = {other for sent in shape.views for other in sent.needs.get(name, ())} | present
+            required_with = {
+                other for sent in shape.views for other in sent.needs.get(name, ())
+            } | shape.present
             if shape.value(name) and (missing := [other for other in needed if other not in required_with]):
                 examples = self._objects(shape, having=name)
                 keyword = "dependentRequired" if "dependentRequired" in view.node.schema else "dependencies"
@@ -91,8 +93,7 @@ class Members:
         read = view.properties.get(name)
         if read is None or view.patterns:
             return False
-        sent = [other.properties[name] for other in shape.views if name in other.properties]
-        return any(self._same.at_a_glance(node, read) for node in sent)
+        return any(self._same.at_a_glance(node, read) for node in shape.index.properties.get(name, ()))
 
     def _same_unevaluated(self, other: View, view: View) -> bool:
         sent, read = other.unevaluated, view.unevaluated
@@ -110,10 +111,7 @@ class Members:
         patterns = dict.fromkeys([sent, read])
         for name in itertools.chain.from_iterable(self._sampler.names(shape, p) for p in patterns):
             is_sent = sent is None or pattern_matches(sent, name)
-            is_other = name not in view.properties and not any(
-                pattern_matches(p, name) for p in view.patterns
-            )
-            if is_sent and (is_other if read is None else pattern_matches(read, name)):
+            if is_sent and (_is_other(view, name) if read is None else pattern_matches(read, name)):
                 return name
         return "?"
 
@@ -193,6 +191,11 @@ class Members:
                     if values is not None:
                         values = [text for text in values if isinstance(text, str)]
                     yield replace(names, kinds=_TEXTS, values=values)
+
+
+def _is_other(view: View, name: str) -> bool:
+    """Whether a schema has no property or pattern for a name."""
+    return name not in view.properties and not any(pattern_matches(each, name) for each in view.patterns)
 
 
 def _read_as(view: View, name: str) -> list[Node]:

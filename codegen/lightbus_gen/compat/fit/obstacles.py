@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lightbus.schema.payload.limits import MAX_DEPTH
 from lightbus_gen.compat.fit.sample import NoSample
 from lightbus_gen.compat.shapes.shape import Shape
 from lightbus_gen.compat.shapes.view import KINDS, View, text_of
@@ -100,7 +101,9 @@ class Obstacle:
         return self.spot.path
 
     def payloads(self) -> Iterator[Any]:
-        """Yield payloads that may demonstrate it."""
+        """Yield payloads that may demonstrate it; none if they nest deeper than the runtime reads."""
+        if len(self.path) > MAX_DEPTH:
+            return
         for value in self.values:
             for choice in range(_CHOICES):
                 try:
@@ -166,8 +169,9 @@ def kinds_in_words(kinds: Iterable[str]) -> str:
 
 
 def values_in_words(values: Iterable[Any]) -> str:
-    texts = [text_of(value) for value in values]
-    return ", ".join(texts[:6]) + (f", ... ({len(texts)} in all)" if len(texts) > 6 else "")
+    values = list(values)
+    texts = map(text_of, values[:6])
+    return ", ".join(texts) + (f", ... ({len(values)} in all)" if len(values) > 6 else "")
 
 
 def keyword_in_words(view: View, keyword: str) -> str:

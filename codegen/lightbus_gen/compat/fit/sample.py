@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 from typing import Any
 
 from lightbus_gen.compat.patterns.strings import strings_of
 from lightbus_gen.compat.shapes.expand import Shapes
 from lightbus_gen.compat.shapes.shape import AnyOf, Shape
-from lightbus_gen.compat.shapes.view import text_of
+from lightbus_gen.compat.shapes.view import exact, text_of
 
 _DEPTH = 12
-_MAX_PROPERTIES = 200
+_MAX_MEMBERS = 1_000
+"""The items or properties that limits alone can make a value have; it has all that are required by name."""
+_MAX_TEXT = 10_000
+"""Characters of a text."""
+MAX_SIZE = 20_000
+"""The JSON values in a value: types that refer to each other multiply."""
 _FORMATS = {
     "date-time": ("2026-11-23T12:00:00Z", "2025-01-31T23:59:59.5+01:00"),
     "date": ("2026-11-23", "2025-01-31"),
@@ -56,6 +61,8 @@ class Sampler:
 
     def __init__(self, shapes: Shapes) -> None:
         self.shapes = shapes
+        self._first: dict[tuple[object, ...], Any] = {}
+        self._sizes: dict[int, int] = {}
 
     def values(self, source: AnyOf, depth: int = 0, near: Iterable[float] = ()) -> Iterator[Any]:
         """Yield values that satisfy at least one of the groups of schemas."""
@@ -71,10 +78,22 @@ class Sampler:
         Raises:
             NoSample: there is no value.
         """
-        values = list(itertools.islice(self.values(source, depth), choice + 1))
-        if not values:
+        key = depth, choice, *(tuple(node.key for node in nodes) for nodes in source)
+        if key not in self._first:
+            values = list(itertools.islice(self.values(source, depth), choice + 1))
+            self._first[key] = value = values[-1] if values else _NOTHING
+            self._sizes[id(value)] = self._size(value)
+        if self._first[key] is _NOTHING:
             raise NoSample
-        return values[-1]
+        return self._first[key]
+
+    def _size(self, value: Any) -> int:
+        """Return the number of JSON values in a value; those that `first` returned are not counted anew."""
+        if not isinstance(value, (dict, list)):
+            return 1
+        if (size := self._sizes.get(id(value))) is not None:
+            return size
+        return 1 + sum(map(self._size, value.values() if isinstance(value, dict) else value))
 
     def of_shape(
         self, shape: Shape, kinds: Iterable[str] = (), depth: int = 0, near: Iterable[float] = ()
@@ -125,26 +144,36 @@ class Sampler:
             size: the least number of properties.
 
         Raises:
-            NoSample: no value was found for a required property.
+            NoSample: no value was found for a required property, or the object is too large.
         """
         result: dict[str, Any] = {}
         properties = properties or {}
-        for name in shape.with_needed([*shape.required, *properties]):
+        names = [*shape.required, *properties]
+        needed = shape.with_needed(names) if len(names) > len(shape.required) else shape.required
+        for name in needed:
             if name != without:
                 result[name] = (
                     properties[name]
                     if name in properties
                     else self.first(shape.value(name), depth + 1, choice)
                 )
-        spare = [name for name in shape.names if name not in result and name != without and shape.value(name)]
-        while len(result) < max(size, shape.limit("minProperties") or 0):
-            if spare:
-                name = spare.pop(0)
-                result[name] = self.first(shape.value(name), depth + 1)
+        least = max(size, shape.limit("minProperties") or 0)
+        if len(result) < least:
+            if least > _MAX_MEMBERS:
+                raise NoSample
+            for name, values in self._spare(shape, least):
+                if name not in result and name != without:
+                    result[name] = self.first(values, depth + 1)
+                if len(result) == least:
+                    break
             else:
-                name, values = self._spare_name(shape, result)
-                result[name] = self.first(values, depth + 1)
+                raise NoSample
+        self._check_size(result)
         return result
+
+    def _check_size(self, value: Any) -> None:
+        if self._size(value) > MAX_SIZE:
+            raise NoSample
 
     def array(
         self, shape: Shape, depth: int = 0, *, at: int = 0, item: Any = None, size: int = 0
@@ -152,21 +181,26 @@ class Sampler:
         """Return the smallest array of a shape with at least `size` items, with `item` at index `at`.
 
         Raises:
-            NoSample: no value was found for an item.
+            NoSample: no value was found for an item, or the array is too large.
         """
         items: list[Any] = []
-        for index in range(max(size, shape.limit("minItems") or 0)):
+        length = max(size, shape.limit("minItems") or 0)
+        if length > max(size, _MAX_MEMBERS):
+            raise NoSample
+        is_unique, texts = shape.is_unique, {text_of(item)}
+        for index in range(length):
             if index == at and size:
                 items.append(item)
-                continue
-            values = self.values(shape.item(index), depth + 1)
-            if shape.is_unique:
-                texts = {text_of(value) for value in (*items, item)}
-                values = (value for value in values if text_of(value) not in texts)
-            value = next(values, _NOTHING)
-            if value is _NOTHING:
-                raise NoSample
-            items.append(value)
+            elif not is_unique:
+                items.append(self.first(shape.item(index), depth + 1))
+            else:
+                values = self.values(shape.item(index), depth + 1)
+                value = next((value for value in values if text_of(value) not in texts), _NOTHING)
+                if value is _NOTHING:
+                    raise NoSample
+                texts.add(text_of(value))
+                items.append(value)
+        self._check_size(items)
         return items
 
     def names(self, shape: Shape, pattern: str | None, count: int = 1) -> Iterator[str]:
@@ -190,12 +224,15 @@ class Sampler:
                 if not schemas or any(_takes(each, name) for each in shapes):
                     yield name
 
-    def _spare_name(self, shape: Shape, used: dict[str, Any]) -> tuple[str, AnyOf]:
+    def _spare(self, shape: Shape, count: int) -> Iterator[tuple[str, AnyOf]]:
+        """Yield names of properties that may be present, with their values."""
+        for name in shape.names:
+            if values := shape.value(name):
+                yield name, values
         for pattern, values in shape.rest():
-            for name in self.names(shape, pattern, len(used) + 1):
-                if name not in used and shape.value(name):
-                    return name, values
-        raise NoSample
+            for name in self.names(shape, pattern, count):
+                if shape.value(name):
+                    yield name, values
 
     def _strings(self, shape: Shape, near: Iterable[float]) -> Iterator[str]:
         least, most = shape.limit("minLength") or 0, shape.limit("maxLength")
@@ -209,30 +246,30 @@ class Sampler:
         elif patterns:
             texts = (text for pattern in patterns for text in strings_of(pattern, lengths))
         by_size = sorted(lengths, key=lambda length: (length == 0, length))  # "a" reads better than ""
-        filled = ("a" * length for length in by_size if 0 <= length <= 1_000_000)
+        filled = ("a" * length for length in by_size if 0 <= length <= _MAX_TEXT)
         for text in itertools.chain(() if formats or patterns else filled, texts, filled if patterns else ()):
             if shape.accepts_scalar(text):
                 yield text
 
     def _numbers(self, shape: Shape, near: Iterable[float], *, whole: bool) -> Iterator[float]:
         low, high = shape.minimum, shape.maximum
-        steps = [view.multiple_of for view in shape.views if view.multiple_of]
+        steps = [exact(view.multiple_of) for view in shape.views if view.multiple_of]
         starts = [0, *(edge[0] for edge in (low, high) if edge), *near]
-        step = max(steps, default=1 if whole else 0.5)
-        for start in dict.fromkeys(starts):
-            base = math.floor(start / step) * step if steps else start
-            for value in (base, base + step, base - step, base + 0.25, base - 0.25, base + 2 * step):
-                number: Any = value
-                if float(value).is_integer():
-                    number = int(value)
-                if isinstance(number, int) is whole and shape.accepts_scalar(number):
-                    yield number
+        step = max(steps, default=Fraction(1) if whole else Fraction(1, 2))
+        quarter = Fraction(1, 4)
+        for start in map(exact, dict.fromkeys(starts)):
+            base = start // step * step if steps else start
+            for value in (base, base + step, base - step, base + quarter, base - quarter, base + 2 * step):
+                if (value.denominator == 1) is whole:
+                    number = int(value) if whole else _as_float(value)
+                    if number is not None and shape.accepts_scalar(number):
+                        yield number
 
     def _arrays(self, shape: Shape, near: Iterable[float], depth: int) -> Iterator[list[Any]]:
         sizes = [0, 1, *(int(size) + step for size in near for step in (-1, 0, 1))]
         least, most = shape.limit("minItems") or 0, shape.most_items
         for size in dict.fromkeys(max(size, least) for size in sizes):
-            if size > 1000 or (most is not None and size > most):
+            if size > _MAX_MEMBERS or (most is not None and size > most):
                 continue
             try:
                 yield self.array(shape, depth, size=size, at=size)
@@ -246,7 +283,7 @@ class Sampler:
             return
         for size in {int(size) + step for size in near for step in (0, 1)}:
             try:
-                yield self.object(shape, depth, size=min(size, _MAX_PROPERTIES))
+                yield self.object(shape, depth, size=size)
             except NoSample:
                 break
         for name in shape.names:
@@ -261,6 +298,15 @@ def _takes(shape: Shape, text: str) -> bool:
     """Whether a text belongs to a shape."""
     is_listed = shape.values is None or text in shape.values
     return "string" in shape.kinds and is_listed and shape.accepts_scalar(text)
+
+
+def _as_float(value: Fraction) -> float | None:
+    """Return a fraction as a float that is no whole number; None if there is none."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return None if number.is_integer() else number
 
 
 _NOTHING: Any = object()

@@ -20,7 +20,7 @@ from lightbus_gen.compat.fit.obstacles import (
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.patterns.automata import text_outside
 from lightbus_gen.compat.shapes.shape import Shape
-from lightbus_gen.compat.shapes.view import LOWER, UPPER, View
+from lightbus_gen.compat.shapes.view import LOWER, UPPER, View, exact
 
 _LIMITED = {"Length": "string", "Items": "array", "Properties": "object"}
 _LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_count"}
@@ -86,15 +86,17 @@ def limit_obstacles(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> l
             if not (reach >= limit if keyword in LOWER else reach <= limit):
                 add(_LIMIT_KINDS[keyword[3:]], keyword, sent_in_words(shape, keyword), kind, [limit])
     if "string" in shape.kinds:
-        patterns = {other.pattern for other in shape.views}
-        if view.pattern is not None and view.pattern not in patterns and view.pattern not in _ANYTHING:
+        if (
+            view.pattern is not None
+            and view.pattern not in _ANYTHING
+            and all(other.pattern != view.pattern for other in shape.views)
+        ):
             outside = _texts_outside(shape, view.pattern)
             if outside is not None:
                 values = itertools.chain(outside, sampler.of_shape(shape, ("string",)))
                 words = sent_in_words(shape, "pattern"), keyword_in_words(view, "pattern")
                 obstacles.append(obstacle("pattern", shape, view, "pattern", *words, spot, values))
-        formats = {name for other in shape.views if other.format for name in other.format.split()}
-        if view.format is not None and not formats.issuperset(view.format.split()):
+        if view.format is not None and not _formats(shape).issuperset(view.format.split()):
             keyword = "format" if "format" in view.node.schema else "contentEncoding"
             add("format", keyword, sent_in_words(shape, keyword), "string")
     for value_kind in ("integer", "number"):
@@ -102,11 +104,14 @@ def limit_obstacles(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> l
             value_kind == "number" and any(each.kind in ("range", "multiple_of") for each in obstacles)
         ):
             continue
-        for edge, sent, keywords in (
-            (view.minimum, shape.minimum, ("minimum", "exclusiveMinimum")),
-            (view.maximum, shape.maximum, ("maximum", "exclusiveMaximum")),
+        for edge, is_lower, keywords in (
+            (view.minimum, True, ("minimum", "exclusiveMinimum")),
+            (view.maximum, False, ("maximum", "exclusiveMaximum")),
         ):
-            if edge is not None and not _is_inside(sent, edge, value_kind, upward=keywords[0] == "minimum"):
+            if edge is None:
+                continue
+            sent = shape.minimum if is_lower else shape.maximum
+            if not _is_inside(sent, edge, value_kind, upward=is_lower):
                 keyword = keywords[1] if edge[1] and keywords[1] in view.node.schema else keywords[0]
                 add("range", keyword, sent_in_words(shape, *keywords), value_kind, [edge[0]])
         if view.multiple_of is not None and not _is_multiple(shape, view.multiple_of, value_kind):
@@ -127,6 +132,10 @@ def _texts_outside(shape: Shape, pattern: str) -> list[str] | None:
     except ValueError:
         return []
     return None if text is None else [text]
+
+
+def _formats(shape: Shape) -> set[str]:
+    return {name for view in shape.views if view.format for name in view.format.split()}
 
 
 def _reach(shape: Shape, keyword: str) -> float:
@@ -150,7 +159,7 @@ def _is_inside(sent: tuple[Any, bool] | None, edge: tuple[Any, bool], kind: str,
     value, is_out = sent
     limit, limit_out = edge
     if kind == "integer":
-        value, limit = Fraction(str(value)), Fraction(str(limit))
+        value, limit = exact(value), exact(limit)
         step = 1 if upward else -1
         if is_out and value.denominator == 1:
             value, is_out = value + step, False
@@ -162,6 +171,6 @@ def _is_inside(sent: tuple[Any, bool] | None, edge: tuple[Any, bool], kind: str,
 
 
 def _is_multiple(shape: Shape, factor: Any, kind: str) -> bool:
-    factors = [Fraction(str(view.multiple_of)) for view in shape.views if view.multiple_of is not None]
+    factors = [exact(view.multiple_of) for view in shape.views if view.multiple_of is not None]
     factors += [Fraction(1)] if kind == "integer" else []
-    return any((each / Fraction(str(factor))).denominator == 1 for each in factors)
+    return any((each / exact(factor)).denominator == 1 for each in factors)

@@ -28,6 +28,8 @@ from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 
 _MAX_STEPS = 50_000
+_VALUES_OF_STEP = 20
+"""Listed values that take as long to compare as a schema."""
 _DEEPEST = 10_000
 """The recursion limit: a long chain of types that refer to each other is followed by nested calls."""
 _OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}
@@ -53,6 +55,7 @@ class Containment:
         self._writer, self._reader = writer, reader
         self._same = same
         self._pairs = Pairs()
+        self._exclusive: dict[object, bool] = {}
         self._steps = 0
 
     def obstacles(self, written: Node, read: Node) -> list[Obstacle]:
@@ -72,8 +75,10 @@ class Containment:
         finally:
             sys.setrecursionlimit(limit)
 
-    def _count_step(self) -> None:
+    def _count_step(self, shape: Shape | None = None) -> None:
         self._steps += 1
+        if shape is not None and shape.values is not None:
+            self._steps += len(shape.values) // _VALUES_OF_STEP
         if self._steps > _MAX_STEPS:
             raise TooMuch
 
@@ -95,13 +100,32 @@ class Containment:
                 obstacles += self._meets(shape, read, spot, frozenset())
         return obstacles
 
-    def _meets(self, shape: Shape, read: Node, spot: Spot, seen: frozenset[object]) -> list[Obstacle]:
-        """Compare a shape with a schema."""
-        self._count_step()
+    def _meets(
+        self,
+        shape: Shape,
+        read: Node,
+        spot: Spot,
+        seen: frozenset[object],
+        compared: set[object] | None = None,
+    ) -> list[Obstacle]:
+        """Compare a shape with a schema.
+
+        Args:
+            shape: what is sent.
+            read: the schema.
+            spot: the place in the payload.
+            seen: the keys of the schemas around it.
+            compared: the keys of the schemas that must hold together with it and were compared already.
+        """
+        self._count_step(shape)
         view = self._reader(read)
         if read.key in seen and not isinstance(read.schema, bool):
             return [obstacle("opaque", shape, view, "$ref", "", "", spot, ())]
         seen |= {read.key}
+        compared = set() if compared is None else compared
+        if read.key in compared:
+            return []
+        compared.add(read.key)
         if view.never:
             examples = self._sampler.of_shape(shape)
             return [
@@ -120,7 +144,7 @@ class Containment:
             ]
         obstacles: list[Obstacle] = []
         for base in view.based_on:
-            obstacles += self._meets(shape, base, spot, seen)
+            obstacles += self._meets(shape, base, spot, seen, compared)
         if refused := shape.kinds - view.kinds:
             examples = self._sampler.of_shape(shape, refused)
             words = kinds_in_words(shape.kinds), kinds_in_words(view.kinds)
@@ -153,12 +177,12 @@ class Containment:
         spot: Spot,
         seen: frozenset[object],
     ) -> list[Obstacle]:
-        is_exclusive = keyword == "oneOf" and "oneOf" in open_schema({"oneOf": view.node.schema["oneOf"]})
+        is_exclusive = keyword == "oneOf" and self._is_exclusive(view)
         by_branch: list[list[Obstacle]] = []
-        for index, branch in enumerate(branches):
+        for branch in branches:
             obstacles = self._meets(shape, branch, spot, seen)
             by_branch.append(obstacles)
-            others = [other for at, other in enumerate(branches) if at != index]
+            others = (other for other in branches if other is not branch)
             if not obstacles and (not is_exclusive or all(self._is_apart(shape, other) for other in others)):
                 return []
         parts = _parts(shape)
@@ -178,6 +202,13 @@ class Containment:
         words = kinds_in_words(shape.kinds), "none of the branches"
         return [obstacle("branch", shape, view, keyword, *words, spot, sent)]
 
+    def _is_exclusive(self, view: View) -> bool:
+        """Whether the `oneOf` of a reader is still one when it is opened."""
+        if view.node.key not in self._exclusive:
+            opened = open_schema({"oneOf": view.node.schema["oneOf"]})
+            self._exclusive[view.node.key] = "oneOf" in opened
+        return self._exclusive[view.node.key]
+
     def _has_same(self, other: View, view: View, keyword: str) -> bool:
         sent, read = other.unions.get(keyword), view.unions[keyword]
         return sent is not None and len(sent) == len(read) and all(map(self._same, sent, read))
@@ -188,8 +219,10 @@ class Containment:
         """Compare a keyword as a whole."""
         if _OPAQUE_KINDS.get(keyword) and _OPAQUE_KINDS[keyword] not in shape.kinds:
             return []
-        for other in shape.views:
-            if keyword in other.opaque and self._same.keyword(other.node, view.node, keyword):
+        alike = shape.index.opaque.get((keyword, view.opaque[keyword]), ())
+        for other in itertools.chain(alike, (other for other in shape.views if keyword in other.opaque)):
+            self._count_step()
+            if self._same.keyword(other.node, view.node, keyword):
                 return []
         child = view.node.child
         if keyword == "not" and self._is_apart(shape, child("not")):

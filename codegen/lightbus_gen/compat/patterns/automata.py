@@ -30,6 +30,8 @@ _READ_DIFFERENTLY = re.compile(r"\{,|\(\?(?!:)|\[\[|&&|--|~~|\|\||\\[AZbB]")
 """Syntax that Python reads differently from ECMA 262, or that validators disagree on."""
 _MAX_STATES = 3_000
 _MAX_STEPS = 20_000
+_MAX_VISITED = 50_000
+"""States that the automata are in, in all steps together."""
 _READABLE = "a0A-_. :/b1B"
 
 
@@ -152,7 +154,9 @@ def _branch_from(automaton: _Automaton, source: int) -> int:
 def _repeat(automaton: _Automaton, start: int, least: int, most: Any, inner: Any) -> int:
     state = start
     for _ in range(least):
-        state = _read(automaton, inner, state)
+        previous, state = state, _read(automaton, inner, state)
+        if state == previous:
+            break  # an empty part
     end = automaton.state()
     automaton.jumps[state].append(end)
     if str(most) == "MAXREPEAT":
@@ -161,7 +165,9 @@ def _repeat(automaton: _Automaton, start: int, least: int, most: Any, inner: Any
         automaton.jumps[loop_end] += [again, end]
         return end
     for _ in range(int(most) - least):
-        state = _read(automaton, inner, state)
+        previous, state = state, _read(automaton, inner, state)
+        if state == previous:
+            break
         automaton.jumps[state].append(end)
     return end
 
@@ -215,7 +221,11 @@ def _counterexample(automata: Sequence[_Automaton]) -> str | None:
         return ""
     todo = [(start, "")]
     seen: set[tuple[frozenset[int], ...]] = set()  # excludes the start, where "^" still matches
+    visited = 0
     for states, text in todo:
+        visited += len(codes) * sum(map(len, states))
+        if visited > _MAX_VISITED:
+            raise _Unknown
         for code in codes:
             after = tuple(automaton.after(now, code) for automaton, now in zip(automata, states, strict=True))
             if after in seen or not all(after[:-1]):

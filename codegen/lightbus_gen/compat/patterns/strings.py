@@ -18,6 +18,8 @@ _CATEGORIES = {
     "CATEGORY_NOT_WORD": "- .",
     "CATEGORY_NOT_SPACE": "a0-",
 }
+_LONGEST = 10_000
+"""Characters that a repeated part may become."""
 _PRINTABLE = "a0 -A_.,:;/!?#@$%&*+=~<>()[]{}|^'\"bcdefghijklmnopqrstuvwxyz123456789BCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -74,7 +76,7 @@ def _is_anchored(parts: list[Any], at: int, end: str) -> bool:
 
 
 class _TooComplex(Exception):
-    """The expression has a part that is not supported: a look-ahead, a backreference."""
+    """The expression has a part that is not supported: a look-ahead, a backreference, too many repetitions."""
 
 
 def _generate(parsed: Any, repeat: int, choice: int) -> Iterator[str]:
@@ -96,8 +98,10 @@ def _generate(parsed: Any, repeat: int, choice: int) -> Iterator[str]:
             yield from _generate(argument[-1], repeat, choice)
         elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             least, most, inner = argument
-            for _ in range(min(max(least, repeat), int(most), 1_000_000)):
-                yield from _generate(inner, repeat, choice)
+            count, text = min(max(least, repeat), int(most)), "".join(_generate(inner, repeat, choice))
+            if count * len(text) > _LONGEST:
+                raise _TooComplex
+            yield text * count
         elif name == "ATOMIC_GROUP":
             yield from _generate(argument, repeat, choice)
         elif name != "AT":

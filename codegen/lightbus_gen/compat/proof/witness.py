@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.proof.contract import Contract
 
 _MAX_TRIED = 120
+_MAX_WORK = 1_000_000
+"""JSON values in the payloads that are tried for one obstacle."""
+_MAX_OF_EVENT = 20_000_000
+"""JSON values in the payloads that are tried for one event; later obstacles have no proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,11 @@ class Proofs:
 
     def __init__(self) -> None:
         self._witnesses: dict[tuple[object, ...], Witness] = {}
+        self._left = 0
+
+    def begin(self) -> None:
+        """Begin with the obstacles of an event."""
+        self._left = _MAX_OF_EVENT
 
     def find(self, writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
         """Return a payload of this or another event that proves an obstacle; None if none is found.
@@ -46,34 +55,70 @@ class Proofs:
         place = (*obstacle.reader.key, *obstacle.writer.key, obstacle.keyword)
         key = (*place, obstacle.kind, obstacle.name)
         if key not in self._witnesses:
-            witness = _find(writer, reader, obstacle)
+            trial = _Trial(writer, reader, obstacle, min(_MAX_WORK, self._left))
+            witness = trial.witness()
+            self._left -= trial.work
             if witness is None:
                 return None
             self._witnesses[key] = witness
         return self._witnesses[key]
 
 
-def _find(writer: Contract, reader: Contract, obstacle: Obstacle) -> Witness | None:
-    """Return the first payload that proves an obstacle, reduced to what is needed."""
-    try:
-        for payload in itertools.islice(obstacle.payloads(), _MAX_TRIED):
-            if writer.writes(payload) and _refusal(reader, payload, obstacle):
-                small = _minimized(
-                    payload, lambda p: writer.writes(p) and bool(_refusal(reader, p, obstacle))
-                )
-                return Witness(small, _refusal(reader, small, obstacle))
-    except (SchemaError, ValueError, RecursionError):  # a schema that does not compile is reported elsewhere
+class _Trial:
+    """Tries the payloads of one obstacle.
+
+    Args:
+        writer, reader, obstacle: as in `Proofs.find`.
+        most: how many JSON values the payloads may have in all.
+    """
+
+    def __init__(self, writer: Contract, reader: Contract, obstacle: Obstacle, most: int) -> None:
+        self._writer, self._reader, self._obstacle, self._most = writer, reader, obstacle, most
+        self.work = 0
+
+    def witness(self) -> Witness | None:
+        """Return the first payload that proves the obstacle, reduced to what is needed."""
+        try:
+            for payload in itertools.islice(self._obstacle.payloads(), _MAX_TRIED):
+                size = sum(1 for _ in _values(payload))
+                if self.work + size > self._most:
+                    return None
+                can_check = self._writer.can_check(payload) and self._reader.can_check(payload)
+                if can_check and self._refusal(payload, size):
+                    small = self._minimized(payload, size)
+                    return Witness(small, self._refusal(small, size))
+        except (SchemaError, ValueError, RecursionError):  # what does not compile is reported elsewhere
+            return None
         return None
-    return None
 
+    def _refusal(self, payload: Any, size: int) -> str:
+        """Return the error with which a listener refuses a payload that is sent at the obstacle; "" if there is none."""
+        self.work += size
+        for error in self._reader.errors(payload) if self._writer.writes(payload) else ():
+            if _is_about(error, self._obstacle):
+                place = ".".join(str(step) for step in error.instance_path)
+                return f"{place}: {error.message}" if place else str(error.message)
+        return ""
 
-def _refusal(reader: Contract, payload: Any, obstacle: Obstacle) -> str:
-    """Return the error with which a listener refuses a payload at an obstacle; "" if there is none."""
-    for error in reader.errors(payload):
-        if _is_about(error, obstacle):
-            place = ".".join(str(step) for step in error.instance_path)
-            return f"{place}: {error.message}" if place else str(error.message)
-    return ""
+    def _minimized(self, payload: Any, size: int) -> Any:
+        """Return a payload without the properties that are not needed for it to prove the obstacle."""
+        small = json.loads(json.dumps(payload))
+        is_done = False
+        while not is_done:
+            is_done = True
+            for holder, name in list(_properties(small)):
+                if name not in holder:
+                    continue
+                if self.work + size > self._most:
+                    return small
+                previous = dict(holder)
+                del holder[name]
+                if self._refusal(small, size):
+                    is_done = False
+                else:
+                    holder.clear()
+                    holder.update(previous)
+        return small
 
 
 def _is_about(error: Any, obstacle: Obstacle) -> bool:
@@ -89,30 +134,17 @@ def _is_about(error: Any, obstacle: Obstacle) -> bool:
     return path == expected and (kind != "required" or obstacle.kind == "dependency")
 
 
-def _minimized(payload: Any, is_witness: Callable[[Any], bool]) -> Any:
-    """Return a payload without the properties that are not needed for it to prove the obstacle."""
-    small = copy.deepcopy(payload)
-    is_done = False
-    while not is_done:
-        is_done = True
-        for holder, name in list(_properties(small)):
-            if name not in holder:
-                continue
-            previous = dict(holder)
-            del holder[name]
-            if is_witness(small):
-                is_done = False
-            else:
-                holder.clear()
-                holder.update(previous)
-    return small
+def _properties(payload: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    for value in _values(payload):
+        if isinstance(value, dict):
+            yield from ((value, name) for name in value)
 
 
-def _properties(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield value, name
-            yield from _properties(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _properties(inner)
+def _values(payload: Any) -> Iterator[Any]:
+    """Yield all JSON values in a payload, each before those in it."""
+    todo = [payload]
+    while todo:
+        value = todo.pop()
+        yield value
+        if isinstance(value, (dict, list)):
+            todo += reversed([*value.values()] if isinstance(value, dict) else value)

@@ -11,6 +11,7 @@ from lightbus_gen.compat.rules.rule import Category, Mode
 from lightbus_gen.compat.shapes.fields import Field, fields
 from lightbus_gen.compat.shapes.view import Views, text_of
 from lightbus_gen.compat.versions.version import Version
+from lightbus_gen.load.references import Node
 from lightbus_gen.load.sources import LoadedEvent
 
 _SHOWN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")
@@ -24,10 +25,10 @@ def changelog(old: Version, new: Version) -> str:
     was, is_ = dict(_names(old)), dict(_names(new))
     added = [_entry(name, event) for name, event in is_.items() if name not in was]
     removed = [_entry(name, event) for name, event in was.items() if name not in is_]
-    changed = []
+    changed, views = [], (Views(), Views())
     for name, event in is_.items():
         findings = by_event.get(event.name if new.is_one_schema else name, ())
-        if name in was and (lines := list(_changes(old, was[name], new, event, findings))):
+        if name in was and (lines := list(_changes(old.node(was[name]), new.node(event), views, findings))):
             changed += [f"- `{name}`", *(f"  - {line}" for line in lines)]
     parts = [("Added", added), ("Changed", changed), ("Removed", removed)]
     sections = [f"### {title}\n\n" + "\n".join(lines) for title, lines in parts if lines]
@@ -45,13 +46,12 @@ def _entry(name: str, event: LoadedEvent) -> str:
 
 
 def _changes(
-    old: Version, before: LoadedEvent, new: Version, after: LoadedEvent, findings: Iterable[Finding]
+    previous: Node, current: Node, views: tuple[Views, Views], findings: Iterable[Finding]
 ) -> Iterator[str]:
     """Yield a line for each change of an event."""
-    previous, current = old.node(before), new.node(after)
     if is_deprecated(current) and not is_deprecated(previous):
         yield "deprecated"
-    was, is_ = fields(Views(), previous), fields(Views(), current)
+    was, is_ = fields(views[0], previous, views[1], current)
     for path, field in is_.items():
         if path not in was:
             yield f"added `{path}` {_described(field)}"

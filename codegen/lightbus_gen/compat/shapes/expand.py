@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 from lightbus_gen.compat.shapes.shape import AllOf, AnyOf, Shape
-from lightbus_gen.compat.shapes.view import KINDS, View, Views, text_of, whole
+from lightbus_gen.compat.shapes.view import KINDS, View, Views, exact, text_of, whole
 from lightbus_gen.load.references import Node, lone
 from lightbus_gen.lower.parts import kind_of
 
@@ -22,6 +21,7 @@ class Shapes:
     def __init__(self, views: Views) -> None:
         self.views = views
         self._expanded: dict[tuple[object, ...], list[Shape]] = {}
+        self._declarations: dict[tuple[object, ...], dict[str, AnyOf]] = {}
 
     def __call__(self, nodes: AllOf, *, is_payload: bool = False) -> list[Shape]:
         """Return the alternatives of values that satisfy some schemas together.
@@ -41,63 +41,55 @@ class Shapes:
         is_silent = is_payload and not any(
             view.patterns or view.additional or view.unevaluated for view in self._together(nodes)
         )
-        todo: list[tuple[tuple[View, ...], dict[str, AnyOf], frozenset[tuple[object, ...]]]] = []
+        todo: list[tuple[tuple[View, ...], dict[str, AnyOf], _Place]] = []  # the next one last
         if start is not None:
-            todo.append((start, {}, frozenset()))
+            todo.append((start, {}, (0, 0)))
         while todo:
-            views, others, taken = todo.pop(0)
-            union = self._next_union(views, taken)
-            if union is None:
-                done += self._one_by_one(self._shape(views, others, is_silent))
-                continue
-            key, keyword, branches = union
-            if len(todo) + len(done) + len(branches) > _MAX_SHAPES:
-                todo.insert(0, (views, _joined(others, self._declared(branches)), taken | {key}))
-                continue
-            new = []
-            for branch in branches:
-                flat = self._flatten((branch,))
-                if flat is None:
+            views, others, at = todo.pop()
+            others = dict(others)
+            for place, keyword, branches in _unions(views, at):
+                if len(todo) + len(done) + len(branches) > _MAX_SHAPES:
+                    _join(others, self._declared(branches))
                     continue
-                rivals = [other for other in branches if other is not branch] if keyword == "anyOf" else []
-                both = tuple({view.node.key: view for view in (*views, *flat)}.values())
-                new.append((both, _joined(others, self._declared(rivals)), taken | {key}))
-            todo = new + todo
+                for branch in reversed(branches):
+                    flat = self._flatten((branch,))
+                    if flat is None:
+                        continue
+                    rivals = [other for other in branches if other is not branch]
+                    both = tuple({view.node.key: view for view in (*views, *flat)}.values())
+                    declared = dict(others)
+                    _join(declared, self._declared(rivals) if keyword == "anyOf" else {})
+                    todo.append((both, declared, place))
+                break
+            else:
+                done += self._one_by_one(self._shape(views, others, is_silent))
         return done
 
     def _flatten(self, nodes: Iterable[Node]) -> tuple[View, ...] | None:
         """Follow `$ref` and `allOf`; None if no value can be valid."""
         views: dict[tuple[object, ...], View] = {}
-        todo = list(nodes)
+        todo = [*nodes][::-1]
         while todo:
-            node = todo.pop(0)
+            node = todo.pop()
             if node.key in views and not isinstance(node.schema, bool):
                 continue
             view = self.views(node)
             if view.never:
                 return None
             views[node.key] = view
-            todo = [*view.based_on, *todo]
+            todo += reversed(view.based_on)
         return tuple(views.values())
 
-    def _next_union(
-        self, views: Sequence[View], taken: frozenset[tuple[object, ...]]
-    ) -> tuple[tuple[object, ...], str, list[Node]] | None:
-        for view in views:
-            for keyword, branches in view.unions.items():
-                if (key := (*view.node.key, keyword)) not in taken:
-                    return key, keyword, branches
-        return None
-
-    def _declared(self, nodes: Iterable[Node]) -> dict[str, AnyOf]:
+    def _declared(self, nodes: Sequence[Node]) -> dict[str, AnyOf]:
         """Return the properties that schemas declare for the values they apply to."""
-        declared: dict[str, AnyOf] = {}
-        for view in self._together(nodes):
-            free: dict[str, AnyOf] = {name: ((),) for name in view.required if name not in view.properties}
-            declared = _joined(
-                declared, free | {name: ((child,),) for name, child in view.properties.items()}
-            )
-        return declared
+        key = tuple(node.key for node in nodes)
+        if key not in self._declarations:
+            declared: dict[str, AnyOf] = {}
+            for view in self._together(nodes):
+                _join(declared, {name: ((),) for name in view.required if name not in view.properties})
+                _join(declared, {name: ((child,),) for name, child in view.properties.items()})
+            self._declarations[key] = declared
+        return self._declarations[key]
 
     def _together(self, nodes: Iterable[Node]) -> Iterator[View]:
         """Yield all schemas that may apply to a value, in whatever branch."""
@@ -117,9 +109,9 @@ class Shapes:
         for view in views:
             if not view.is_limited:
                 continue
-            if view.multiple_of is not None and Fraction(str(view.multiple_of)).denominator == 1:
+            if view.multiple_of is not None and exact(view.multiple_of).denominator == 1:
                 kinds -= {"number"}
-            others = _joined(others, self._declared(_conditional(view)))
+            _join(others, self._declared(_conditional(view)))
         lists = [view.values for view in views if view.values is not None]
         values: list[Any] | None = None
         if lists:
@@ -201,5 +193,20 @@ def exactly(value: object) -> dict[str, Any]:
     return {"const": value}
 
 
-def _joined(some: dict[str, AnyOf], more: dict[str, AnyOf]) -> dict[str, AnyOf]:
-    return some | {name: (*some.get(name, ()), *values) for name, values in more.items()}
+_Place = tuple[int, int]
+"""The index of a view, and how many of its unions are taken already."""
+
+
+def _unions(views: Sequence[View], at: _Place) -> Iterator[tuple[_Place, str, list[Node]]]:
+    """Yield the unions from a place on: (the place after it, its keyword, its branches)."""
+    first, taken = at
+    for index in range(first, len(views)):
+        for number, (keyword, branches) in enumerate(views[index].unions.items(), 1):
+            if index > first or number > taken:
+                yield (index, number), keyword, branches
+
+
+def _join(some: dict[str, AnyOf], more: dict[str, AnyOf]) -> None:
+    """Add further values of properties."""
+    for name, values in more.items():
+        some[name] = (*some.get(name, ()), *values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Container, Iterable, Iterator
@@ -13,6 +14,8 @@ from lightbus_gen.compat.shapes.view import View, Views
 from lightbus_gen.load.references import Node
 
 _DEEPEST = 12
+_MOST = 20_000
+"""Fields of a payload, at all depths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +49,55 @@ class Field:
         return self.node.schema if isinstance(self.node.schema, dict) else {}
 
 
-def fields(views: Views, payload: Node) -> dict[str, Field]:
-    """Return the fields that a payload's schema declares, by path."""
-    listed: dict[str, Field] = {}
-    _walk(views, payload, "", frozenset(), listed)
-    return listed
+Fields = dict[str, Field]
 
 
-def _walk(views: Views, node: Node, place: str, above: frozenset[object], listed: dict[str, Field]) -> None:
-    together = list(_together(views, node))
-    keys = {
-        view.node.key
-        for view in together
-        if view.properties or view.items or view.additional or view.patterns
-    }
-    if keys & above or len(above) > _DEEPEST:
-        return
-    above |= keys
-    required = {name for view in together for name in view.required}
-    for field in _below(together, place, required):
-        if field.index is None or listed.setdefault(field.path, field) is field:
-            _walk(views, field.node, field.path, above, listed)
+def fields(old: Views, before: Node, new: Views, after: Node) -> tuple[Fields, Fields]:
+    """Return the fields that the schemas of a payload declare before and now, by path.
+
+    Both are listed to the same depth, where they are not too many: types that refer to each other multiply.
+    """
+    for depth in range(_DEEPEST, 0, -1):
+        with contextlib.suppress(_TooMany):
+            return _Listing(old, before, depth).fields, _Listing(new, after, depth).fields
+    return {}, {}
+
+
+class _TooMany(Exception):
+    """A payload has too many fields."""
+
+
+class _Listing:
+    """Lists the fields of a payload to a depth; raises `_TooMany`."""
+
+    def __init__(self, views: Views, payload: Node, depth: int) -> None:
+        self.fields: Fields = {}
+        self._views, self._left = views, _MOST
+        self._walk(payload, "", frozenset(), depth)
+
+    def _walk(self, node: Node, place: str, above: frozenset[object], depth: int) -> None:
+        together = list(_together(self._views, node))
+        keys = {
+            view.node.key
+            for view in together
+            if view.properties or view.items or view.additional or view.patterns
+        }
+        if keys & above or not depth:
+            return
+        above |= keys
+        required = {name for view in together for name in view.required}
+        for field in _below(together, place, required):
+            self._left -= 1
+            if not self._left:
+                raise _TooMany
+            if field.index is None or self.fields.setdefault(field.path, field) is field:
+                self._walk(field.node, field.path, above, depth - 1)
 
 
 def _together(views: Views, node: Node) -> Iterator[View]:
     """Yield the schemas of one value: a schema, what it is based on, and its branches."""
     todo, seen = [node], set[object]()
-    while todo:
-        next_ = todo.pop(0)
+    for next_ in todo:
         if next_.key in seen:
             continue
         seen.add(next_.key)

@@ -10,7 +10,7 @@ false break, which the second opinion clears, but it never misses a break.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,40 @@ _FORMAT_LENGTHS: dict[str | None, tuple[int, float]] = {
 """The shortest and longest length of strings of a format."""
 
 
+class _Index:
+    """Finds views by what they say, so that many of them together take no longer than one by one.
+
+    Args:
+        views: the schemas that a value satisfies together.
+
+    Attributes:
+        properties: the schemas of properties that the views declare by name, by name.
+        opaque: the views by keyword that is compared as a whole, and its text.
+    """
+
+    def __init__(self, views: Sequence[View]) -> None:
+        self._views = views
+        self._by_name: dict[str, list[int]] = {}
+        self._of_all: list[int] = []
+        self.properties: dict[str, list[Node]] = {}
+        self.opaque: dict[tuple[str, str], list[View]] = {}
+        for at, view in enumerate(views):
+            is_of_all = bool(view.patterns) or view.additional is not None
+            if is_of_all:
+                self._of_all.append(at)
+            for name, node in view.properties.items():
+                self.properties.setdefault(name, []).append(node)
+                if not is_of_all:
+                    self._by_name.setdefault(name, []).append(at)
+            for item in view.opaque.items():
+                self.opaque.setdefault(item, []).append(view)
+
+    def about(self, name: str) -> Iterator[View]:
+        """Yield the views that limit a property."""
+        for at in sorted((*self._by_name.get(name, ()), *self._of_all)):
+            yield self._views[at]
+
+
 @dataclass(slots=True, eq=False)
 class Shape:
     """One alternative of what a producer sends at a place.
@@ -43,6 +77,7 @@ class Shape:
         is_closed: whether undeclared properties are not sent.
         others: properties that are declared by schemas that apply to some values only.
         required: names of the properties that are always present.
+        present: the same names.
     """
 
     views: tuple[View, ...]
@@ -51,18 +86,25 @@ class Shape:
     is_closed: bool = False
     others: dict[str, AnyOf] = field(default_factory=dict)
     required: list[str] = field(init=False)
+    present: frozenset[str] = field(init=False)
+    _values: dict[str, AnyOf] = field(default_factory=dict, init=False, repr=False)
+    _index: _Index | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Collect the names that are required, and those that they require."""
         self.required = self.with_needed(name for view in self.views for name in view.required)
+        self.present = frozenset(self.required)
 
     def with_needed(self, names: Iterable[str]) -> list[str]:
         """Return names of properties, and of those that they require to be present."""
-        needed = list(dict.fromkeys(names))
-        for name in needed:
-            for view in self.views:
-                needed += [other for other in dict.fromkeys(view.needs.get(name, ())) if other not in needed]
-        return needed
+        needed = dict.fromkeys(names)
+        todo = list(needed)
+        needing = [view.needs for view in self.views if view.needs]
+        for name in todo if needing else ():
+            for needs in needing:
+                todo += (other for other in dict.fromkeys(needs.get(name, ())) if other not in needed)
+                needed |= dict.fromkeys(needs.get(name, ()))
+        return list(needed)
 
     def accepts_scalar(self, value: object) -> bool:
         """Whether the schemas themselves accept a number, string, boolean or null; True for anything else."""
@@ -100,11 +142,23 @@ class Shape:
         declared = [name for view in self.views for name in view.properties]
         return list(dict.fromkeys([*declared, *self.others, *self.required]))
 
+    @property
+    def index(self) -> _Index:
+        """What finds the views that say something about a property, or have a keyword."""
+        if self._index is None:
+            self._index = _Index(self.views)
+        return self._index
+
     def value(self, name: str) -> AnyOf:
         """Return the values of a property; () if it cannot be present."""
+        if name not in self._values:
+            self._values[name] = self._value(name)
+        return self._values[name]
+
+    def _value(self, name: str) -> AnyOf:
         together: list[Node] = []
         declared = False
-        for view in self.views:
+        for view in self.index.about(name):
             if nodes := view.declared(name):
                 declared = True
                 together += nodes
@@ -113,9 +167,9 @@ class Shape:
         if any(node.schema is False for node in together):
             return ()
         if not declared and name in self.others:
-            free = ((),) if name in self.required else ()
+            free = ((),) if name in self.present else ()
             return tuple((*together, *other) for other in (*self.others[name], *free))
-        if not declared and name not in self.required:
+        if not declared and name not in self.present:
             together += [view.unevaluated for view in self.views if view.unevaluated is not None]
             if any(node.schema is False for node in together):
                 return ()

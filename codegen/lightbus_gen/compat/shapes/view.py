@@ -10,6 +10,7 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from lightbus.schema.language.keywords import (
@@ -97,16 +98,19 @@ class View:
     opaque: dict[str, str] = field(default_factory=dict)
     is_limited: bool = False
     declares: bool = False
-    _texts: frozenset[str] = field(default=frozenset(), init=False, repr=False)
+    _listed: frozenset[object] = field(default=frozenset(), init=False, repr=False)
     _scalars: Any = field(default=None, init=False, repr=False)
 
     def accepts_scalar(self, value: object) -> bool:
         """Whether the schema itself accepts a number, string, boolean or null; True for anything else."""
         if isinstance(value, (list, dict)):
             return True
+        if not self.lists(value):
+            return False
         if self._scalars is None:
             keywords = self.node.keywords
-            relevant = {key: keywords[key] for key in _ON_SCALARS if key in keywords}
+            listing = "const" if "const" in keywords else "enum"
+            relevant = {key: keywords[key] for key in _ON_SCALARS if key in keywords and key != listing}
             dialect = {"$schema": self.node.document.dialect}
             self._scalars = _validator(text_of(relevant | dialect) if relevant else "true")
         return bool(self._scalars.is_valid(value))
@@ -115,12 +119,8 @@ class View:
         """Whether the values allowed include this one; 1 and 1.0 are the same number."""
         if self.values is None:
             return True
-        self._texts = self._texts or frozenset(map(text_of, self.values))
-        if text_of(value) in self._texts:
-            return True
-        return kind_of(value) in _NUMERIC and any(
-            kind_of(other) in _NUMERIC and other == value for other in self.values
-        )
+        self._listed = self._listed or frozenset(map(_comparable, self.values))
+        return _comparable(value) in self._listed
 
     def declared(self, name: str) -> list[Node]:
         """Return the schemas of a property, by its name and by regular expressions that match it."""
@@ -234,12 +234,22 @@ class Views:
         view.prefix = tuple(first)
 
 
+def exact(number: float) -> Fraction:
+    """Return a number of a schema as it is written."""
+    return Fraction(str(number))
+
+
 def text_of(value: object) -> str:
     """Return a JSON value as text; equal texts mean equal values, and unlike in Python, 1 is not True."""
     return _encode(value)
 
 
 _encode = json.JSONEncoder(sort_keys=True).encode
+
+
+def _comparable(value: Any) -> object:
+    """Return a number as it is, since 1 equals 1.0, and any other value as text."""
+    return value if kind_of(value) in _NUMERIC else text_of(value)
 
 
 def whole(keyword: str) -> tuple[str, ...]:
