@@ -62,7 +62,7 @@ async def stopped_and_closed_while_down(server: NatsServer) -> None:
     await asyncio.to_thread(server.start)
 
 
-async def left_by_the_handler_s_loop(server: NatsServer) -> None:
+async def used_by_a_blocking_call(server: NatsServer) -> None:
     """A blocking call runs in a loop of the bus."""
 
     def fire() -> None:
@@ -78,7 +78,7 @@ Ending = Callable[[NatsServer], Coroutine[Any, Any, None]]
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 @pytest.mark.parametrize(
     "ending",
-    [closed_by_us, killed_under_load, stopped_and_closed_while_down, left_by_the_handler_s_loop],
+    [closed_by_us, killed_under_load, stopped_and_closed_while_down, used_by_a_blocking_call],
     ids=lambda ending: ending.__name__,
 )
 def test_a_tls_connection_ends_without_noise(
