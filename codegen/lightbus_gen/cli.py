@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from lightbus.foreign import escaped_lines
 from lightbus_gen.compat import commands
 from lightbus_gen.project.printing import Format
 from lightbus_gen.project.report import RunOutcome, show
@@ -140,5 +141,5 @@ def main() -> None:
             "Please report it with the lines below and, if you can, the schema that led to it.\n",
             file=sys.stderr,
         )
-        traceback.print_exc()
+        print(escaped_lines(traceback.format_exc()), file=sys.stderr, end="")
         sys.exit(3)

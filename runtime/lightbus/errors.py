@@ -37,6 +37,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lightbus.foreign import escaped
+
 if TYPE_CHECKING:
     from lightbus.message import EventMessage
 
@@ -142,7 +144,7 @@ class Problem:
 class _PayloadError(LightbusError):
     def __init__(self, headline: str, api: str, event: str, problems: Sequence[Problem], tail: str) -> None:
         self.api, self.event, self.problems = api, event, tuple(problems)
-        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        lines = "".join(f"\n  - {escaped(str(problem))}" for problem in self.problems)
         super().__init__(f"{headline}{lines}" + (f"\n{tail}" if tail else ""))
 
 
@@ -363,7 +365,7 @@ class ListenerFailed(LightbusError):
 
     def __init__(self, listener: str, reason: str, event_id: str | None = None) -> None:
         self.listener, self.event_id = listener, event_id
-        event = f" on event {event_id}" if event_id else ""
+        event = f" on event {escaped(event_id)}" if event_id else ""
         super().__init__(f"listener {listener!r} failed{event}: {reason}")
 
 

@@ -1,4 +1,8 @@
-"""The library's logger, `lightbus`. A logging handler that raises must not end a connection or a listener."""
+"""The library's logger, `lightbus`. A logging handler that raises must not end a connection or a listener.
+
+Text that came from outside cannot look like a record of its own or steer a terminal, whichever handler prints it: it is
+escaped, and each further line of a text, an exception or a traceback is indented.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,15 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from lightbus.foreign import escaped_lines, without_logins
+
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
 else:
     _Adapter = logging.LoggerAdapter
+
+INDENT = "  "
+_FORMATTER = logging.Formatter()
 
 
 class _Log(_Adapter):
@@ -28,4 +37,21 @@ class _Log(_Adapter):
                     traceback.print_exc()
 
 
+def indented(trace: str) -> str:
+    """Return a traceback with all its lines indented and escaped, without logins in its URLs."""
+    return INDENT + escaped_lines(without_logins(trace), INDENT)
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    """Escape the arguments and the traceback of a record; it is logged in any case."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            arg if isinstance(arg, (int, float)) else escaped_lines(str(arg), INDENT) for arg in record.args
+        )
+    if record.exc_info:
+        record.exc_text = indented(_FORMATTER.formatException(record.exc_info))
+    return True
+
+
 log = _Log(logging.getLogger("lightbus"))
+log.logger.addFilter(_escape)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
+from lightbus.foreign import escaped
+
 
 def literal(value: str | int | float | bool | None) -> str:
     """Return a value as a Python literal; a string is in double quotes if that needs no escapes."""
@@ -29,14 +31,9 @@ def literal_lines(text: str, width: int) -> list[str]:
     return [literal(line) for line in lines]
 
 
-def plain(text: str) -> str:
-    """Return text for a comment or message: one line, with unprintable characters escaped."""
-    return "".join(char if char.isprintable() else literal(char)[1:-1] for char in text)
-
-
 def markdown(text: str) -> str:
     """Return text for one line of Markdown, with the special characters of Markdown and HTML escaped."""
-    return re.sub(r"[\\`*_{}\[\]<>#|&~]", r"\\\g<0>", plain(text))
+    return re.sub(r"[\\`*_{}\[\]<>#|&~]", r"\\\g<0>", escaped(text))
 
 
 def first_sentence(text: str) -> str:
@@ -48,7 +45,7 @@ def first_sentence(text: str) -> str:
 def comment(text: str, indent: int) -> list[str]:
     """Return text as the lines of a comment, [] if it is empty."""
     lines = [piece for line in text.strip().splitlines() for piece in _wrap(line.strip(), 108 - indent)]
-    return [f"# {plain(line)}".rstrip() for line in lines]
+    return [f"# {escaped(line)}".rstrip() for line in lines]
 
 
 def docstring(text: str, indent: int) -> str:

@@ -11,10 +11,11 @@ from typing import Any, cast
 
 from lightbus.api import NO_DEFAULT
 from lightbus.errors import SchemaError
+from lightbus.foreign import escaped
 from lightbus.schema import EventContract, ParameterContract, SchemaDocument
 from lightbus.schema.language.keywords import pointer
 from lightbus_gen.emit import ir
-from lightbus_gen.emit.text import first_sentence, literal, plain
+from lightbus_gen.emit.text import first_sentence, literal
 from lightbus_gen.load.references import Library, Node
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.lower import pytypes
@@ -142,7 +143,7 @@ class EventLowerer:
             class_name=stem,
             summary=first_sentence(event.description),
             payload_doc=f"Payload of `{full_name}`.\n\n{event.description}",
-            doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {plain(source)}",
+            doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {escaped(source)}",
             fire_doc=f"Fire the event and wait until it is stored.\n\n{_arguments(described)}",
             deprecated=literal(f"event {full_name} is deprecated") if contract.deprecated else "",
             fields=fields,

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lightbus.foreign import escaped
 from lightbus_gen.emit import ir
 from lightbus_gen.emit.distribution import Distribution
-from lightbus_gen.emit.text import first_sentence, plain
+from lightbus_gen.emit.text import first_sentence
 from lightbus_gen.load.references import Library
 from lightbus_gen.load.sources import LoadedApi, Sources
 from lightbus_gen.lower import namespaces as tree
@@ -37,7 +38,7 @@ def lower_package(
     within = (*children, *(child for namespace in namespaces for child in namespace.children))
     return ir.Package(
         name=name,
-        origin=plain(sources.root),
+        origin=escaped(sources.root),
         sha256=_sha256("".join(documents.values())),
         doc="Typed bus: `lightbus.create(Bus)`.",
         namespaces=namespaces,
@@ -77,7 +78,7 @@ def lower_module(
     return ir.Module(
         name=tree.module_name(api.name),
         api=api.name,
-        origin=plain(api.origin),
+        origin=escaped(api.origin),
         sha256=_sha256(text),
         doc=f"{title}\n\n{api.description}",
         imports=_imports(

@@ -1,4 +1,7 @@
-"""Problems and notices as text, JSON and GitHub's annotations, for every command."""
+"""Problems and notices as text, JSON and GitHub's annotations, for every command.
+
+Texts may quote a schema or a file name; control characters in them are escaped.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 
 import click
 
+from lightbus.foreign import escaped, escaped_lines
 from lightbus_gen.read.input_problems import InputProblem
 
 
@@ -36,8 +40,8 @@ def print_notices(notices: Iterable[InputProblem]) -> None:
 
 
 def _print(problem: InputProblem, rule: str) -> None:
-    where = f"{bold(problem.location)}: " if problem.path else ""
-    echo(f"{where}{rule} {problem.message}\n  fix: {problem.fix}", err=True)
+    where = f"{bold(escaped(problem.location))}: " if problem.path else ""
+    echo(f"{where}{rule} {escaped_lines(problem.message, '    ')}\n  fix: {escaped(problem.fix)}", err=True)
 
 
 def problem_facts(problems: Iterable[InputProblem], notices: Iterable[InputProblem]) -> dict[str, Any]:
@@ -66,11 +70,12 @@ def annotation(level: str, title: str, message: str, path: str, line: int = 0, c
     """
     place = {"file": path, "line": line, "col": column, "title": title}
 
-    def escaped(value: object, more: str = "") -> str:
-        return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in str(value))
+    def encoded(value: object, more: str = "") -> str:
+        text = escaped_lines(str(value))
+        return "".join(f"%{ord(char):02X}" if char in f"%\n{more}" else char for char in text)
 
-    listed = ",".join(f"{key}={escaped(value, ':,')}" for key, value in place.items() if value)
-    return f"::{level} {listed}::{escaped(message)}"
+    listed = ",".join(f"{key}={encoded(value, ':,')}" for key, value in place.items() if value)
+    return f"::{level} {listed}::{encoded(message)}"
 
 
 def bold(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from lightbus_gen.emit.text import plain
+from lightbus.foreign import escaped
 from lightbus_gen.project.printing import (
     Format,
     annotation,
@@ -76,8 +76,8 @@ _DRIFT = {"written": "missing", "changed": "changed", "removed": "stale"}
 def _print(outcome: RunOutcome, quiet: bool) -> None:
     if not quiet:
         for notice in outcome.notices:
-            where = f"{bold(notice.location)}: {notice.rule}"
-            echo(f"{where} {notice.message}\n  fix: {notice.fix}", err=True)
+            where = f"{bold(escaped(notice.location))}: {notice.rule}"
+            echo(f"{where} {escaped(notice.message)}\n  fix: {escaped(notice.fix)}", err=True)
     print_problems(outcome.problems)
     if outcome.problems:
         count = len(outcome.problems)
@@ -99,7 +99,9 @@ def _print(outcome: RunOutcome, quiet: bool) -> None:
 
 def _list(changes: Sequence[FileChange], words: Mapping[str, str]) -> None:
     for change in changes:
-        echo(f"{click.style(f'{words[change.kind]:>8}', fg=_COLOURS[change.kind])}  {shown(change.path)}")
+        echo(
+            f"{click.style(f'{words[change.kind]:>8}', fg=_COLOURS[change.kind])}  {escaped(shown(change.path))}"
+        )
 
 
 def _counts(changes: Sequence[FileChange], words: Mapping[str, str]) -> str:
@@ -111,7 +113,7 @@ def _counts(changes: Sequence[FileChange], words: Mapping[str, str]) -> str:
 def _print_diff(change: FileChange) -> None:
     colours = {"+": "green", "-": "red", "@": "cyan"}
     for line in change.diff().removesuffix("\n").split("\n"):
-        echo(click.style(plain(line), fg=colours.get(line[:1])))
+        echo(click.style(escaped(line), fg=colours.get(line[:1])))
 
 
 # -- programs ------------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ def _annotations(outcome: RunOutcome) -> Iterator[str]:
             message = f"{path} is {_DRIFT[change.kind]}; to update: lightbus-gen\n{change.diff()}"
             yield annotation("error", "DRIFT", message, path)
         else:
-            yield f"{change.kind} {path}"
+            yield escaped(f"{change.kind} {path}")
 
 
 def shown(path: Path) -> str:

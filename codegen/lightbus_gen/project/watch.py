@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from lightbus.foreign import escaped
 from lightbus_gen.project.report import RunOutcome, shown
 from lightbus_gen.project.run import effective_settings, run
 from lightbus_gen.project.settings import ProjectSettings
@@ -140,4 +141,4 @@ def _send(
 
 
 def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    print(escaped(words), file=sys.stderr, flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lightbus.errors import BusClosed, ListenerFailed, TransportError
 from lightbus.listening.worker import Listening, Worker
@@ -26,7 +26,7 @@ class Settings:
         transport: replaces the transport that the URL names, unless None.
     """
 
-    url: str | None
+    url: str | None = field(repr=False)  # it may hold a password
     service_name: str
     prefix: str
     timeout: float

@@ -6,6 +6,8 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from lightbus.foreign import without_logins
+
 _LIGHTBUS = Path(__file__).parents[1]
 _STDLIB = Path(sysconfig.get_path("stdlib"))
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -25,11 +27,12 @@ def is_installed(filename: str) -> bool:
 
 
 def users_traceback(error: BaseException) -> str:
-    """Format a traceback from the user's code inwards, as `traceback` would."""
+    """Format a traceback from the user's code inwards, as `traceback` would, without logins in its URLs."""
     trace = error.__traceback__
     while trace is not None and is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__)).rstrip()
+    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    return without_logins("".join(lines)).rstrip()
 
 
 def users_functions(error: BaseException) -> list[str]:

@@ -7,6 +7,7 @@ import random
 
 from lightbus.errors import TransportError
 from lightbus.event.dead_letter import Failure, failure_of
+from lightbus.foreign import escaped
 from lightbus.listening.decide import (
     Ack,
     Decision,
@@ -130,7 +131,7 @@ class Settling:
     ) -> None:
         if isinstance(decision, Shutdown):
             return  # the bus reports it, with the failure
-        event = message.id if message else f"at sequence {delivery.sequence}"
+        event = escaped(message.id) if message else f"at sequence {delivery.sequence}"
         event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
         trace = outcome.error if isinstance(outcome, Failed) else None
         what = text_of(outcome.error) if isinstance(outcome, (Failed, Invalid)) else "no attempt had a result"

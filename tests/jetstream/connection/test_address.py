@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lightbus.errors import UsageError
 from lightbus.jetstream.connection.address import resolve
@@ -101,9 +104,70 @@ def test_what_a_context_asks_for_is_never_ignored(tmp_path: Path) -> None:
         "nats://user:se,cret@host:4222",
         "nats://user:se@cret@host:nowhere",
         "user:se#cret@host",
+        "nats://user:se[cret@host",
+        "nats://user:se]cret@host",
+        "nats://user:se[cret]@host",
+        "nats://user:se@cret@host",
+        "nats://user:se cret@host",
+        "nats://user:se%cret@host",
+        "nats://user:se%ffcret@host",
+        "nats://user:1/cret@host",  # without the "/", the server "user" with port 1
+        "nats://user:1,cret@host",
+        "nats://secret/cret@host",
+        "nats://secret?cret@host",
+        "user:secret://cret@host",
+        "nats://user:se\u2100cret@host@h\u2100",  # a host that cannot be one
     ],
 )
 def test_a_password_that_breaks_the_url_is_not_shown(url: str) -> None:
     with pytest.raises(UsageError, match="in a password as %23") as caught:
         resolve(url, {})
     assert "cret" not in str(caught.value) and "user" not in str(caught.value)
+    assert caught.value.__context__ is None  # Python's own error quotes the address
+
+
+@pytest.mark.parametrize("url", ["nats://user:secret", "user:secret", "nats://[::1]:secret"])
+def test_a_password_without_a_host_is_not_shown(url: str) -> None:
+    with pytest.raises(UsageError, match="is not the address") as caught:
+        resolve(url, {})
+    assert "secret" not in str(caught.value)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@given(TEXT, TEXT)
+def test_what_is_percent_encoded_arrives_as_it_was(user: str, password: str) -> None:
+    user_info = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    address = resolve(f"nats://{user_info}@one:4222, tls://{user_info}@two", {})
+    assert address.servers == ("nats://one:4222", "tls://two")
+    assert address.options == {"user": user, "password": password}
+    assert resolve(f"{quote(user, safe='')}@one", {}).options == {"token": user}
+
+
+@given(
+    st.text(st.sampled_from("aB7%/?#[]@,:;&$~ 'é\n\t\x00\u2100")), st.sampled_from(["nats://", "", "ws://"])
+)
+def test_a_password_is_used_or_refused_and_never_shown(middle: str, scheme: str) -> None:
+    password = f"Xq7{middle}Zk9"
+    try:
+        address = resolve(f"{scheme}joe:{password}@host:4222", {})
+    except UsageError as error:
+        shown = str(error)
+        assert "in a password as %23" in shown
+    else:
+        shown = f"{address} {address.display}"
+        assert address.options == {"user": "joe", "password": unquote(password)}
+    assert not [part for part in ("Xq7", "Zk9", "joe") if part in shown]
+
+
+def test_servers_share_one_login() -> None:
+    """Else half of a password with a comma could be taken for a server; and other servers are discovered."""
+    with pytest.raises(UsageError, match="different logins"):
+        resolve("nats://joe:one@a, nats://joe:two@b", {})
+
+
+def test_a_query_is_not_displayed() -> None:
+    address = resolve("wss://host/path?token=secret#more", {})
+    assert address.servers == ("wss://host/path?token=secret#more",)
+    assert address.display == "wss://host/path"

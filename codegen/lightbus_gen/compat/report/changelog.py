@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from lightbus.foreign import escaped
 from lightbus.schema.payload.parameters import is_deprecated
 from lightbus_gen.compat.compare import compare
 from lightbus_gen.compat.rules.findings import Finding
@@ -31,8 +32,11 @@ def changelog(old: Version, new: Version) -> str:
         if name in was and (lines := list(_changes(old.node(was[name]), new.node(event), views, findings))):
             changed += [f"- `{name}`", *(f"  - {line}" for line in lines)]
     parts = [("Added", added), ("Changed", changed), ("Removed", removed)]
-    sections = [f"### {title}\n\n" + "\n".join(lines) for title, lines in parts if lines]
-    return "\n\n".join([f"## Events since {old.label}", *(sections or ["No event has changed."])]) + "\n"
+    sections = [f"### {title}\n\n" + "\n".join(map(escaped, lines)) for title, lines in parts if lines]
+    return (
+        "\n\n".join([f"## Events since {escaped(old.label)}", *(sections or ["No event has changed."])])
+        + "\n"
+    )
 
 
 def _names(version: Version) -> Iterator[tuple[str, LoadedEvent]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from lightbus.foreign import escaped, escaped_lines
 from lightbus.schema.language.keywords import pointer
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.project.printing import (
@@ -114,10 +115,10 @@ def _print(outcome: Comparison) -> None:
         return
     lines: list[str] = []
     for finding in outcome.findings:
-        first, *more = _lines(finding)
+        first, *more = map(escaped, _lines(finding))
         rule = click.style(finding.rule, fg=_COLOURS[finding.level], bold=True)
         level = "" if finding.level == "error" else f" {finding.level}"
-        lines.append(f"{bold(finding.location)}: {rule}{level} {first}")
+        lines.append(f"{bold(escaped(finding.location))}: {rule}{level} {first}")
         lines += [f"  {line}" for line in more]
     echo("\n".join([*lines, _summary(outcome)]))
 
@@ -127,7 +128,7 @@ def _summary(outcome: Comparison) -> str:
     uncounted = len(outcome.findings) - counted
     verdict = f"{counted} finding{'' if counted == 1 else 's'}" if counted else "compatible"
     noted = f", {uncounted} to note" if uncounted else ""
-    with_ = " and ".join(outcome.against)
+    with_ = escaped(" and ".join(outcome.against))
     events = f"{outcome.events} event{'' if outcome.events == 1 else 's'}"
     return f"{verdict}{noted}: {events} compared with {with_} in {outcome.seconds:.2f} s"
 
@@ -151,20 +152,20 @@ def _junit(outcome: Comparison) -> str:
 
     suite = ElementTree.Element("testsuite", name="lightbus-gen breaking", time=f"{outcome.seconds:.3f}")
     for problem in outcome.problems:
-        case = ElementTree.SubElement(suite, "testcase", classname=problem.path, name=problem.rule)
-        error = ElementTree.SubElement(case, "error", message=_printable(problem.message))
-        error.text = _printable(str(problem))
+        case = ElementTree.SubElement(suite, "testcase", classname=escaped(problem.path), name=problem.rule)
+        error = ElementTree.SubElement(case, "error", message=escaped(problem.message))
+        error.text = escaped_lines(str(problem), "  ")
     for finding in outcome.findings:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=_printable(finding.event), name=_printable(f"{finding.rule} {finding.field}".strip()),
-            file=_printable(finding.path), line=str(finding.line),
+            suite, "testcase", classname=escaped(finding.event), name=escaped(f"{finding.rule} {finding.field}".strip()),
+            file=escaped(finding.path), line=str(finding.line),
         )  # fmt: skip
         if outcome.counts(finding):
-            message = _printable(finding.message)
+            message = escaped(finding.message)
             details = ElementTree.SubElement(case, "failure", type=finding.rule, message=message)
         else:
             details = ElementTree.SubElement(case, "system-out")
-        details.text = _printable("\n".join([finding.location, *_lines(finding)]))
+        details.text = "\n".join(map(escaped, [finding.location, *_lines(finding)]))
     if not len(suite):
         ElementTree.SubElement(suite, "testcase", classname="lightbus-gen", name="compatible")
     suite.set("tests", str(len(suite)))
@@ -172,12 +173,3 @@ def _junit(outcome: Comparison) -> str:
     suite.set("errors", str(len(outcome.problems)))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
-
-
-def _printable(text: str) -> str:
-    """Escape the characters that XML cannot hold."""
-    return "".join(
-        char if char in "\t\n\r" or 0x20 <= ord(char) < 0xD800 or 0xE000 <= ord(char) < 0xFFFE or ord(char) > 0xFFFF
-        else ascii(char)[1:-1]
-        for char in text
-    )  # fmt: skip

@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from lightbus.cli.terminal.tables import escaped
 from lightbus.cli.terminal.times import format_time
 from lightbus.event.dead_letter import DeadLetter
+from lightbus.foreign import escaped
 
 COLUMNS = ("NUMBER", "FAILED", "LISTENER", "EVENT", "ATTEMPTS", "ERROR")
 SUMMARY_COLUMNS = ("COUNT", "LAST FAILED", "LISTENER", "EVENT", "DIGEST", "ERROR")

@@ -14,6 +14,7 @@ from lightbus.cli.dead_letters.query import OK, Query, Search
 from lightbus.cli.terminal.console import print_json, print_message
 from lightbus.cli.terminal.tables import PagedTable, latest, print_table
 from lightbus.errors import UsageError
+from lightbus.foreign import escaped
 
 
 def list_dead_letters(
@@ -84,7 +85,7 @@ async def _show(query: Query) -> int:
     if not count:
         (name,) = query.filter.numbers or query.filter.event_ids
         raise UsageError(
-            f"there is no dead letter {name} in {query.stream}.\n"
+            f"there is no dead letter {escaped(str(name))} in {query.stream}.\n"
             "It has been handled or discarded, or its event failed again and has a new number."
             " See: lightbus dead-letters list"
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lightbus import naming
 from lightbus.cli.terminal.console import print_message
 from lightbus.event.dead_letter import DeadLetter, Filter
+from lightbus.foreign import escaped
 from lightbus.jetstream import JetStreamTransport
 from lightbus.transport import DeadLetters
 
@@ -26,7 +27,7 @@ class Query:
         as_json: whether to write one JSON object a line.
     """
 
-    url: str | None
+    url: str | None = field(repr=False)  # it may hold a password
     prefix: str
     filter: Filter
     as_json: bool
@@ -73,7 +74,7 @@ class Search:
     def report_missing(self) -> int:
         """Print the numbers and ids that were not found, and return the exit code."""
         for name in sorted(self._missing, key=str):
-            print_message(f"there is no such dead letter {name} in {self._query.stream}")
+            print_message(f"there is no such dead letter {escaped(str(name))} in {self._query.stream}")
         return FAILED if self._missing else OK
 
 

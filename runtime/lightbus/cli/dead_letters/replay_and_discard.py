@@ -15,8 +15,8 @@ from lightbus.cli.dead_letters import display
 from lightbus.cli.dead_letters.query import FAILED, Query, Search, counted
 from lightbus.cli.terminal.console import print_json, print_message, progress_bar
 from lightbus.cli.terminal.signals import run_until_signal
-from lightbus.cli.terminal.tables import escaped
 from lightbus.event.dead_letter import DeadLetter
+from lightbus.foreign import escaped
 from lightbus.replay import Replayed, ReplayOutcome
 
 INTERRUPTED = 130
@@ -102,8 +102,8 @@ def _print_replayed(replayed: Replayed, *, as_json: bool) -> None:
         ReplayOutcome.STAYS: "stays, although its replay has ended: is the service allowed to delete it? See its log",
     }.get(outcome)
     if text is not None:
-        event_id = escaped(dead_letter.event_id) or "?"
-        click.echo(f"{dead_letter.number}  {dead_letter.event or '?'}  {event_id}  {text}")
+        event, event_id = dead_letter.event or "?", dead_letter.event_id or "?"
+        click.echo(escaped(f"{dead_letter.number}  {event}  {event_id}  {text}"))
 
 
 def _counts(outcomes: Counter[ReplayOutcome]) -> str:

@@ -17,7 +17,7 @@ from lightbus.cli.running.user_error import places
 from lightbus.cli.terminal.console import log_to_console, print_error
 from lightbus.cli.terminal.signals import first_signal, unless
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
-from lightbus.logs import log
+from lightbus.logs import INDENT, log
 from lightbus.transport import Provision
 
 OK, FAILED = 0, 1
@@ -115,7 +115,10 @@ def _explain(error: LightbusError) -> LightbusError:
     """Add the user's lines to the error of a failed listener, and say where the event is."""
     if not isinstance(error, ListenerFailed) or error.__cause__ is None:
         return error
-    lines = [str(error), *places(error.__cause__)]
+    text = str(error)
+    if not isinstance(error.__cause__, LightbusError):  # lines that are not ours must not look like ours
+        text = text.replace("\n", f"\n{INDENT}")
+    lines = [text, *places(error.__cause__)]
     if error.event_id is not None:
         lines.append("The event stays on the stream, and the next run gets it again.")
     return UsageError("\n".join(lines))

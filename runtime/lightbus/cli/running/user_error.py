@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lightbus.errors import LightbusError, TransportError, UsageError
 from lightbus.event.tracebacks import is_installed, is_ours
+from lightbus.foreign import without_logins
 
 _LINES = 8  # of an error's own text
 _FIRST, _LAST = 2, 3  # frames shown of a longer chain, from its two ends
@@ -63,7 +64,7 @@ def _place(filename: str, line: int | None, function: str, source: str | None) -
     path = Path(filename)
     name = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     inside = "" if function == "<module>" else f" in {function}"
-    code = (source or "").strip()[:_WIDTH]
+    code = without_logins((source or "").strip())[:_WIDTH]
     return f"  {name}:{line}{inside}: {code}" if code else f"  {name}:{line}{inside}"
 
 

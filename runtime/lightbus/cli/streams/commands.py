@@ -15,14 +15,14 @@ from lightbus.cli.terminal.shared_options import (
     errors_exit_with_2,
     server_options,
     service_name_option,
+    url_option,
 )
 from lightbus.cli.terminal.times import Time
 
 
 def _bus_options(command: Command) -> Command:
     """Add the options that select bus modules and their server."""
-    url = click.option("--url", help="Address of the NATS server.  [default: as the module says]")
-    return decorated(command, buses_option, service_name_option, url)
+    return decorated(command, buses_option, service_name_option, url_option("as the module says"))
 
 
 @click.command()

@@ -12,10 +12,11 @@ from msgspec import UNSET
 
 from lightbus.cli.terminal.console import print_json, print_message
 from lightbus.cli.terminal.signals import run_until_signal
-from lightbus.cli.terminal.tables import PagedTable, escaped, latest
+from lightbus.cli.terminal.tables import PagedTable, latest
 from lightbus.cli.terminal.times import format_time
 from lightbus.errors import TransportError
 from lightbus.event.envelope import Envelope
+from lightbus.foreign import escaped
 from lightbus.jetstream.stored.history import EventFilter, History, StoredEvent
 from lightbus.jetstream.streams.plan import connected
 from lightbus.logs import log

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from lightbus.cli.streams.setup import Setup
+from lightbus.cli.terminal.console import print_message
 from lightbus.errors import UsageError, did_you_mean
 from lightbus.jetstream.streams.permissions import Service, configuration
 
@@ -35,11 +36,11 @@ def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
         services.append(Service(name, setup.settings.prefix, fired, setup.consumers))
     click.echo(configuration(services))
     for name in _idle(services):
-        click.echo(
-            click.style("warning: ", fg="yellow")
-            + f"service {name!r} neither fires nor listens, as far as its code shows, and gets no permission for either.\n"
+        print_message(
+            f"service {name!r} neither fires nor listens, as far as its code shows, and gets no permission for either.\n"
             f"If it fires events of another package's API, name the API: --fires {name}:API",
-            err=True,
+            label="warning: ",
+            colour="yellow",
         )
 
 

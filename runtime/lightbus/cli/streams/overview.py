@@ -11,6 +11,7 @@ import click
 
 from lightbus.cli.terminal.console import print_json, print_message
 from lightbus.cli.terminal.tables import print_table
+from lightbus.foreign import escaped
 from lightbus.jetstream.streams.plan import connected
 from lightbus.jetstream.streams.status import ListenerStatus, StreamStatus
 from lightbus.jetstream.streams.status import streams as look_up
@@ -48,7 +49,7 @@ def _print(streams: Sequence[StreamStatus], listeners: Sequence[ListenerStatus],
         colours = ["red" if listener.alarms else None for listener in listeners]
         print_table([_LISTENER_COLUMNS, *map(_listener_row, listeners)], colours)
     for alarm in (alarm for listener in listeners for alarm in listener.alarms):
-        click.echo("\n" + click.style(f"{alarm.kind}: ", fg="red", bold=True) + alarm.text)
+        click.echo("\n" + click.style(f"{alarm.kind}: ", fg="red", bold=True) + escaped(alarm.text))
 
 
 def _stream_row(stream: StreamStatus) -> tuple[str, ...]:

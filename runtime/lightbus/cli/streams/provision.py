@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -12,6 +12,7 @@ import click
 from lightbus.cli.streams.setup import Setup, collect
 from lightbus.cli.terminal.console import log_to_console, print_json, print_message
 from lightbus.cli.terminal.tables import print_table
+from lightbus.foreign import escaped
 from lightbus.jetstream.connection.address import URL_IN_CODE
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.streams.drift import Difference, Way
@@ -36,7 +37,7 @@ class BusModules:
 
     modules: tuple[str, ...]
     service_name: str | None
-    url: str | None
+    url: str | None = field(repr=False)  # it may hold a password
 
     def setups(self) -> list[Setup]:
         """Return the setup of each bus."""
@@ -132,7 +133,7 @@ async def _carry_out(server: Connection, steps: list[Step], destroying: bool) ->
         elif len(left) < len(step.differences):
             print_message(f"updated {step.resource}")
         for difference in left:
-            print_message(click.style(f"left: {step.resource}: {_remedy(step, difference)}", fg="red"))
+            print_message(f"{step.resource}: {_remedy(step, difference)}", label="left: ", colour="red")
         count += len(left)
     return count
 
@@ -150,7 +151,7 @@ def _print(steps: list[Step]) -> None:
         rows = [row[:2] for row in rows]  # no settings to compare
     print_table(rows, colours)
     for note in dict.fromkeys(_notes(steps)):
-        click.echo(note)
+        click.echo(escaped(note))
 
 
 def _rows(step: Step) -> list[tuple[str, str, str, str, str]]:

@@ -1,11 +1,10 @@
 """Output of the commands: log lines, messages, errors and progress on standard error, JSON on standard output.
 
-Colour goes to terminals only; piped output is plain text.
+Colour goes to terminals only; piped output is plain text. Everything passes through `lightbus.foreign`.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +15,8 @@ import click
 
 from lightbus.errors import LightbusError, ListenerFailed
 from lightbus.event.tracebacks import users_traceback
-from lightbus.logs import log
+from lightbus.foreign import escaped_json, escaped_lines
+from lightbus.logs import indented, log
 
 _COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
 _FORMATTER = logging.Formatter()
@@ -42,7 +42,7 @@ class ConsoleHandler(logging.Handler):
         if record.levelno > logging.INFO:
             text = click.style(f"{record.levelname.lower()}: ", fg=_COLOURS.get(record.levelno)) + text
         if record.exc_info and record.exc_info[1]:
-            text += f"\n{users_traceback(record.exc_info[1])}"
+            text += f"\n{indented(users_traceback(record.exc_info[1]))}"
         return f"{time} {text}"
 
 
@@ -52,19 +52,20 @@ def log_to_console(*, quietly: bool = False) -> None:
     log.setLevel(logging.WARNING if quietly else logging.INFO)
 
 
-def print_message(text: str) -> None:
-    """Print a message for people on standard error."""
-    click.echo(text, err=True)
+def print_message(text: str, *, label: str = "", colour: str | None = None) -> None:
+    """Print a message for people on standard error, after a coloured label."""
+    styled = click.style(label, fg=colour, bold=True) if label else ""
+    click.echo(styled + escaped_lines(text), err=True)
 
 
 def print_json(facts: Mapping[str, Any]) -> None:
     """Print one JSON object as a line on standard output."""
-    click.echo(json.dumps(facts, ensure_ascii=False))
+    click.echo(escaped_json(facts))
 
 
 def print_error(error: LightbusError) -> None:
     """Print an error as the result of the command."""
-    print_message(click.style("error: ", fg="red", bold=True) + str(error))
+    print_message(str(error), label="error: ", colour="red")
 
 
 @contextmanager

@@ -32,6 +32,15 @@ service_name_option = click.option(
 )
 
 
+def url_option(default: str) -> Callable[[Command], Command]:
+    """Return the option `--url`; `default` says where the address comes from without it."""
+    return click.option(
+        "--url",
+        help="Address of the NATS server. The list of processes shows it: keep a password in NATS_URL or a NATS"
+        f" context.  [default: {default}]",
+    )
+
+
 def decorated(command: Command, *decorators: Callable[[Command], Command]) -> Command:
     """Decorate a command, the first decorator outermost, so that its options are listed in this order."""
     for decorator in reversed(decorators):
@@ -49,9 +58,7 @@ def server_options(command: Command) -> Command:
     """Add `--url` and `--prefix`, which say where the streams are, and `--format`."""
     return decorated(
         command,
-        click.option(
-            "--url", help="Address of the NATS server.  [default: NATS_URL, else the NATS context in use]"
-        ),
+        url_option("NATS_URL, else the NATS context in use"),
         click.option(
             "--prefix",
             default=naming.DEFAULT_PREFIX,

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import click
 
+from lightbus.foreign import escaped
+
 _T = TypeVar("_T")
 _PAGE = 1000  # rows that are aligned with each other, so that any number of rows takes the same memory
 
@@ -73,11 +75,6 @@ def aligned(
 def terminal_width() -> int | None:
     """Return the columns of the terminal, None when standard output is not one."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def escaped(text: str) -> str:
-    """Escape the characters that are not printable, which a terminal might obey."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 async def latest(items: AsyncIterator[_T], limit: int | None) -> AsyncIterator[_T]:

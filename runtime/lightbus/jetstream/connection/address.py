@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -21,6 +22,9 @@ from lightbus.jetstream.connection.credentials import Credentials, CredentialsEr
 DEFAULT_URL = "nats://127.0.0.1:4222"
 URL_IN_CODE = "the url given to lightbus.create()"
 _SCHEMES = ("nats", "tls", "ws", "wss")
+_UNENCODED = re.compile(r"[\[\]/?#@\s\x00-\x20\x7f]|%(?![0-9A-Fa-f]{2})")
+_NOT_A_PORT = re.compile(r"(?<!/):(?!\d+$|//|[^:]*\])[^:]*$")  # the rest of "user:password", without a host
+_ENCODE = "write # / ? @ , [ ] % and spaces in a password as %23 %2F %3F %40 %2C %5B %5D %25 %20"
 _UNSUPPORTED = ("nsc", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
 
 
@@ -29,15 +33,15 @@ class Address:
     """How to reach the server.
 
     Attributes:
-        servers: one URL or more.
+        servers: one URL or more, without user, password and token.
         origin: where the address came from, for messages.
-        options: more keyword arguments of nats-py's `connect()`, such as credentials.
+        options: more keyword arguments of nats-py's `connect()`, such as credentials; never shown.
         tls_files: paths of `ca`, `cert` and `key` for a TLS context.
     """
 
     servers: tuple[str, ...]
     origin: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tls_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -47,8 +51,8 @@ class Address:
 
     @property
     def display(self) -> str:
-        """The servers without credentials."""
-        return ", ".join(_without_credentials(server) for server in self.servers)
+        """The servers, as messages show them."""
+        return ", ".join(map(_shown, self.servers))
 
 
 def resolve(
@@ -65,9 +69,9 @@ def resolve(
         UsageError: a URL or context cannot be used.
     """
     if url:
-        return Address(_servers(url, origin), origin)
+        return _from_url(url, origin)
     if from_environment := environment.get("NATS_URL"):
-        return Address(_servers(from_environment, "NATS_URL"), "NATS_URL")
+        return _from_url(from_environment, "NATS_URL")
     home = Path(environment.get("HOME", "~")).expanduser()
     folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "nats"
     selected = folder / "context.txt"
@@ -75,6 +79,11 @@ def resolve(
     if name:
         return _from_context(name, folder / "context" / f"{name}.json", home)
     return Address((DEFAULT_URL,), "the default")
+
+
+def _from_url(url: str, origin: str) -> Address:
+    servers, login = _servers(url, origin)
+    return Address(servers, origin, login)
 
 
 def _from_context(name: str, path: Path, home: Path) -> Address:
@@ -92,10 +101,12 @@ def _from_context(name: str, path: Path, home: Path) -> Address:
         value = context.get(key) or ""
         return str(home / value[2:]) if value.startswith("~/") else value
 
+    servers, login = _servers(context.get("url") or DEFAULT_URL, f"NATS context {name!r}")
     options: dict[str, Any] = {}
     for key in ("user", "password", "token"):
         if context.get(key):
             options[key] = context[key]
+    options = options or dict(login)
     if context.get("inbox_prefix"):
         options["inbox_prefix"] = context["inbox_prefix"]
     if context.get("tls_first"):
@@ -107,7 +118,6 @@ def _from_context(name: str, path: Path, home: Path) -> Address:
     for key in ("creds", "nkey"):
         if key in files:
             options |= _secrets(key, files.pop(key), f"NATS context {name!r} sets {key!r} to")
-    servers = _servers(context.get("url") or DEFAULT_URL, f"NATS context {name!r}")
     return Address(servers, f"NATS context {name!r}", options, files)
 
 
@@ -125,29 +135,49 @@ def _secrets(key: str, path: str, origin: str) -> dict[str, Any]:
     return {"user_jwt_cb": credentials.jwt, "signature_cb": credentials.sign}
 
 
-def _servers(text: str, origin: str) -> tuple[str, ...]:
-    servers = tuple(_server(part.strip(), origin, text) for part in text.split(",") if part.strip())
+def _servers(text: str, origin: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """Return the servers, and the user and password or the token that they share, as options of `connect()`."""
+    servers, logins = [], []
+    for part in (part.strip() for part in text.split(",") if part.strip()):
+        server, login = _server(part, origin, text)
+        servers.append(server)
+        logins.append(login)
     if not servers:
         raise UsageError(f"{origin} {text!r} names no server; write it like {DEFAULT_URL}")
-    return servers
+    if any(login != logins[0] for login in logins):
+        raise UsageError(
+            f"{origin} gives its servers different logins, and a connection has the same for all; {_ENCODE}"
+        )
+    return tuple(servers), logins[0]
 
 
-def _server(text: str, origin: str, whole: str) -> str:
-    url = text if "://" in text else f"nats://{text}"
-    parts = urlsplit(url)
+def _server(text: str, origin: str, whole: str) -> tuple[str, Mapping[str, str]]:
+    """Return a server's URL without its login, and the login."""
+    scheme, separator, rest = text.partition("://")
+    scheme, rest = (scheme.lower(), rest) if separator else ("nats", text)
+    userinfo, _, place = rest.rpartition("@")
+    login: list[str] = []
     try:
-        usable = parts.scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is not a number from 0 to 65535
+        parts = urlsplit(f"{scheme}://{place}")
+        usable = scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        usable = usable and place.isprintable() and " " not in place and not _UNENCODED.search(userinfo)
+        login = [unquote(part, errors="strict") for part in userinfo.split(":", 1) if userinfo]
+    except ValueError:  # a port not from 0 to 65535, half a bracket, bytes that are not UTF-8
         usable = False
     if not usable:
-        advice = "; write # / ? @ , in a password as %23 %2F %3F %40 %2C" if "@" in whole else ""
+        address = _NOT_A_PORT.sub(":...", _shown(text if "@" in text else whole))
+        advice = f"; {_ENCODE}" if "@" in whole else ""
         raise UsageError(
-            f"{origin} {_without_credentials(url if '@' in url else whole)!r} is not the address of a NATS server;"
-            f" write it like {DEFAULT_URL} ({', '.join(_SCHEMES)}){advice}"
+            f"{origin} {address!r} is not the address of a NATS server; write it like {DEFAULT_URL}"
+            f" ({', '.join(_SCHEMES)}){advice}"
         )
-    return url
+    options = ("user", "password") if len(login) == 2 else ("token",)
+    return f"{scheme}://{place}", dict(zip(options, login, strict=False))
 
 
-def _without_credentials(url: str) -> str:
-    scheme, _, rest = url.partition("://")  # not parsed: a "#" or "/" in a password would end the host
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def _shown(address: str) -> str:
+    """Return an address as messages show it: without user, password, token and query, even if it is not valid."""
+    scheme, separator, _ = address.partition("://")
+    prefix = f"{scheme}://" if separator and scheme.lower() in _SCHEMES else ""
+    place = address.removeprefix(prefix).rpartition("@")[2]  # "#", "/" and "?" may be in a password
+    return prefix + re.split("[?#]", place)[0]

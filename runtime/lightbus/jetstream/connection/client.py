@@ -11,7 +11,8 @@ the server demands it: `tls://` to a server without TLS connects in clear text.
 
 Private names of nats-py that are used here: `_ps`, `_process_msg`, `_sid`, `_remove_sub`, `_send_unsubscribe`, `_pending`,
 `_pending_data_size`, `_flush_pending`, `_flush_queue`, `_transport`, `_connect_command`, `_connect_to_server`,
-`_current_server`, `_server_pool`, `_reading_task`, `_reconnection_task`; and of its parser `state`, `buf`, `needed`.
+`_current_server`, `_server_pool`, `_reading_task`, `_reconnection_task`; of its parser `state`, `buf`, `needed`; and of
+asyncio's streams `_protocol`, `_over_ssl`.
 They may change with any version, so the dependency admits only versions it was tested with.
 """
 
@@ -82,7 +83,7 @@ class EventClient(Client):
                 Message(subject.decode("utf-8", "replace"), reply.decode("utf-8", "replace"), header, body)
             )
         except Exception:  # raising would end nats-py's read loop
-            log.exception("unexpected error while receiving from %r", subject)
+            log.exception("unexpected error while receiving from %s", subject.decode("utf-8", "replace"))
         return True
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
@@ -148,8 +149,11 @@ class EventClient(Client):
     # -- supervision ---------------------------------------------------------------------------------
 
     def _connect_command(self) -> bytes:
-        if self._wants_tls and self._wire("ssl_object") is None:
-            raise ssl.SSLError("TLS was asked for, and the server does not offer it")
+        is_encrypted = self._wire("ssl_object") is not None
+        if self._wants_tls and not is_encrypted:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "TLS was asked for, and the server does not offer it")
+        if is_encrypted:  # nats-py leaves this to asyncio, which would warn each time the server hangs up
+            self._writer._protocol._over_ssl = True
         return super()._connect_command()
 
     async def _connect_to_server(self, *arguments: Any, **options: Any) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import nats.errors
 
 from lightbus.errors import ConnectionFailed, JetStreamUnavailable, PermissionDenied, TransportError
+from lightbus.foreign import escaped
 from lightbus.jetstream.connection import diagnosis
 from lightbus.jetstream.connection.client import bounded
 from lightbus.jetstream.connection.supervised import FLUSH_TIMEOUT, Supervised
@@ -30,7 +31,7 @@ class ApiError(TransportError):
 
     def __init__(self, code: int, err_code: int, description: str) -> None:
         self.code, self.err_code, self.description = code, err_code, description
-        super().__init__(f"{description} (code {code}, error {err_code})")
+        super().__init__(f"{escaped(str(description))} (code {code}, error {err_code})")
 
 
 class NoResponders(TransportError):

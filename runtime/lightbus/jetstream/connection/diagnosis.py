@@ -6,6 +6,8 @@ import re
 import socket
 import ssl
 
+from lightbus.foreign import escaped
+
 # the first version that can create a consumer without changing an existing one; JetStream API level 0
 _OLDEST = (2, 10)
 
@@ -37,7 +39,10 @@ def reason(error: BaseException | None, timeout: float) -> str:
         return "connection refused"
     if isinstance(error, socket.gaierror):
         return "the host name cannot be resolved"
-    return str(error).removeprefix("nats: ").strip("'\"") or type(error).__name__
+    text = str(
+        error.args[0] if len(error.args) == 1 else error
+    )  # an SSLError with one argument shows a tuple
+    return escaped(text.removeprefix("nats: ").strip("'\"")) or type(error).__name__
 
 
 def advice(reason: str, origin: str) -> str:

@@ -35,6 +35,6 @@ class Refusals:
         if now >= self._quiet_until:
             self._quiet_until = now + _PAUSE
             log.warning(
-                "%s: refused %d unexpected message(s); the last one, on %r, %s",
+                "%s: refused %d unexpected message(s); the last one, on '%s', %s",
                 *(self._where, self.count, subject, reason),
             )
