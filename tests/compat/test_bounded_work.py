@@ -180,12 +180,71 @@ def listed(value: Callable[[int], Any]) -> Callable[[int, Schema], Schema]:
     return lambda size, last: payload({"enum": [value(at) for at in range(size - (last is LAST[1]))]})
 
 
+def tagged(size: int, last: Schema) -> Schema:
+    """Return a document of a union of objects that a tag tells apart."""
+    branches = [{"kind": {"const": f"k{at}"}, f"p{at}": {"type": "string"}} for at in range(size)]
+    branches.append({"kind": {"const": "last"}, "x": last})
+    return payload(
+        {"anyOf": [{"type": "object", "properties": each, "required": [*each]} for each in branches]}
+    )
+
+
+def constants(size: int, last: Schema) -> Schema:
+    return payload({"oneOf": [{"const": f"v{at}"} for at in range(size - (last is LAST[1]))]})
+
+
+def complete_graph(size: int, last: Schema) -> Schema:
+    """Return a document of types that each refer to all; the number of references is 10 times the size."""
+    types = range(round((10 * size) ** 0.5))
+    all_of_them = {f"n{at}": {"$ref": f"#/$defs/T{at}"} for at in types}
+    return {
+        **payload({"$ref": "#/$defs/T0"}),
+        "$defs": {f"T{at}": {"properties": {**all_of_them, "x": last}} for at in types},
+    }
+
+
+def dynamic(size: int, last: Schema) -> Schema:
+    types = {
+        f"T{at}": {"$dynamicAnchor": f"a{at}", "properties": {"x": last if at == size - 1 else {}, "n": {"$dynamicRef": f"#a{min(at + 1, size - 1)}"}}}
+        for at in range(size)
+    }  # fmt: skip
+    return {
+        **payload({"$ref": "#/$defs/T0"}) | {"properties": {"x": {"$ref": "#/$defs/T0"}, "y": last}},
+        "$defs": types,
+    }
+
+
+def conditions(size: int, last: Schema) -> Schema:
+    ifs = [{"if": payload({"const": at}), "then": {"required": [f"p{at}"]}} for at in range(size)]
+    return payload({"type": "object", "properties": {"x": last}, "required": ["x"], "allOf": ifs})
+
+
+def named(size: int, last: Schema, **more: Any) -> Schema:
+    return (
+        payload(last)
+        | {"properties": {f"p{at}": {"type": "string"} for at in range(size)} | {"x": last}}
+        | more
+    )
+
+
 GROWING: dict[str, Callable[[int, Schema], Schema]] = {
     "fractions": listed(lambda at: at + 0.5),
     "texts": listed(lambda at: f"v{at}"),
     "arrays": listed(lambda at: [at]),
     "objects": listed(lambda at: {"a": at}),
     "properties": lambda size, last: payload(last) | {"properties": {f"p{at}": {"type": "string"} for at in range(size)} | {"x": last}},
+    "changed properties": lambda size, last: {"type": "object", "properties": {f"p{at}": last for at in range(size)}},
+    "removed properties": lambda size, last: {"required": ["x"]} | ({"properties": {"x": {}}} if last is LAST[1] else named(size, last)) | ({} if last is LAST[1] else {"required": ["x", *(f"p{at}" for at in range(size))]}),
+    "patterns": lambda size, last: named(size, last, patternProperties={f"^p{at}$": {"minLength": 1} for at in range(size)}),
+    "names that need others": lambda size, last: named(size, last, dependentRequired={f"p{at}": [f"p{at + 1}"] for at in range(size - 1)}),
+    "dependent schemas": lambda size, last: named(size, last, dependentSchemas={f"p{at}": {"required": [f"p{at + 1}"]} for at in range(size - 1)}),
+    "conditions": conditions,
+    "negations": lambda size, last: payload({"allOf": [*({"not": {"const": at}} for at in range(size)), last]}),
+    "first items": lambda size, last: payload({"type": "array", "prefixItems": [*({"type": "string"} for _ in range(size)), last], "minItems": size + 1}),
+    "constants": constants,
+    "complete graph": complete_graph,
+    "dynamic references": dynamic,
+    "unions twice": chained(lambda next_, _: {"type": "object", "properties": {name: {"oneOf": [{"type": "string"}, {"type": "integer"}, next_]} for name in "xy"}, "required": ["x", "y"]}),
     "parts": lambda size, last: payload({"type": "object", "allOf": [*(payload({}) | {"properties": {f"p{at}": {}}, "required": [f"p{at}"]} for at in range(size)), payload(last)]}),
     "chain": chained(lambda next_, _: payload(next_)),
     "aliases": chained(lambda next_, _: next_),
@@ -211,3 +270,43 @@ def test_work_grows_with_the_schemas(shape: str, tmp_path: Path) -> None:
         generating.append(work.count)
     assert comparing[1] < 2.6 * comparing[0]
     assert generating[1] < 2.6 * generating[0]
+
+
+def test_work_grows_with_the_events(tmp_path: Path) -> None:
+    counts = []
+    for size in (20, 40):
+        for folder, last in (("old", LAST[0]), ("new", LAST[1])):
+            write(tmp_path / folder / "auth.json", events(**{f"e{at}": payload(last) for at in range(size)}))
+        with Work(10_000_000) as work:
+            assert run("breaking", "--schemas", "new", "--against", "old", folder=tmp_path).exit_code == 1
+            assert generate(tmp_path / "new", "acme_bus")
+        counts.append(work.count)
+    assert counts[1] < 2.6 * counts[0]
+
+
+MULTIPLYING: dict[str, Callable[[Schema, int], Schema]] = {
+    "a union of a type and a part of it": lambda next_, _: {"anyOf": [next_, {"allOf": [next_, {"type": "integer"}]}]},
+    "three branches": lambda next_, _: {"oneOf": [{"type": "string"}, next_, {"allOf": [next_, {"minimum": 0}]}]},
+    "conditions": lambda next_, _: {"if": next_, "then": next_, "else": next_},
+    "negations": lambda next_, _: {"not": {"allOf": [next_, {"not": next_}]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", MULTIPLYING)
+def test_types_that_multiply_end(shape: str, tmp_path: Path) -> None:
+    """Each level refers to the next one twice, in a way that no result is shared: the answer may be UNDECIDED."""
+    for folder, last in (("old", LAST[0]), ("new", LAST[1])):
+        write(tmp_path / folder / "auth/sent.json", chained(MULTIPLYING[shape])(30, last))
+    with Work(10_000_000):
+        assert generate(tmp_path / "new", "acme_bus")
+    with Work(30_000_000):
+        outcome = run("breaking", "--schemas", "new", "--against", "old", folder=tmp_path)
+    assert outcome.exit_code in (0, 1)
+
+
+@pytest.mark.parametrize(("branches", "rule"), [(constants, "BRANCH_REMOVED"), (tagged, "RANGE_NARROWED")])
+def test_a_long_union_is_compared_by_the_branches_that_changed(
+    branches: Callable[[int, Schema], Schema], rule: str, tmp_path: Path
+) -> None:
+    findings = compared(tmp_path, branches(150, LAST[0]), branches(150, LAST[1]))
+    assert [finding.rule for finding in findings] == [rule]

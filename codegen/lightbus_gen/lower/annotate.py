@@ -7,13 +7,14 @@ unnamed branches of a union share one TypedDict, and definitions that are enumer
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower import pytypes
 from lightbus_gen.lower.branches import Alternative, Branches
 from lightbus_gen.lower.definitions import Definitions, Property, description
-from lightbus_gen.lower.flatten import Flattener
+from lightbus_gen.lower.flatten import MAX_ALTERNATIVES, Flattener
 from lightbus_gen.lower.names import Hint, Unnameable, inline_name
 from lightbus_gen.lower.parts import (
     Part,
@@ -54,7 +55,7 @@ class Annotator:
         self._open: dict[object, str] = {}
         self._recursive: set[object] = set()
         self._open_containers: set[object] = set()
-        self._merged = 0
+        self._merged = self._listed = 0
 
     # -- payloads ------------------------------------------------------------------------------
 
@@ -103,7 +104,8 @@ class Annotator:
         if not nodes:
             return pytypes.NEVER
         simple = simple_type(nodes[0]) if len(nodes) == 1 else None
-        return simple or self._annotate(self._flattener.flatten(*map(Part, nodes)), hint)
+        with self._another_value():
+            return simple or self._annotate(self._flattener.flatten(*map(Part, nodes)), hint)
 
     def _any_of(self, groups: Sequence[Sequence[Node] | None], hint: Hint) -> Type:
         """Return the type of values that satisfy all schemas of one group; [] accepts no value, None any."""
@@ -114,8 +116,16 @@ class Annotator:
             parts = self._flattener.flatten(*map(Part, nodes or ()))
             if nodes and parts is not None and (key := _key(parts)) not in alternatives:
                 alternatives[key] = self._branches.of_one(self._branches.name(nodes[0], hint), parts, hint)
-        type_ = self._one_of([each for several in alternatives.values() for each in several], hint)
+        with self._another_value():
+            type_ = self._one_of([each for several in alternatives.values() for each in several], hint)
         return union([type_, pytypes.ANY]) if None in groups else type_
+
+    @contextmanager
+    def _another_value(self) -> Iterator[None]:
+        """Count the alternatives of a value apart from those of the value around it; unions in unions multiply."""
+        listed, self._listed = self._listed, 0
+        yield
+        self._listed = listed
 
     def _annotate(self, parts: Parts | None, hint: Hint, *, plain: bool = False) -> Type:
         """Return the type of the values that satisfy all parts.
@@ -136,7 +146,11 @@ class Annotator:
             return self._inline(parts, hint, plain)
         if not choice.is_union and kinds_of(parts) == {"object"}:
             return self._object(self._flattener.alternatives(parts), hint)
-        return self._one_of(self._branches.of_choice(choice, hint, plain=plain), hint)
+        if self._listed > MAX_ALTERNATIVES:
+            return self._annotate(choice.rest, hint, plain=True)
+        alternatives = self._branches.of_choice(choice, hint, plain=plain)
+        self._listed += len(alternatives)
+        return self._one_of(alternatives, hint)
 
     def _inline(self, parts: Parts, hint: Hint, plain: bool, *, skip_objects: bool = False) -> Type:
         """Return the type of the values that satisfy all parts, ignoring choices."""
@@ -200,7 +214,8 @@ class Annotator:
         is_object = parts is not None and self._is_one_object(parts)
         self._open[key] = name
         hint = Hint(name, name, suffix="" if is_object else "Object", is_exact=True)
-        type_ = self._annotate(parts, hint, plain=plain)
+        with self._another_value():
+            type_ = self._annotate(parts, hint, plain=plain)
         del self._open[key]
         self._referred[key] = type_ if is_plain else self._alias(name, type_, node, key in self._recursive)
         return self._referred[key]

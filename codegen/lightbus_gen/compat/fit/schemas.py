@@ -21,9 +21,9 @@ from lightbus_gen.compat.fit.pairs import Pairs
 from lightbus_gen.compat.fit.sample import Sampler
 from lightbus_gen.compat.fit.scalars import limit_obstacles, value_obstacles
 from lightbus_gen.compat.shapes.equality import Equality
-from lightbus_gen.compat.shapes.expand import Shapes, values_of
+from lightbus_gen.compat.shapes.expand import MAX_SHAPES, Shapes, values_of
 from lightbus_gen.compat.shapes.shape import AllOf, Shape
-from lightbus_gen.compat.shapes.view import View, Views
+from lightbus_gen.compat.shapes.view import View, Views, comparable
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.parts import kind_of
 
@@ -32,6 +32,9 @@ _VALUES_OF_STEP = 20
 """Listed values that take as long to compare as a schema."""
 _DEEPEST = 10_000
 """The recursion limit: a long chain of types that refer to each other is followed by nested calls."""
+_FEW = 8
+"""The branches of a union that all listed values are compared with at once, rather than one by one."""
+_ANY = object()
 _OPAQUE_KINDS = {"contains": "array", "unevaluatedItems": "array", "propertyNames": "object"}
 
 
@@ -56,6 +59,7 @@ class Containment:
         self._same = same
         self._pairs = Pairs()
         self._exclusive: dict[object, bool] = {}
+        self._listing: dict[object, dict[object, list[int]]] = {}
         self._steps = 0
 
     def obstacles(self, written: Node, read: Node) -> list[Obstacle]:
@@ -178,11 +182,16 @@ class Containment:
         seen: frozenset[object],
     ) -> list[Obstacle]:
         is_exclusive = keyword == "oneOf" and self._is_exclusive(view)
+        if not is_exclusive and (unequal := self._unequal(shape, branches)) is not None:
+            split = [self._union(part, view, keyword, branches, spot, seen) for part in unequal]
+            return [each for results in split for each in results]
         by_branch: list[list[Obstacle]] = []
-        for branch in branches:
+        candidates = self._candidates(shape, view, keyword, branches)
+        is_long = len(candidates) > _FEW and shape.values is not None and len(shape.values) > 1
+        for branch in candidates if not is_long else ():
             obstacles = self._meets(shape, branch, spot, seen)
             by_branch.append(obstacles)
-            others = (other for other in branches if other is not branch)
+            others = (other for other in candidates if other is not branch)
             if not obstacles and (not is_exclusive or all(self._is_apart(shape, other) for other in others)):
                 return []
         parts = _parts(shape)
@@ -202,10 +211,58 @@ class Containment:
         words = kinds_in_words(shape.kinds), "none of the branches"
         return [obstacle("branch", shape, view, keyword, *words, spot, sent)]
 
+    def _unequal(self, shape: Shape, branches: list[Node]) -> list[Shape] | None:
+        """Split a shape by a union that was too long for it; None without one.
+
+        Branches that equal one of the reader's are left out: what satisfies them fits.
+        """
+        if shape.values is not None or len(branches) == 1:
+            return None
+        together = {view.node.key for view in shape.views}
+        for view in shape.views:
+            for sent in view.unions.values():
+                if len(sent) <= MAX_SHAPES or not together.isdisjoint(branch.key for branch in sent):
+                    continue
+                self._steps += len(sent) // _VALUES_OF_STEP
+                read = set(map(self._text, branches)) - {None}
+                left = [branch for branch in sent if self._text(branch) not in read]
+                if len(left) < len(sent):
+                    nodes = tuple(each.node for each in shape.views)
+                    parts = [part for branch in left for part in self._shapes((*nodes, branch))]
+                    common = [replace(part, kinds=part.kinds & shape.kinds) for part in parts]
+                    return [part for part in common if part.kinds]
+        return None
+
+    def _text(self, branch: Node) -> tuple[str, str] | None:
+        text = self._same.text(branch)
+        return (branch.document.dialect, text) if text is not None else None
+
+    def _candidates(self, shape: Shape, view: View, keyword: str, branches: list[Node]) -> list[Node]:
+        """Return the branches that may accept a shape: if it has one value, those that list it or list nothing."""
+        if shape.values is None or len(shape.values) != 1 or isinstance(shape.values[0], (dict, list)):
+            return branches
+        by_value = self._by_value(view, keyword, branches)
+        likely = {*by_value.get(_ANY, ()), *by_value.get(comparable(shape.values[0]), ())}
+        return [branches[at] for at in sorted(likely)]
+
+    def _by_value(self, view: View, keyword: str, branches: list[Node]) -> dict[object, list[int]]:
+        """Return the indexes of the branches of a union by the values they list, `_ANY` without a list."""
+        key = (view.node.key, keyword)
+        if key not in self._listing:
+            by_value = self._listing[key] = {}
+            for at, branch in enumerate(branches):
+                values = self._reader(self._reader.meant(branch)).values
+                is_scalar = values is not None and not any(isinstance(each, (dict, list)) for each in values)
+                for value in set(map(comparable, values)) if is_scalar and values else (_ANY,):
+                    by_value.setdefault(value, []).append(at)
+        return self._listing[key]
+
     def _is_exclusive(self, view: View) -> bool:
-        """Whether the `oneOf` of a reader is still one when it is opened."""
+        """Whether two branches of a reader's `oneOf` may match one value, and it is still one when it is opened."""
         if view.node.key not in self._exclusive:
-            opened = open_schema({"oneOf": view.node.schema["oneOf"]})
+            by_value = self._by_value(view, "oneOf", view.unions["oneOf"])
+            is_apart = _ANY not in by_value and all(len(at) == 1 for at in by_value.values())
+            opened = {} if is_apart else open_schema({"oneOf": view.node.schema["oneOf"]})
             self._exclusive[view.node.key] = "oneOf" in opened
         return self._exclusive[view.node.key]
 

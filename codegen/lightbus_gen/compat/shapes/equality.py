@@ -25,10 +25,11 @@ class Equality:
         """Whether two schemas without any `$ref` have the same text, their own descriptions ignored."""
         if one.document.dialect != other.document.dialect:
             return False
-        text = self._text(one)
-        return text is not None and text == self._text(other)
+        text = self.text(one)
+        return text is not None and text == self.text(other)
 
-    def _text(self, node: Node) -> str | None:
+    def text(self, node: Node) -> str | None:
+        """Return a schema without its descriptions as text; None if it has a `$ref`."""
         if node not in self._texts:
             is_schema = isinstance(node.schema, dict)
             text = repr(_relevant(node.schema, is_schema=True) if is_schema else node.schema)

@@ -11,7 +11,7 @@ from lightbus_gen.compat.shapes.view import KINDS, View, Views, exact, text_of, 
 from lightbus_gen.load.references import Node, lone
 from lightbus_gen.lower.parts import kind_of
 
-_MAX_SHAPES = 64
+MAX_SHAPES = 64
 """How many alternatives nested unions are multiplied out to; a shape gets wider instead of exceeding it."""
 
 
@@ -48,7 +48,7 @@ class Shapes:
             views, others, at = todo.pop()
             others = dict(others)
             for place, keyword, branches in _unions(views, at):
-                if len(todo) + len(done) + len(branches) > _MAX_SHAPES:
+                if len(todo) + len(done) + len(branches) > MAX_SHAPES:
                     _join(others, self._declared(branches))
                     continue
                 for branch in reversed(branches):

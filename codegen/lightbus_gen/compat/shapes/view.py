@@ -119,8 +119,8 @@ class View:
         """Whether the values allowed include this one; 1 and 1.0 are the same number."""
         if self.values is None:
             return True
-        self._listed = self._listed or frozenset(map(_comparable, self.values))
-        return _comparable(value) in self._listed
+        self._listed = self._listed or frozenset(map(comparable, self.values))
+        return comparable(value) in self._listed
 
     def declared(self, name: str) -> list[Node]:
         """Return the schemas of a property, by its name and by regular expressions that match it."""
@@ -247,7 +247,7 @@ def text_of(value: object) -> str:
 _encode = json.JSONEncoder(sort_keys=True).encode
 
 
-def _comparable(value: Any) -> object:
+def comparable(value: Any) -> object:
     """Return a number as it is, since 1 equals 1.0, and any other value as text."""
     return value if kind_of(value) in _NUMERIC else text_of(value)
 

@@ -56,7 +56,7 @@ def pattern_matches(pattern: str, text: str) -> bool:
     return _pattern(pattern).is_valid(text)
 
 
-@functools.lru_cache
+@functools.lru_cache(maxsize=10_000)  # a schema with more patterns would compile each of them for every name
 def _pattern(pattern: str) -> jsonschema_rs.Validator:
     return validator({"pattern": pattern})
 
