@@ -316,7 +316,7 @@ class _LoopWatch:
 
     def _report(self, delivery: Delivery, seconds: float) -> None:
         try:
-            event = f"{envelope.decode(delivery.body, delivery.headers).id!r:.200}"
+            event = f"{envelope.decode(delivery.body, delivery.headers).id:.200}"
         except UnreadableEvent:
             event = f"at sequence {delivery.sequence}"
         durable, handler = self._listening.consumer.durable, self._listening.handler
