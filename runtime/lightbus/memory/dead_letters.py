@@ -57,7 +57,7 @@ class MemoryDeadLetters:
 
     async def replaying(self) -> Set[int]:
         """Return the numbers of the dead letters whose replays are on their way."""
-        return {read(message).number for message in self._broker.messages(self._replays)}
+        return {read(message, is_replay=True).number for message in self._broker.messages(self._replays)}
 
     async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the dead letter's current number, 0 when it is gone."""
@@ -71,9 +71,14 @@ class MemoryDeadLetters:
         return self._broker.is_served(self._replays, naming.replay_durable(place.stream, place.listener))
 
 
-def read(message: Stored) -> DeadLetter:
+def read(message: Stored, *, is_replay: bool = False) -> DeadLetter:
     """Read a stored dead letter or replay."""
-    parts = naming.place_of(message.subject)
-    assert parts is not None, "only dead letters and replays are stored here"
-    time = datetime.fromtimestamp(message.time, UTC)
-    return DeadLetter.decode(parts[0], parts[1] or message.sequence, message.headers, message.body, time)
+    place, number = naming.place_of(message.subject) or (None, 0)
+    return DeadLetter.decode(
+        place if bool(number) == is_replay else None,
+        number or message.sequence,
+        message.headers,
+        message.body,
+        datetime.fromtimestamp(message.time, UTC),
+        limit=MAX_PAYLOAD,
+    )

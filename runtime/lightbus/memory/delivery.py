@@ -42,9 +42,13 @@ class MemoryDeliveries:
             MemoryEventSettler(self, message.sequence, attempt),
         )
 
-    def replay(self, message: Stored, attempt: int) -> Delivery:
-        """Return the delivery of a dead letter's replay."""
-        dead_letter = read(message)
+    def replay(self, message: Stored, attempt: int) -> Delivery | None:
+        """Return the delivery of a dead letter's replay; end a message that is not a replay, and return None."""
+        dead_letter = read(message, is_replay=True)
+        if dead_letter.problem:
+            self.broker.settle(self.durable, message.sequence)
+            self.broker.remove(self.stream, message.sequence)
+            return None
         settler = MemoryReplaySettler(self, message.sequence, attempt, dead_letter)
         return Delivery.of_replay(dead_letter, attempt, settler)
 
@@ -53,10 +57,10 @@ class MemorySubscription:
     """See `lightbus.transport.Subscription`; nothing is fetched ahead here.
 
     Args:
-        deliver: turns a message and its attempt into a delivery.
+        deliver: turns a message and its attempt into a delivery; None for a message that is not a replay.
     """
 
-    def __init__(self, source: MemoryDeliveries, deliver: Callable[[Stored, int], Delivery]) -> None:
+    def __init__(self, source: MemoryDeliveries, deliver: Callable[[Stored, int], Delivery | None]) -> None:
         self._broker, self._stream, self._durable = source.broker, source.stream, source.durable
         self._deliver = deliver
         self._changed = asyncio.Event()
@@ -77,8 +81,9 @@ class MemorySubscription:
 
     def next(self) -> Delivery | None:
         """Return the next event that is due."""
-        if not self._closed and (due := self._broker.next(self._stream, self._durable)):
-            return self._deliver(*due)
+        while not self._closed and (due := self._broker.next(self._stream, self._durable)):
+            if (delivery := self._deliver(*due)) is not None:
+                return delivery
         return None
 
     async def take(self) -> Delivery | None:

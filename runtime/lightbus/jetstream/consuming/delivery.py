@@ -87,10 +87,17 @@ class Deliveries:
 
     def replay(self, message: Message, origin: Origin) -> Delivery | None:
         """Return the delivery of a dead letter's replay, None for a message that is not a replay."""
-        parts = naming.place_of(message.subject)
-        if parts is None:
+        place, number = naming.place_of(message.subject) or (None, 0)
+        dead_letter = DeadLetter.decode(
+            place if number else None,
+            number,
+            message.headers,
+            message.body,
+            origin.time,
+            limit=self.connection.max_payload,
+        )
+        if dead_letter.problem:
             return None
-        dead_letter = DeadLetter.decode(*parts, message.headers, message.body, origin.time)
         return Delivery.of_replay(
             dead_letter, origin.attempt, ReplaySettler(self, message.reply, dead_letter)
         )

@@ -78,8 +78,8 @@ class JetStreamDeadLetters:
                 self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
             )
         async for message in messages:
-            dead_letter = _dead_letter(message)
-            if dead_letter is not None and selection.matches(dead_letter):
+            dead_letter = self._read(message)
+            if selection.matches(dead_letter):
                 yield dead_letter
 
     async def count(self) -> int:
@@ -111,9 +111,10 @@ class JetStreamDeadLetters:
 
     async def discard(self, dead_letter: DeadLetter) -> bool:
         """Remove a dead letter for good; see `DeadLetters.discard`."""
-        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
-        operation = f"STREAM.PURGE.{self._replays}"
-        await self._connection.lookup(operation, {"filter": subject}, absent=(STREAM_NOT_FOUND,))
+        if not dead_letter.problem:
+            subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
+            operation = f"STREAM.PURGE.{self._replays}"
+            await self._connection.lookup(operation, {"filter": subject}, absent=(STREAM_NOT_FOUND,))
         return await self.remove(dead_letter.number)
 
     async def replaying(self) -> Set[int]:
@@ -149,10 +150,15 @@ class JetStreamDeadLetters:
         operation = f"STREAM.INFO.{stream}"
         return await self._connection.lookup(operation, request, absent=(STREAM_NOT_FOUND,)) or {}
 
-
-def _dead_letter(message: StoredMessage) -> DeadLetter | None:
-    """Read a stored dead letter; None for a message that is not one."""
-    parts = naming.place_of(message.subject)
-    if parts is None:
-        return None
-    return DeadLetter.decode(parts[0], message.sequence, message.headers, message.body, message.time)
+    def _read(self, message: StoredMessage) -> DeadLetter:
+        """Read a message of the stream of dead letters."""
+        place, number = naming.place_of(message.subject) or (None, 0)
+        return DeadLetter.decode(
+            None if number else place,
+            message.sequence,
+            message.headers,
+            message.body,
+            message.time,
+            limit=self._connection.max_payload,
+            is_cut=message.is_cut,
+        )
