@@ -10,6 +10,7 @@ import click
 
 from lightbus.cli.terminal.shared_options import (
     Command,
+    Text,
     buses_option,
     decorated,
     errors_exit_with_2,
@@ -21,7 +22,9 @@ from lightbus.cli.terminal.times import Time
 
 def _bus_options(command: Command) -> Command:
     """Add the options that select bus modules and their server."""
-    url = click.option("--url", help="Address of the NATS server.  [default: as the module says]")
+    url = click.option(
+        "--url", type=Text(), help="Address of the NATS server.  [default: as the module says]"
+    )
     return decorated(command, buses_option, service_name_option, url)
 
 
@@ -37,6 +40,7 @@ def _bus_options(command: Command) -> Command:
 )
 @click.option(
     "--fires",
+    type=Text(),
     metavar="SERVICE:API",
     multiple=True,
     help="With --format nats: the service also fires events of this API. Repeatable.",
@@ -92,8 +96,10 @@ def status(url: str | None, prefix: str, format_: str) -> None:
 
 
 @click.command()
-@click.argument("events", nargs=-1, metavar="[EVENT]...")
-@click.option("--id", "ids", multiple=True, metavar="ID", help="The event with this id. Repeatable.")
+@click.argument("events", nargs=-1, type=Text(), metavar="[EVENT]...")
+@click.option(
+    "--id", "ids", type=Text(), multiple=True, metavar="ID", help="The event with this id. Repeatable."
+)
 @click.option("--since", type=Time(), help="Stored at this time or later: 2026-11-23T09:30, 2h.")
 @click.option("--until", type=Time(), help="Stored before this time.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The latest N only.")
