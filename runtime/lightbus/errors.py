@@ -262,7 +262,10 @@ class PermissionDenied(TransportError):
 
 
 class ProvisionError(TransportError):
-    """A stream or durable could not be created, or differs from what the bus needs."""
+    """A stream or durable could not be created, or differs from what the bus needs.
+
+    Raised by `fire()`, the event was not stored.
+    """
 
 
 class PublishFailed(TransportError):
@@ -292,7 +295,7 @@ class EventTooLarge(PublishFailed):
 
 
 class PublishUnknown(TransportError):
-    """The server did not confirm in time: the event may have been stored, or may be stored later.
+    """An attempt to store the event was not answered: it may have been stored, or may be stored later.
 
     Attributes:
         event: the event's full name.

@@ -290,7 +290,8 @@ class Transport(Protocol):
             A coroutine that waits for the acknowledgement, to be awaited exactly once. It raises:
 
             PublishFailed: it was not stored. EventTooLarge: it was not stored and never will be.
-            PublishUnknown: no answer in time; it may have been stored.
+            PermissionDenied, ProvisionError: it was not stored; the user may not publish it, or its stream is missing.
+            PublishUnknown: it was sent, and an answer is missing; it may have been stored.
         """
         ...
 

@@ -236,6 +236,8 @@ class Wire:
     async def api(self, operation: str) -> dict[str, Any]:
         raise TransportError("nobody answers")
 
+    async def processed(self) -> None: ...
+
     def when_down(self, callback: object) -> None: ...
 
     def when_up(self, callback: object) -> None: ...
@@ -279,7 +281,7 @@ def test_the_inbox_of_acknowledgements_takes_only_answers(forged: list[tuple[str
         acknowledgements = Acknowledgements(wire)  # type: ignore[arg-type]
         await acknowledgements.start()
         loop = asyncio.get_running_loop()
-        asked = acknowledgements.send("s", b"", b"", loop.time() + 60)
+        asked = acknowledgements.send("s", b"", b"", loop.time() + 60, "a")
         refused = 0
         for number, block, body in forged:
             was_done = asked.done()

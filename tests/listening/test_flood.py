@@ -81,7 +81,12 @@ class Ledger:
 
 
 async def send(
-    acknowledgements: Acknowledgements, subject: str, count: int, chance: random.Random, ledger: Ledger
+    acknowledgements: Acknowledgements,
+    stream: str,
+    subject: str,
+    count: int,
+    chance: random.Random,
+    ledger: Ledger,
 ) -> None:
     """Send a wave, and record what the server stored where."""
     clock = asyncio.get_running_loop().time
@@ -93,9 +98,11 @@ async def send(
                 number = len(ledger.good)
                 ledger.good.add(number)
                 body = json.dumps(event({"name": str(number)})).encode()
-                acknowledgements.send(subject, b"", body, clock() + BOUND)
+                acknowledgements.send(subject, b"", body, clock() + BOUND, stream)
             else:
-                answers.append((acknowledgements.send(subject, header, body, clock() + BOUND), hash(body)))
+                answers.append(
+                    (acknowledgements.send(subject, header, body, clock() + BOUND, stream), hash(body))
+                )
         for answering, digest in answers:
             answer = await answering
             assert answer is not None and answer.error is None, answer
@@ -151,7 +158,7 @@ async def test_malformed_messages_end_as_dead_letters_and_good_ones_are_handled(
         acknowledgements = Acknowledgements(connection)
         await acknowledgements.start()
         for _ in range(WAVES):
-            await send(acknowledgements, subject, count // WAVES, chance, ledger)
+            await send(acknowledgements, stream, subject, count // WAVES, chance, ledger)
             await until_settled(connection, stream)
             sizes.append(held())
     assert ledger.seen == ledger.good

@@ -51,6 +51,7 @@ class JetStreamDeadLetters:
             dead_letter.body,
             dead_letter.encode(needed, self._connection.max_payload),
             what=f"the dead letter of sequence {dead_letter.place.sequence}",
+            stream=self._stream,
             create_stream=lambda: self._provisioner.ensure_on_demand(dead_letter_stream(self._prefix)),
             timeout=_TIMEOUT,
         )
@@ -102,6 +103,7 @@ class JetStreamDeadLetters:
                 dead_letter.body,
                 dead_letter.as_replay().encode(needed, self._connection.max_payload),
                 what=f"the replay of dead letter {dead_letter.number}",
+                stream=self._replays,
                 create_stream=lambda: self._provisioner.ensure_on_demand(replay_stream(self._prefix)),
                 timeout=_TIMEOUT,
             )
