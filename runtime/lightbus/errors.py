@@ -309,7 +309,7 @@ class PublishUnknown(TransportError):
     def __init__(self, event: str, event_id: str, timeout: float, reason: str) -> None:
         self.event, self.event_id, self.timeout, self.reason = event, event_id, timeout, reason
         super().__init__(
-            f"{event} (id {event_id}): the server did not confirm it within {timeout:g} s ({reason})."
+            f"{event} (id {event_id}): the server did not confirm it ({reason})."
             " It may have been stored. fire_again(error.message) sends it under the same id, so that it is"
             " stored once; another fire() would be another event."
         )

@@ -498,6 +498,7 @@ NEEDED = [  # the table of docs/protocol.md
     f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}",
     f"$JS.ACK.{STREAM}.{DURABLE}.>",
     f"lightbus-dead-letters.{STREAM}.{DURABLE}.>",
+    f"$JS.API.DIRECT.GET.lightbus-dead-letters.lightbus-dead-letters.{STREAM}.{DURABLE}.>",
     f"$JS.API.CONSUMER.INFO.{REPLAYS}",
     f"$JS.API.CONSUMER.CREATE.{REPLAYS}.lightbus-dead-letters-replays.{STREAM}.{DURABLE}.>",
     f"$JS.API.CONSUMER.MSG.NEXT.{REPLAYS}",
@@ -583,6 +584,27 @@ async def test_a_service_that_may_take_no_replays_listens_all_the_same(seen: See
         )
         await bus.auth.user_created.fire_async(username="ada")
         assert await seen.take() == ["ada"]
+
+
+async def test_a_dead_letter_stays_that_its_service_may_not_read(
+    seen: Seen, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It cannot see whether a replay is that of the dead letter."""
+    handler = Broken(seen)
+    async with (
+        restricted("$JS.API.DIRECT.GET.>") as (url, operator),
+        lightbus.create(url=url, service_name="mailer") as bus,
+        opened(operator, "lightbus") as store,
+    ):
+        await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+        await bus.auth.user_created.fire_async(username="ada")
+        (dead_letter,) = await until(store, 1)
+        for reason in ("dead letter 1 failed again, and stays as it was", "cannot be removed"):
+            await replay(store, dead_letter)
+            assert await until(store, 1) == [dead_letter]
+            assert reason in caplog.text
+            handler.is_broken = False
+        assert len(await seen.take(3)) == 3
 
 
 async def test_a_dead_letter_stays_that_its_service_may_not_remove(

@@ -174,6 +174,10 @@ class DeadLetter:
         is_same = (self.place, self.body) == (other.place, other.body) and len(ids) < 2
         return is_same and not (self.problem or other.problem)
 
+    def is_kept_by(self, stored: DeadLetter | None) -> bool:
+        """Whether a stored message is this failure of the event, or a later one."""
+        return stored is not None and stored.is_same_event(self) and stored.replays >= self.replays
+
     def as_replay(self) -> DeadLetter:
         """Return its replay, which counts itself and has no failure yet."""
         return replace(self, replays=self.replays + 1, failure=Failure(""))

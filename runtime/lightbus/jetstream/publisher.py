@@ -175,6 +175,7 @@ class Publisher:
         if not is_unknown:
             reason = f"no server took it within {message.timeout:g} s: {reason}"
             raise PublishFailed(message.what, message.event_id, reason)
+        reason = f"within {message.timeout:g} s: {reason}"
         raise PublishUnknown(message.what, message.event_id, message.timeout, reason)
 
     def _send_again(self, message: Publication) -> asyncio.Future[Answer | None]:

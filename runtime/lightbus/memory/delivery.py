@@ -168,8 +168,17 @@ class MemoryReplaySettler(MemoryEventSettler, frozen=True, eq=False):
     replayed: DeadLetter
 
     async def ack(self) -> None:
-        """Settle: remove the dead letter, then end its replay."""
-        self.source.dead_letters.remove(self.replayed.number)
+        """Settle: remove the dead letter if it is that of this event, then end its replay."""
+        current = self.source.dead_letters.current(self.replayed.place)
+        if current and current.number == self.replayed.number and current.is_same_event(self.replayed):
+            self.source.dead_letters.remove(current.number)
+        self._end()
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """Settle: replace the dead letter, unless it is that of another event, then end the replay."""
+        current = self.source.dead_letters.current(self.replayed.place)
+        if current is None or current.problem or current.is_same_event(self.replayed):
+            self.source.dead_letters.keep(self._dead_letter(delivery, failure))
         self._end()
 
     def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:

@@ -127,12 +127,15 @@ def test_services_need_nothing_else(server: NatsServer, auth: DynamicBus, start:
 
 
 DURABLE = {"durable_name": "spy", "filter_subject": "lightbus.auth.user_created", "ack_policy": "explicit"}
+READ = "$JS.API.DIRECT.GET.lightbus-dead-letters"
 WIDER: list[tuple[str, str, dict[str, Any]]] = [
     ("mailer", "lightbus.auth.user_created", {}),
     ("mailer", "lightbus-dead-letters.lightbus-auth.billing-invoice.1.1", {}),
     ("mailer", "$JS.API.STREAM.DELETE.lightbus-auth", {}),
     ("mailer", "$JS.API.STREAM.MSG.GET.lightbus-auth", {"seq": 1}),
     ("mailer", "$JS.API.DIRECT.GET.lightbus-auth", {"seq": 1}),
+    ("mailer", READ, {"seq": 1}),
+    ("mailer", f"{READ}.lightbus-dead-letters.lightbus-auth.billing-invoice.1.1", {}),
     ("mailer", "$JS.API.CONSUMER.DELETE.lightbus-auth.mailer-welcome", {}),
     (
         "mailer",

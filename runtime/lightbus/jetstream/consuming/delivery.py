@@ -15,6 +15,7 @@ from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.wire import Message
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
+from lightbus.jetstream.stored.direct_get import NotReadable
 from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.logs import log
 from lightbus.transport import Delivery
@@ -156,15 +157,33 @@ class ReplaySettler(EventSettler, frozen=True, eq=False):
     replayed: DeadLetter
 
     async def ack(self) -> None:
-        """Settle: remove the dead letter, then end its replay."""
+        """Settle: remove the dead letter if it is that of this event, then end its replay."""
+        number, dead_letters = self.replayed.number, self.source.dead_letters
         try:
-            await self.source.dead_letters.remove(self.replayed.number)
-        except PermissionDenied as error:  # a retry would only run the handler again
-            log.error(
-                "%s: dead letter %d was handled, but cannot be removed: %s",
-                *(self.source.durable, self.replayed.number, error),
-            )
+            current = await dead_letters.current(self.replayed.place)
+            if current is not None and current.number == number and current.is_same_event(self.replayed):
+                await dead_letters.remove(number)
+            elif current is not None:
+                self._report(f"was not removed: {current.number} is of another event, or a later failure")
+        except (PermissionDenied, NotReadable) as error:  # a retry would only run the handler again
+            self._report(f"was handled, but cannot be removed: {error}")
         await self._confirm(b"+ACK")
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """Settle: replace the dead letter, unless it is that of another event, then end the replay."""
+        try:
+            current = await self.source.dead_letters.current(self.replayed.place)
+        except (PermissionDenied, NotReadable) as error:
+            self._report(f"failed again, and stays as it was: {error}")
+        else:
+            if current is None or current.problem or current.is_same_event(self.replayed):
+                await EventSettler.dead_letter(self, delivery, failure)
+                return
+            self._report(f"was not replaced: {current.number} is of another event")
+        await self._confirm(f"+TERM {failure.reason}".encode())
+
+    def _report(self, outcome: str) -> None:
+        log.error("%s: dead letter %d %s", self.source.durable, self.replayed.number, outcome)
 
     def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
         return replace(self.replayed, failure=failure, attempts=delivery.attempt)

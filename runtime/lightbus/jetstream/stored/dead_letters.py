@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Set
 from typing import Any
 
 from lightbus import naming
+from lightbus.errors import TransportError
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.connection.connection import Connection
@@ -20,6 +21,9 @@ from lightbus.jetstream.streams.resources import (
     dead_letter_stream,
     replay_stream,
 )
+from lightbus.logs import log
+from lightbus.naming import Place
+from lightbus.transport import PubAck
 
 _TIMEOUT = 10.0  # seconds for a copy to be confirmed
 _NOTHING_TO_DELETE, _NOTHING_FOUND = 10057, 10037  # error codes of the server
@@ -42,19 +46,44 @@ class JetStreamDeadLetters:
     async def keep(self, dead_letter: DeadLetter) -> None:
         """Store a dead letter, replacing an earlier one of the same listener and event.
 
+        Its id can be guessed. If another client has used it, the server drops the dead letter as a duplicate; then it
+        is stored under another id.
+
         Raises:
             TransportError: it was not confirmed.
         """
-        needed = {MESSAGE_ID: dead_letter.message_id}
-        await self._publisher.publish(
+        stored = await self._store(dead_letter, dead_letter.message_id)
+        if stored.duplicate and not await self._is_kept(dead_letter):
+            await self._store(dead_letter, str(uuid.uuid4()))
+
+    async def _store(self, dead_letter: DeadLetter, message_id: str) -> PubAck:
+        return await self._publisher.publish(
             naming.dead_letter_subject(self._prefix, dead_letter.place),
             dead_letter.body,
-            dead_letter.encode(needed, self._connection.max_payload),
+            dead_letter.encode({MESSAGE_ID: message_id}, self._connection.max_payload),
             what=f"the dead letter of sequence {dead_letter.place.sequence}",
             stream=self._stream,
             create_stream=lambda: self._provisioner.ensure_on_demand(dead_letter_stream(self._prefix)),
             timeout=_TIMEOUT,
         )
+
+    async def _is_kept(self, dead_letter: DeadLetter) -> bool:
+        """Whether the stream has this failure of the event, or a later one; False in doubt."""
+        try:
+            return dead_letter.is_kept_by(await self.current(dead_letter.place))
+        except TransportError as error:
+            log.debug("cannot look for the dead letter of %s: %s", dead_letter.place.listener, error)
+            return False
+
+    async def current(self, place: Place) -> DeadLetter | None:
+        """Return the message that is stored as the dead letter of a listener and event, None when there is none.
+
+        Raises:
+            NotReadable, PermissionDenied, TransportError: it cannot be read.
+        """
+        subject = naming.dead_letter_subject(self._prefix, place)
+        message = await direct_get.last_message(self._connection, self._stream, subject)
+        return None if message is None else self._read(message)
 
     async def remove(self, number: int) -> bool:
         """Delete a dead letter; False when it no longer existed."""

@@ -74,6 +74,16 @@ async def message_at(connection: Connection, stream: str, sequence: int) -> Stor
     return batch[0] if batch else None
 
 
+async def last_message(connection: Connection, stream: str, subject: str) -> StoredMessage | None:
+    """Return the last message of a literal subject, None when there is none; raises as `messages` does."""
+    batch = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}.{subject}", None)
+    return batch[0] if batch else None
+
+
+class NotReadable(TransportError):
+    """The stream cannot be read directly."""
+
+
 async def _ask(connection: Connection, subject: str, request: dict[str, Any] | None) -> list[StoredMessage]:
     """Send a request and collect its answer: one message, or a whole batch."""
     answers: asyncio.Queue[Message | PermissionDenied] = asyncio.Queue()
@@ -87,7 +97,8 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
     connection.when_denied(denied)
     batch: list[StoredMessage] = []
     try:
-        connection.send(subject, msgspec.json.encode(request), reply=inbox)
+        body = b"" if request is None else msgspec.json.encode(request)
+        connection.send(subject, body, reply=inbox)
         while True:
             try:
                 answer = await asyncio.wait_for(answers.get(), _TIMEOUT)
@@ -100,7 +111,7 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
                 status, text = answer.status
                 if status in (_NONE, _END):
                     return batch
-                raise TransportError(_refusal(subject, status, text))
+                raise _refusal(subject, status, text)
             facts = read_headers(added)  # its first line is the stream
             try:
                 batch.append(_stored(own, facts, answer.body))
@@ -130,10 +141,11 @@ def _stored(own: bytes, facts: dict[str, str], body: bytes) -> StoredMessage:
     )
 
 
-def _refusal(subject: str, status: str, text: str) -> str:
+def _refusal(subject: str, status: str, text: str) -> TransportError:
     if not status:
-        return f"the answer on {subject} is not a stored message"
+        return TransportError(f"the answer on {subject} is not a stored message")
     if status == "503":
         stream = subject.removeprefix("$JS.API.DIRECT.GET.").partition(".")[0]
-        return f"stream {stream!r} cannot be read directly. Allow it with: nats stream edit {stream} --allow-direct"
-    return f"the server refuses to read on {subject}: {status} {text}"
+        advice = f"Allow it with: nats stream edit {stream} --allow-direct"
+        return NotReadable(f"stream {stream!r} cannot be read directly. {advice}")
+    return TransportError(f"the server refuses to read on {subject}: {status} {text}")
