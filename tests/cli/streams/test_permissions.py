@@ -135,7 +135,7 @@ WIDER: list[tuple[str, str, dict[str, Any]]] = [
     ("mailer", "$JS.API.STREAM.MSG.GET.lightbus-auth", {"seq": 1}),
     ("mailer", "$JS.API.DIRECT.GET.lightbus-auth", {"seq": 1}),
     ("mailer", READ, {"seq": 1}),
-    ("mailer", f"{READ}.lightbus-dead-letters.lightbus-auth.billing-invoice.1.1", {}),
+    ("mailer", f"{READ}.lightbus-dead-letters.lightbus-auth.mailer-welcome.1.1", {}),
     ("mailer", "$JS.API.CONSUMER.DELETE.lightbus-auth.mailer-welcome", {}),
     (
         "mailer",
@@ -163,10 +163,11 @@ VICTIM = "lightbus-auth.billing-invoice.1.1"  # another service's listener, and 
 async def test_answers_that_the_server_sends_elsewhere_are_told_apart(
     server: NatsServer, start: Start
 ) -> None:
-    """The server checks the subject of a request, and not where its answer goes."""
+    """The server checks the subject of a request, and not where its answer goes; the last of several stays there."""
     own = "lightbus-dead-letters.lightbus-auth.mailer-welcome"
     async with connected(server, "mailer") as mailer:
         mailer.send(f"{own}.1.1", b"", reply=f"lightbus-dead-letters.{VICTIM}")
+        mailer.send(f"{own}.1.4", b"", reply=f"lightbus-dead-letters.{VICTIM}")
         mailer.send(f"{own}.1.2", b"", reply=f"lightbus-dead-letters-replays.{VICTIM}.1")
         mailer.send(f"{own}.1.3", b"", reply="lightbus.auth.user_created")
         await mailer.processed()

@@ -158,29 +158,32 @@ class ReplaySettler(EventSettler, frozen=True, eq=False):
 
     async def ack(self) -> None:
         """Settle: remove the dead letter if it is that of this event, then end its replay."""
-        number, dead_letters = self.replayed.number, self.source.dead_letters
-        try:
-            current = await dead_letters.current(self.replayed.place)
-            if current is not None and current.number == number and current.is_same_event(self.replayed):
-                await dead_letters.remove(number)
-            elif current is not None:
-                self._report(f"was not removed: {current.number} is of another event, or a later failure")
-        except (PermissionDenied, NotReadable) as error:  # a retry would only run the handler again
-            self._report(f"was handled, but cannot be removed: {error}")
+        number = self.replayed.number
+        current = await self._current()
+        if current and current.number == number and current.is_same_event(self.replayed):
+            try:
+                await self.source.dead_letters.remove(number)
+            except PermissionDenied as error:  # a retry would only run the handler again
+                self._report(f"was handled, but cannot be removed: {error}")
+        elif current:
+            self._report(f"was not removed: {current.number} is of another event, or a later failure")
         await self._confirm(b"+ACK")
 
     async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
         """Settle: replace the dead letter, unless it is that of another event, then end the replay."""
-        try:
-            current = await self.source.dead_letters.current(self.replayed.place)
-        except (PermissionDenied, NotReadable) as error:
-            self._report(f"failed again, and stays as it was: {error}")
+        current = await self._current()
+        if current is None or current.problem or current.is_same_event(self.replayed):
+            await EventSettler.dead_letter(self, delivery, failure)
         else:
-            if current is None or current.problem or current.is_same_event(self.replayed):
-                await EventSettler.dead_letter(self, delivery, failure)
-                return
             self._report(f"was not replaced: {current.number} is of another event")
-        await self._confirm(f"+TERM {failure.reason}".encode())
+            await self._confirm(f"+TERM {failure.reason}".encode())
+
+    async def _current(self) -> DeadLetter | None:
+        """Return the dead letter on the replay's subject, None when there is none; the replay's own if unreadable."""
+        try:
+            return await self.source.dead_letters.current(self.replayed.place)
+        except (PermissionDenied, NotReadable):
+            return self.replayed
 
     def _report(self, outcome: str) -> None:
         log.error("%s: dead letter %d %s", self.source.durable, self.replayed.number, outcome)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any
 
 from lightbus import naming
-from lightbus.errors import TransportError
+from lightbus.errors import PermissionDenied
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.publisher import Conflict, Publisher
 from lightbus.jetstream.stored import direct_get
-from lightbus.jetstream.stored.direct_get import StoredMessage
+from lightbus.jetstream.stored.direct_get import NotReadable, StoredMessage
 from lightbus.jetstream.streams.ensure import Provisioner
 from lightbus.jetstream.streams.resources import (
     CONSUMER_NOT_FOUND,
@@ -21,7 +21,6 @@ from lightbus.jetstream.streams.resources import (
     dead_letter_stream,
     replay_stream,
 )
-from lightbus.logs import log
 from lightbus.naming import Place
 from lightbus.transport import PubAck
 
@@ -52,35 +51,48 @@ class JetStreamDeadLetters:
         Raises:
             TransportError: it was not confirmed.
         """
-        stored = await self._store(dead_letter, dead_letter.message_id)
-        if stored.duplicate and not await self._is_kept(dead_letter):
-            await self._store(dead_letter, str(uuid.uuid4()))
+        stored = await self._store(dead_letter, {MESSAGE_ID: dead_letter.message_id})
+        if stored.duplicate and not await self._is_kept(dead_letter, stored.sequence):
+            await self._store(dead_letter, {MESSAGE_ID: str(uuid.uuid4())})
 
-    async def _store(self, dead_letter: DeadLetter, message_id: str) -> PubAck:
+    async def _store(self, dead_letter: DeadLetter, needed: Mapping[str, str]) -> PubAck:
         return await self._publisher.publish(
             naming.dead_letter_subject(self._prefix, dead_letter.place),
             dead_letter.body,
-            dead_letter.encode({MESSAGE_ID: message_id}, self._connection.max_payload),
+            dead_letter.encode(needed, self._connection.max_payload),
             what=f"the dead letter of sequence {dead_letter.place.sequence}",
             stream=self._stream,
             create_stream=lambda: self._provisioner.ensure_on_demand(dead_letter_stream(self._prefix)),
             timeout=_TIMEOUT,
         )
 
-    async def _is_kept(self, dead_letter: DeadLetter) -> bool:
-        """Whether the stream has this failure of the event, or a later one; False in doubt."""
+    async def _is_kept(self, dead_letter: DeadLetter, sequence: int) -> bool:
+        """Whether the stream has this failure of the event, or a later one; store it if its subject is empty.
+
+        Args:
+            sequence: where the message is stored that used the dead letter's id.
+        """
         try:
             return dead_letter.is_kept_by(await self.current(dead_letter.place))
-        except TransportError as error:
-            log.debug("cannot look for the dead letter of %s: %s", dead_letter.place.listener, error)
-            return False
+        except (PermissionDenied, NotReadable):
+            pass  # whoever used the id on this subject had the listener's permissions
+        try:
+            await self._store(dead_letter, {MESSAGE_ID: str(uuid.uuid4()), _EXPECTED_LAST: "0"})
+        except Conflict as error:
+            return error.reason.endswith(f": {sequence}")  # "wrong last sequence: 17"
+        return True
 
     async def current(self, place: Place) -> DeadLetter | None:
         """Return the message that is stored as the dead letter of a listener and event, None when there is none.
 
+        A service that creates nothing has the least permissions, and does not ask: with the permission to read its
+        dead letters, it could have the server's answer, with bytes of its choice, sent to any subject.
+
         Raises:
-            NotReadable, PermissionDenied, TransportError: it cannot be read.
+            NotReadable, PermissionDenied: this user may not read it. TransportError: no answer came.
         """
+        if not self._provisioner.creates:
+            raise NotReadable(f"stream {self._stream!r} is not for services")
         subject = naming.dead_letter_subject(self._prefix, place)
         message = await direct_get.last_message(self._connection, self._stream, subject)
         return None if message is None else self._read(message)

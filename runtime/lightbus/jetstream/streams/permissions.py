@@ -66,8 +66,7 @@ def grants(service: Service) -> Iterator[Grant]:
         removal = f"$JS.API.STREAM.MSG.DELETE.{naming.dead_letter_stream(prefix)}"
         event = f"{consumer.api}.{consumer.event}"
         yield Grant(f"listens to {event} as {durable.name}", _pulling(durable))
-        stored = f"$JS.API.DIRECT.GET.{naming.dead_letter_stream(prefix)}.{dead_letters}"
-        yield Grant("keeps its dead letters", (dead_letters, stored))
+        yield Grant("keeps its dead letters", (dead_letters,))
         yield Grant("takes replays of them, then removes them", (*_pulling(replays), removal))
 
 
