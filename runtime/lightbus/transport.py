@@ -227,7 +227,10 @@ class DeadLetters(Protocol):
     """The dead letters of a prefix, for operators and tools."""
 
     def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
-        """Iterate over the dead letters that match and exist now, oldest first; reads a bounded number at a time."""
+        """Iterate over the dead letters that match and exist now, oldest first; reads a bounded number at a time.
+
+        Messages that no listener wrote are among them, and have a `problem`.
+        """
         ...
 
     async def count(self) -> int:
