@@ -92,7 +92,9 @@ def test_an_event_that_is_given_back_can_still_crash_a_worker_and_then_run(
 
 def test_a_crash_loop_says_how_often_it_was_tried() -> None:
     decision = decide(Crashed(), 5, Policy(), 0.5)
-    assert decision == GiveUp("delivered 4 times without a result; its workers probably crashed")
+    assert decision == GiveUp(
+        "delivered 4 times without a result; its workers probably crashed, or could not store its dead letter: see their logs"
+    )
 
 
 @given(

@@ -76,7 +76,10 @@ async def send(
         for _ in range(min(AT_A_TIME, count - start)):
             number = len(ledger.good)
             subject, message = drawn(prefix, number, chance)
-            answering = acknowledgements.send(subject, message.header, message.body, clock() + BOUND)
+            stream = naming.stream(prefix, subject.split(".")[1])
+            answering = acknowledgements.send(
+                subject, message.header, message.body, clock() + BOUND, stream
+            )
             answers.append((answering, message))
             if message.fits:
                 ledger.good.add(number)

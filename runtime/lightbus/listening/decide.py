@@ -12,7 +12,7 @@
     Crashed          any          SHUTDOWN                 (never an outcome)
 
 A delivery counts as Crashed, before its handler would run, when its attempts are exhausted and none of them
-reported a result: the worker died each time, or lost its connection. The server counts every delivery, even of an
+reported a result: the worker died each time, lost its connection, or could not store the dead letter. The server counts every delivery, even of an
 event that only waited in a worker that died, or that was given back; so it takes at least three. See `exhausted`.
 """
 
@@ -185,7 +185,10 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
         case Invalid(error):
             return GiveUp(one_line(text_of(error)), type(error).__name__)
         case Crashed():
-            return GiveUp(f"delivered {attempt - 1} times without a result; its workers probably crashed")
+            count = f"delivered {attempt - 1} times without a result"
+            return GiveUp(
+                f"{count}; its workers probably crashed, or could not store its dead letter: see their logs"
+            )
         case Failed(error):
             if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
                 return ACK
