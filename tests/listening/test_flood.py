@@ -77,9 +77,7 @@ async def send(
             number = len(ledger.good)
             subject, message = drawn(prefix, number, chance)
             stream = naming.stream(prefix, subject.split(".")[1])
-            answering = acknowledgements.send(
-                subject, message.header, message.body, clock() + BOUND, stream
-            )
+            answering = acknowledgements.send(subject, message.header, message.body, clock() + BOUND, stream)
             answers.append((answering, message))
             if message.fits:
                 ledger.good.add(number)
