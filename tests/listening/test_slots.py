@@ -290,7 +290,7 @@ HANDLERS: list[tuple[Callable[..., Any], str, Callable[..., Any]]] = [
     (Blocks().__call__, "Blocks.__call__()", Blocks.__call__),
 ]
 LONG_ID = "a" * 1000
-IDS = {"1": "'1'", "\x1b]0;x\x07\u202e\n\x9b": r"'\x1b]0;x\x07\u202e\n\x9b'", LONG_ID: repr(LONG_ID)[:200]}
+IDS = {"1": "1", "\x1b]0;x\x07\u202e\n\x9b": r"\x1b]0;x\x07\u202e\n\x9b", LONG_ID: LONG_ID[:200]}
 
 
 @pytest.mark.parametrize(("handler", "name", "function"), HANDLERS)

@@ -12,6 +12,7 @@ from typing import Any
 
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError, UnreadableEvent
 from lightbus.event import envelope
+from lightbus.foreign import escaped
 from lightbus.listening.call import Caller
 from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, description_of
 from lightbus.listening.handler import Handler
@@ -316,7 +317,7 @@ class _LoopWatch:
 
     def _report(self, delivery: Delivery, seconds: float) -> None:
         try:
-            event = f"{envelope.decode(delivery.body, delivery.headers).id:.200}"
+            event = escaped(envelope.decode(delivery.body, delivery.headers).id)[:200]
         except UnreadableEvent:
             event = f"at sequence {delivery.sequence}"
         durable, handler = self._listening.consumer.durable, self._listening.handler
