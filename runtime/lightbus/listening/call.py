@@ -10,7 +10,7 @@ from msgspec import UnsetType
 
 from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
-from lightbus.listening.decide import HANDLED, Crashed, Failed, Invalid, Outcome, Policy, exhausted
+from lightbus.listening.decide import HANDLED, Crashed, Defective, Failed, Invalid, Outcome, Policy, exhausted
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
 from lightbus.listening.threads import DaemonThreads
@@ -47,7 +47,8 @@ class Caller:
         """Decode an event and call the handler with it.
 
         Whatever the handler does, the slot continues: every exception is an outcome, even `KeyboardInterrupt`, and a
-        handler that cancels the slot's task has failed. Only the end of the worker ends a slot.
+        handler that cancels the slot's task has failed. Only the end of the worker ends a slot. An unexpected error
+        while the event is read is an outcome, too.
 
         Args:
             slot: the current task.
@@ -62,6 +63,10 @@ class Caller:
             message = read(delivery, self._contract)
         except (UnreadableEvent, InvalidEvent) as error:
             return Invalid(error), None
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of native code is no Exception
+            return Defective(error), None
         outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
         try:
