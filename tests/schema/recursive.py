@@ -13,7 +13,7 @@ ROOT = "http://drawn/root"
 NAMES = 3  # definitions that refer to each other
 KEYS = ("a", "b", "x1", "", "0", "a/b", "~", "x2")
 
-_scalars = st.sampled_from([0, 1, 2.5, "", "a", "abc", None, True])
+_scalars = st.sampled_from([0, 1, 2.5, "", "a", "abc", "1.5", None, True])
 _leaves = st.one_of(
     st.sampled_from(["integer", "string", "object", "array", "null"]).map(lambda kind: {"type": kind}),
     st.sampled_from(
@@ -25,6 +25,7 @@ _leaves = st.one_of(
             {"enum": ["a", "b", 1]},
             {"minLength": 2},
             {"required": ["a"]},
+            {"format": "decimal"},
         ]
     ),
 )

@@ -251,6 +251,8 @@ class EventContract:
                 self._convert(values)
         except Unconvertible as error:
             raise self._invalid([_unconvertible(error)]) from None
+        except UnicodeEncodeError as error:  # an unpaired surrogate, which no event on the wire can have
+            raise self._invalid([Problem("", f"the payload is not Unicode text: {error}", "type")]) from None
         except RecursionError:  # Python's stack was nearly full before
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values

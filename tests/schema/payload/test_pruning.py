@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lightbus.errors import InvalidEvent
 from lightbus.schema.language.misfits import Misfits
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
@@ -27,6 +28,11 @@ KEYS = st.one_of(
 @pytest.mark.parametrize("key", ["42", "", "0", "/", "~", "~1", "a" * 100_000, "\u2028", "__proto__"])
 def test_a_key_of_any_form_leads_to_what_is_dropped(key: str) -> None:
     assert written(LINES).decode({"lines": {key: {"sku": "s", "qty": 1}}}) == {"lines": {key: {"sku": "s"}}}
+
+
+def test_a_key_that_is_not_unicode_text_is_a_problem() -> None:
+    with pytest.raises(InvalidEvent, match="not Unicode text"):
+        written(LINES).decode({"lines": {"\ud800": {"sku": "s", "qty": 1}}})
 
 
 def nested(depth: int) -> dict[str, Any]:

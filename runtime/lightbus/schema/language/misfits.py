@@ -110,6 +110,16 @@ class _Report:
         self.total += report.total
         self.is_removable = self.is_removable and report.is_removable
 
+    def __iter__(self) -> Iterator[Misfit]:
+        """Yield all misfits; several reports may contain one of the same part."""
+        todo, seen = [self], set[int]()
+        while todo:
+            report = todo.pop()
+            if id(report) not in seen:
+                seen.add(id(report))
+                yield from report.misfits
+                todo += reversed(report.inner)
+
     @property
     def distance(self) -> tuple[bool, int, int]:
         """How far the value is from the schema; a value whose parts alone do not fit is near."""
@@ -127,15 +137,8 @@ class _Search:
         self._limit = limit
 
     def run(self, schema: ScopedSchema, value: object) -> Iterator[Misfit]:
-        if schema.is_valid(value):
-            return
-        todo, seen = [self._report(schema, value)], set[int]()
-        while todo:
-            report = todo.pop()
-            if id(report) not in seen:
-                seen.add(id(report))
-                yield from report.misfits
-                todo += reversed(report.inner)
+        if not schema.is_valid(value):
+            yield from self._report(schema, value)
 
     def _report(self, schema: ScopedSchema, value: object) -> _Report:
         """Examine a value; the pending examinations are a list, since deep ones would fill Python's stack."""
@@ -214,7 +217,8 @@ class _Search:
             names = (name for name in value if not schema.names.is_valid(name))
             for name in islice(names, left):
                 inner = yield schema.names, name, (*path, name, _NAME)
-                report.add(Misfit(path, "propertyNames", value, node, {"inner": _first(inner)}))
+                details = {"inner": next(iter(inner), Misfit(path, "schema", name, node))}
+                report.add(Misfit(path, "propertyNames", value, node, details))
         for key, item, part in schema.of_parts(value):
             if left == 0:
                 break
@@ -260,7 +264,8 @@ class _Search:
         candidates = [branch for branch, wrong in zip(branches, types, strict=True) if not wrong]
         if self._limit and len(candidates) > 1:
             tags = [branch.wrong_tags(value) for branch in candidates]
-            candidates = [b for b, wrong in zip(candidates, tags, strict=True) if wrong == min(tags)]
+            least = min(tags)
+            candidates = [b for b, wrong in zip(candidates, tags, strict=True) if wrong == least]
         for branch in candidates:
             reports.append((yield branch, value, path))
         nearest = min(reports, key=lambda report: report.distance)
@@ -275,13 +280,6 @@ _DETAIL = {"enum": "options", "const": "expected_value"}
 
 def _is_too_slow(report: _Report) -> bool:
     return any(misfit.text.startswith(TOO_SLOW) for misfit in report.misfits)
-
-
-def _first(report: _Report) -> Misfit:
-    """Return the first misfit of a report, which has one."""
-    while not report.misfits:
-        report = report.inner[0]
-    return report.misfits[0]
 
 
 def _last_keyword(node: Node[Document]) -> str:

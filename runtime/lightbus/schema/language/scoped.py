@@ -64,7 +64,11 @@ class ScopedSchema:
     @cached_property
     def is_valid(self) -> Callable[[object], bool]:
         """Whether the schema accepts a value; takes time in proportion to the size of the value."""
-        return self.node.document.validator(self.node, self.scope).is_valid
+        target, seen = self, {self}
+        while [*target.node.keywords] == ["$ref"] and target.bases and target.bases[0] not in seen:
+            target = target.bases[0]  # compiled once for all that refer to it
+            seen.add(target)
+        return target.node.document.validator(target.node, target.scope).is_valid
 
     def errors(self, value: object) -> Iterator[jsonschema_rs.ValidationError]:
         """Yield the errors of the keywords that neither hold schemas nor list properties, except `_DEEP` ones.
@@ -72,8 +76,7 @@ class ScopedSchema:
         An error costs time in proportion to the value it holds, so objects and arrays are judged without contents.
         """
         assertions = self._assertions_about_holders if isinstance(value, HOLDERS) else self._assertions
-        shell = shell_of(value)
-        if assertions and not assertions.is_valid(shell):
+        if assertions and not assertions.is_valid(shell := _shell_of(value)):
             yield from assertions.iter_errors(shell)
 
     def violated(self, value: object) -> Iterator[str]:
@@ -83,12 +86,21 @@ class ScopedSchema:
 
     def missing(self, value: dict[str, Any]) -> Iterator[str]:
         """Yield the names of required properties that an object lacks."""
+        required, dependent = self._required
+        needed = [required, *(names for name, names in dependent if name in value)]
+        yield from dict.fromkeys(name for names in needed for name in names if name not in value)
+
+    @cached_property
+    def _required(self) -> tuple[list[str], list[tuple[str, list[str]]]]:
+        """The names of required properties, and those that the presence of another one requires."""
         keywords = self.node.keywords
-        needed: list[Any] = [keywords.get("required", ())]
-        for keyword in _NAMES[1:]:
-            needed += (names for name, names in keywords.get(keyword, {}).items() if name in value)
-        lists = (names for names in needed if isinstance(names, (list, tuple)))
-        yield from dict.fromkeys(name for names in lists for name in names if name not in value)
+        dependent = [
+            (name, names)
+            for keyword in _NAMES[1:]
+            for name, names in keywords.get(keyword, {}).items()
+            if isinstance(names, list)
+        ]
+        return keywords.get("required", []), dependent
 
     @cached_property
     def _assertions(self) -> jsonschema_rs.Validator | None:
@@ -289,7 +301,7 @@ class ScopedSchema:
             yield self.condition[0]
 
 
-def shell_of(value: object) -> object:
+def _shell_of(value: object) -> object:
     """Return an object or array without its contents; any other value as it is."""
     if isinstance(value, dict):
         return dict.fromkeys(value)
