@@ -71,16 +71,16 @@ class Misfits:
             value: a JSON value.
             limit: how many misfits, and how many parts with misfits, are listed of each part of the value.
         """
-        return _Search(limit).run(self._schema, value)
+        return _Descent(limit).run(self._schema, value)
 
     def undeclared(self, value: object) -> Iterator[Path]:
         """Yield the paths of the properties to remove from a value so that the schema accepts it, or at least more of it."""
-        misfits = _Search(None).run(self._schema, value)
+        misfits = _Descent(None).run(self._schema, value)
         return (misfit.undeclared for misfit in misfits if misfit.undeclared)
 
 
 @dataclass(slots=True, eq=False)
-class _Report:
+class _MisfitTree:
     """The misfits of one schema with one part of a value.
 
     Attributes:
@@ -92,7 +92,7 @@ class _Report:
     """
 
     misfits: list[Misfit] = field(default_factory=list)
-    inner: list[_Report] = field(default_factory=list)
+    inner: list[_MisfitTree] = field(default_factory=list)
     at_value: int = 0
     total: int = 0
     is_removable: bool = True
@@ -103,7 +103,7 @@ class _Report:
         self.total += 1
         self.is_removable = self.is_removable and misfit.undeclared is not None
 
-    def join(self, report: _Report, *, is_part: bool = False) -> None:
+    def join(self, report: _MisfitTree, *, is_part: bool = False) -> None:
         """Add the report of a schema for the same value, or for a part of it."""
         self.inner.append(report)
         self.at_value += 0 if is_part else report.at_value
@@ -112,7 +112,8 @@ class _Report:
 
     def __iter__(self) -> Iterator[Misfit]:
         """Yield all misfits; several reports may contain one of the same part."""
-        todo, seen = [self], set[int]()
+        todo: list[_MisfitTree] = [self]
+        seen = set[int]()
         while todo:
             report = todo.pop()
             if id(report) not in seen:
@@ -127,10 +128,10 @@ class _Report:
 
 
 _Place = tuple[ScopedSchema, Any, Path]
-_Examination = Generator[_Place, _Report, _Report]
+_Examination = Generator[_Place, _MisfitTree, _MisfitTree]
 
 
-class _Search:
+class _Descent:
     """One descent. Without a limit it is complete, and of a union it seeks the branch that removals can satisfy."""
 
     def __init__(self, limit: int | None) -> None:
@@ -140,11 +141,13 @@ class _Search:
         if not schema.is_valid(value):
             yield from self._report(schema, value)
 
-    def _report(self, schema: ScopedSchema, value: object) -> _Report:
+    def _report(self, schema: ScopedSchema, value: object) -> _MisfitTree:
         """Examine a value; the pending examinations are a list, since deep ones would fill Python's stack."""
         key: tuple[ScopedSchema, Path] = (schema, ())
-        reports = {key: _Report()}
-        pending = [(key, self._examine(schema, value, ()))]
+        reports: dict[tuple[ScopedSchema, Path], _MisfitTree] = {key: _MisfitTree()}
+        pending: list[tuple[tuple[ScopedSchema, Path], _Examination]] = [
+            (key, self._examine(schema, value, ()))
+        ]
         answer: Any = None
         while pending:
             key, examination = pending[-1]
@@ -159,15 +162,15 @@ class _Search:
             if key in reports:
                 answer = reports[key]
             else:
-                reports[key] = _Report()  # for a schema that applies itself to the same value
+                reports[key] = _MisfitTree()  # for a schema that applies itself to the same value
                 pending.append((key, self._examine(schema, value, path)))
                 answer = None
-        report: _Report = answer
+        report: _MisfitTree = answer
         return report
 
     def _examine(self, schema: ScopedSchema, value: Any, path: Path) -> _Examination:
         """Report why a schema refuses a value; yields the places to examine before."""
-        node, report = schema.node, _Report()
+        node, report = schema.node, _MisfitTree()
         if node.schema is False:
             report.add(Misfit(path, "falseSchema", value, node))
             return report
@@ -210,7 +213,7 @@ class _Search:
             if not least <= sum(map(part.is_valid, value)) <= most:
                 yield Misfit(path, "contains", value, node)
 
-    def _parts(self, schema: ScopedSchema, value: Any, path: Path, report: _Report) -> _Examination:
+    def _parts(self, schema: ScopedSchema, value: Any, path: Path, report: _MisfitTree) -> _Examination:
         """Add the misfits of the parts of an object or array to the report about it."""
         node, unevaluated, left = schema.node, schema.unevaluated(value), self._limit
         if schema.names and isinstance(value, dict):
@@ -234,7 +237,7 @@ class _Search:
         return report
 
     def _unevaluated(
-        self, schema: ScopedSchema, part: ScopedSchema, value: Any, path: Path, report: _Report
+        self, schema: ScopedSchema, part: ScopedSchema, value: Any, path: Path, report: _MisfitTree
     ) -> _Examination:
         """Add the misfits of the parts of a value that no other keyword evaluates."""
         # where a part does not fit, its schema would not count, and properties be blamed that it declares
@@ -256,7 +259,7 @@ class _Search:
         self, keyword: str, branches: list[ScopedSchema], value: Any, path: Path, node: Node[Document]
     ) -> _Examination:
         """Report about the branch of a union that was meant: by its type, by its tag, else the nearest one."""
-        report, reports = _Report(), list[_Report]()
+        report, reports = _MisfitTree(), list[_MisfitTree]()
         types = [branch.wrong_type(value) for branch in branches]
         if all(types):
             report.add(Misfit(path, "type", value, node, {"nodes": types}))
@@ -278,7 +281,7 @@ class _Search:
 _DETAIL = {"enum": "options", "const": "expected_value"}
 
 
-def _is_too_slow(report: _Report) -> bool:
+def _is_too_slow(report: _MisfitTree) -> bool:
     return any(misfit.text.startswith(TOO_SLOW) for misfit in report.misfits)
 
 

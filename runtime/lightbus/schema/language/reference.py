@@ -57,7 +57,7 @@ class Document:
         assert node is not None, pointer
         return node
 
-    def validator(self, node: Node[Document], scope: Scope = ()) -> jsonschema_rs.Validator:
+    def validator(self, node: Node[Document], scope: DynamicScope = ()) -> jsonschema_rs.Validator:
         """Compile the validator of one schema.
 
         Args:
@@ -89,7 +89,7 @@ class Document:
         """Whether several schemas have a dynamic anchor."""
         return any(anchor in anchors for anchors in self._ambiguous.values())
 
-    def enter(self, node: Node[Document], scope: Scope) -> Scope:
+    def enter(self, node: Node[Document], scope: DynamicScope) -> DynamicScope:
         """Return the dynamic scope inside a schema: the outermost document with a dynamic anchor binds it."""
         anchors = self._ambiguous.get(node.base)
         if not anchors:
@@ -104,7 +104,7 @@ class Document:
             return outer
         return self._absolute(outer, identifier.removesuffix("#")) or outer
 
-    def _in_scope(self, node: Node[Document], scope: Scope) -> dict[str, Any]:
+    def _in_scope(self, node: Node[Document], scope: DynamicScope) -> dict[str, Any]:
         """Return a schema that applies another one below a document that binds the anchors of a scope."""
         definitions: dict[str, Any] = {"start": {"$ref": node.uri}}
         outermost: dict[str, Any] = {"$schema": self.draft.uri, "$id": _SCOPE, "$defs": definitions}
@@ -164,7 +164,7 @@ class Document:
         return tuple(self.root.child(*path) for path, _ in subschemas(self.schema))
 
 
-Scope = tuple[tuple[str, Node[Document]], ...]
+DynamicScope = tuple[tuple[str, Node[Document]], ...]
 """A dynamic scope: the schema that each ambiguous dynamic anchor stands for."""
 
 

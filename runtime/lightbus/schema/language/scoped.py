@@ -14,7 +14,7 @@ import jsonschema_rs
 
 from lightbus.schema.language.keywords import DEPENDENT, KEYWORDS, REFERENCES, UNIONS, Holds
 from lightbus.schema.language.node import Node
-from lightbus.schema.language.reference import Document, Scope
+from lightbus.schema.language.reference import Document, DynamicScope
 from lightbus.schema.language.validation import pattern_matches, validator
 
 _NAMES = ("required", "dependentRequired", "dependencies")  # keywords that list missing properties
@@ -32,7 +32,7 @@ _NOT_ASSERTIONS = frozenset(
 ARRAYS = (list, tuple)
 HOLDERS = (dict, *ARRAYS)
 
-Parts = dict[tuple[object, Scope], "ScopedSchema"]
+Parts = dict[tuple[object, DynamicScope], "ScopedSchema"]
 
 
 class ScopedSchema:
@@ -44,7 +44,7 @@ class ScopedSchema:
         parts: all schemas of the document that are in use, so that each is compiled once.
     """
 
-    def __init__(self, node: Node[Document], scope: Scope = (), parts: Parts | None = None) -> None:
+    def __init__(self, node: Node[Document], scope: DynamicScope = (), parts: Parts | None = None) -> None:
         self.node = node
         self.scope = node.document.enter(node, scope)
         self._parts: Parts = {} if parts is None else parts
@@ -64,7 +64,8 @@ class ScopedSchema:
     @cached_property
     def is_valid(self) -> Callable[[object], bool]:
         """Whether the schema accepts a value; takes time in proportion to the size of the value."""
-        target, seen = self, {self}
+        target: ScopedSchema = self
+        seen: set[ScopedSchema] = {target}
         while [*target.node.keywords] == ["$ref"] and target.bases and target.bases[0] not in seen:
             target = target.bases[0]  # compiled once for all that refer to it
             seen.add(target)
@@ -169,7 +170,7 @@ class ScopedSchema:
     @cached_property
     def _conjuncts(self) -> list[ScopedSchema]:
         """The schema and, recursively, those that it is based on."""
-        conjuncts = [self]
+        conjuncts: list[ScopedSchema] = [self]
         for part in conjuncts:
             conjuncts += [base for base in part.bases if base not in conjuncts]
         return conjuncts

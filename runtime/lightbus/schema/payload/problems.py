@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from lightbus.errors import Problem, did_you_mean
 from lightbus.schema.language.formats import PYTHON_NAMES, format_type
 from lightbus.schema.language.misfits import Misfit, Misfits
+from lightbus.schema.language.node import Node
+from lightbus.schema.language.reference import Document
 from lightbus.schema.language.validation import TOO_SLOW
 
 _LIMIT = 20
@@ -113,10 +115,12 @@ def _declared(misfit: Misfit, names: Mapping[str, str]) -> list[str]:
 def _expected(misfit: Misfit) -> str:
     """Name the Python types that are expected, a format's type instead of `str`."""
     expected: dict[str, None] = {}
-    for node in misfit.details["nodes"]:
+    nodes: list[Node[Document]] = misfit.details["nodes"]
+    for node in nodes:
         rich = format_type(node.keywords)
         names = {**PYTHON_NAMES, "string": rich.name} if rich else PYTHON_NAMES
-        expected.update(dict.fromkeys(names.get(kind, kind) for kind in node.types))
+        for kind in node.types:
+            expected[names.get(kind, kind)] = None
     return " or ".join(expected)
 
 
