@@ -94,3 +94,30 @@ def test_the_schema_accepts_what_is_left_if_removals_can_achieve_that(
         assert left == value
     if validator.is_valid(pruned_by_errors(value, validator)):
         assert validator.is_valid(left)
+
+
+@pytest.mark.parametrize(
+    ("draft", "anchor", "reference"),
+    [
+        ("2020-12", {"$dynamicAnchor": "node"}, {"$dynamicRef": "#node"}),
+        ("2019-09", {"$recursiveAnchor": True}, {"$recursiveRef": "#"}),
+    ],
+)
+def test_a_schema_that_another_one_extends_is_applied_as_extended(
+    draft: str, anchor: dict[str, Any], reference: dict[str, Any]
+) -> None:
+    children = {"type": "array", "items": reference}
+    tree = {"$id": "http://x/tree", **anchor, "properties": {"data": True, "children": children}}
+    strict = {
+        "$schema": f"https://json-schema.org/draft/{draft}/schema",
+        "$id": "http://x/strict",
+        **anchor,
+        "$ref": "tree",
+        "unevaluatedProperties": False,
+        "$defs": {"tree": tree},
+    }
+    misfits = Misfits(Document(strict, "strict.json").root)
+    value = {"children": [{"children": [{"data": 1, "new": 2}]}]}
+    (misfit,) = misfits.explain(value, 20)
+    assert misfit.undeclared == ("children", 0, "children", 0, "new")
+    assert prune(value, misfits) == {"children": [{"children": [{"data": 1}]}]}
