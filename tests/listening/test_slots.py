@@ -404,4 +404,4 @@ async def test_an_event_whose_conversion_raises_anything_does_not_stop_its_liste
         await handled.acquire()
         assert lightbus.health(bus).ok
     [text] = records.seen
-    assert "its conversion to Python raised KeyError: 1" in text
+    assert "reading it raised KeyError: 1" in text

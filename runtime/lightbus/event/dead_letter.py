@@ -262,7 +262,7 @@ def id_of(body: bytes, headers: Mapping[str, str]) -> str:
     """Return the id of an event, even of one whose payload is invalid; "" when it has none."""
     try:
         return envelope.decode(body, headers).id
-    except UnreadableEvent:
+    except Exception:  # even if the decoder has a defect: that is why the event is given up
         return headers.get(MESSAGE_ID, "")
 
 

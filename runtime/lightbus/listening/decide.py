@@ -3,6 +3,7 @@
     outcome          attempt      OnError                  decision
     Handled          any          any                      Ack
     Invalid          any          any                      GiveUp
+    Defective        any          any                      GiveUp
     Failed           any          DEAD_LETTER, no_retry    GiveUp
     Failed           <= retries   DEAD_LETTER              Retry(backoff)
     Failed           >  retries   DEAD_LETTER              GiveUp
@@ -109,11 +110,18 @@ class Invalid:
 
 
 @dataclass(frozen=True, slots=True)
+class Defective:
+    """Reading the event raised an unexpected exception, which each attempt would raise again."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """All attempts are exhausted without a result, as when each worker died."""
 
 
-Outcome = Handled | Failed | Invalid | Crashed
+Outcome = Handled | Failed | Invalid | Defective | Crashed
 
 HANDLED = Handled()
 
@@ -184,6 +192,9 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
             return ACK
         case Invalid(error):
             return GiveUp(one_line(text_of(error)), type(error).__name__)
+        case Defective(error):
+            reason = f"cannot be read: reading it raised {description_of(error)}"
+            return GiveUp(one_line(reason), type(error).__name__)
         case Crashed():
             count = f"delivered {attempt - 1} times without a result"
             return GiveUp(
