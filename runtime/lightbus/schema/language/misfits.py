@@ -89,6 +89,7 @@ class _MisfitTree:
         at_value: how many misfits concern the value itself, not its parts.
         total: how many misfits there are, in all parts.
         is_removable: whether the removal of properties removes all.
+        is_too_slow: whether a pattern exceeded its bounds, so that what it decides is unknown.
     """
 
     misfits: list[Misfit] = field(default_factory=list)
@@ -96,12 +97,14 @@ class _MisfitTree:
     at_value: int = 0
     total: int = 0
     is_removable: bool = True
+    is_too_slow: bool = False
 
     def add(self, misfit: Misfit) -> None:
         self.misfits.append(misfit)
         self.at_value += 1
         self.total += 1
         self.is_removable = self.is_removable and misfit.undeclared is not None
+        self.is_too_slow = self.is_too_slow or misfit.text.startswith(TOO_SLOW)
 
     def join(self, report: _MisfitTree, *, is_part: bool = False) -> None:
         """Add the report of a schema for the same value, or for a part of it."""
@@ -109,6 +112,7 @@ class _MisfitTree:
         self.at_value += 0 if is_part else report.at_value
         self.total += report.total
         self.is_removable = self.is_removable and report.is_removable
+        self.is_too_slow = self.is_too_slow or report.is_too_slow
 
     def __iter__(self) -> Iterator[Misfit]:
         """Yield all misfits; several reports may contain one of the same part."""
@@ -174,6 +178,13 @@ class _Descent:
         if node.schema is False:
             report.add(Misfit(path, "falseSchema", value, node))
             return report
+        if schema.is_unmatchable(value):
+            report.add(Misfit(path, "patternProperties", value, node, text=TOO_SLOW))
+            return report
+        if schema.condition and not schema.condition[0].is_valid(value):
+            condition = yield schema.condition[0], value, path
+            if condition.is_too_slow:  # neither `then` nor `else` is known to apply
+                return condition
         for misfit in islice(self._own(schema, value, path), self._limit):
             report.add(misfit)
         for part in schema.in_place(value):
@@ -188,8 +199,10 @@ class _Descent:
         if isinstance(value, HOLDERS):
             yield from self._parts(schema, value, path, report)
         if not report.total:
-            if schema.excluded and _is_too_slow(inner := (yield schema.excluded, value, path)):
-                return inner  # neither `not` nor the schema inside it accepts such a value
+            if schema.excluded and not schema.excluded.is_valid(value):
+                excluded = yield schema.excluded, value, path
+                if excluded.is_too_slow:  # neither `not` nor the schema inside it accepts such a value
+                    return excluded
             report.add(Misfit(path, _last_keyword(node), value, node))
         return report
 
@@ -279,10 +292,6 @@ class _Descent:
 
 
 _DETAIL = {"enum": "options", "const": "expected_value"}
-
-
-def _is_too_slow(report: _MisfitTree) -> bool:
-    return any(misfit.text.startswith(TOO_SLOW) for misfit in report.misfits)
 
 
 def _last_keyword(node: Node[Document]) -> str:

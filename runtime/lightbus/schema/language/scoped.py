@@ -15,7 +15,7 @@ import jsonschema_rs
 from lightbus.schema.language.keywords import DEPENDENT, KEYWORDS, REFERENCES, UNIONS, Holds
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document, DynamicScope
-from lightbus.schema.language.validation import pattern_matches, validator
+from lightbus.schema.language.validation import exceeds_bounds, pattern_matches, validator
 
 _NAMES = ("required", "dependentRequired", "dependencies")  # keywords that list missing properties
 _DEEP = ("const", "enum", "uniqueItems")  # keywords that look into the values of an object or array
@@ -251,6 +251,11 @@ class ScopedSchema:
         """Return the schemas that describe a property by its name."""
         parts = [self._properties[name]] if name in self._properties else []
         return parts + [part for pattern, part in self._patterns if pattern_matches(pattern, name)]
+
+    def is_unmatchable(self, value: object) -> bool:
+        """Whether the name of a property exceeds the bounds of a pattern for names."""
+        names = value if isinstance(value, dict) else ()
+        return any(exceeds_bounds(pattern, name) for pattern, _ in self._patterns for name in names)
 
     def of_parts(self, value: object) -> Iterator[tuple[str | int, Any, ScopedSchema]]:
         """Yield (key, part, schema) of the parts of a value and each schema that describes them."""

@@ -126,9 +126,9 @@ def _expected(misfit: Misfit) -> str:
 
 def _message(misfit: Misfit) -> str:
     value, details = short(misfit.value), misfit.details
+    if misfit.text.startswith(TOO_SLOW):
+        return f"{value} {too_slow(misfit.value)}"
     match misfit.keyword:
-        case "pattern" if misfit.text.startswith(TOO_SLOW):  # its details lack the pattern
-            return f"{value} {too_slow(misfit.value)}"
         case "type":
             return f"expected {_expected(misfit)}, got {_got(misfit.value)}"
         case "format":
