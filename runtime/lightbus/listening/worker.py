@@ -212,6 +212,8 @@ class Worker:
         while True:
             delivery = subscription.next()
             if delivery is None:
+                failure = outcome = message = None  # an idle slot keeps no event alive
+                watch.is_idle = True
                 delivery = None if hold.is_ending else await subscription.take()
                 if delivery is None:
                     return
@@ -285,12 +287,14 @@ class _LoopWatch:
     last event is the cause of a long time.
 
     Attributes:
-        delivery: the slot's last event.
+        delivery: the slot's last event, None while it is idle.
+        is_idle: whether the slot begins to wait for an event.
     """
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self.delivery: Delivery | None = None
+        self.is_idle = False
 
     @types.coroutine
     def run(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
@@ -306,6 +310,8 @@ class _LoopWatch:
             finally:
                 if (seconds := monotonic() - began) > _LONG and self.delivery is not None:
                     self._report(self.delivery, seconds)
+                if self.is_idle:
+                    self.delivery, self.is_idle = None, False
             try:
                 argument = yield awaited
                 step = work.send
