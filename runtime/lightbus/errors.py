@@ -264,7 +264,10 @@ class PermissionDenied(TransportError):
 
 
 class ProvisionError(TransportError):
-    """A stream or durable could not be created, or differs from what the bus needs."""
+    """A stream or durable could not be created, or differs from what the bus needs.
+
+    Raised by `fire()`, the event was not stored.
+    """
 
 
 class PublishFailed(TransportError):
@@ -294,7 +297,7 @@ class EventTooLarge(PublishFailed):
 
 
 class PublishUnknown(TransportError):
-    """The server did not confirm in time: the event may have been stored, or may be stored later.
+    """An attempt to store the event was not answered: it may have been stored, or may be stored later.
 
     Attributes:
         event: the event's full name.
@@ -308,7 +311,7 @@ class PublishUnknown(TransportError):
     def __init__(self, event: str, event_id: str, timeout: float, reason: str) -> None:
         self.event, self.event_id, self.timeout, self.reason = event, event_id, timeout, reason
         super().__init__(
-            f"{event} (id {event_id}): the server did not confirm it within {timeout:g} s ({reason})."
+            f"{event} (id {event_id}): the server did not confirm it ({reason})."
             " It may have been stored. fire_again(error.message) sends it under the same id, so that it is"
             " stored once; another fire() would be another event."
         )

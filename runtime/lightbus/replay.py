@@ -17,13 +17,18 @@ _PATIENCE = 5.0  # seconds without news until the server is asked whether anyone
 
 
 class ReplayOutcome(enum.Enum):
-    """The outcome of a replay. `STAYS`: the replay has ended, but its dead letter is still there."""
+    """The outcome of a replay.
+
+    `STAYS`: the replay has ended, but its dead letter is still there. `UNREADABLE`: it was not sent, because no
+    listener wrote the dead letter.
+    """
 
     SENT = "sent"
     HANDLED = "handled"
     FAILED = "failed"
     WAITING = "waiting"
     STAYS = "stays"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,11 @@ async def replay(
         wait: whether to wait for the listeners; otherwise each outcome is `SENT`.
     """
     watch = _Outcomes(store)
-    async for chunk in _chunks(dead_letters):
+    async for read in _chunks(dead_letters):
+        chunk = [dead_letter for dead_letter in read if not dead_letter.problem]
+        for dead_letter in read:
+            if dead_letter.problem:
+                yield Replayed(dead_letter.without_event(), ReplayOutcome.UNREADABLE)
         await asyncio.gather(*(store.replay(dead_letter) for dead_letter in chunk))
         sent(len(chunk))
         if not wait:

@@ -227,7 +227,10 @@ class DeadLetters(Protocol):
     """The dead letters of a prefix, for operators and tools."""
 
     def find(self, selection: Filter) -> AsyncIterator[DeadLetter]:
-        """Iterate over the dead letters that match and exist now, oldest first; reads a bounded number at a time."""
+        """Iterate over the dead letters that match and exist now, oldest first; reads a bounded number at a time.
+
+        Messages that no listener wrote are among them, and have a `problem`.
+        """
         ...
 
     async def count(self) -> int:
@@ -290,7 +293,8 @@ class Transport(Protocol):
             A coroutine that waits for the acknowledgement, to be awaited exactly once. It raises:
 
             PublishFailed: it was not stored. EventTooLarge: it was not stored and never will be.
-            PublishUnknown: no answer in time; it may have been stored.
+            PermissionDenied, ProvisionError: it was not stored; the user may not publish it, or its stream is missing.
+            PublishUnknown: it was sent, and an answer is missing; it may have been stored.
         """
         ...
 

@@ -126,7 +126,7 @@ THE_NAME = {
         "error: 'mailer.bus:bus' is not the name of a module; write: --bus mailer.bus",
         ("run", "--bus", "mailer.bus:bus"),
     ),
-    "an empty name": Mistake({}, "error: '' is not the name of a module", ("run", "--bus", "")),
+    "an empty name": Mistake({}, "it is empty; give a value, or leave it out", ("run", "--bus", ""), code=2),
     "a folder": Mistake(
         {"mailer/bus.py": "", "mailer/admin.py": ""},
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,8 +11,10 @@ from typing import Protocol
 
 from lightbus import naming
 from lightbus.jetstream import JetStreamTransport
+from lightbus.jetstream.acknowledgements import Acknowledgements
 from lightbus.jetstream.connection.address import Address
 from lightbus.jetstream.connection.connection import ApiError, Connection
+from lightbus.jetstream.connection.wire import header_block
 from lightbus.memory import MemoryBroker, MemoryTransport
 from lightbus.transport import Transport
 
@@ -33,6 +36,8 @@ class Kit(Protocol):
 
     async def publish_raw(self, subject: str, body: bytes) -> None: ...
 
+    async def store(self, stream: str, subject: str, body: bytes, headers: dict[str, str]) -> None: ...
+
     async def unsettled(self, api: str, durable: str) -> int: ...
 
     async def delete_durable(self, api: str, durable: str) -> None: ...
@@ -50,7 +55,10 @@ class MemoryKit:
         return [Found(message.subject, message.body) for message in self._broker.messages(stream)]
 
     async def publish_raw(self, subject: str, body: bytes) -> None:
-        self._broker.store(naming.stream(self._prefix, "shop"), subject, body, {})
+        await self.store(naming.stream(self._prefix, "shop"), subject, body, {})
+
+    async def store(self, stream: str, subject: str, body: bytes, headers: dict[str, str]) -> None:
+        self._broker.store(stream, subject, body, headers, replace=stream.endswith("dead-letters"))
 
     async def unsettled(self, api: str, durable: str) -> int:
         return self._broker.unsettled(naming.stream(self._prefix, api), durable)
@@ -73,6 +81,14 @@ class JetStreamKit:
     async def publish_raw(self, subject: str, body: bytes) -> None:
         async with look_into(self._url) as server:
             await server.request(subject, body, 10.0)
+
+    async def store(self, stream: str, subject: str, body: bytes, headers: dict[str, str]) -> None:
+        async with look_into(self._url) as server:
+            acknowledgements = Acknowledgements(server)
+            await acknowledgements.start()
+            deadline = asyncio.get_running_loop().time() + 10.0
+            answer = await acknowledgements.send(subject, header_block(headers), body, deadline, stream)
+            assert answer is not None and answer.error is None and not answer.duplicate, answer
 
     async def unsettled(self, api: str, durable: str) -> int:
         async with look_into(self._url) as server:

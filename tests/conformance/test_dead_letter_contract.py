@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -245,3 +246,112 @@ async def test_ids_of_many_kinds_are_kept(bench: Bench) -> None:
     await (await take(subscription)).dead_letter(NEVER)
     (dead_letter,) = await dead_letters(transport)
     assert dead_letter.event_id == "ü 100%\n"
+
+
+# -- what others store there -----------------------------------------------------------------------
+
+
+async def poisoned(bench: Bench, transport: Transport) -> tuple[Subscription, Delivery, str, str]:
+    """Deliver an event, and return the subject and the id that its dead letter will have."""
+    subscription = await bench.subscribe(transport)
+    await give_up(bench, transport, "first", durable="other")  # makes the stream of dead letters
+    event = await take(subscription)
+    stream = naming.stream(bench.prefix, "shop")
+    dead_letter = event.first_dead_letter(stream, "listener", NEVER, datetime.now(UTC))
+    return (
+        *(subscription, event, naming.dead_letter_subject(bench.prefix, dead_letter.place)),
+        dead_letter.message_id,
+    )
+
+
+async def test_a_dead_letter_whose_id_was_used_by_another_listener_is_kept(bench: Bench) -> None:
+    transport = await bench.transport()
+    _, event, subject, message_id = await poisoned(bench, transport)
+    elsewhere = subject.replace(".listener.", ".other.") + "9"
+    stream = naming.dead_letter_stream(bench.prefix)
+    await bench.kit.store(stream, elsewhere, b"bogus", {"Nats-Msg-Id": message_id})
+    await event.dead_letter(NEVER)
+    (dead_letter,) = await dead_letters(transport, "listener")
+    assert (dead_letter.body, dead_letter.failure, dead_letter.problem) == (event.body, NEVER, "")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Lightbus-Attempts": "1"}, {"Lightbus-Event-Id": "x"}])
+async def test_a_dead_letter_takes_the_place_of_a_bogus_one_with_its_id(
+    bench: Bench, headers: dict[str, str]
+) -> None:
+    transport = await bench.transport()
+    _, event, subject, message_id = await poisoned(bench, transport)
+    stream = naming.dead_letter_stream(bench.prefix)
+    await bench.kit.store(stream, subject, b"bogus", {"Nats-Msg-Id": message_id, **headers})
+    await event.dead_letter(NEVER)
+    (dead_letter,) = await dead_letters(transport, "listener")
+    assert (dead_letter.body, dead_letter.failure) == (event.body, NEVER)
+    await event.dead_letter(Failure("the same failure after a crash"))
+    assert await dead_letters(transport, "listener") == [dead_letter]
+
+
+async def test_a_message_that_no_listener_wrote_is_listed_and_can_be_discarded(bench: Bench) -> None:
+    transport = await bench.transport()
+    _, _, subject, _ = await poisoned(bench, transport)
+    stream = naming.dead_letter_stream(bench.prefix)
+    for where in (subject, f"{subject}.1", f"{stream}.elsewhere"):
+        await bench.kit.store(stream, where, b'{"stream": "s", "seq": 1}', {})
+    true, *foreign = await dead_letters(transport)
+    assert not true.problem and all(letter.problem for letter in foreign)
+    assert await transport.dead_letters.replay(true)
+    for letter in foreign:
+        assert await transport.dead_letters.discard(letter)
+    assert await dead_letters(transport) == [true]
+    assert await transport.dead_letters.replaying() == {true.number}  # it was not purged with them
+
+
+@pytest.mark.parametrize("outcome", ["handled", "failed"])
+@pytest.mark.parametrize("is_numbered", [True, False], ids=["its number", "another number"])
+async def test_a_bogus_replay_leaves_the_true_dead_letter(
+    bench: Bench, outcome: str, is_numbered: bool
+) -> None:
+    transport = await bench.transport()
+    (true,) = await give_up(bench, transport, "true")
+    number = true.number if is_numbered else true.number + 1
+    subject = naming.replay_subject(bench.prefix, true.place, number)
+    replays = await bench.replays(transport)
+    await bench.kit.store(naming.replay_stream(bench.prefix), subject, b"bogus", {"Lightbus-Attempts": "1"})
+    replay = await take(replays)
+    assert replay.body == b"bogus"
+    await (replay.ack() if outcome == "handled" else replay.dead_letter(NEVER))
+    assert await dead_letters(transport) == [true]
+    assert await transport.dead_letters.replaying() == set()
+    assert await transport.dead_letters.replay(true)
+    assert await take_and_ack(replays, 1) == ["true"]
+    assert await dead_letters(transport) == []
+
+
+async def test_a_replay_that_was_handled_leaves_a_later_dead_letter(bench: Bench) -> None:
+    """Its number is not that of the dead letter."""
+    transport = await bench.transport()
+    (first,) = await give_up(bench, transport, "x")
+    replays = await bench.replays(transport)
+    await transport.dead_letters.replay(first)
+    await fail_again(replays, "again")
+    (second,) = await dead_letters(transport)
+    await transport.dead_letters.replay(first)  # an operator's list is out of date
+    await (await take(replays)).ack()
+    assert await dead_letters(transport) == [second]
+
+
+async def test_what_is_no_replay_never_reaches_the_handler(bench: Bench) -> None:
+    transport = await bench.transport()
+    (true,) = await give_up(bench, transport, "true")
+    stream = naming.replay_stream(bench.prefix)
+    subject = naming.replay_subject(bench.prefix, true.place, true.number)
+    replays = await bench.replays(transport)
+    foreign = {"Lightbus-Attempts": "1", "Lightbus-Listener": "other"}
+    for where, headers in ((subject, {}), (f"{subject}0", foreign), (subject.rpartition(".")[0], {})):
+        await bench.kit.store(stream, where, b"bogus", headers)
+    taking = asyncio.create_task(take(replays))
+    async with asyncio.timeout(BOUND):
+        while await transport.dead_letters.replaying():  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.01)
+    assert not taking.done()
+    assert await transport.dead_letters.replay(true)
+    assert (await taking).body == b"true"

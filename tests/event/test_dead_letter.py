@@ -40,7 +40,7 @@ def stored(dead_letter: DeadLetter, limit: int = MEGABYTE, number: int = 5) -> D
     assert message_size(dead_letter.body, headers) <= limit
     for name, value in headers.items():
         assert value.isascii() and value.isprintable() and value == value.strip(), name
-    return DeadLetter.decode(PLACE, number, headers, dead_letter.body, NOON)
+    return DeadLetter.decode(PLACE, number, headers, dead_letter.body, NOON, limit=limit)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -80,9 +80,8 @@ def test_large_headers_of_the_event_leave_no_room_for_ours() -> None:
 
 
 def test_what_is_missing_stays_unknown() -> None:
-    dead_letter = DeadLetter.decode(
-        PLACE, 5, {"X": "y", "Lightbus-Attempts": "many", "Nats-Sequence": "5"}, b"x", NOON
-    )
+    headers = {"X": "y", "Lightbus-Attempts": "many", "Nats-Sequence": "5"}
+    dead_letter = DeadLetter.decode(PLACE, 5, headers, b"x", NOON, limit=MEGABYTE)
     assert (dead_letter.subject, dead_letter.event, dead_letter.event_id, dead_letter.attempts) == (
         "",
         "",
@@ -91,6 +90,31 @@ def test_what_is_missing_stays_unknown() -> None:
     )
     assert dead_letter.failure == Failure("")
     assert (dead_letter.headers, dead_letter.last_failed) == ({"X": "y"}, NOON)
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [
+        ({}, "no listener wrote it"),
+        ({"Content-Type": "text/plain"}, "no listener wrote it"),
+        ({"Lightbus-Attempts": "1", "Lightbus-Listener": "other"}, "Lightbus-Listener does not fit"),
+        ({"Lightbus-Attempts": "1", "Lightbus-Sequence": "18"}, "Lightbus-Sequence does not fit"),
+        ({"Lightbus-Attempts": "1"}, ""),
+    ],
+)
+def test_what_no_listener_wrote_is_told_apart(headers: dict[str, str], problem: str) -> None:
+    dead_letter = DeadLetter.decode(PLACE, 5, headers, b"x", NOON, limit=MEGABYTE)
+    assert problem in dead_letter.problem and bool(problem) == bool(dead_letter.problem)
+    assert not dead_letter.is_same_event(dead_letter) if problem else dead_letter.is_same_event(dead_letter)
+
+
+@pytest.mark.parametrize("room", range(120))
+def test_a_true_dead_letter_is_never_taken_for_a_foreign_one(room: int) -> None:
+    """A large event leaves no room for our headers."""
+    for needed in ({}, {"Nats-Msg-Id": "x" * 30}):
+        body = b"x" * (10_000 - room)
+        headers = dataclasses.replace(DEAD_LETTER, body=body, headers={}).encode(needed, 10_000)
+        assert DeadLetter.decode(PLACE, 5, headers, body, NOON, limit=10_000).problem == ""
 
 
 def test_subjects_say_whose_failure_it_is() -> None:

@@ -114,9 +114,32 @@ async def test_s17_an_event_whose_dead_letter_does_not_fit_stays_until_it_does(
         assert await count(server.url, DEAD_LETTERS) == 1
         await operator.api(f"STREAM.UPDATE.{DEAD_LETTERS}", {**full, "max_msgs": -1})
     await until_settled(server.url)
-    (dead_letter,) = await dead_letters(server.url)
+    foreign, dead_letter = await dead_letters(server.url)
+    assert "not that of a dead letter" in foreign.problem
     assert dead_letter.failure.reason == "ValueError: as ordered"
     assert ledger.attempts(1) == [1]
+
+
+async def test_the_reason_of_an_event_whose_dead_letter_never_fit_is_in_the_log_of_its_dead_worker(
+    server: NatsServer, producer: Open, workers: Workers
+) -> None:
+    full = {"name": DEAD_LETTERS, "subjects": [f"{DEAD_LETTERS}.>"], "discard": "new", "max_bytes": 1}
+    async with look_into(server.url) as operator:
+        await operator.api(f"STREAM.CREATE.{DEAD_LETTERS}", {**full, "allow_direct": True})
+        worker = workers.ready(one={"retries": 0})
+        await producer().job.wanted.fire_async(number=1, order="raise")
+
+        async def is_exhausted() -> bool:
+            return int((await durable(server.url))["delivered"]["consumer_seq"]) >= 3
+
+        await until(is_exhausted, "it was delivered three times")
+        worker.signal(signal.SIGKILL)
+        await operator.api(f"STREAM.UPDATE.{DEAD_LETTERS}", {**full, "allow_direct": True, "max_bytes": -1})
+    workers.ready(one={"retries": 0})
+    await until_settled(server.url)
+    (dead_letter,) = await dead_letters(server.url)
+    assert dead_letter.failure.reason.startswith("delivered 3 times without a result; ")
+    assert dead_letter.failure.reason.endswith("or could not store its dead letter: see their logs")
 
 
 DENIED = """

@@ -280,7 +280,10 @@ class Torture:
                     while not self._over.is_set():
                         subject, message = hostile(chance)
                         deadline = asyncio.get_running_loop().time() + TIMEOUT
-                        answer = await acknowledgements.send(subject, message.header, message.body, deadline)
+                        stream = naming.stream(DEFAULT_PREFIX, subject.split(".")[1])
+                        answer = await acknowledgements.send(
+                            subject, message.header, message.body, deadline, stream
+                        )
                         self.hostile += answer is not None and answer.error is None
                         await asyncio.sleep(chance.expovariate(HOSTILE_RATE))
             except TransportError:  # the server is away

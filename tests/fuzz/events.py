@@ -28,7 +28,7 @@ def read_one(data: bytes) -> None:
     for contract in CONTRACTS:
         with contextlib.suppress(UnreadableEvent, InvalidEvent):
             read(arrived(body, headers), contract)
-    dead_letter = DeadLetter.decode(PLACE, 1, headers, body, NOON)
+    dead_letter = DeadLetter.decode(PLACE, 1, headers, body, NOON, limit=1024 * 1024)
     header_block(dead_letter.encode({"Nats-Msg-Id": "1"}, 1024 * 1024))
 
 

@@ -10,6 +10,7 @@ from lightbus.listening.decide import (
     Ack,
     Backoff,
     Crashed,
+    Defective,
     Failed,
     GiveUp,
     Handled,
@@ -92,7 +93,9 @@ def test_an_event_that_is_given_back_can_still_crash_a_worker_and_then_run(
 
 def test_a_crash_loop_says_how_often_it_was_tried() -> None:
     decision = decide(Crashed(), 5, Policy(), 0.5)
-    assert decision == GiveUp("delivered 4 times without a result; its workers probably crashed")
+    assert decision == GiveUp(
+        "delivered 4 times without a result; its workers probably crashed, or could not store its dead letter: see their logs"
+    )
 
 
 @given(
@@ -118,6 +121,13 @@ def test_a_backoff_that_makes_no_sense_is_refused(settings: dict[str, float]) ->
         Backoff(**settings)
 
 
+@pytest.mark.parametrize("on_error", OnError)
+def test_a_defect_in_reading_ends_the_event_and_not_the_listener(on_error: OnError) -> None:
+    decision = decide(Defective(KeyError(42)), 1, Policy(on_error), 0.5)
+    assert isinstance(decision, GiveUp) and decision.error == "KeyError"
+    assert decision.reason.endswith("KeyError: 42")
+
+
 @given(st.text(st.characters()))
 @example("\udcff")
 def test_reasons_fit_a_header(text: str) -> None:
@@ -127,7 +137,7 @@ def test_reasons_fit_a_header(text: str) -> None:
     assert "\n" not in line and "\r" not in line
 
 
-@pytest.mark.parametrize("outcome", [Handled(), Failed(ERROR), Invalid(ERROR), Crashed()])
+@pytest.mark.parametrize("outcome", [Handled(), Failed(ERROR), Invalid(ERROR), Defective(ERROR), Crashed()])
 def test_every_outcome_has_a_decision(outcome: Outcome) -> None:
     for policy in OnError:
         assert decide(outcome, 3, Policy(policy), 0.0) is not None

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace as replaced
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,12 +19,20 @@ import pytest
 import lightbus
 from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter, naming
 from lightbus.bus.dynamic import DynamicBus
-from lightbus.event.dead_letter import DeadLetter, Filter
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter
 from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.ensure import create
-from lightbus.jetstream.streams.resources import dead_letter_stream, event_stream, replay_stream
+from lightbus.jetstream.streams.resources import (
+    dead_letter_stream,
+    durable,
+    event_stream,
+    replay_durable,
+    replay_stream,
+)
+from lightbus.naming import Place
 from lightbus.testing import NatsServer
+from lightbus.transport import Consumer, Provision
 from tests.conformance.kits import look_into
 
 BOUND = 20.0
@@ -583,6 +593,65 @@ async def test_a_service_that_may_take_no_replays_listens_all_the_same(seen: See
         )
         await bus.auth.user_created.fire_async(username="ada")
         assert await seen.take() == ["ada"]
+
+
+@pytest.mark.parametrize("provision", ["create", "verify"])
+@pytest.mark.parametrize("is_taken", [False, True], ids=["kept", "id taken"])
+async def test_a_service_that_may_not_read_dead_letters_keeps_each_once(
+    provision: Provision, is_taken: bool
+) -> None:
+    """The server drops a second copy of a failure; if another client used its id elsewhere, the only one."""
+    place = Place(STREAM, DURABLE, 1, datetime(2026, 1, 1, tzinfo=UTC))
+    failure, now = Failure("first"), datetime.now(UTC)
+    letter = DeadLetter.first(place, SUBJECT, {}, b"x", attempts=1, failure=failure, now=now)
+    async with (
+        restricted("$JS.API.DIRECT.GET.>") as (url, operator),
+        look_into(operator) as server,
+        opened(operator, "lightbus") as store,
+    ):
+        await create(server, dead_letter_stream("lightbus"))
+        transport = JetStreamTransport(url, service_name="mailer", prefix="lightbus", provision=provision)
+        await transport.connect()
+        if is_taken:
+            elsewhere = replaced(letter, place=replaced(place, listener="other"), body=b"bogus")
+            await transport.dead_letters._store(elsewhere, {"Nats-Msg-Id": letter.message_id})
+        await transport.dead_letters.keep(letter)
+        await transport.dead_letters.keep(replaced(letter, failure=Failure("after a crash")))
+        await transport.close()
+        (kept,) = [found async for found in store.find(Filter(listener=DURABLE))]
+        assert kept.body == b"x" and kept.failure.reason in ("first", *["after a crash"] * is_taken)
+
+
+@pytest.mark.parametrize("provision", ["create", "verify"])
+async def test_a_service_that_may_not_read_dead_letters_takes_replays(
+    seen: Seen, provision: Provision
+) -> None:
+    handler = Broken(seen)
+    async with (
+        restricted("$JS.API.DIRECT.GET.>") as (url, operator),
+        look_into(operator) as server,
+        lightbus.create(url=operator, service_name="mailer") as producer,
+        lightbus.create(url=url, service_name="mailer", provision=provision) as bus,
+        opened(operator, "lightbus") as store,
+    ):
+        for stream in (
+            event_stream("lightbus", "auth"),
+            dead_letter_stream("lightbus"),
+            replay_stream("lightbus"),
+        ):
+            await create(server, stream)
+        consumer = Consumer("auth", "user_created", DURABLE)
+        for needed in (durable("lightbus", consumer), replay_durable("lightbus", consumer)):
+            await create(server, needed)
+        await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
+        await producer.auth.user_created.fire_async(username="ada")
+        (dead_letter,) = await until(store, 1)
+        await replay(store, dead_letter)
+        (again,) = await until(store, 1)
+        assert again.replays == 1
+        handler.is_broken = False
+        await replay(store, again)
+        assert await until(store, 0) == []
 
 
 async def test_a_dead_letter_stays_that_its_service_may_not_remove(

@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import random
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ class Ledger:
         self.news = asyncio.Event()
 
     async def handler(self, number: int, **_: object) -> None:
-        self.seen.add(number)
+        self.seen.add(int(str(number)))
         self.news.set()
 
 
@@ -76,7 +77,8 @@ async def send(
         for _ in range(min(AT_A_TIME, count - start)):
             number = len(ledger.good)
             subject, message = drawn(prefix, number, chance)
-            answering = acknowledgements.send(subject, message.header, message.body, clock() + BOUND)
+            stream = naming.stream(prefix, subject.split(".")[1])
+            answering = acknowledgements.send(subject, message.header, message.body, clock() + BOUND, stream)
             answers.append((answering, message))
             if message.fits:
                 ledger.good.add(number)
@@ -84,7 +86,7 @@ async def send(
             answer = await answering
             assert answer is not None and answer.error is None, answer
             if not message.fits:
-                ledger.bad[answer.stream, answer.seq] = hash(message.body)
+                ledger.bad[sys.intern(answer.stream), int(str(answer.seq))] = hash(message.body)
 
 
 async def until_settled(connection: Connection, prefix: str) -> None:

@@ -35,3 +35,29 @@ def written(parameters: dict[str, Any], **shared: Any) -> EventContract:
     """Return the contract of an event with the given payload schema."""
     document = {"lightbus": 1, "api": "shop", "events": {"sold": {"parameters": parameters}}, **shared}
     return SchemaDocument(document, "schemas/shop.json").contract("sold")
+
+
+def _operation(name: str) -> dict[str, Any]:
+    sides = {side: {"$ref": "#/$defs/Expr"} for side in ("l", "r")}
+    return {"type": "object", "properties": {"op": {"const": name}, **sides}, "required": ["op", "l", "r"]}
+
+
+_number = {"op": {"const": "num"}, "v": {"type": "number"}}
+EXPRESSION: dict[str, Any] = {
+    "oneOf": [
+        {**branch, "additionalProperties": False}
+        for branch in (
+            {"type": "object", "properties": _number, "required": ["op", "v"]},
+            *map(_operation, ("add", "mul", "sub")),
+        )
+    ]
+}
+"""The schema of `Expr`: a number, or an operation with an `Expr` on each side."""
+
+
+def expression(depth: int, innermost: object) -> Any:
+    """Return an expression that holds a value at a depth, at its left."""
+    value = innermost
+    for _ in range(depth):
+        value = {"op": "add", "l": value, "r": {"op": "num", "v": 1}}
+    return value

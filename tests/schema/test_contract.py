@@ -170,11 +170,10 @@ class TestEncode:
         assert caught.value.problems[-1].message == "there are more problems than these"
 
     @pytest.mark.parametrize("kind", [list[int], list[int] | None])
-    def test_of_very_many_values_the_first_that_is_wrong_is_named(self, build: Build, kind: Any) -> None:
+    def test_of_very_many_values_the_one_that_is_wrong_is_named(self, build: Build, kind: Any) -> None:
         contract = build(Parameter("name", str), Parameter("many", kind))
-        problems = refused(contract, name="ada", many=[*range(50_000), "x" * 10**6])
-        assert problems[0].startswith("many[50000]: ") and len(problems[0]) < 200
-        assert problems[1:] == ["there may be more problems"]
+        (problem,) = refused(contract, name="ada", many=[*range(50_000), "x" * 10**6])
+        assert problem.startswith("many[50000]: ") and len(problem) < 200
 
     def test_an_integer_that_no_reader_takes(self, build: Build) -> None:
         contract = build(Parameter("number", int), Parameter("anything", Any))

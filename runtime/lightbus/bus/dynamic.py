@@ -140,7 +140,10 @@ class DynamicEndpoint(EventEndpoint[Callable[..., Any], Mapping[str, Any]]):
 
         Raises:
             InvalidEventArguments: the arguments do not match the schema; nothing was sent.
-            ConnectionFailed, PublishFailed, PublishUnknown: as `Transport.publish` describes.
+            ConnectionFailed, JetStreamUnavailable: there is no server to send it to.
+            PublishFailed, PermissionDenied, ProvisionError: it was not stored: the server refused it, this user may not
+                publish it, or its stream is missing and cannot be created.
+            PublishUnknown: it was sent, and the server did not confirm it; it may be stored.
             BlockingCall: this thread runs an event loop; use `fire_async`.
         """
         return self._fire(self._contract.by_wire_name(arguments))

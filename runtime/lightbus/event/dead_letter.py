@@ -25,6 +25,7 @@ _MAX_HEADERS = 64_000  # bytes of headers, beyond which ours are omitted
 _MAX_TRACEBACK = 4_000  # bytes kept of a traceback's end
 _EMPTY_BLOCK = len(b"NATS/1.0\r\n\r\n")
 _MIN_REASON = 40  # bytes; a shorter excerpt is no use
+_MARK = 40  # bytes; with this much room, a listener or operator always writes one of our headers
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _ELLIPSIS = quote("…")
 _COUNT = re.compile("[0-9]{1,9}")
@@ -62,6 +63,8 @@ class DeadLetter:
         attempts: the attempt that failed last; each replay counts from 1.
         replays: how often it was replayed.
         first_failed, last_failed: when the listener gave the event up for the first and the last time.
+        problem: why this is a message that no listener wrote, "" for a true dead letter. Its other fields may be
+            empty, and it must not be replayed.
     """
 
     number: int
@@ -75,6 +78,7 @@ class DeadLetter:
     replays: int = 0
     first_failed: datetime
     last_failed: datetime
+    problem: str = ""
 
     @classmethod
     def first(
@@ -104,14 +108,25 @@ class DeadLetter:
 
     @classmethod
     def decode(
-        cls, place: Place, number: int, headers: Mapping[str, str], body: bytes, time: datetime
+        cls,
+        place: Place | None,
+        number: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        time: datetime,
+        *,
+        limit: int,
+        is_cut: bool = False,
     ) -> DeadLetter:
         """Read a stored dead letter or replay. Fields whose headers are missing stay empty.
 
         Args:
-            place, number: the parts of its subject, and its own sequence when the subject holds no number.
+            place, number: from its subject, and its own sequence when the subject holds no number; the place is
+                None when the subject is not that of a dead letter.
             headers, body: the message.
             time: when it was stored.
+            limit: the largest message the server accepts, in bytes, headers included.
+            is_cut: whether its header block has no end.
         """
 
         def text(name: str) -> str:
@@ -121,9 +136,15 @@ class DeadLetter:
             value = text(name)
             return int(value) if _COUNT.fullmatch(value) else 0
 
+        if place is None:
+            problem = "its subject is not that of a dead letter"
+        elif is_cut:
+            problem = "its header block is cut off"
+        else:
+            problem = _mark_problem(place, headers, body, limit)
         return cls(
             number=number,
-            place=place,
+            place=place or Place("", "", 0, time),
             subject=headers.get("Lightbus-Subject", ""),
             event_id=text("Event-Id"),
             body=body,
@@ -133,6 +154,7 @@ class DeadLetter:
             replays=count("Replays"),
             first_failed=_time(headers.get("Lightbus-First-Failed", "")) or time,
             last_failed=time,
+            problem=problem,
         )
 
     @property
@@ -143,7 +165,18 @@ class DeadLetter:
     @property
     def kind(self) -> tuple[str, str, str]:
         """What failures of the same kind share: listener, subject, and the place in the code or the reason."""
-        return self.place.listener, self.subject, self.failure.digest or self.failure.reason
+        reason = self.failure.digest or self.failure.reason or self.problem
+        return self.place.listener, self.subject, reason
+
+    def is_same_event(self, other: DeadLetter) -> bool:
+        """Whether both are true dead letters of the same listener and event, with the same bytes."""
+        ids = {self.event_id, other.event_id} - {""}  # a large event may leave no room for its id
+        is_same = (self.place, self.body) == (other.place, other.body) and len(ids) < 2
+        return is_same and not (self.problem or other.problem)
+
+    def is_kept_by(self, stored: DeadLetter | None) -> bool:
+        """Whether a stored message is this failure of the event, or a later one."""
+        return stored is not None and stored.is_same_event(self) and stored.replays >= self.replays
 
     def as_replay(self) -> DeadLetter:
         """Return its replay, which counts itself and has no failure yet."""
@@ -188,10 +221,7 @@ class DeadLetter:
             "Lightbus-Error": _quoted(self.failure.error),
             "Lightbus-Digest": self.failure.digest,
             "Lightbus-Reason": _quoted(self.failure.reason),
-            "Lightbus-Listener": self.place.listener,  # these four are in the subject as well
-            "Lightbus-Stream": self.place.stream,
-            "Lightbus-Sequence": str(self.place.sequence),
-            "Lightbus-Stored": self.place.stored.isoformat(),
+            **_place_headers(self.place),
             "Lightbus-Traceback": "",
         }
         for name, value in own.items():
@@ -232,13 +262,39 @@ def id_of(body: bytes, headers: Mapping[str, str]) -> str:
     """Return the id of an event, even of one whose payload is invalid; "" when it has none."""
     try:
         return envelope.decode(body, headers).id
-    except UnreadableEvent:
+    except Exception:  # even if the decoder has a defect: that is why the event is given up
         return headers.get(MESSAGE_ID, "")
 
 
 def own_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return an event's own headers, without the server's `Nats-*` and without ours."""
     return {name: value for name, value in headers.items() if not name.lower().startswith(("nats-", _OWN))}
+
+
+def _place_headers(place: Place) -> dict[str, str]:
+    """Return the facts of a dead letter's subject as headers."""
+    return {
+        "Lightbus-Listener": place.listener,
+        "Lightbus-Stream": place.stream,
+        "Lightbus-Sequence": str(place.sequence),
+        "Lightbus-Stored": place.stored.isoformat(),
+    }
+
+
+def _mark_problem(place: Place, headers: Mapping[str, str], body: bytes, limit: int) -> str:
+    """Return why a message was not written by a listener, "" if it may have been.
+
+    The server stores any answer, such as its own acknowledgement of another message, on a subject that is given as
+    its reply subject. Such a message has no headers of ours, or those of another place.
+    """
+    for name, value in _place_headers(place).items():
+        if headers.get(name, value) != value:
+            return f"its header {name} does not fit its subject"
+    used = envelope.message_size(b"", headers)
+    has_room = used + _MARK <= min(limit - len(body), _MAX_HEADERS)
+    if has_room and not any(name.lower().startswith(_OWN) for name in headers):
+        return "no listener wrote it: it has no Lightbus-* headers"
+    return ""
 
 
 def _size(name: str, value: str) -> int:

@@ -74,6 +74,7 @@ class JetStreamTransport:
             event.body,
             event.headers,
             what=f"{event.api}.{event.event}",
+            stream=naming.stream(self._prefix, event.api),
             create_stream=lambda: self._provisioner.ensure_on_demand(
                 resources.event_stream(self._prefix, event.api)
             ),

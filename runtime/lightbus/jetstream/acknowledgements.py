@@ -47,8 +47,8 @@ _answers = msgspec.json.Decoder(Answer)
 class Acknowledgements:
     """Sends messages and returns their answers.
 
-    A reply that is not an acknowledgement is refused, and the real one is still awaited: other responders on the
-    subject may reply as well.
+    A reply that is not an acknowledgement of the expected stream is refused, and the real one is still awaited: other
+    responders on the subject may reply as well, and a client can have the server's answers sent to any subject.
 
     Attributes:
         refusals: replies that were not acknowledgements.
@@ -57,10 +57,11 @@ class Acknowledgements:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._inbox = ""
-        self._waiting: dict[str, tuple[asyncio.Future[Answer | None], str, float]] = {}
+        self._waiting: dict[str, tuple[asyncio.Future[Answer | None], str, float, str]] = {}
         self._number = 0
         self.refusals = Refusals("acknowledgements")
         self._inbox_denied: PermissionDenied | None = None  # answers cannot reach this user
+        self._denials: dict[str, int] = {}  # messages that the server denied, by subject in lower case
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -71,15 +72,19 @@ class Acknowledgements:
         self._connection.when_up(self._reconnected)
         self._connection.when_denied(self._denied)
         await self._connection.subscribe(f"{self._inbox}*", self._received)
-        await self._connection.settle()  # so that nothing is stored whose acknowledgement cannot arrive
+        await self._connection.processed()  # a user who cannot receive answers must not publish
 
     def send(
-        self, subject: str, header: bytes, body: bytes, deadline: float
+        self, subject: str, header: bytes, body: bytes, deadline: float, stream: str
     ) -> asyncio.Future[Answer | None]:
         """Send a message, and return the future of its answer; None means that no stream answered.
 
-        The future raises `Unanswered` when the connection breaks, or when nothing came by the deadline (a time of
-        the event loop) or a tenth of a second later; and `PermissionDenied` when the user may not publish there.
+        The future raises `Unanswered` when the connection breaks, when answers cannot be received, or when nothing
+        came by the deadline (a time of the event loop) or a tenth of a second later; and `PermissionDenied` when the
+        server denied the message.
+
+        Args:
+            stream: the stream that is to store the message; answers of others do not count.
 
         Raises:
             TransportError: the connection is down; nothing was sent. PermissionDenied: answers cannot be received.
@@ -90,7 +95,7 @@ class Acknowledgements:
         reply = f"{self._inbox}{self._number}"
         self._connection.send(subject, body, reply=reply, header=header)
         future: asyncio.Future[Answer | None] = asyncio.Future(loop=self._loop)
-        self._waiting[reply] = (future, subject, deadline)
+        self._waiting[reply] = (future, subject, deadline, stream)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
         return future
@@ -102,7 +107,7 @@ class Acknowledgements:
                 self.refusals.add(message.subject, "does not answer anything that was sent")
             return
         try:
-            answer = _read(message)
+            answer = _read(message, waiting[3])
         except ValueError as error:
             self.refusals.add(message.subject, f"is not an acknowledgement: {error}")
             return
@@ -117,15 +122,15 @@ class Acknowledgements:
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        for reply in [reply for reply, (_, _, deadline) in self._waiting.items() if deadline <= now]:
-            future, _, _ = self._waiting.pop(reply)
-            _fail(future, Unanswered("no acknowledgement came"))
+        for reply in [reply for reply, waiting in self._waiting.items() if waiting[2] <= now]:
+            _fail(self._waiting.pop(reply)[0], Unanswered("no acknowledgement came"))
+        if self._denials:
+            self._fail_denied()
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._waiting else None
 
     def _disconnected(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for future, _, _ in waiting.values():
-            _fail(future, Unanswered("the connection broke"))
+        self._denials.clear()
+        self._abandon("the connection broke")
 
     def _reconnected(self) -> None:
         """Assume that answers can arrive again: the new subscription may have other permissions."""
@@ -138,11 +143,31 @@ class Acknowledgements:
         """
         if action == "subscription" and subject == f"{self._inbox}*".lower():
             self._inbox_denied = PermissionDenied(f"{self._inbox}*", "subscribing to")
-        for future, target, _ in self._waiting.values():
-            if self._inbox_denied is not None:
-                _fail(future, Unanswered(str(self._inbox_denied)))
-            elif action == "publish" and subject == target.lower():
-                _fail(future, PermissionDenied(target, "publishing to"))
+            self._abandon(str(self._inbox_denied))
+        elif action == "publish":
+            count = self._denials[subject] = self._denials.get(subject, 0) + 1
+            if count >= len(self._waiting):  # otherwise the sweep decides
+                self._fail_denied()
+
+    def _fail_denied(self) -> None:
+        """Fail the messages of each subject of which the server denied as many as still wait.
+
+        A denial does not say which message it is for. While there are fewer, for example because the permissions have
+        just changed, the others may be stored, and wait for their acknowledgements.
+        """
+        for subject, count in tuple(self._denials.items()):
+            denied = [reply for reply, waiting in self._waiting.items() if waiting[1].lower() == subject]
+            if count >= len(denied):
+                del self._denials[subject]
+                for reply in denied:
+                    future, target, _, _ = self._waiting.pop(reply)
+                    _fail(future, PermissionDenied(target, "publishing to"))
+
+    def _abandon(self, reason: str) -> None:
+        """Fail all messages; what became of them is unknown."""
+        waiting, self._waiting = self._waiting, {}
+        for future, _, _, _ in waiting.values():
+            _fail(future, Unanswered(reason))
 
 
 def _fail(future: asyncio.Future[Answer | None], error: TransportError) -> None:
@@ -151,11 +176,11 @@ def _fail(future: asyncio.Future[Answer | None], error: TransportError) -> None:
         future.exception()  # retrieved, otherwise asyncio would report it when nobody waits any more
 
 
-def _read(message: Message) -> Answer | None:
+def _read(message: Message, stream: str) -> Answer | None:
     """Decode an answer; None means that no stream answered.
 
     Raises:
-        ValueError: it is not an acknowledgement.
+        ValueError: it is not an acknowledgement of the stream.
     """
     if message.header and message.status[0] == _NO_RESPONDERS:
         return None
@@ -163,6 +188,8 @@ def _read(message: Message) -> Answer | None:
         answer = _answers.decode(message.body)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from error
-    if not (answer.stream and answer.seq > 0 if answer.error is None else answer.error.code):
-        raise ValueError("it names neither a stream and sequence nor an error")
+    if not (answer.seq > 0 if answer.error is None else answer.error.code):
+        raise ValueError("it names neither a sequence nor an error")
+    if answer.stream != stream:
+        raise ValueError(f"it is of stream {answer.stream!r}, expected {stream!r}")
     return answer

@@ -43,6 +43,7 @@ class Publication(msgspec.Struct):
         what: a description for error messages.
         event_id: its `Nats-Msg-Id`.
         subject, header, body: the message.
+        stream: the stream that is to store it.
         create_stream: creates its stream if missing.
         timeout: seconds for all attempts together.
         deadline: the end of the timeout, as a time of the event loop.
@@ -53,6 +54,7 @@ class Publication(msgspec.Struct):
     subject: str
     header: bytes
     body: bytes
+    stream: str
     create_stream: Callable[[], Coroutine[Any, Any, None]]
     timeout: float
     deadline: float
@@ -79,6 +81,7 @@ class Publisher:
         headers: Mapping[str, str],
         *,
         what: str,
+        stream: str,
         create_stream: Callable[[], Coroutine[Any, Any, None]],
         timeout: float,
         headroom: int = 0,
@@ -89,6 +92,7 @@ class Publisher:
             subject: a literal subject.
             body, headers: the message; without a `Nats-Msg-Id` among the headers it may be stored twice.
             what: a description for error messages.
+            stream: the stream that is to store it; the answers of others do not count.
             create_stream: called once, when nobody answers on the subject.
             timeout: seconds for all attempts together.
             headroom: bytes below the server's `max_payload` to leave free.
@@ -96,8 +100,8 @@ class Publisher:
         Returns:
             A coroutine to await once. It returns the server's acknowledgement, and raises:
 
+            PublishUnknown: it was sent, and an answer is missing; it may be stored, whatever came of later attempts.
             PublishFailed: the server refused it, or it was never sent. EventTooLarge: before sending.
-            PublishUnknown: it was sent and not confirmed in time.
             Conflict: the stream is not as `Nats-Expected-*` headers say.
             PermissionDenied: the user may not publish there.
             ProvisionError: its stream cannot be created.
@@ -111,11 +115,13 @@ class Publisher:
             reason = f"its subject is longer than {_MAX_SUBJECT} characters"
             return _failing(PublishFailed(what, event_id, reason))
         now = self._clock()
-        message = Publication(what, event_id, subject, header, body, create_stream, timeout, now + timeout)
+        message = Publication(
+            what, event_id, subject, header, body, stream, create_stream, timeout, now + timeout
+        )
         first: asyncio.Future[Answer | None] | None = None
         try:
             until = now + min(_ATTEMPT, timeout)
-            first = self._acknowledgements.send(subject, header, body, until)
+            first = self._acknowledgements.send(subject, header, body, until, stream)
         except PermissionDenied as error:
             return _failing(error)
         except TransportError:
@@ -131,18 +137,8 @@ class Publisher:
                     left = message.deadline - self._clock()
                     if left <= 0 or not await self._connection.ready(left):
                         break
-                    until = min(self._clock() + _ATTEMPT, message.deadline)
-                    answering = self._acknowledgements.send(
-                        message.subject, message.header, message.body, until
-                    )
+                    answering = self._send_again(message)
                 answer = await answering
-            except PermissionDenied:
-                raise
-            except Unanswered as error:
-                is_unknown, reason = True, str(error)
-            except TransportError as error:
-                reason = str(error)
-            else:
                 if answer is not None and answer.error is None:
                     return PubAck(answer.stream, answer.seq, answer.duplicate)
                 if answer is None:
@@ -158,6 +154,16 @@ class Publisher:
                         raise PublishFailed(message.what, message.event_id, reason)
                 elif answer.error is not None:
                     reason = _transient(answer.error, message)
+            except Unanswered as error:
+                is_unknown, reason = True, str(error)
+            except (PermissionDenied, ProvisionError, PublishFailed) as error:
+                if not is_unknown:
+                    raise
+                last = error.reason if isinstance(error, PublishFailed) else str(error)
+                reason = f"an attempt was not answered; the last one: {last}"
+                raise PublishUnknown(message.what, message.event_id, message.timeout, reason) from error
+            except TransportError as error:
+                reason = str(error)
             answering = None
             left = max(0.0, message.deadline - self._clock())
             await asyncio.sleep(min(pause * random.uniform(0.5, 1.0), left))
@@ -169,7 +175,14 @@ class Publisher:
         if not is_unknown:
             reason = f"no server took it within {message.timeout:g} s: {reason}"
             raise PublishFailed(message.what, message.event_id, reason)
+        reason = f"within {message.timeout:g} s: {reason}"
         raise PublishUnknown(message.what, message.event_id, message.timeout, reason)
+
+    def _send_again(self, message: Publication) -> asyncio.Future[Answer | None]:
+        until = min(self._clock() + _ATTEMPT, message.deadline)
+        return self._acknowledgements.send(
+            message.subject, message.header, message.body, until, message.stream
+        )
 
     async def _ensure_stream(self, message: Publication) -> str:
         """Create the stream if it is missing.

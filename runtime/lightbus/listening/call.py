@@ -8,18 +8,9 @@ import inspect
 
 from msgspec import UnsetType
 
-from lightbus.errors import HandlerTimeout, InvalidEvent, Problem, UnreadableEvent
+from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
-from lightbus.listening.decide import (
-    HANDLED,
-    Crashed,
-    Failed,
-    Invalid,
-    Outcome,
-    Policy,
-    description_of,
-    exhausted,
-)
+from lightbus.listening.decide import HANDLED, Crashed, Defective, Failed, Invalid, Outcome, Policy, exhausted
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
 from lightbus.listening.threads import DaemonThreads
@@ -56,7 +47,8 @@ class Caller:
         """Decode an event and call the handler with it.
 
         Whatever the handler does, the slot continues: every exception is an outcome, even `KeyboardInterrupt`, and a
-        handler that cancels the slot's task has failed. Only the end of the worker ends a slot.
+        handler that cancels the slot's task has failed. Only the end of the worker ends a slot. An unexpected error
+        while the event is read is an outcome, too.
 
         Args:
             slot: the current task.
@@ -71,8 +63,10 @@ class Caller:
             message = read(delivery, self._contract)
         except (UnreadableEvent, InvalidEvent) as error:
             return Invalid(error), None
-        except Exception as error:  # of a pydantic model's validator, for example
-            return Invalid(_inconvertible(error, self._contract)), None
+        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of native code is no Exception
+            return Defective(error), None
         outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
         try:
@@ -128,11 +122,3 @@ def read(delivery: Delivery, contract: EventContract) -> EventMessage:
         attempt=delivery.attempt,
         trace=event.trace,
     )
-
-
-def _inconvertible(error: Exception, contract: EventContract) -> InvalidEvent:
-    """Return the error for an event whose conversion to Python raised an unexpected one."""
-    problem = Problem("", f"its conversion to Python raised {description_of(error)}", "conversion")
-    invalid = InvalidEvent(contract.api, contract.event, [problem])
-    invalid.__cause__ = error
-    return invalid

@@ -3,6 +3,7 @@
     outcome          attempt      OnError                  decision
     Handled          any          any                      Ack
     Invalid          any          any                      GiveUp
+    Defective        any          any                      GiveUp
     Failed           any          DEAD_LETTER, no_retry    GiveUp
     Failed           <= retries   DEAD_LETTER              Retry(backoff)
     Failed           >  retries   DEAD_LETTER              GiveUp
@@ -12,7 +13,7 @@
     Crashed          any          SHUTDOWN                 (never an outcome)
 
 A delivery counts as Crashed, before its handler would run, when its attempts are exhausted and none of them
-reported a result: the worker died each time, or lost its connection. The server counts every delivery, even of an
+reported a result: the worker died each time, lost its connection, or could not store the dead letter. The server counts every delivery, even of an
 event that only waited in a worker that died, or that was given back; so it takes at least three. See `exhausted`.
 """
 
@@ -109,11 +110,18 @@ class Invalid:
 
 
 @dataclass(frozen=True, slots=True)
+class Defective:
+    """Reading the event raised an unexpected exception, which each attempt would raise again."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
 class Crashed:
     """All attempts are exhausted without a result, as when each worker died."""
 
 
-Outcome = Handled | Failed | Invalid | Crashed
+Outcome = Handled | Failed | Invalid | Defective | Crashed
 
 HANDLED = Handled()
 
@@ -184,8 +192,14 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
             return ACK
         case Invalid(error):
             return GiveUp(one_line(text_of(error)), type(error).__name__)
+        case Defective(error):
+            reason = f"cannot be read: reading it raised {description_of(error)}"
+            return GiveUp(one_line(reason), type(error).__name__)
         case Crashed():
-            return GiveUp(f"delivered {attempt - 1} times without a result; its workers probably crashed")
+            count = f"delivered {attempt - 1} times without a result"
+            return GiveUp(
+                f"{count}; its workers probably crashed, or could not store its dead letter: see their logs"
+            )
         case Failed(error):
             if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
                 return ACK

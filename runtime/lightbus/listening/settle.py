@@ -11,6 +11,7 @@ from lightbus.foreign import escaped
 from lightbus.listening.decide import (
     Ack,
     Decision,
+    Defective,
     Failed,
     GiveUp,
     Invalid,
@@ -72,7 +73,7 @@ class Settling:
             case Shutdown():
                 await self.retry(delivery, 0)
             case GiveUp(reason):
-                if isinstance(outcome, (Failed, Invalid)):
+                if isinstance(outcome, (Failed, Invalid, Defective)):
                     await self.dead_letter(delivery, failure_of(outcome.error, reason))
                 else:
                     await self.dead_letter(delivery, Failure(reason))
@@ -133,8 +134,10 @@ class Settling:
             return  # the bus reports it, with the failure
         event = escaped(message.id) if message else f"at sequence {delivery.sequence}"
         event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
-        trace = outcome.error if isinstance(outcome, Failed) else None
-        what = text_of(outcome.error) if isinstance(outcome, (Failed, Invalid)) else "no attempt had a result"
+        trace = outcome.error if isinstance(outcome, (Failed, Defective)) else None
+        what = "no attempt had a result"
+        if isinstance(outcome, (Failed, Invalid, Defective)):
+            what = text_of(outcome.error)
         match decision:
             case Retry(after):
                 log.warning(

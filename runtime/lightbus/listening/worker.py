@@ -12,6 +12,7 @@ from typing import Any
 
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError, UnreadableEvent
 from lightbus.event import envelope
+from lightbus.foreign import escaped
 from lightbus.listening.call import Caller
 from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, description_of
 from lightbus.listening.handler import Handler
@@ -211,6 +212,8 @@ class Worker:
         while True:
             delivery = subscription.next()
             if delivery is None:
+                failure = outcome = message = None  # an idle slot keeps no event alive
+                watch.is_idle = True
                 delivery = None if hold.is_ending else await subscription.take()
                 if delivery is None:
                     return
@@ -284,12 +287,14 @@ class _LoopWatch:
     last event is the cause of a long time.
 
     Attributes:
-        delivery: the slot's last event.
+        delivery: the slot's last event, None while it is idle.
+        is_idle: whether the slot begins to wait for an event.
     """
 
     def __init__(self, listening: Listening) -> None:
         self._listening = listening
         self.delivery: Delivery | None = None
+        self.is_idle = False
 
     @types.coroutine
     def run(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
@@ -305,6 +310,8 @@ class _LoopWatch:
             finally:
                 if (seconds := monotonic() - began) > _LONG and self.delivery is not None:
                     self._report(self.delivery, seconds)
+                if self.is_idle:
+                    self.delivery, self.is_idle = None, False
             try:
                 argument = yield awaited
                 step = work.send
@@ -316,7 +323,7 @@ class _LoopWatch:
 
     def _report(self, delivery: Delivery, seconds: float) -> None:
         try:
-            event = f"{envelope.decode(delivery.body, delivery.headers).id!r:.200}"
+            event = escaped(envelope.decode(delivery.body, delivery.headers).id)[:200]
         except UnreadableEvent:
             event = f"at sequence {delivery.sequence}"
         durable, handler = self._listening.consumer.durable, self._listening.handler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Set
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from lightbus import naming
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.memory.broker import MAX_PAYLOAD, MemoryBroker, Stored
+from lightbus.naming import Place
 
 
 class MemoryDeadLetters:
@@ -22,8 +24,17 @@ class MemoryDeadLetters:
     def keep(self, dead_letter: DeadLetter) -> None:
         """Store a dead letter, replacing an earlier one of the same listener and event."""
         subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
-        headers = dead_letter.encode({MESSAGE_ID: dead_letter.message_id}, MAX_PAYLOAD)
-        self._broker.store(self._stream, subject, dead_letter.body, headers, replace=True)
+        for message_id in (dead_letter.message_id, str(uuid.uuid4())):
+            headers = dead_letter.encode({MESSAGE_ID: message_id}, MAX_PAYLOAD)
+            stored = self._broker.store(self._stream, subject, dead_letter.body, headers, replace=True)
+            if not stored.duplicate or dead_letter.is_kept_by(self.current(dead_letter.place)):
+                return
+
+    def current(self, place: Place) -> DeadLetter | None:
+        """Return the message that is stored as the dead letter of a listener and event, None when there is none."""
+        subject = naming.dead_letter_subject(self._prefix, place)
+        stored = [message for message in self._broker.messages(self._stream) if message.subject == subject]
+        return read(stored[-1]) if stored else None
 
     def remove(self, number: int) -> bool:
         """Delete a dead letter; False when it no longer existed."""
@@ -57,13 +68,12 @@ class MemoryDeadLetters:
 
     async def replaying(self) -> Set[int]:
         """Return the numbers of the dead letters whose replays are on their way."""
-        return {read(message).number for message in self._broker.messages(self._replays)}
+        return {read(message, is_replay=True).number for message in self._broker.messages(self._replays)}
 
     async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the dead letter's current number, 0 when it is gone."""
-        subject = naming.dead_letter_subject(self._prefix, dead_letter.place)
-        stored = [message for message in self._broker.messages(self._stream) if message.subject == subject]
-        return stored[-1].sequence if stored else 0
+        current = self.current(dead_letter.place)
+        return current.number if current is not None else 0
 
     async def is_served(self, dead_letter: DeadLetter) -> bool:
         """Whether any worker is taking the listener's replays now."""
@@ -71,9 +81,14 @@ class MemoryDeadLetters:
         return self._broker.is_served(self._replays, naming.replay_durable(place.stream, place.listener))
 
 
-def read(message: Stored) -> DeadLetter:
+def read(message: Stored, *, is_replay: bool = False) -> DeadLetter:
     """Read a stored dead letter or replay."""
-    parts = naming.place_of(message.subject)
-    assert parts is not None, "only dead letters and replays are stored here"
-    time = datetime.fromtimestamp(message.time, UTC)
-    return DeadLetter.decode(parts[0], parts[1] or message.sequence, message.headers, message.body, time)
+    place, number = naming.place_of(message.subject) or (None, 0)
+    return DeadLetter.decode(
+        place if bool(number) == is_replay else None,
+        number if is_replay else message.sequence,
+        message.headers,
+        message.body,
+        datetime.fromtimestamp(message.time, UTC),
+        limit=MAX_PAYLOAD,
+    )

@@ -42,9 +42,13 @@ class MemoryDeliveries:
             MemoryEventSettler(self, message.sequence, attempt),
         )
 
-    def replay(self, message: Stored, attempt: int) -> Delivery:
-        """Return the delivery of a dead letter's replay."""
-        dead_letter = read(message)
+    def replay(self, message: Stored, attempt: int) -> Delivery | None:
+        """Return the delivery of a dead letter's replay; end a message that is not a replay, and return None."""
+        dead_letter = read(message, is_replay=True)
+        if dead_letter.problem:
+            self.broker.settle(self.durable, message.sequence)
+            self.broker.remove(self.stream, message.sequence)
+            return None
         settler = MemoryReplaySettler(self, message.sequence, attempt, dead_letter)
         return Delivery.of_replay(dead_letter, attempt, settler)
 
@@ -53,10 +57,10 @@ class MemorySubscription:
     """See `lightbus.transport.Subscription`; nothing is fetched ahead here.
 
     Args:
-        deliver: turns a message and its attempt into a delivery.
+        deliver: turns a message and its attempt into a delivery; None for a message that is not a replay.
     """
 
-    def __init__(self, source: MemoryDeliveries, deliver: Callable[[Stored, int], Delivery]) -> None:
+    def __init__(self, source: MemoryDeliveries, deliver: Callable[[Stored, int], Delivery | None]) -> None:
         self._broker, self._stream, self._durable = source.broker, source.stream, source.durable
         self._deliver = deliver
         self._changed = asyncio.Event()
@@ -77,8 +81,9 @@ class MemorySubscription:
 
     def next(self) -> Delivery | None:
         """Return the next event that is due."""
-        if not self._closed and (due := self._broker.next(self._stream, self._durable)):
-            return self._deliver(*due)
+        while not self._closed and (due := self._broker.next(self._stream, self._durable)):
+            if (delivery := self._deliver(*due)) is not None:
+                return delivery
         return None
 
     async def take(self) -> Delivery | None:
@@ -163,8 +168,17 @@ class MemoryReplaySettler(MemoryEventSettler, frozen=True, eq=False):
     replayed: DeadLetter
 
     async def ack(self) -> None:
-        """Settle: remove the dead letter, then end its replay."""
-        self.source.dead_letters.remove(self.replayed.number)
+        """Settle: remove the dead letter if it is that of this event, then end its replay."""
+        current = self.source.dead_letters.current(self.replayed.place)
+        if current and current.number == self.replayed.number and current.is_same_event(self.replayed):
+            self.source.dead_letters.remove(current.number)
+        self._end()
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """Settle: replace the dead letter, unless it is that of another event, then end the replay."""
+        current = self.source.dead_letters.current(self.replayed.place)
+        if current is None or current.problem or current.is_same_event(self.replayed):
+            self.source.dead_letters.keep(self._dead_letter(delivery, failure))
         self._end()
 
     def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:

@@ -11,27 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 from msgspec import UNSET
 
 from lightbus.api import NO_DEFAULT, Api, Event
 from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem
+from lightbus.schema.language.misfits import Misfits
 from lightbus.schema.language.node import Node
-from lightbus.schema.language.openness import prune, without
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.payload.limits import (
     JSON_SCALARS,
     MAX_DEPTH,
     are_json_scalars,
-    has_many,
     is_json_scalar,
     is_too_deep,
     not_json,
 )
 from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
-from lightbus.schema.payload.problems import explain, explain_one, path_text, short, undeclared_problem
+from lightbus.schema.payload.problems import explain, path_text, short, undeclared_problem
+from lightbus.schema.payload.pruning import prune, without
 from lightbus.schema.payload.undeclared import Finder, undeclared
 from lightbus.schema.python.from_api import events_document
 from lightbus.schema.python.values import converter, or_whole, plain
@@ -196,7 +195,7 @@ class EventContract:
                     return data, data
                 return data, self._by_python_name(arguments, data)
             reported = {problem.path for problem in problems}
-            explained = self._explain(self._written, data, self._names)
+            explained = explain(self._misfits, data, self._names, self._hints)
             problems += [problem for problem in explained if problem.path not in reported]
         except ValueError as error:  # a name that is not Unicode text
             problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
@@ -252,6 +251,8 @@ class EventContract:
                 self._convert(values)
         except Unconvertible as error:
             raise self._invalid([_unconvertible(error)]) from None
+        except UnicodeEncodeError as error:  # an unpaired surrogate, which no event on the wire can have
+            raise self._invalid([Problem("", f"the payload is not Unicode text: {error}", "type")]) from None
         except RecursionError:  # Python's stack was nearly full before
             raise self._invalid([Problem("", "the payload is nested too deeply", "conversion")]) from None
         return values
@@ -262,10 +263,14 @@ class EventContract:
         return undeclared(self._node)
 
     @cached_property
-    def _opened(self) -> jsonschema_rs.Validator:
-        """Validator of the opened schema, compiled for the first event that needs it."""
-        opened = self._node.document.opened
-        return opened.validator(opened.at(self._node.pointer))
+    def _misfits(self) -> Misfits:
+        """The misfits with the schema as written, for what it refuses."""
+        return Misfits(self._node)
+
+    @cached_property
+    def _opened(self) -> Misfits:
+        """The misfits with the opened schema, compiled for the first event that needs it."""
+        return Misfits(self._node.document.opened.at(self._node.pointer))
 
     @cached_property
     def _converters(self) -> list[tuple[str, str, Converter]]:
@@ -291,6 +296,10 @@ class EventContract:
     def _is_varied(self) -> bool:
         return self._payload.is_open or bool(self._payload.conditional)
 
+    @property
+    def _hints(self) -> dict[str, str]:
+        return {parameter.wire: parameter.annotation for parameter in self.parameters}
+
     def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
         """Replace some Python values by JSON values, or by None where that is impossible, and return the problems."""
         problems = []
@@ -315,10 +324,10 @@ class EventContract:
             InvalidEvent: the opened schema also refuses the data.
         """
         if not self._opened.is_valid(data):
-            raise self._invalid(self._explain(self._opened, data, {}))
+            raise self._invalid(explain(self._opened, data, {}, self._hints))
         if self._payload.is_closed:
             data = {wire: value for wire, value in data.items() if wire in self._names}
-        return data if self._written.is_valid(data) else prune(data, self._written)
+        return data if self._written.is_valid(data) else prune(data, self._misfits)
 
     def _convert(self, values: dict[str, Any]) -> None:
         problems = []
@@ -334,14 +343,6 @@ class EventContract:
                 problems.append(Problem(wire + path.rstrip("`"), reason, "conversion"))
         if problems:
             raise self._invalid(problems)
-
-    def _explain(
-        self, validator: jsonschema_rs.Validator, data: object, names: Mapping[str, str]
-    ) -> list[Problem]:
-        if has_many(data):
-            return explain_one(validator, data, names)
-        hints = {parameter.wire: parameter.annotation for parameter in self.parameters}
-        return explain(validator.iter_errors(data), self._node.document, names, hints)
 
     def _invalid(self, problems: Sequence[Problem]) -> InvalidEvent:
         return InvalidEvent(self.api, self.event, problems)

@@ -24,8 +24,9 @@ from lightbus.jetstream import JetStreamTransport
 from lightbus.naming import Place
 from tests.cli.conftest import Fire, Start, Write
 from tests.cli.kit import BOUND, Result, run_to_end
+from tests.cli.streams.test_inspect import HEADERS, publish_raw
 from tests.conformance.kits import look_into
-from tests.event.test_dead_letter import DEAD_LETTER, NOON
+from tests.event.test_dead_letter import DEAD_LETTER, NOON, PLACE
 
 NOBODY = "nats://127.0.0.1:9"  # the discard port, which nobody serves
 BROKEN = """
@@ -213,6 +214,59 @@ def test_json_keeps_its_form(run: Run, keep: Keep) -> None:
         "content": content,
         "is_replayed": False,
     }
+
+
+@pytest.fixture
+def spoiled(keep: Keep, on_server: str, prefix: str) -> int:
+    """Two dead letters, and between them messages that no listener wrote; returns how many."""
+    first, last = letter(1), letter(2)
+    keep(first)
+    subject = naming.dead_letter_subject(prefix, dataclasses.replace(PLACE, listener="mailer-other"))
+    messages = [
+        *((f"{subject[:-3]}{number:03}", header) for number, header in enumerate(HEADERS)),
+        (f"{subject}9", b""),
+        (f"{prefix}-dead-letters.elsewhere", b"NATS/1.0\r\nLightbus-Attempts: 1\r\n\r\n"),
+        (f"{subject}8.1", b"NATS/1.0\r\nLightbus-Attempts: 1\r\n\r\n"),
+        (f"{subject}7", b"NATS/1.0\r\nLightbus-Attempts: 1\r\nLightbus-Listener: mailer-welcome\r\n\r\n"),
+    ]
+
+    async def store() -> None:
+        for subject, header in messages:
+            await publish_raw(on_server, subject, [(header, b'{"stream": "s", "seq": 1}')])
+
+    asyncio.run(store())
+    keep(last)
+    return len(messages)
+
+
+def test_what_no_listener_wrote_is_listed_as_such(run: Run, spoiled: int) -> None:
+    listed = run("list", "--format", "json").objects
+    assert [dead_letter["number"] for dead_letter in listed] == [*range(1, spoiled + 3)]
+    assert ["unreadable" in dead_letter for dead_letter in listed] == [False, *[True] * spoiled, False]
+    table = run("list")
+    assert table.out.count("unreadable: ") == spoiled
+    assert table.err.startswith(f"{spoiled + 2} dead letters in ")
+    assert "problem   its header block is cut off" in run("show", "2").out
+    (shown,) = run("show", "2", "--format", "json").objects
+    assert base64.b64decode(shown["body"]) == b'{"stream": "s", "seq": 1}'
+    assert run("list", "--listener", "mailer-welcome", "--summary").out.count("ValueError: no") == 1
+
+
+def test_what_no_listener_wrote_is_not_replayed(run: Run, spoiled: int) -> None:
+    planned = run("replay", "--all", "--dry-run", "--format", "json")
+    assert [facts["outcome"] for facts in planned.objects] == [
+        *("would replay", *["unreadable"] * spoiled, "would replay")
+    ]
+    assert planned.err.startswith(f"2 dead letters would be replayed; {spoiled} unreadable")
+    done = run("replay", "--all", "--no-wait")
+    assert (done.code, done.err) == (1, f"2 sent, {spoiled} unreadable\n")
+    assert done.lines[0] == "2  ?  ?  not replayed: its header block is cut off"
+
+
+def test_what_no_listener_wrote_can_be_discarded(run: Run, spoiled: int, prefix: str) -> None:
+    assert run("discard", "2", "--yes").err == "1 dead letter discarded\n"
+    assert run("discard", "--all", "--yes").err == f"{spoiled + 1} dead letters discarded\n"
+    assert run("list").err == f"0 dead letters in {prefix}-dead-letters\n"
 
 
 @pytest.mark.parametrize(

@@ -470,7 +470,8 @@ def test_an_event_that_kills_its_workers_ends_in_the_dead_letters(
     survivor = start("run")
     survivor.wait_for(
         "error: mailer-welcome: event at sequence 1 goes to the dead letters:"
-        " delivered 3 times without a result; its workers probably crashed"
+        " delivered 3 times without a result; its workers probably crashed,"
+        " or could not store its dead letter: see their logs"
     )
     fire("good")
     survivor.wait_for("handling good attempt 1")

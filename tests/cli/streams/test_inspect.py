@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import signal
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from lightbus import Api, DynamicBus, Event, EventMessage, Parameter
 from tests.cli.conftest import Fire, Run, Start
 from tests.cli.kit import BOUND
 from tests.conformance.kits import look_into
+from tests.jetstream.connection.rogue import rogue
 
 MOMENT = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -66,6 +68,51 @@ def test_the_screen(run: Run, fire: Fire, paid: Callable[[int], str], on_server:
     assert len(lines) == len(expected)
     for line, pattern in zip(lines, expected, strict=True):
         assert re.fullmatch(pattern, line), line
+
+
+async def publish_raw(url: str, subject: str, messages: list[tuple[bytes, bytes]]) -> None:
+    """Store messages, each a header block and a body, exactly as they are."""
+    async with rogue(url) as client:
+        for header, body in messages:
+            client.publish(subject.encode(), body, header=header)
+        await client.flush()
+
+
+HEADERS = [
+    b"NATS/1.0\r\nX: yz",
+    b"NATS/1.0\r\nX: yz\r\n",
+    b"NATS/1.0",
+    b"NA",
+    b"garbage",
+    b"NATS/1.0 404 Message Not Found",
+    b"NATS/1.0 204 EOB",
+    b"NATS/1.0 503\r\n\r\n",
+    b"\r\n\r\n",
+    b"NATS/1.0\r\nNats-Msg-Id",
+    b"NATS/1.0\r\nNats-Stream: evil\r\nNats-Subject: evil\r\nNats-Sequence: 1\r\nNats-Num-Pending: 0\r\n\r\n",
+    b"NATS/1.0\r\nNats-Stream: evil\r\nNats-Subject: evil\r\nNats-Sequence: 99\r\nNats-Time-Stamp: ",
+]
+"""Header blocks that are cut off, or that imitate what the server adds to a stored message."""
+
+
+@pytest.mark.parametrize("selection", [[], ["auth.user_created"]], ids=["all", "one event"])
+def test_no_header_block_hides_events(
+    run: Run, fire: Fire, on_server: str, prefix: str, selection: list[str]
+) -> None:
+    ids = [fire("ada").id]
+    for number, header in enumerate(HEADERS):
+        messages = [(header, b"body %d" % number)]
+        asyncio.run(publish_raw(on_server, f"{prefix}.auth.user_created", messages))
+    ids.append(fire("bob").id)
+    done = run("inspect", *selection, "--prefix", prefix, "--format", "json")
+    assert done.code == 0, done.err
+    first, *unreadable, last = done.objects
+    assert [first["id"], last["id"]] == ids
+    assert [event["sequence"] for event in unreadable] == [*range(2, len(HEADERS) + 2)]
+    assert {event["event"] for event in unreadable} == {"auth.user_created"}
+    assert all(event["unreadable"] and base64.b64decode(event["body"]) for event in unreadable)
+    assert unreadable[0]["unreadable"] == "its header block is cut off"
+    assert run("status", "--prefix", prefix).code == 0
 
 
 def test_facts_for_programs(run: Run, fire: Fire, on_server: str, prefix: str) -> None:

@@ -127,12 +127,15 @@ def test_services_need_nothing_else(server: NatsServer, auth: DynamicBus, start:
 
 
 DURABLE = {"durable_name": "spy", "filter_subject": "lightbus.auth.user_created", "ack_policy": "explicit"}
+READ = "$JS.API.DIRECT.GET.lightbus-dead-letters"
 WIDER: list[tuple[str, str, dict[str, Any]]] = [
     ("mailer", "lightbus.auth.user_created", {}),
     ("mailer", "lightbus-dead-letters.lightbus-auth.billing-invoice.1.1", {}),
     ("mailer", "$JS.API.STREAM.DELETE.lightbus-auth", {}),
     ("mailer", "$JS.API.STREAM.MSG.GET.lightbus-auth", {"seq": 1}),
     ("mailer", "$JS.API.DIRECT.GET.lightbus-auth", {"seq": 1}),
+    ("mailer", READ, {"seq": 1}),
+    ("mailer", f"{READ}.lightbus-dead-letters.lightbus-auth.mailer-welcome.1.1", {}),
     ("mailer", "$JS.API.CONSUMER.DELETE.lightbus-auth.mailer-welcome", {}),
     (
         "mailer",
@@ -152,6 +155,40 @@ async def test_services_can_do_nothing_else(server: NatsServer) -> None:
         async with connected(server, user) as connection:
             with pytest.raises(PermissionDenied, match="denies publishing"):
                 await connection.request(subject, json.dumps(body).encode(), BOUND)
+
+
+VICTIM = "lightbus-auth.billing-invoice.1.1"  # another service's listener, and one of its events
+
+
+async def test_answers_that_the_server_sends_elsewhere_are_told_apart(
+    server: NatsServer, start: Start
+) -> None:
+    """The server checks the subject of a request, and not where its answer goes; the last of several stays there."""
+    own = "lightbus-dead-letters.lightbus-auth.mailer-welcome"
+    async with connected(server, "mailer") as mailer:
+        mailer.send(f"{own}.1.1", b"", reply=f"lightbus-dead-letters.{VICTIM}")
+        mailer.send(f"{own}.1.4", b"", reply=f"lightbus-dead-letters.{VICTIM}")
+        mailer.send(f"{own}.1.2", b"", reply=f"lightbus-dead-letters-replays.{VICTIM}.1")
+        mailer.send(f"{own}.1.3", b"", reply="lightbus.auth.user_created")
+        await mailer.processed()
+    async with connected(server, "lightbus-admin", inboxes="_INBOX") as admin:
+
+        async def count(stream: str) -> int:
+            return int((await admin.api(f"STREAM.INFO.{stream}"))["state"]["messages"])
+
+        async with asyncio.timeout(BOUND):
+            while (  # noqa: ASYNC110 - the server tells nobody
+                await count("lightbus-auth") + await count("lightbus-dead-letters-replays") < 2
+            ):
+                await asyncio.sleep(0.01)
+    service = start("run", "--bus", "mailer.bus", "--provision", "verify", NATS_URL=url_of(server, "mailer"))
+    service.wait_for("goes to the dead letters: its body is not a CloudEvent")  # on the subject of an event
+    service.ready()
+    listing = outcome(
+        start("dead-letters", "list", "--format", "json", NATS_URL=url_of(server, "lightbus-admin"))
+    )
+    (victims,) = [line for line in listing.splitlines() if "billing-invoice" in line]
+    assert "no listener wrote it" in json.loads(victims)["unreadable"]
 
 
 async def test_services_hear_nothing_else(server: NatsServer) -> None:
@@ -220,8 +257,9 @@ def test_a_service_named_like_the_operator_is_refused(start: Start) -> None:
 
 
 @asynccontextmanager
-async def connected(server: NatsServer, user: str) -> AsyncIterator[Connection]:
-    connection = Connection(Address((url_of(server, user),), "the test"), user, inbox_prefix=f"_INBOX_{user}")
+async def connected(server: NatsServer, user: str, inboxes: str = "") -> AsyncIterator[Connection]:
+    address = Address((url_of(server, user),), "the test")
+    connection = Connection(address, user, inbox_prefix=inboxes or f"_INBOX_{user}")
     await connection.connect()
     try:
         yield connection

@@ -72,16 +72,16 @@ async def test_a_publisher_waits_for_the_true_answer(
     transport: JetStreamTransport, nats_server: NatsServer, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another responder on the subject replies to each event first, with arbitrary data."""
-    subject = naming.subject(prefix, "shop", "created")
+    subject, stream = naming.subject(prefix, "shop", "created"), naming.stream(prefix, "shop")
     await transport.publish(outgoing("makes the stream"), timeout=BOUND)
     async with look_into(nats_server.url) as connection, rogue(nats_server.url) as stranger:
         acknowledgements = Acknowledgements(connection)
         await acknowledgements.start()
         await stranger.listen(subject.encode())
         loop = asyncio.get_running_loop()
-        junk = [item for item in JUNK if not item[0].startswith(b"{")]
+        junk = [*JUNK, (b'{"stream": "s", "seq": 1, "error": {"code": 503, "err_code": 10077}}', b"")]
         for number in range(3):
-            answering = acknowledgements.send(subject, b"", b"x", loop.time() + BOUND)
+            answering = acknowledgements.send(subject, b"", b"x", loop.time() + BOUND, stream)
             inbox = await asyncio.wait_for(stranger.overhear(subject.encode()), BOUND)
             for body, header in junk:
                 stranger.publish(inbox, body, header=header)
@@ -91,7 +91,9 @@ async def test_a_publisher_waits_for_the_true_answer(
             answer = await asyncio.wait_for(answering, BOUND)
             assert answer is not None
             assert (answer.stream, answer.seq) == (naming.stream(prefix, "shop"), number + 2)
-        later = acknowledgements.send(subject, b"", b"x", loop.time() + BOUND)  # arrives after all of them
+        later = acknowledgements.send(
+            subject, b"", b"x", loop.time() + BOUND, stream
+        )  # arrives after all of them
         await asyncio.wait_for(later, BOUND)
         assert acknowledgements.refusals.count >= 2 * 3 * len(junk)
         assert [r.levelname for r in caplog.records if "acknowledgements: refused" in r.message] == [

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lightbus.cli.terminal.shared_options import Command, decorated, server_options
+from lightbus.cli.terminal.shared_options import Command, Text, decorated, server_options
 from lightbus.cli.terminal.times import Time
 
 if TYPE_CHECKING:
     from lightbus.cli.dead_letters.query import Query
 
 
+_NUMBER = re.compile("[0-9]{1,18}")  # of a dead letter; longer ones are ids
+
+
 def _filters(command: Command) -> Command:
     """Add the options that select dead letters. Several of them must all hold."""
     return decorated(
         command,
-        click.argument("which", nargs=-1, metavar="[NUMBER|ID]..."),
+        click.argument("which", nargs=-1, type=Text(), metavar="[NUMBER|ID]..."),
         click.option(
-            "--listener", default="", metavar="NAME", help="Of this listener, such as mailer-welcome."
+            "--listener", type=Text(), metavar="NAME", help="Of this listener, such as mailer-welcome."
         ),
-        click.option("--event", default="", metavar="NAME", help="Of this event, such as auth.user_created."),
-        click.option("--error", default="", metavar="CLASS", help="With this error, such as KeyError."),
         click.option(
-            "--id", "ids", multiple=True, metavar="ID", help="Of the event with this id. Repeatable."
+            "--event", type=Text(), metavar="NAME", help="Of this event, such as auth.user_created."
+        ),
+        click.option("--error", type=Text(), metavar="CLASS", help="With this error, such as KeyError."),
+        click.option(
+            "--id",
+            "ids",
+            type=Text(),
+            multiple=True,
+            metavar="ID",
+            help="Of the event with this id. Repeatable.",
         ),
         click.option("--since", type=Time(), help="Failed at this time or later: 2026-11-23T09:30, 2h."),
         click.option("--until", type=Time(), help="Failed before this time."),
@@ -43,11 +54,11 @@ def _query(
     from lightbus.cli.dead_letters.query import Query
     from lightbus.event.dead_letter import Filter
 
-    numbers = frozenset(int(word) for word in which if word.isdecimal())
-    event_ids = frozenset(word for word in which if not word.isdecimal()).union(ids)
-    return Query(
-        url, prefix, Filter(numbers=numbers, event_ids=event_ids, **conditions), as_json=format_ == "json"
-    )
+    numbers = frozenset(int(word) for word in which if _NUMBER.fullmatch(word))
+    event_ids = frozenset(word for word in which if not _NUMBER.fullmatch(word)).union(ids)
+    conditions = {name: value for name, value in conditions.items() if value is not None}
+    selection = Filter(numbers=numbers, event_ids=event_ids, **conditions)
+    return Query(url, prefix, selection, as_json=format_ == "json")
 
 
 def _require_filter_or_all(query: Query, all_: bool) -> None:
@@ -87,7 +98,7 @@ def list_(limit: int | None, summary: bool, **options: Any) -> None:
 
 
 @dead_letters.command()
-@click.argument("which", metavar="NUMBER|ID")
+@click.argument("which", type=Text(), metavar="NUMBER|ID")
 @server_options
 def show(which: str, **options: Any) -> None:
     """Show a whole dead letter, with its event.

@@ -26,7 +26,7 @@ def row(dead_letter: DeadLetter) -> tuple[str, ...]:
     return (
         str(dead_letter.number),
         format_time(dead_letter.last_failed),
-        dead_letter.place.listener,
+        dead_letter.place.listener or "?",
         dead_letter.event or "?",
         str(dead_letter.attempts),
         _error(dead_letter),
@@ -51,7 +51,7 @@ class Summary:
             (
                 str(count),
                 format_time(latest.last_failed),
-                latest.place.listener,
+                latest.place.listener or "?",
                 latest.event or "?",
                 latest.failure.digest or "-",
                 _error(latest),
@@ -71,6 +71,7 @@ class Summary:
                 "digest": latest.failure.digest,
                 "reason": latest.failure.reason,
             }
+            | _unreadable(latest)
             for latest, count in self._kinds()
         ]
 
@@ -88,12 +89,13 @@ def full(dead_letter: DeadLetter) -> str:
     facts = {
         "event": dead_letter.event or "?",
         "id": dead_letter.event_id or "?",
-        "listener": place.listener,
+        "listener": place.listener or "?",
+        "problem": dead_letter.problem,
         "reason": failure.reason or "?",
         "error": f"{failure.error} (digest {failure.digest})" if failure.error else "",
         "attempts": attempts,
         "failed": failed,
-        "stored": f"{format_time(place.stored)}, stream {place.stream}, sequence {place.sequence}",
+        "stored": f"{format_time(place.stored)}, stream {place.stream or '?'}, sequence {place.sequence}",
         "subject": dead_letter.subject,
     }
     lines = [click.style(f"dead letter {dead_letter.number}", bold=True)]
@@ -128,7 +130,7 @@ def facts(dead_letter: DeadLetter) -> dict[str, Any]:
         "stream": place.stream,
         "sequence": place.sequence,
         "subject": dead_letter.subject,
-    }
+    } | _unreadable(dead_letter)
 
 
 def full_facts(dead_letter: DeadLetter) -> dict[str, Any]:
@@ -142,8 +144,14 @@ def full_facts(dead_letter: DeadLetter) -> dict[str, Any]:
     }
 
 
+def _unreadable(dead_letter: DeadLetter) -> dict[str, Any]:
+    return {"unreadable": dead_letter.problem} if dead_letter.problem else {}
+
+
 def _error(dead_letter: DeadLetter) -> str:
     """Return the error's class and the reason, which often begins with it."""
+    if dead_letter.problem:
+        return f"unreadable: {dead_letter.problem}"
     kind, reason = dead_letter.failure.error, dead_letter.failure.reason
     return f"{kind}: {reason}" if kind and not reason.startswith(kind) else reason or "?"
 

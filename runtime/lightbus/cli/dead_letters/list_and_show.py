@@ -10,7 +10,7 @@ import asyncio
 import click
 
 from lightbus.cli.dead_letters import display
-from lightbus.cli.dead_letters.query import OK, Query, Search
+from lightbus.cli.dead_letters.query import OK, Query, Search, counted
 from lightbus.cli.terminal.console import print_json, print_message
 from lightbus.cli.terminal.tables import PagedTable, latest, print_table
 from lightbus.errors import UsageError
@@ -36,14 +36,17 @@ def list_dead_letters(
 
 async def _list(query: Query, limit: int | None, summary: bool, dry_run: str) -> int:
     search, kinds, table = Search(query), display.Summary(), PagedTable(display.COLUMNS)
-    outcome = {"outcome": f"would {dry_run}"} if dry_run else {}
+    unreadable = 0
     async with query.connected() as store:
         listed = (dead_letter.without_event() async for dead_letter in search.run(store))
         async for dead_letter in latest(listed, limit):
+            is_skipped = dry_run == "replay" and dead_letter.problem != ""
+            unreadable += is_skipped
             if summary:
                 kinds.add(dead_letter)
             elif query.as_json:
-                print_json(display.facts(dead_letter) | outcome)
+                outcome = "unreadable" if is_skipped else f"would {dry_run}"
+                print_json(display.facts(dead_letter) | ({"outcome": outcome} if dry_run else {}))
             else:
                 table.add(display.row(dead_letter))
     table.flush()
@@ -53,7 +56,9 @@ async def _list(query: Query, limit: int | None, summary: bool, dry_run: str) ->
     elif summary and search.count:
         print_table([display.SUMMARY_COLUMNS, *kinds.rows()])
     if dry_run:
-        print_message(f"{search.result} would be {dry_run}ed")
+        rest = f"; {unreadable:,} unreadable, see: lightbus dead-letters show NUMBER" if unreadable else ""
+        result = counted(search.count - unreadable) if unreadable else search.result
+        print_message(f"{result} would be {dry_run}ed{rest}")
     else:
         part = f"the latest {limit:,} of " if limit is not None and search.count > limit else ""
         print_message(f"{part}{search.result} in {query.stream}")

@@ -100,6 +100,7 @@ def _print_replayed(replayed: Replayed, *, as_json: bool) -> None:
         ReplayOutcome.FAILED: f"failed again; now dead letter {replayed.new_number}",
         ReplayOutcome.WAITING: f"waits: nobody is listening as {dead_letter.place.listener}",
         ReplayOutcome.STAYS: "stays, although its replay has ended: is the service allowed to delete it? See its log",
+        ReplayOutcome.UNREADABLE: f"not replayed: {dead_letter.problem}",
     }.get(outcome)
     if text is not None:
         event, event_id = dead_letter.event or "?", dead_letter.event_id or "?"
@@ -113,6 +114,7 @@ def _counts(outcomes: Counter[ReplayOutcome]) -> str:
         ReplayOutcome.FAILED: "failed again",
         ReplayOutcome.WAITING: "waiting for a listener",
         ReplayOutcome.STAYS: "staying",
+        ReplayOutcome.UNREADABLE: "unreadable",
     }
     return ", ".join(f"{outcomes[outcome]:,} {word}" for outcome, word in words.items() if outcomes[outcome])
 

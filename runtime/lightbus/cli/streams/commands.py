@@ -10,6 +10,7 @@ import click
 
 from lightbus.cli.terminal.shared_options import (
     Command,
+    Text,
     buses_option,
     decorated,
     errors_exit_with_2,
@@ -37,6 +38,7 @@ def _bus_options(command: Command) -> Command:
 )
 @click.option(
     "--fires",
+    type=Text(),
     metavar="SERVICE:API",
     multiple=True,
     help="With --format nats: the service also fires events of this API. Repeatable.",
@@ -92,8 +94,10 @@ def status(url: str | None, prefix: str, format_: str) -> None:
 
 
 @click.command()
-@click.argument("events", nargs=-1, metavar="[EVENT]...")
-@click.option("--id", "ids", multiple=True, metavar="ID", help="The event with this id. Repeatable.")
+@click.argument("events", nargs=-1, type=Text(), metavar="[EVENT]...")
+@click.option(
+    "--id", "ids", type=Text(), multiple=True, metavar="ID", help="The event with this id. Repeatable."
+)
 @click.option("--since", type=Time(), help="Stored at this time or later: 2026-11-23T09:30, 2h.")
 @click.option("--until", type=Time(), help="Stored before this time.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="The latest N only.")

@@ -17,7 +17,22 @@ Command = Callable[..., None]
 
 _ERROR = 2  # exit code of an error; 1 is an answer, such as "something is left to do"
 
+
+class Text(click.ParamType[str]):
+    """A text that is not empty, as that of an unset variable would be: an empty selector would select anything."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as it is."""
+        text = str(value)
+        if not text.strip():
+            self.fail("it is empty; give a value, or leave it out", param, ctx)
+        return text
+
+
 _BUS: dict[str, Any] = {
+    "type": Text(),
     "metavar": "MODULE",
     "envvar": "LIGHTBUS_MODULE",
     "show_default": True,
@@ -28,7 +43,7 @@ buses_option = click.option(
     "--bus", "modules", **_BUS, default=["bus"], multiple=True, help="Module that holds the bus. Repeatable."
 )
 service_name_option = click.option(
-    "--service-name", metavar="NAME", help="Override the module's service name."
+    "--service-name", type=Text(), metavar="NAME", help="Override the module's service name."
 )
 
 
@@ -36,6 +51,7 @@ def url_option(default: str) -> Callable[[Command], Command]:
     """Return the option `--url`; `default` says where the address comes from without it."""
     return click.option(
         "--url",
+        type=Text(),
         help="Address of the NATS server. The list of processes shows it: keep a password in NATS_URL or a NATS"
         f" context.  [default: {default}]",
     )

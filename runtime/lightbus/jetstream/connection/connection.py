@@ -93,6 +93,11 @@ class Connection(Supervised):
         """Wait for a limited time until sent messages are written."""
         await bounded(self._client.room(), FLUSH_TIMEOUT)
 
+    async def processed(self) -> None:
+        """Wait for a limited time until the server has processed what was sent, and reported what it denies."""
+        if not await bounded(self._client.flush(), _API_TIMEOUT) and not self.closing:
+            await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
+
     async def request(self, subject: str, body: bytes, timeout: float) -> bytes:
         """Send a request and return the answer's body.
 

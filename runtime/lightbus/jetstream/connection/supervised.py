@@ -214,11 +214,6 @@ class Supervised:
 
         return end
 
-    async def settle(self) -> None:
-        """Wait for a limited time until the server has handled what was sent, and its denials have arrived."""
-        if not await bounded(self._client.flush(), _DRAIN_TIMEOUT) and not self.closing:
-            await self._client.force_reconnect()  # a late PONG would end nats-py's read loop
-
     async def _attach(self, subscribed: _Subscribed) -> None:
         try:
             subscribed.number = await self._client.receive(subscribed.subject, subscribed.receive)

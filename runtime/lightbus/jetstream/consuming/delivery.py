@@ -15,6 +15,7 @@ from lightbus.event.dead_letter import DeadLetter, Failure
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.wire import Message
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
+from lightbus.jetstream.stored.direct_get import NotReadable
 from lightbus.jetstream.streams.resources import NANOSECONDS
 from lightbus.logs import log
 from lightbus.transport import Delivery
@@ -87,10 +88,17 @@ class Deliveries:
 
     def replay(self, message: Message, origin: Origin) -> Delivery | None:
         """Return the delivery of a dead letter's replay, None for a message that is not a replay."""
-        parts = naming.place_of(message.subject)
-        if parts is None:
+        place, number = naming.place_of(message.subject) or (None, 0)
+        dead_letter = DeadLetter.decode(
+            place if number else None,
+            number,
+            message.headers,
+            message.body,
+            origin.time,
+            limit=self.connection.max_payload,
+        )
+        if dead_letter.problem:
             return None
-        dead_letter = DeadLetter.decode(*parts, message.headers, message.body, origin.time)
         return Delivery.of_replay(
             dead_letter, origin.attempt, ReplaySettler(self, message.reply, dead_letter)
         )
@@ -149,15 +157,36 @@ class ReplaySettler(EventSettler, frozen=True, eq=False):
     replayed: DeadLetter
 
     async def ack(self) -> None:
-        """Settle: remove the dead letter, then end its replay."""
-        try:
-            await self.source.dead_letters.remove(self.replayed.number)
-        except PermissionDenied as error:  # a retry would only run the handler again
-            log.error(
-                "%s: dead letter %d was handled, but cannot be removed: %s",
-                *(self.source.durable, self.replayed.number, error),
-            )
+        """Settle: remove the dead letter if it is that of this event, then end its replay."""
+        number = self.replayed.number
+        current = await self._current()
+        if current and current.number == number and current.is_same_event(self.replayed):
+            try:
+                await self.source.dead_letters.remove(number)
+            except PermissionDenied as error:  # a retry would only run the handler again
+                self._report(f"was handled, but cannot be removed: {error}")
+        elif current:
+            self._report(f"was not removed: {current.number} is of another event, or a later failure")
         await self._confirm(b"+ACK")
+
+    async def dead_letter(self, delivery: Delivery, failure: Failure) -> None:
+        """Settle: replace the dead letter, unless it is that of another event, then end the replay."""
+        current = await self._current()
+        if current is None or current.problem or current.is_same_event(self.replayed):
+            await EventSettler.dead_letter(self, delivery, failure)
+        else:
+            self._report(f"was not replaced: {current.number} is of another event")
+            await self._confirm(f"+TERM {failure.reason}".encode())
+
+    async def _current(self) -> DeadLetter | None:
+        """Return the dead letter on the replay's subject, None when there is none; the replay's own if unreadable."""
+        try:
+            return await self.source.dead_letters.current(self.replayed.place)
+        except (PermissionDenied, NotReadable):
+            return self.replayed
+
+    def _report(self, outcome: str) -> None:
+        log.error("%s: dead letter %d %s", self.source.durable, self.replayed.number, outcome)
 
     def _dead_letter(self, delivery: Delivery, failure: Failure) -> DeadLetter:
         return replace(self.replayed, failure=failure, attempts=delivery.attempt)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any
 
 from lightbus import naming
+from lightbus.errors import PermissionDenied
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.publisher import Conflict, Publisher
 from lightbus.jetstream.stored import direct_get
-from lightbus.jetstream.stored.direct_get import StoredMessage
+from lightbus.jetstream.stored.direct_get import NotReadable, StoredMessage
 from lightbus.jetstream.streams.ensure import Provisioner
 from lightbus.jetstream.streams.resources import (
     CONSUMER_NOT_FOUND,
@@ -20,6 +21,8 @@ from lightbus.jetstream.streams.resources import (
     dead_letter_stream,
     replay_stream,
 )
+from lightbus.naming import Place
+from lightbus.transport import PubAck
 
 _TIMEOUT = 10.0  # seconds for a copy to be confirmed
 _NOTHING_TO_DELETE, _NOTHING_FOUND = 10057, 10037  # error codes of the server
@@ -42,18 +45,57 @@ class JetStreamDeadLetters:
     async def keep(self, dead_letter: DeadLetter) -> None:
         """Store a dead letter, replacing an earlier one of the same listener and event.
 
+        Its id can be guessed. If another client has used it, the server drops the dead letter as a duplicate; then it
+        is stored under another id.
+
         Raises:
             TransportError: it was not confirmed.
         """
-        needed = {MESSAGE_ID: dead_letter.message_id}
-        await self._publisher.publish(
+        stored = await self._store(dead_letter, {MESSAGE_ID: dead_letter.message_id})
+        if stored.duplicate and not await self._is_kept(dead_letter, stored.sequence):
+            await self._store(dead_letter, {MESSAGE_ID: str(uuid.uuid4())})
+
+    async def _store(self, dead_letter: DeadLetter, needed: Mapping[str, str]) -> PubAck:
+        return await self._publisher.publish(
             naming.dead_letter_subject(self._prefix, dead_letter.place),
             dead_letter.body,
             dead_letter.encode(needed, self._connection.max_payload),
             what=f"the dead letter of sequence {dead_letter.place.sequence}",
+            stream=self._stream,
             create_stream=lambda: self._provisioner.ensure_on_demand(dead_letter_stream(self._prefix)),
             timeout=_TIMEOUT,
         )
+
+    async def _is_kept(self, dead_letter: DeadLetter, sequence: int) -> bool:
+        """Whether the stream has this failure of the event, or a later one; store it if its subject is empty.
+
+        Args:
+            sequence: where the message is stored that used the dead letter's id.
+        """
+        try:
+            return dead_letter.is_kept_by(await self.current(dead_letter.place))
+        except (PermissionDenied, NotReadable):
+            pass  # whoever used the id on this subject had the listener's permissions
+        try:
+            await self._store(dead_letter, {MESSAGE_ID: str(uuid.uuid4()), _EXPECTED_LAST: "0"})
+        except Conflict as error:
+            return error.reason.endswith(f": {sequence}")  # "wrong last sequence: 17"
+        return True
+
+    async def current(self, place: Place) -> DeadLetter | None:
+        """Return the message that is stored as the dead letter of a listener and event, None when there is none.
+
+        A service that creates nothing has the least permissions, and does not ask: with the permission to read its
+        dead letters, it could have the server's answer, with bytes of its choice, sent to any subject.
+
+        Raises:
+            NotReadable, PermissionDenied: this user may not read it. TransportError: no answer came.
+        """
+        if not self._provisioner.creates:
+            raise NotReadable(f"stream {self._stream!r} is not for services")
+        subject = naming.dead_letter_subject(self._prefix, place)
+        message = await direct_get.last_message(self._connection, self._stream, subject)
+        return None if message is None else self._read(message)
 
     async def remove(self, number: int) -> bool:
         """Delete a dead letter; False when it no longer existed."""
@@ -78,8 +120,8 @@ class JetStreamDeadLetters:
                 self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
             )
         async for message in messages:
-            dead_letter = _dead_letter(message)
-            if dead_letter is not None and selection.matches(dead_letter):
+            dead_letter = self._read(message)
+            if selection.matches(dead_letter):
                 yield dead_letter
 
     async def count(self) -> int:
@@ -102,6 +144,7 @@ class JetStreamDeadLetters:
                 dead_letter.body,
                 dead_letter.as_replay().encode(needed, self._connection.max_payload),
                 what=f"the replay of dead letter {dead_letter.number}",
+                stream=self._replays,
                 create_stream=lambda: self._provisioner.ensure_on_demand(replay_stream(self._prefix)),
                 timeout=_TIMEOUT,
             )
@@ -111,9 +154,10 @@ class JetStreamDeadLetters:
 
     async def discard(self, dead_letter: DeadLetter) -> bool:
         """Remove a dead letter for good; see `DeadLetters.discard`."""
-        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
-        operation = f"STREAM.PURGE.{self._replays}"
-        await self._connection.lookup(operation, {"filter": subject}, absent=(STREAM_NOT_FOUND,))
+        if not dead_letter.problem:
+            subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
+            operation = f"STREAM.PURGE.{self._replays}"
+            await self._connection.lookup(operation, {"filter": subject}, absent=(STREAM_NOT_FOUND,))
         return await self.remove(dead_letter.number)
 
     async def replaying(self) -> Set[int]:
@@ -149,10 +193,15 @@ class JetStreamDeadLetters:
         operation = f"STREAM.INFO.{stream}"
         return await self._connection.lookup(operation, request, absent=(STREAM_NOT_FOUND,)) or {}
 
-
-def _dead_letter(message: StoredMessage) -> DeadLetter | None:
-    """Read a stored dead letter; None for a message that is not one."""
-    parts = naming.place_of(message.subject)
-    if parts is None:
-        return None
-    return DeadLetter.decode(parts[0], message.sequence, message.headers, message.body, message.time)
+    def _read(self, message: StoredMessage) -> DeadLetter:
+        """Read a message of the stream of dead letters."""
+        place, number = naming.place_of(message.subject) or (None, 0)
+        return DeadLetter.decode(
+            None if number else place,
+            message.sequence,
+            message.headers,
+            message.body,
+            message.time,
+            limit=self._connection.max_payload,
+            is_cut=message.is_cut,
+        )

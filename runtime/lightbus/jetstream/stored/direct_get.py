@@ -12,11 +12,12 @@ import msgspec
 
 from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.connection.wire import Message
+from lightbus.jetstream.connection.wire import Message, read_headers
 
 _BATCH, _BATCH_BYTES = 256, 1024 * 1024  # the most messages and bytes of one request
 _TIMEOUT = 5.0  # seconds for the next message of an answer
 _NONE, _END = "404", "204"  # statuses of an answer
+_ADDED = b"Nats-Stream: "  # begins the lines that the server adds to a message's own header block
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,9 @@ class StoredMessage:
 
     Attributes:
         sequence: its sequence in the stream.
-        subject, headers, body: the message, with the headers that the server adds.
+        subject, headers, body: the message, as it was published.
         time: when it was stored.
+        is_cut: whether its header block has no end, so that the last header is incomplete.
     """
 
     sequence: int
@@ -34,6 +36,7 @@ class StoredMessage:
     headers: dict[str, str]
     body: bytes
     time: datetime
+    is_cut: bool = False
 
 
 async def messages(
@@ -71,6 +74,16 @@ async def message_at(connection: Connection, stream: str, sequence: int) -> Stor
     return batch[0] if batch else None
 
 
+async def last_message(connection: Connection, stream: str, subject: str) -> StoredMessage | None:
+    """Return the last message of a literal subject, None when there is none; raises as `messages` does."""
+    batch = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}.{subject}", None)
+    return batch[0] if batch else None
+
+
+class NotReadable(TransportError):
+    """The stream cannot be read directly."""
+
+
 async def _ask(connection: Connection, subject: str, request: dict[str, Any] | None) -> list[StoredMessage]:
     """Send a request and collect its answer: one message, or a whole batch."""
     answers: asyncio.Queue[Message | PermissionDenied] = asyncio.Queue()
@@ -84,7 +97,8 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
     connection.when_denied(denied)
     batch: list[StoredMessage] = []
     try:
-        connection.send(subject, msgspec.json.encode(request), reply=inbox)
+        body = b"" if request is None else msgspec.json.encode(request)
+        connection.send(subject, body, reply=inbox)
         while True:
             try:
                 answer = await asyncio.wait_for(answers.get(), _TIMEOUT)
@@ -92,30 +106,46 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
                 raise TransportError(f"no answer on {subject} within {_TIMEOUT:g} s") from error
             if isinstance(answer, PermissionDenied):
                 raise answer
-            status, text = answer.status
-            if status in (_NONE, _END):
-                return batch
-            if status:
-                raise TransportError(_refusal(subject, status, text))
-            headers = answer.headers
+            own, is_stored, added = answer.header.rpartition(_ADDED)
+            if not is_stored:
+                status, text = answer.status
+                if status in (_NONE, _END):
+                    return batch
+                raise _refusal(subject, status, text)
+            facts = read_headers(added)  # its first line is the stream
             try:
-                batch.append(_stored(headers, answer.body))
+                batch.append(_stored(own, facts, answer.body))
             except (KeyError, ValueError) as error:
                 raise TransportError(f"the answer on {subject} is not a stored message: {error!r}") from error
-            if "Nats-Num-Pending" not in headers:  # one message was requested, or the server has no batches
+            if "Nats-Num-Pending" not in facts:  # one message was requested, or the server has no batches
                 return batch
     finally:
         connection.forget(denied)
         await end()
 
 
-def _stored(headers: dict[str, str], body: bytes) -> StoredMessage:
-    time = datetime.fromisoformat(headers["Nats-Time-Stamp"])
-    return StoredMessage(int(headers["Nats-Sequence"]), headers["Nats-Subject"], headers, body, time)
+def _stored(own: bytes, facts: dict[str, str], body: bytes) -> StoredMessage:
+    """Assemble a message from an answer.
+
+    Args:
+        own: its own header block, of which the server dropped the last two bytes.
+        facts: what the server says about it, by header name.
+    """
+    return StoredMessage(
+        int(facts["Nats-Sequence"]),
+        facts["Nats-Subject"],
+        read_headers(own),
+        body,
+        datetime.fromisoformat(facts["Nats-Time-Stamp"]),
+        is_cut=own != b"" and not own.endswith(b"\r\n"),
+    )
 
 
-def _refusal(subject: str, status: str, text: str) -> str:
+def _refusal(subject: str, status: str, text: str) -> TransportError:
+    if not status:
+        return TransportError(f"the answer on {subject} is not a stored message")
     if status == "503":
         stream = subject.removeprefix("$JS.API.DIRECT.GET.").partition(".")[0]
-        return f"stream {stream!r} cannot be read directly. Allow it with: nats stream edit {stream} --allow-direct"
-    return f"the server refuses to read on {subject}: {status} {text}"
+        advice = f"Allow it with: nats stream edit {stream} --allow-direct"
+        return NotReadable(f"stream {stream!r} cannot be read directly. {advice}")
+    return TransportError(f"the server refuses to read on {subject}: {status} {text}")

@@ -111,8 +111,11 @@ class History:
 
     def _event(self, stream: str, message: StoredMessage) -> StoredEvent:
         headers = own_headers(message.headers)
+        content: Envelope | UnreadableEvent
         try:
-            content: Envelope | UnreadableEvent = envelope.decode(message.body, headers)
+            if message.is_cut:
+                raise UnreadableEvent("its header block is cut off")
+            content = envelope.decode(message.body, headers)
         except UnreadableEvent as error:
             content = error
         return StoredEvent(

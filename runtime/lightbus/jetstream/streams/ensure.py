@@ -22,10 +22,14 @@ class Provisioner:
 
     Args:
         provision: whether to create missing ones.
+
+    Attributes:
+        creates: whether it creates missing ones.
     """
 
     def __init__(self, connection: Connection, provision: Provision = "create") -> None:
         self._connection, self._provision = connection, provision
+        self.creates = provision == "create"
         self._logged: set[str] = set()
 
     async def ensure(self, resource: Resource) -> dict[str, Any]:

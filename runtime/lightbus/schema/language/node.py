@@ -203,17 +203,23 @@ class Node(Generic[D]):
         reference = self.schema.get("$ref") if isinstance(self.schema, dict) else None
         return self.resolver.find(self, reference) if isinstance(reference, str) else None
 
-    def dynamic_target(self) -> Node[D] | None:
+    def dynamic_target(self, scope: Iterable[tuple[str, Node[D]]] = ()) -> Node[D] | None:
         """Return the schema that `$dynamicRef` or `$recursiveRef` names.
 
-        None if there is neither, if it does not resolve, and if its target depends on the path of evaluation.
+        None if there is neither, if it does not resolve, and if its target depends on the path of evaluation
+        and is not in the scope.
+
+        Args:
+            scope: the schemas that ambiguous anchors stand for.
         """
         for keyword, anchor in _DYNAMIC:
             if not self.has(keyword):
                 continue
             target = self.resolver.find(self, self.schema[keyword])
             name = target.schema.get(anchor) if target and isinstance(target.schema, dict) else None
-            return None if name and self.resolver.is_ambiguous(str(name)) else target
+            if name and self.resolver.is_ambiguous(str(name)):
+                return dict(scope).get(str(name))
+            return target
         return None
 
     def targets(self) -> Iterator[Node[D]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +18,7 @@ from lightbus.schema.language.pattern_bounds import bounded
 from lightbus.schema.language.validation import validator
 
 _ROOT = "json-schema:///lightbus"
+_SCOPE = "json-schema:///lightbus-scope"
 
 
 class Document:
@@ -56,14 +58,19 @@ class Document:
         assert node is not None, pointer
         return node
 
-    def validator(self, node: Node[Document]) -> jsonschema_rs.Validator:
+    def validator(self, node: Node[Document], scope: DynamicScope = ()) -> jsonschema_rs.Validator:
         """Compile the validator of one schema.
+
+        Args:
+            node: the schema.
+            scope: the dynamic scope it is applied in; by default it is applied on its own.
 
         Raises:
             SchemaError: the schema is invalid or a `$ref` does not resolve.
         """
+        schema = self._in_scope(node, scope) if scope else {"$ref": node.uri}
         try:
-            return validator({"$ref": node.uri}, registry=self.registry)
+            return validator(schema, registry=self.registry)
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
             raise SchemaError(_problem(error.message), source=self.source, pointer=node.pointer) from None
 
@@ -81,8 +88,15 @@ class Document:
 
     def is_ambiguous(self, anchor: str) -> bool:
         """Whether several schemas have a dynamic anchor."""
-        schemas = (node.schema for node in self._all)
-        return sum(str(schema.get(keyword)) == anchor for schema in schemas for keyword in ANCHORS[1:]) > 1
+        return any(anchor in anchors for anchors in self._ambiguous.values())
+
+    def enter(self, node: Node[Document], scope: DynamicScope) -> DynamicScope:
+        """Return the dynamic scope inside a schema: the outermost document with a dynamic anchor binds it."""
+        anchors = self._ambiguous.get(node.base)
+        if not anchors:
+            return scope
+        bound = dict(scope)
+        return (*scope, *(pair for pair in anchors.items() if pair[0] not in bound))
 
     def base_inside(self, schema: object, outer: str) -> str:
         """Return the URI that references inside a schema are relative to."""
@@ -90,6 +104,18 @@ class Document:
         if not isinstance(identifier, str) or identifier.startswith("#"):
             return outer
         return self._absolute(outer, identifier.removesuffix("#")) or outer
+
+    def _in_scope(self, node: Node[Document], scope: DynamicScope) -> dict[str, Any]:
+        """Return a schema that applies another one below a document that binds the anchors of a scope."""
+        definitions: dict[str, Any] = {"start": {"$ref": node.uri}}
+        outermost: dict[str, Any] = {"$schema": self.draft.uri, "$id": _SCOPE, "$defs": definitions}
+        for number, (anchor, target) in enumerate(scope):
+            if target.schema.get("$dynamicAnchor") == anchor:
+                definitions[f"anchor{number}"] = {"$dynamicAnchor": anchor, "$ref": target.uri}
+            else:
+                outermost |= {"$recursiveAnchor": True, "$ref": target.uri}
+        start = f"{_SCOPE}#/$defs/start"
+        return {"$schema": self.draft.uri, "$ref": start, "$defs": {"scope": outermost}}
 
     def _absolute(self, base: str, reference: str) -> str | None:
         try:
@@ -118,9 +144,29 @@ class Document:
         return anchors
 
     @cached_property
+    def _ambiguous(self) -> dict[str, dict[str, Node[Document]]]:
+        """The dynamic anchors that several schemas have, by the URI of the document they are in."""
+        anchors = [
+            (node.base, str(node.schema[keyword]), node)
+            for node in self._all
+            for keyword in ANCHORS[1:]
+            if keyword in node.schema
+        ]
+        counts = Counter(anchor for _, anchor, _ in anchors)
+        ambiguous: dict[str, dict[str, Node[Document]]] = {}
+        for base, anchor, node in anchors:
+            if counts[anchor] > 1:
+                ambiguous.setdefault(base, {})[anchor] = node
+        return ambiguous
+
+    @cached_property
     def _all(self) -> tuple[Node[Document], ...]:
         """Every schema in the document."""
         return tuple(self.root.child(*path) for path, _ in subschemas(self.schema))
+
+
+DynamicScope = tuple[tuple[str, Node[Document]], ...]
+"""A dynamic scope: the schema that each ambiguous dynamic anchor stands for."""
 
 
 def _problem(message: str) -> str:

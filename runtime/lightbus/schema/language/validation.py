@@ -13,7 +13,7 @@ import jsonschema_rs
 
 from lightbus.schema.language.formats import is_base64, is_decimal, is_duration
 from lightbus.schema.language.keywords import Path
-from lightbus.schema.language.pattern_bounds import PATTERN_OPTIONS, bounded
+from lightbus.schema.language.pattern_bounds import PATTERN_OPTIONS, TOO_SLOW, bounded, is_linear
 
 
 class _ContentEncoding:
@@ -54,6 +54,13 @@ def validator(
 def pattern_matches(pattern: str, text: str) -> bool:
     """Whether a valid pattern matches somewhere in a text; False for a text that is too long for it."""
     return _pattern(pattern).is_valid(text)
+
+
+def exceeds_bounds(pattern: str, text: str) -> bool:
+    """Whether a valid pattern cannot be matched with a text within the bounds, so that nothing is known."""
+    if is_linear(pattern) or pattern_matches(pattern, text):
+        return False
+    return any(error.message.startswith(TOO_SLOW) for error in _pattern(pattern).iter_errors(text))
 
 
 @functools.lru_cache(maxsize=10_000)  # a schema with more patterns would compile each of them for every name

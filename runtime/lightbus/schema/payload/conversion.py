@@ -7,15 +7,13 @@ there is no function. Values are converted after validation, so their shapes can
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-
-import msgspec
 
 from lightbus.schema.language.formats import FormatType, format_type
 from lightbus.schema.language.keywords import DEPENDENT, DESCRIBING, UNIONS
 from lightbus.schema.language.node import Node
-from lightbus.schema.language.validation import validator
+from lightbus.schema.language.validation import pattern_matches
 
 Converter = Callable[[Any], Any]
 
@@ -46,8 +44,7 @@ def conversion(nodes: Iterable[Node[Any]], *, formats: bool = True) -> Converter
         A function that returns the Python value and does not change its argument, or None for identity.
         It raises `Unconvertible`.
     """
-    compiler = _Conversions(formats)
-    return _in_turn([compiler.compile(node) for node in nodes])
+    return _Conversions(formats).compile(nodes)
 
 
 def accepts(node: Node[Any], kind: str) -> bool:
@@ -78,149 +75,220 @@ _PYTHON = {"string": str, "number": float, "object": dict, "array": list}
 
 
 class _Conversions:
+    """Converters of values by the schemas that describe them together, so that each value is visited once.
+
+    Which branches of choices apply is decided by each value. Converters of values inside are compiled when there is one.
+    """
+
     def __init__(self, formats: bool) -> None:
         self._formats = formats
-        self._compiled: dict[object, Converter | None] = {}
+        self._compiled: dict[tuple[object, ...], Converter | None] = {}
+        self._converting: dict[object, bool] = {}
+        self._chosen: dict[object, list[_Choice]] = {}
 
-    def compile(self, node: Node[Any] | None) -> Converter | None:
-        if node is None or not isinstance(node.schema, dict) or not self._converts(node, set()):
-            return None
-        if node.key in self._compiled:
-            return self._compiled[node.key]
-        compiled: Converter | None = None
+    def compile(self, nodes: Iterable[Node[Any]]) -> Converter | None:
+        """Compile the conversion of values that satisfy all of some schemas; None for identity."""
+        parts = self._together(nodes)
+        key = tuple(part.key for part in parts)
+        return _kept(self._compiled, key, lambda: self._with_choices(parts) if parts else None)
 
-        def later(value: Any) -> Any:  # for schemas inside that refer back to this one
-            return compiled(value) if compiled else value
+    def _together(self, nodes: Iterable[Node[Any]]) -> list[Node[Any]]:
+        """Return the schemas that have conversions, and, recursively, those that they are based on."""
+        todo = list(nodes)
+        parts: dict[object, Node[Any]] = {}
+        for node in todo:
+            if node.key not in parts and self._converts(node):
+                parts[node.key] = node
+                todo += node.based_on()
+        return list(parts.values())
 
-        self._compiled[node.key] = later
-        compiled = self._compiled[node.key] = _in_turn(self._steps(node))
-        return compiled
-
-    def _steps(self, node: Node[Any]) -> list[Converter | None]:
-        steps = [self.compile(base) for base in node.based_on()]
-        if self._formats and (rich := format_type(node.keywords)):
-            steps.append(_string(rich))
-        if _is_whole(node):
-            steps.append(_whole)
-        steps += [self._choice([*node.inside((keyword,))]) for keyword in UNIONS]
-        steps += [self._condition(node), *self._dependents(node)]
-        return [*steps, self._object(node), self._array(node)]
-
-    def _object(self, node: Node[Any]) -> Converter | None:
-        properties = {name: self.compile(child) for name, child in node.children("properties")}
-        patterns = [
-            (validator({"pattern": pattern}).is_valid, self.compile(child))
-            for pattern, child in node.children("patternProperties")
-        ]
-        additional = self.compile(node.get("additionalProperties"))
-        if not any((*properties.values(), *(convert for _, convert in patterns), additional)):
-            return None
-
-        def converters(key: str) -> list[Converter]:
-            matching = [convert for matches, convert in patterns if matches(key)]
-            if key in properties:
-                matching.append(properties[key])
-            elif not matching:
-                matching.append(additional)
-            return [convert for convert in matching if convert]
+    def _with_choices(self, parts: Sequence[Node[Any]]) -> Converter | None:
+        if not any(map(self._choices, parts)):
+            return self._conjunction(parts)
+        conjunctions: dict[tuple[object, ...], Converter | None] = {}
 
         def convert(value: Any) -> Any:
-            if not isinstance(value, dict):
-                return value
-            return {key: _at(key, converters(key), item) for key, item in value.items()}
-
-        return convert
-
-    def _array(self, node: Node[Any]) -> Converter | None:
-        first, others = node.items()
-        prefix, rest = [self.compile(item) for item in first], self.compile(others)
-        if not any((*prefix, rest)):
-            return None
-
-        def convert(value: Any) -> Any:
-            if not isinstance(value, list):
-                return value
-            steps = [prefix[index] if index < len(prefix) else rest for index in range(len(value))]
-            return [
-                _at(index, [step], item) if step else item
-                for index, (step, item) in enumerate(zip(steps, value, strict=True))
-            ]
-
-        return convert
-
-    def _condition(self, node: Node[Any]) -> Converter | None:
-        """Compile `then` and `else`."""
-        condition = node.get("if")
-        on_then, on_else = self.compile(node.get("then")), self.compile(node.get("else"))
-        if condition is None or not (on_then or on_else):
-            return None
-        holds = condition.document.validator(condition).is_valid
-
-        def convert(value: Any) -> Any:
-            converter = on_then if holds(msgspec.to_builtins(value)) else on_else
+            active = {part.key: part for part in parts}
+            for part in (todo := list(parts)):
+                for choice in self._choices(part):
+                    chosen = [node for node in self._together(choice(value)) if node.key not in active]
+                    active.update((node.key, node) for node in chosen)
+                    todo += chosen
+            converter = _kept(conjunctions, tuple(active), lambda: self._conjunction(list(active.values())))
             return converter(value) if converter else value
 
         return convert
 
-    def _dependents(self, node: Node[Any]) -> Iterator[Converter]:
-        """Compile the schemas that apply if a property is present."""
-        for keyword in DEPENDENT:
-            for name, child in node.children(keyword):
-                if converter := self.compile(child):
-                    yield _where(name, converter)
-
-    def _choice(self, branches: Sequence[Node[Any]]) -> Converter | None:
-        if not any(self._converts(branch, set()) for branch in branches):
+    def _conjunction(self, parts: Sequence[Node[Any]]) -> Converter | None:
+        """Compile the conversion by what some schemas say themselves, without their choices."""
+        formats = (format_type(part.keywords) for part in parts if self._formats)
+        string = next((_string(rich) for rich in formats if rich), None)
+        is_whole = any(map(_is_whole, parts))
+        in_object, in_array = self._object(parts), self._array(parts)
+        if not (string or is_whole or in_object or in_array):
             return None
-        of_string = [branch for branch in branches if accepts(branch, "string")]
-        string = self.compile(of_string[0]) if len(of_string) == 1 else None
-        of_object, of_array = self._chooser(branches, "object"), self._chooser(branches, "array")
-        is_whole = not any(accepts(branch, "number") for branch in branches)
 
         def convert(value: Any) -> Any:
             if isinstance(value, str):
                 return string(value) if string else value
             if isinstance(value, dict):
-                return of_object(value) if of_object else value
+                return in_object(value) if in_object else value
             if isinstance(value, list):
-                return of_array(value) if of_array else value
+                return in_array(value) if in_array else value
             return _whole(value) if is_whole else value
 
         return convert
 
-    def _chooser(self, branches: Sequence[Node[Any]], kind: str) -> Converter | None:
-        """Return the function that converts an object or array by the first branch that accepts it."""
-        candidates = [branch for branch in branches if accepts(branch, kind)]
-        converters = [self.compile(branch) for branch in candidates]
-        if not any(converters):
+    def _object(self, parts: Sequence[Node[Any]]) -> Converter | None:
+        described = [
+            (
+                dict(part.children("properties")),
+                [*part.children("patternProperties")],
+                part.get("additionalProperties"),
+            )
+            for part in parts
+        ]
+        inner = (
+            node
+            for properties, patterns, additional in described
+            for node in (*properties.values(), *(node for _, node in patterns), additional)
+        )
+        if not any(map(self._converts, inner)):
             return None
-        if len(candidates) == 1:
-            return converters[0]
-        tests = [branch.document.validator(branch).is_valid for branch in candidates]
+        names = {name for properties, _, _ in described for name in properties}
+        by_name: dict[str, Converter | None] = {}
 
-        def convert(value: Any) -> Any:
-            plain = msgspec.to_builtins(value)  # an earlier step may have converted parts
-            for is_valid, converter in zip(tests, converters, strict=True):
-                if is_valid(plain):
-                    return converter(value) if converter else value
-            return value
+        def compiled(key: str) -> Converter | None:
+            nodes: list[Node[Any]] = []
+            for properties, patterns, additional in described:
+                matching = [node for pattern, node in patterns if pattern_matches(pattern, key)]
+                if key in properties:
+                    matching.append(properties[key])
+                nodes += matching or filter(None, [additional])
+            return self.compile(nodes)
+
+        def convert(value: dict[str, Any]) -> dict[str, Any]:
+            converted = {}
+            for key, item in value.items():
+                if key in by_name:
+                    converter = by_name[key]
+                else:
+                    converter = compiled(key)
+                    if key in names:
+                        by_name[key] = converter
+                converted[key] = _at(key, converter, item) if converter else item
+            return converted
 
         return convert
 
-    def _converts(self, node: Node[Any] | None, seen: set[object]) -> bool:
+    def _array(self, parts: Sequence[Node[Any]]) -> Converter | None:
+        described = [part.items() for part in parts]
+        if not any(self._converts(node) for first, others in described for node in (*first, others)):
+            return None
+        longest = max(len(first) for first, _ in described)
+        by_index: dict[int, Converter | None] = {}  # the last is for all further items
+
+        def compiled(index: int) -> Converter | None:
+            if index not in by_index:
+                nodes = (first[index] if index < len(first) else others for first, others in described)
+                by_index[index] = self.compile(filter(None, nodes))
+            return by_index[index]
+
+        def convert(value: list[Any]) -> list[Any]:
+            return [
+                _at(index, converter, item) if (converter := compiled(min(index, longest))) else item
+                for index, item in enumerate(value)
+            ]
+
+        return convert
+
+    def _choices(self, node: Node[Any]) -> list[_Choice]:
+        """Return the choices of a schema in which some branch has conversions."""
+        if node.key not in self._chosen:
+            unions = [[*node.inside((keyword,))] for keyword in UNIONS]
+            choices = [self._union(branches) for branches in unions if any(map(self._converts, branches))]
+            condition, branches = node.get("if"), [node.get("then"), node.get("else")]
+            if condition and any(map(self._converts, branches)):
+                choices.append(_condition(condition, *branches))
+            for keyword in DEPENDENT:
+                for name, child in node.children(keyword):
+                    if self._converts(child):
+                        choices.append(_where(name, child))
+            self._chosen[node.key] = choices
+        return self._chosen[node.key]
+
+    def _union(self, branches: Sequence[Node[Any]]) -> _Choice:
+        """Return the choice of a branch by a value's type, and among several for objects or arrays the first that accepts it."""
+        of_string = [branch for branch in branches if accepts(branch, "string")]
+        of_object = [branch for branch in branches if accepts(branch, "object")]
+        of_array = [branch for branch in branches if accepts(branch, "array")]
+        is_whole = not any(accepts(branch, "number") for branch in branches)
+        tests: dict[object, Callable[[object], bool]] = {}
+
+        def is_valid(branch: Node[Any], value: object) -> bool:
+            if branch.key not in tests:
+                tests[branch.key] = branch.document.validator(branch).is_valid
+            return tests[branch.key](value)
+
+        def choose(value: Any) -> Iterable[Node[Any]]:
+            if isinstance(value, str):
+                return of_string if len(of_string) == 1 else ()
+            if not isinstance(value, (dict, list)):
+                return branches if is_whole else ()
+            candidates = of_object if isinstance(value, dict) else of_array
+            if len(candidates) < 2 or not any(map(self._converts, candidates)):
+                return candidates
+            return itertools.islice((branch for branch in candidates if is_valid(branch, value)), 1)
+
+        return choose
+
+    def _converts(self, node: Node[Any] | None) -> bool:
         """Whether a schema or one inside it describes values to convert."""
-        if node is None or not isinstance(node.schema, dict) or node.key in seen:
+        if node is None or not isinstance(node.schema, dict):
             return False
-        seen.add(node.key)
-        if _is_whole(node) or (self._formats and format_type(node.keywords)):
-            return True
-        within = itertools.chain(node.based_on(), node.inside(DESCRIBING))
-        return any(self._converts(inner, seen) for inner in within)
+        if node.key not in self._converting:
+            todo, seen = [node], {node.key}
+            for inner in todo:
+                if (known := self._converting.get(inner.key)) is False:
+                    continue
+                if known or _is_whole(inner) or (self._formats and format_type(inner.keywords)):
+                    self._converting[node.key] = True
+                    return True
+                for each in itertools.chain(inner.based_on(), inner.inside(DESCRIBING)):
+                    if isinstance(each.schema, dict) and each.key not in seen:
+                        seen.add(each.key)
+                        todo.append(each)
+            self._converting.update(dict.fromkeys(seen, False))
+        return self._converting[node.key]
 
 
-def _where(name: str, converter: Converter) -> Converter:
-    """Return the function that converts objects which have a property."""
-    return lambda value: converter(value) if isinstance(value, dict) and name in value else value
+_Choice = Callable[[Any], Iterable[Node[Any]]]
+_MANY = 1_000  # converters for combinations of branches, which hostile events may vary endlessly
+
+
+def _kept(
+    converters: dict[tuple[object, ...], Converter | None],
+    key: tuple[object, ...],
+    compiled: Callable[[], Converter | None],
+) -> Converter | None:
+    """Return a converter that is compiled already, or compile and keep it."""
+    if key in converters:
+        return converters[key]
+    if len(converters) >= _MANY:
+        converters.clear()
+    converters[key] = converter = compiled()
+    return converter
+
+
+def _condition(condition: Node[Any], on_then: Node[Any] | None, on_else: Node[Any] | None) -> _Choice:
+    """Return the choice between `then` and `else`."""
+    holds = condition.document.validator(condition).is_valid
+    return lambda value: filter(None, [on_then if holds(value) else on_else])
+
+
+def _where(name: str, node: Node[Any]) -> _Choice:
+    """Return the choice of the schema of objects that have a property."""
+    return lambda value: [node] if isinstance(value, dict) and name in value else ()
 
 
 def _string(rich: FormatType) -> Converter:
@@ -248,24 +316,9 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-def _at(key: str | int, converters: Iterable[Converter], value: Any) -> Any:
+def _at(key: str | int, convert: Converter, value: Any) -> Any:
     try:
-        for convert in converters:
-            value = convert(value)
+        return convert(value)
     except Unconvertible as error:
         error.path.insert(0, key)
         raise
-    return value
-
-
-def _in_turn(converters: Sequence[Converter | None]) -> Converter | None:
-    steps = [converter for converter in converters if converter]
-    if len(steps) < 2:
-        return steps[0] if steps else None
-
-    def convert(value: Any) -> Any:
-        for step in steps:
-            value = step(value)
-        return value
-
-    return convert

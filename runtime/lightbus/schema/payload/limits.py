@@ -26,8 +26,6 @@ _MAX_BITS = int(MAX_DIGITS * 3.3219)  # the largest number with that many digits
 
 _HOLDERS = (dict, list, tuple)
 
-_MANY = 5_000  # values; a validator takes about 30 µs for each error, even if nobody reads it
-
 
 def is_too_deep(value: object) -> bool:
     """Whether a tree of builtins, which may contain itself, has more levels than a payload may have."""
@@ -37,16 +35,6 @@ def is_too_deep(value: object) -> bool:
         if not level:
             return False
     return True
-
-
-def has_many(value: object) -> bool:
-    """Whether a tree of builtins is so large that explaining all errors in it would stall a service."""
-    holders, count = [value], 0
-    while holders and count <= _MANY:
-        parts = _parts(holders.pop())
-        count += len(parts)
-        holders += [part for part in parts if isinstance(part, _HOLDERS)]
-    return count > _MANY
 
 
 def _parts(value: Any) -> Any:

@@ -39,6 +39,9 @@ def undeclared(payload: Node[Any]) -> Finder | None:
     return _UndeclaredSearch().compile((payload,), is_payload=True)
 
 
+_EAGERLY = 1_000  # recursive schemas may combine in exponentially many ways, of which values need few
+
+
 class _UndeclaredSearch:
     def __init__(self) -> None:
         self._compiled: dict[tuple[object, ...], Finder | None] = {}
@@ -51,12 +54,18 @@ class _UndeclaredSearch:
         key = tuple(part.key for part in parts)
         if key in self._compiled:
             return self._compiled[key]
+        if len(self._compiled) >= _EAGERLY:
+            return self._later(parts, is_payload)
         compiled: Finder | None = None
 
         def later(value: Any) -> Iterable[Undeclared]:  # for values inside that have the same schemas
             return compiled(value) if compiled else ()
 
         self._compiled[key] = later
+        compiled = self._compiled[key] = self._finder(parts, is_payload)
+        return compiled
+
+    def _finder(self, parts: Sequence[Node[Any]], is_payload: bool) -> Finder | None:
         in_object, in_array = self._object(parts, is_payload), self._array(parts)
 
         def find(value: Any) -> Iterable[Undeclared]:
@@ -64,8 +73,16 @@ class _UndeclaredSearch:
                 return in_object(value)
             return in_array(value) if in_array and isinstance(value, list) else ()
 
-        compiled = self._compiled[key] = find if in_object or in_array else None
-        return compiled
+        return find if in_object or in_array else None
+
+    def _later(self, parts: Sequence[Node[Any]], is_payload: bool) -> Finder:
+        """Return a search that is compiled for each value, and not kept."""
+
+        def find(value: Any) -> Iterable[Undeclared]:
+            finder = self._finder(parts, is_payload) if isinstance(value, (dict, list)) else None
+            return finder(value) if finder else ()
+
+        return find
 
     def _object(self, parts: Sequence[Node[Any]], is_payload: bool) -> Finder | None:
         declared: dict[str, list[Node[Any]]] = {}

@@ -8,6 +8,7 @@ from typing import Any
 from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
 from lightbus.schema.language.keywords import DIALECT
+from lightbus.schema.language.misfits import Misfits
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.limits import not_json
 from lightbus.schema.payload.problems import explain, short
@@ -74,6 +75,6 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
     if problems:
         raise invalid(f"the default {problems[0]}")
     document = Document({**schema, "$defs": types.definitions}, event.api)
-    if misfits := explain(document.validator(document.root).iter_errors(default), document):
+    if misfits := explain(Misfits(document.root), default):
         raise invalid(f"the default does not have the declared type: {misfits[0]}")
     return {**schema, "default": default}

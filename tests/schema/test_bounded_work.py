@@ -1,0 +1,209 @@
+"""The work on a payload is bounded by its size, whatever its schema: counted, never timed.
+
+Counts the calls of the library's own code, those by which validators check the format `decimal` included, and the
+values handed to compiled validators, while payloads grow in
+depth and in width. A schema at each level may look at all that is below it, and the depth of a payload is limited;
+so twice the depth may take four times the work, and twice the width twice the work.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import lightbus
+from lightbus.errors import InvalidEvent, InvalidEventArguments
+from lightbus.schema import EventContract
+from lightbus.schema.language import reference, scoped, validation
+from lightbus.schema.language.node import Node
+from lightbus.schema.language.reference import Document
+from tests.schema.build import EXPRESSION, expression, written
+from tests.schema.recursive import KEYS, schemas, values
+
+LIBRARY = str(Path(lightbus.__file__).parent)
+N = {"$ref": "#/$defs/N"}
+DAY = {"type": "string", "format": "date"}
+SUM = {"type": "string", "format": "decimal"}
+C: dict[str, Any] = {"properties": {"c": N, "d": DAY, "n": SUM, "l": {"type": "array", "items": N}}}
+CLOSED = {**C, "additionalProperties": False}
+NONE = {"required": ["none"]}
+SHAPES: dict[str, dict[str, Any]] = {
+    "properties": CLOSED,
+    "allOf": {"allOf": [C, C]},
+    "allOf of references": {"allOf": [{"properties": {"c": N}}, {"$ref": "#/$defs/M"}]},
+    "anyOf": {"anyOf": [{**CLOSED, **NONE}, CLOSED, {**C, "required": ["z"]}]},
+    "oneOf": {"oneOf": [{**CLOSED, **NONE}, CLOSED, {**CLOSED, "minProperties": 9}]},
+    "unions in allOf": {"allOf": [{"anyOf": [CLOSED, NONE]}, {"anyOf": [CLOSED, NONE]}]},
+    "if": {"if": {"properties": {"c": N}}, "then": CLOSED, "else": C},
+    "not": {"not": {"not": C}, **C},
+    "dependentSchemas": {"dependentSchemas": {"d": CLOSED, "c": C}, **C},
+    "unevaluated": {"anyOf": [C, {**C, **NONE}], "allOf": [C], "unevaluatedProperties": False},
+    "unevaluated inside": {
+        "allOf": [{"anyOf": [C, C], "unevaluatedProperties": False}],
+        "unevaluatedProperties": False,
+    },
+    "patterns": {"patternProperties": {"^c": N, "c$": N, "d": DAY, "n": SUM}, "additionalProperties": False},
+    "dynamic": {
+        "allOf": [{"properties": {"c": {"$dynamicRef": "#N"}}}, {"properties": {"c": {"$dynamicRef": "#N"}}}]
+    },
+    "contains": {**C, "properties": {**C["properties"], "l": {"contains": N, "items": N}}},
+    "two unions": {
+        "properties": {"c": {"anyOf": [{"$ref": "#/$defs/M"}, N]}, "d": DAY, "n": SUM},
+        "additionalProperties": False,
+    },
+}
+FITTING = {"d": "2026-01-31"}
+MISFIT = {"d": 5}
+NEWER = {"d": "2026-01-31", "new": 1}
+
+
+def contract(shape: str) -> EventContract:
+    base = {"type": "object", "$dynamicAnchor": "N", **SHAPES[shape]}
+    other = {"properties": {"c": {"anyOf": [N, {"$ref": "#/$defs/M"}]}}}
+    payload = {"type": "object", "properties": {"e": N}, "required": ["e"]}
+    return written(payload, **{"$defs": {"N": base, "M": other}})
+
+
+def deep(size: int, innermost: Any) -> Any:
+    value = innermost
+    for _ in range(size):
+        value = {"c": value, "d": "2026-01-31", "n": "1.5"}
+    return value
+
+
+def wide(size: int, innermost: Any) -> Any:
+    return {"l": [{"c": innermost, "d": "2026-01-31", "n": "1.5"}] * size, "d": "2026-01-31"}
+
+
+class Work:
+    """Counts calls of the library's code, and the values handed to validators."""
+
+    def __init__(self) -> None:
+        self.calls = self.values = 0
+
+    def _count(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(LIBRARY):
+            self.calls += 1
+
+    def of(self, function: Callable[[Any], object], value: Any) -> Work:
+        """Count the work of a function that may refuse the value."""
+        self.calls = self.values = 0
+        sys.setprofile(self._count)
+        try:
+            function(value)
+        except (InvalidEvent, InvalidEventArguments):
+            pass
+        finally:
+            sys.setprofile(None)
+        return self
+
+    @property
+    def total(self) -> int:
+        return self.calls + self.values
+
+
+def size_of(value: Any) -> int:
+    total, todo = 0, [value]
+    while todo:
+        part = todo.pop()
+        total += 1
+        if isinstance(part, (dict, list, tuple)):
+            todo += part.values() if isinstance(part, dict) else part
+    return total
+
+
+@pytest.fixture
+def work() -> Iterator[Work]:
+    counted, compile_validator = Work(), validation.validator
+
+    class Counting:
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            self._validator = compile_validator(*arguments, **settings)
+
+        def is_valid(self, value: object) -> bool:
+            counted.values += size_of(value)
+            return self._validator.is_valid(value)
+
+        def iter_errors(self, value: object) -> Any:
+            counted.values += size_of(value)
+            return self._validator.iter_errors(value)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "validator", Counting)
+        patch.setattr(scoped, "validator", Counting)
+        yield counted
+
+
+def operations(contract: EventContract) -> list[tuple[str, Callable[[Any], object]]]:
+    return [
+        ("decode", lambda value: contract.decode({"e": value})),
+        ("fire", lambda value: contract.encode({"e": value})),
+    ]
+
+
+@pytest.mark.parametrize("innermost", [FITTING, MISFIT, NEWER], ids=["fitting", "misfit", "newer"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("grow", "sizes", "factor"), [(deep, (15, 30, 60), 4), (wide, (30, 60, 120), 2)])
+def test_work_grows_with_the_payload(
+    work: Work,
+    shape: str,
+    innermost: Any,
+    grow: Callable[[int, Any], Any],
+    sizes: tuple[int, ...],
+    factor: int,
+) -> None:
+    for name, function in operations(contract(shape)):
+        for innermost_there in (innermost, FITTING):
+            work.of(function, grow(sizes[0], innermost_there))  # compiles
+        totals = [work.of(function, grow(size, innermost)).total for size in sizes]
+        for less, more in itertools.pairwise(totals):
+            assert more <= 1.2 * factor * less + 200, (name, totals)
+
+
+EXPRESSIONS = {"type": "object", "properties": {"e": {"$ref": "#/$defs/Expr"}}, "required": ["e"]}
+
+
+@pytest.mark.parametrize("depth", [12, 15, 40, 90])
+def test_an_expression_tree_is_explained_and_pruned_at_any_depth(work: Work, depth: int) -> None:
+    expressions = written(EXPRESSIONS, **{"$defs": {"Expr": EXPRESSION}})
+    place = "e" + ".l" * depth + ".v"
+    with pytest.raises(InvalidEventArguments) as fired:
+        expressions.encode({"e": expression(depth, {"op": "num", "v": "x"})})
+    with pytest.raises(InvalidEvent) as received:
+        expressions.decode({"e": expression(depth, {"op": "num", "v": "x"})})
+    for problems in (fired.value.problems, received.value.problems):
+        assert [str(problem) for problem in problems] == [f"{place}: expected float, got str 'x'"]
+    newer = {"e": expression(depth, {"op": "num", "v": 1, "new": {"deep": [1]}})}
+    assert expressions.decode(newer) == {"e": expression(depth, {"op": "num", "v": 1})}
+    size = size_of(newer)
+    for function in (expressions.decode, expressions.encode):
+        assert work.of(function, newer).total < 200 * size * depth
+
+
+@given(schemas(), values(4), st.lists(st.sampled_from([*KEYS, 0]), min_size=1, max_size=3))
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_work_grows_with_the_payload_for_drawn_schemas(
+    schema: Node[Document], innermost: Any, steps: list[str | int]
+) -> None:
+    contract = EventContract("shop", "sold", schema, source="drawn.json")
+    work, totals = Work(), []
+    for depth in (18, 18, 36, 72):
+        value = innermost
+        for level in range(depth):
+            step = steps[level % len(steps)]
+            value = [value] if isinstance(step, int) else {step: value, "new": 1}
+        if isinstance(value, list):
+            value = {"a": value}
+        decoding = work.of(contract.decode, value).total
+        totals.append((decoding, work.of(contract.encode, value).total))
+    for operation in zip(*totals[1:], strict=True):
+        for less, more in itertools.pairwise(operation):
+            assert more <= 3 * less + 3_000, totals
