@@ -63,6 +63,11 @@ async def test_s34_events_that_a_stream_drops_before_a_listener_saw_them_raise_a
     assert await alarms(workers) == (0, [])
     worker.signal(signal.SIGKILL)
     await asyncio.to_thread(worker.end)
+
+    async def is_gone() -> bool:
+        return not (await durable(server.url))["num_waiting"]
+
+    await until(is_gone, "the server notices that the worker is gone")
     for number in range(2, 8):
         await bus.job.wanted.fire_async(number=number)
     code, (alarm,) = await alarms(workers)

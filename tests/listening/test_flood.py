@@ -35,13 +35,6 @@ GROWTH = 256 * 1024  # bytes that the library may hold more after the last wave 
 pytestmark = pytest.mark.timeout(3600)
 
 
-class JobApi(Api):
-    wanted = Event(parameters=(Parameter("number", int),))
-
-    class Meta:
-        name = "job"
-
-
 class Ledger:
     """What was sent and what the handler received; holds no reference to the library's objects."""
 
@@ -123,6 +116,12 @@ def traced(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 async def bus(nats_server: NatsServer, prefix: str) -> AsyncIterator[DynamicBus]:
+    class JobApi(Api):
+        wanted = Event(parameters=(Parameter("number", int),))
+
+        class Meta:
+            name = "job"
+
     made = lightbus.create(
         url=nats_server.url, prefix=prefix, service_name="jobs", apis=[JobApi, FormulaApi], grace=0
     )
