@@ -393,9 +393,8 @@ def main(seconds: float, seed: int | None) -> None:
     with tempfile.TemporaryDirectory(prefix="lightbus-torture-") as folder, bar(seconds) as progress:
         torture = Torture(Path(folder), chosen, seconds, progress)
         outcome = asyncio.run(torture.run())
-        slowest = torture.slowest
-    show(Console(), torture, outcome, chosen, seconds)
-    sys.exit(1 if outcome.lost or slowest > SLOWEST else 0)
+        show(Console(), torture, outcome, chosen, seconds)
+        sys.exit(1 if outcome.lost or torture.slowest > SLOWEST else 0)
 
 
 if __name__ == "__main__":
