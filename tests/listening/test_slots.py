@@ -17,8 +17,8 @@ import pytest
 import lightbus
 from lightbus import Api, Backoff, Event, EventMessage, Parameter, naming
 from lightbus.errors import TransportError
+from lightbus.listening import call, worker
 from lightbus.listening import settle as settling
-from lightbus.listening import worker
 from lightbus.listening.decide import Failed, GiveUp, Policy
 from lightbus.listening.settle import Settling
 from lightbus.listening.threads import DaemonThreads
@@ -405,3 +405,39 @@ async def test_an_event_whose_conversion_raises_anything_does_not_stop_its_liste
         assert lightbus.health(bus).ok
     [text] = records.seen
     assert "reading it raised KeyError: 1" in text
+
+
+async def test_other_listeners_continue_while_a_large_event_is_read(memory_url: str) -> None:
+    released = threading.Event()
+
+    class Slow:
+        @classmethod
+        def __from_bus__(cls, value: str) -> Slow:
+            assert released.wait(BOUND)
+            return cls()
+
+        def __to_bus__(self) -> str:
+            return "x"
+
+    class LargeApi(Api):
+        sent = Event(parameters=(Parameter("what", Slow), Parameter("rest", str)))
+        noted = Event(parameters=(Parameter("number", int),))
+
+        class Meta:
+            name = "large"
+
+    handled = asyncio.Queue[str]()
+
+    async def large(what: Slow, rest: str) -> None:
+        handled.put_nowait("large")
+
+    async def small(number: int) -> None:
+        handled.put_nowait("small")
+        released.set()
+
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
+        await bus.large.sent.listen_async(large, listener_name="large")
+        await bus.large.noted.listen_async(small, listener_name="small")
+        await bus.large.sent.fire_async(what=Slow(), rest="a" * (call._LARGE + 1))
+        await bus.large.noted.fire_async(number=1)
+        assert [await handled.get(), await handled.get()] == ["small", "large"]

@@ -18,6 +18,10 @@ from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import Delivery
 
+_LARGE = 32 * 1024
+"""Bytes of a body that is read in a thread, so that other listeners continue: an event that does not fit its schema as it
+is, such as one of a newer producer, takes about 10 µs a byte."""
+
 
 class Caller:
     """Calls a listener's handler, on the event loop or in threads.
@@ -60,7 +64,11 @@ class Caller:
         if delivery.attempt > 1 and exhausted(delivery.attempt, self._policy):
             return Crashed(), None
         try:
-            message = read(delivery, self._contract)
+            if len(delivery.body) <= _LARGE:
+                message = read(delivery, self._contract)
+            else:
+                message = await asyncio.to_thread(read, delivery, self._contract)
+                now = asyncio.get_running_loop().time()  # the handler's time begins here
         except (UnreadableEvent, InvalidEvent) as error:
             return Invalid(error), None
         except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):

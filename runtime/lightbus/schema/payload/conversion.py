@@ -263,6 +263,7 @@ class _Conversions:
 
 
 _Choice = Callable[[Any], Iterable[Node[Any]]]
+_UNKNOWN: Any = object()  # two looks into the dict could have another thread between them
 _MANY = 1_000  # converters for combinations of branches, which hostile events may vary endlessly
 
 
@@ -272,11 +273,11 @@ def _kept(
     compiled: Callable[[], Converter | None],
 ) -> Converter | None:
     """Return a converter that is compiled already, or compile and keep it."""
-    if key in converters:
-        return converters[key]
-    if len(converters) >= _MANY:
-        converters.clear()
-    converters[key] = converter = compiled()
+    converter: Converter | None = converters.get(key, _UNKNOWN)
+    if converter is _UNKNOWN:
+        if len(converters) >= _MANY:
+            converters.clear()
+        converters[key] = converter = compiled()
     return converter
 
 

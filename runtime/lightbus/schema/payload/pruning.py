@@ -8,8 +8,6 @@ from typing import Any
 from lightbus.schema.language.keywords import Path
 from lightbus.schema.language.misfits import Misfits
 
-_PASSES = 20  # a removal may change which schemas apply; two passes are rare
-
 
 def prune(data: dict[str, Any], written: Misfits) -> dict[str, Any]:
     """Return the data without the properties that a closed schema refuses as undeclared.
@@ -20,10 +18,7 @@ def prune(data: dict[str, Any], written: Misfits) -> dict[str, Any]:
         data: JSON object that the opened schema accepts.
         written: the misfits with the schema as written.
     """
-    for _ in range(_PASSES):
-        undeclared = set(written.undeclared(data))
-        if not undeclared:
-            break
+    while undeclared := set(written.undeclared(data)):  # a removal may change which schemas apply
         data = without(data, undeclared)
     return data
 
