@@ -30,7 +30,7 @@ COMMANDS = {
         for step in SNIPPETS[".github/workflows/events.yaml"]["jobs"]["events"]["steps"]
         if "run" in step
     ],
-    "GitLab": SNIPPETS[".gitlab-ci.yaml"]["events"]["script"],
+    "GitLab": SNIPPETS[".gitlab-ci.yml"]["events"]["script"],
     "pre-commit": [hook["entry"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())],
 }
 [CONFIGURATION] = (
@@ -109,7 +109,7 @@ def test_everything_that_runs_is_pinned() -> None:
     assert len(actions) == 2
     for action in actions:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", action)
-    assert re.fullmatch(r"python:3\.\d+\.\d+-\w+", SNIPPETS[".gitlab-ci.yaml"]["events"]["image"])
+    assert re.fullmatch(r"python:3\.\d+\.\d+-\w+", SNIPPETS[".gitlab-ci.yml"]["events"]["image"])
     for place in ("GitHub", "GitLab"):
         for package in shlex.split(COMMANDS[place][0])[2:]:
             assert re.fullmatch(r"[\w-]+(\[\w+\])?==\d+(\.\d+)+", package)

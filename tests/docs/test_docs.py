@@ -41,7 +41,7 @@ class Block:
 
     @property
     def path(self) -> str | None:
-        match = re.match(r"# ([\w./-]+\.(?:py|toml|yaml))\n", self.text)
+        match = re.match(r"# ([\w./-]+\.(?:py|toml|ya?ml))\n", self.text)
         return match[1] if match else None
 
 
