@@ -92,8 +92,9 @@ def lock_store(store: Path) -> int:
         A file descriptor for the server to inherit. The lock ends when the last process that has it open ends.
 
     Raises:
-        ServerError: another server keeps its events there, or the folder cannot be written.
+        ServerError: another server keeps its events there, the folder cannot be written, or a link leads elsewhere.
     """
+    _refuse_links(store)
     try:
         store.mkdir(parents=True, exist_ok=True)
         (store / ".gitignore").write_text("*\n")  # events do not belong in a repository
@@ -113,6 +114,18 @@ def lock_store(store: Path) -> int:
         ) from None
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def _refuse_links(store: Path) -> None:
+    """Refuse links in a store, and on a relative path to it: a branch could bring them, and the server follows them."""
+    on_the_path = [] if store.is_absolute() else [store, *store.parents]
+    inside = (Path(folder, name) for folder, *names in os.walk(store) for name in (*names[0], *names[1]))
+    for path in (*on_the_path, *inside):
+        if path.is_symlink():
+            raise ServerError(
+                f"{path} is a link, through which the server would write to {os.path.realpath(path)}.\n"
+                "Remove the link, or start the server in another folder."
+            )
 
 
 class NatsServer:

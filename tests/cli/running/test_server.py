@@ -79,3 +79,43 @@ def test_a_store_that_cannot_be_written_is_said(start: Start, folder: Path) -> N
         "error: the events cannot be kept in .lightbus/nats: Not a directory.\n"
         "Make the folder writable, or start the server in another folder."
     )
+
+
+@pytest.mark.parametrize("command", ["server", "dev"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        ".lightbus",
+        ".lightbus/nats",
+        ".lightbus/nats/.gitignore",
+        ".lightbus/nats/lock",
+        ".lightbus/nats/jetstream",
+        ".lightbus/nats/jetstream/$G/streams",
+    ],
+)
+def test_a_link_does_not_lead_the_events_elsewhere(
+    place: str, command: str, start: Start, write: Write, folder: Path, tmp_path: Path
+) -> None:
+    """A branch could bring it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "victim").write_text("precious")
+    target = outside / "victim" if place.endswith(("gitignore", "lock")) else outside
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / place).symlink_to(target)
+    write("")
+    process = start(command, "--port", str(free_port()))
+    assert process.end() == 1
+    assert process.output.endswith(
+        f"{place} is a link, through which the server would write to {target}.\n"
+        "Remove the link, or start the server in another folder."
+    )
+    assert [path.name for path in outside.iterdir()] == ["victim"]
+    assert (outside / "victim").read_text() == "precious"
+
+
+def test_a_store_that_the_caller_names_may_be_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "linked").symlink_to("store")
+    with NatsServer(tmp_path / "linked"):
+        assert (tmp_path / "store/jetstream").is_dir()

@@ -115,6 +115,29 @@ def test_no_header_block_hides_events(
     assert run("status", "--prefix", prefix).code == 0
 
 
+@pytest.mark.parametrize("arguments", [[], ["--format", "json"], ["auth.user_created"], ["--limit", "3"]])
+def test_a_stream_that_cannot_be_read_hides_no_other(
+    run: Run, fire: Fire, paid: Callable[[int], str], on_server: str, prefix: str, arguments: list[str]
+) -> None:
+    stream = f"{prefix}-shop"
+
+    async def forbid() -> None:
+        async with look_into(on_server) as server:
+            config = (await server.api(f"STREAM.INFO.{stream}"))["config"]
+            await server.api(f"STREAM.UPDATE.{stream}", config | {"allow_direct": False})
+
+    ids = [fire("ada").id, fire("bob").id]
+    paid(42)
+    asyncio.run(forbid())
+    done = run("inspect", "--prefix", prefix, *arguments)
+    assert re.findall("|".join(ids), done.out) == ids
+    assert done.err == (
+        f"events of {stream} are not shown: stream '{stream}' cannot be read directly. "
+        f"Allow it with: nats stream edit {stream} --allow-direct\n"
+    )
+    assert done.code == 1
+
+
 def test_facts_for_programs(run: Run, fire: Fire, on_server: str, prefix: str) -> None:
     event = fire("ada")
     store(on_server, f"{prefix}.auth.user_deleted", b"garbage")
@@ -203,6 +226,26 @@ def test_following(
             return count
 
     assert asyncio.run(durables()) == 0
+
+
+def test_following_past_a_stream_that_cannot_be_read(
+    start: Start, fire: Fire, on_server: str, prefix: str
+) -> None:
+    async def create() -> None:
+        async with look_into(on_server) as server:
+            name = f"{prefix}-hidden"
+            await server.api(f"STREAM.CREATE.{name}", {"name": name, "subjects": [f"{prefix}.hidden.>"]})
+
+    asyncio.run(create())
+    store(on_server, f"{prefix}.hidden.event", b"{}")
+    following = start("inspect", "--prefix", prefix, "--follow")
+    following.wait_for("cannot be read directly")
+    for name in ("ada", "bob"):
+        fire(name)
+        following.wait_for(f'"username": "{name}"')
+    following.signal(signal.SIGINT)
+    assert following.end() == 1
+    assert following.output.count("cannot be read directly") == 1
 
 
 def test_many_events_take_a_page_at_a_time(

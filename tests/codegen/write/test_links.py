@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import py_compile
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +172,13 @@ def test_a_link_that_comes_after_the_plan_is_not_followed(place: str, is_new: bo
         "shop.abi3.so",
         "shop.pyd",
         "shop.cp311-win_amd64.pyd",
+        "../acme_bus.py",
+        "../acme_bus.pyi",
+        "../acme_bus.abi3.so",
+        "../acme_bus.pyd",
+        "../acme_bus-stubs",
+        "../acme_bus-stubs/__init__.pyi",
+        "../acme_bus-stubs/shop.pyi",
     ],
 )
 def test_nothing_stands_before_a_generated_module(name: str, generated: Project, tmp_path: Path) -> None:
@@ -175,18 +186,54 @@ def test_nothing_stands_before_a_generated_module(name: str, generated: Project,
     project = Project(tmp_path / "project", {})
     shutil.copytree(generated.folder, project.folder)
     project.write(f"generated/acme_bus/{name}", "x = 1\n")
+    place = os.path.normpath(f"generated/acme_bus/{name}")
+    place = "generated/acme_bus-stubs" if "-stubs" in place else place
     for arguments in (DISTRIBUTION, ("--check", *DISTRIBUTION)):
         done = project.run(*arguments)
         assert done.returncode == 2
-        assert (
-            f"generated/acme_bus/{name}: SHADOWED would be imported or type-checked in place of"
-            in done.stderr
-        )
+        assert f"{place}: SHADOWED would be imported or type-checked in place of" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["shop", "__init__"])
+@pytest.mark.parametrize("mode", ["UNCHECKED_HASH", "CHECKED_HASH"])
+def test_no_compiled_file_runs_in_place_of_a_generated_module(
+    mode: str, module: str, generated: Project, tmp_path: Path
+) -> None:
+    """A checked one as well: the branch knows the hash of the source."""
+    project = Project(tmp_path / "project", {})
+    shutil.copytree(generated.folder, project.folder)
+    source = project.folder / f"generated/acme_bus/{module}.py"
+    evil = tmp_path / "evil.py"
+    evil.write_text("is_evil = True\n")
+    compiled = Path(importlib.util.cache_from_source(str(source)))
+    invalidation = py_compile.PycInvalidationMode[mode]
+    py_compile.compile(str(evil), str(compiled), doraise=True, invalidation_mode=invalidation)
+    data = compiled.read_bytes()
+    compiled.write_bytes(data[:8] + importlib.util.source_hash(source.read_bytes()) + data[16:])
+    probe = f"import acme_bus.{module} as module; assert module.is_evil"
+    subprocess.run([sys.executable, "-c", probe], cwd=project.folder / "generated", check=True)
+    for arguments in (DISTRIBUTION, ("--check", *DISTRIBUTION)):
+        done = project.run(*arguments)
+        assert done.returncode == 2
+        place = f"generated/acme_bus/__pycache__/{compiled.name}"
+        assert f"{place}: SHADOWED would be imported or type-checked in place of" in done.stderr
+
+
+def test_compiled_files_that_python_wrote_are_left_alone(generated: Project, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", {})
+    shutil.copytree(generated.folder, project.folder)
+    for source in (project.folder / "generated/acme_bus").glob("*.py"):
+        py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP)
+    (project.folder / "generated/acme_bus/__pycache__/shop.cpython-300.pyc").write_bytes(b"cut")
+    assert project.run("--check", *DISTRIBUTION).returncode == 0
 
 
 def test_other_files_in_the_package_are_left_alone(generated: Project, tmp_path: Path) -> None:
     project = Project(tmp_path / "project", {})
     shutil.copytree(generated.folder, project.folder)
-    for name in ("shopping.pyi", "shop/notes.txt", "helper.so", "other/__init__.py"):
+    for name in (
+        *("shopping.pyi", "shop/notes.txt", "helper.so", "other/__init__.py", ".hidden.py", "-stubs.py"),
+        *("../acme_bus.md", "../acme_bus_2.py", "../other-stubs/__init__.pyi", "../.hidden.py"),
+    ):
         project.write(f"generated/acme_bus/{name}", "")
     assert project.run("--check", *DISTRIBUTION).returncode == 0

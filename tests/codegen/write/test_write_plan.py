@@ -63,6 +63,17 @@ def test_line_ends_of_a_checkout_count_as_the_same(written: Path) -> None:
     assert _plan(written, FILES) == Plan((), 4)
 
 
+@pytest.mark.parametrize("text", ["\ufffd", "?"])
+def test_bytes_that_are_not_text_count_as_a_change(text: str, written: Path) -> None:
+    path = written / "bus/auth.py"
+    path.write_bytes(f"{OURS}x = 1  # ".encode() + b"\xff\n")
+    planned = _plan(written, FILES | {"bus/auth.py": f"{OURS}x = 1  # {text}\n"})
+    (change,) = planned.changes
+    assert "-x = 1  # \\xff\n" in change.diff()
+    apply(planned)
+    assert path.read_text() == f"{OURS}x = 1  # {text}\n"
+
+
 def test_stale_files_of_ours_are_removed(written: Path) -> None:
     left = {name: text for name, text in FILES.items() if "auth" not in name}
     planned = _plan(written, left)

@@ -257,3 +257,150 @@ def test_a_folder_with_an_odd_name_is_only_a_folder(name: str, branch: Path) -> 
     assert run("breaking", f"--schemas={name}", "--against", "HEAD", folder=branch).exit_code == 0
     write(branch, NEW, f"{name}/auth.json")
     assert run("breaking", f"--schemas={name}", "--against", "HEAD", folder=branch).exit_code == 1
+
+
+TYPE = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
+NARROWER = {**TYPE, "required": ["amount", "currency"], "properties": {"amount": {"type": "string"}}}
+LINKS = {
+    "a file": {"schemas/billing/sent.json": "../../shared/sent.json"},
+    "a folder": {"schemas/billing": "../shared"},
+    "the schemas folder": {"schemas": "contracts", "contracts/billing": "../shared"},
+    "a chain": {"schemas/billing": "../a/b", "a": "c/./d", "c/d/b": "../../shared"},
+}
+
+
+def link(folder: Path, links: dict[str, str]) -> None:
+    for path, target in links.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to(target)
+
+
+@pytest.fixture(params=LINKS)
+def linked(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A repository with a schema behind a link, which refers to a type behind another one."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init")
+    if "schemas" not in LINKS[request.param]:
+        (folder / "schemas").mkdir()
+    (folder / "shared").mkdir()
+    (folder / "types").mkdir()
+    (folder / "types/paid.json").write_text(json.dumps(TYPE))
+    (folder / "shared/sent.json").write_text(json.dumps({"$ref": "../common/paid.json"}))
+    link(folder, dict(reversed(LINKS[request.param].items())))
+    link(folder, {"schemas/common": "../types"})
+    commit(folder)
+    return folder
+
+
+def test_what_is_behind_links_is_compared(linked: Path) -> None:
+    arguments = ("breaking", "--against", "HEAD", "--shared", "common/*")
+    assert run(*arguments, folder=linked).exit_code == 0
+    (linked / "types/paid.json").write_text(json.dumps(NARROWER))
+    outcome = run(*arguments, folder=linked)
+    assert (outcome.exit_code, outcome.err) == (1, "")
+    assert "TYPE_NARROWED billing.sent" in outcome.out
+
+
+def test_a_single_file_may_be_a_link(repository: Path) -> None:
+    link(
+        repository, {"schemas/sent.json": "../shared/other.json", "schemas/paid.json": "../shared/type.json"}
+    )
+    (repository / "shared").mkdir()
+    (repository / "shared/other.json").write_text(json.dumps({"$ref": "paid.json"}))
+    (repository / "shared/type.json").write_text(json.dumps(TYPE))
+    commit(repository)
+    arguments = ("breaking", "--against", "HEAD", "--schemas", "schemas/sent.json")
+    assert run(*arguments, folder=repository).exit_code == 0
+    (repository / "shared/type.json").write_text(json.dumps(NARROWER))
+    outcome = run(*arguments, folder=repository)
+    assert (outcome.exit_code, outcome.err) == (1, "")
+
+
+def test_removing_an_event_behind_a_link_is_a_break(linked: Path) -> None:
+    (linked / "shared/sent.json").rename(linked / "shared/resent.json")
+    if (linked / "schemas/billing/sent.json").is_symlink():
+        (linked / "schemas/billing/sent.json").unlink()
+        link(linked, {"schemas/billing/resent.json": "../../shared/resent.json"})
+    outcome = run("breaking", "--against", "HEAD", "--shared", "common/*", folder=linked)
+    assert outcome.exit_code == 1
+    assert "billing.sent" in outcome.out
+
+
+def test_a_branch_does_not_choose_the_earlier_folder_with_a_link(repository: Path) -> None:
+    write(repository, NEW, "other/auth.json")
+    git(repository, "checkout", "schemas")
+    commit(repository)
+    (repository / "schemas/auth.json").unlink()
+    (repository / "schemas").rmdir()
+    (repository / "schemas").symlink_to("other")
+    assert run("breaking", "--against", "HEAD", folder=repository).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("links", "problem"),
+    [
+        ({"schemas/x.json": "../../x.json"}, "schemas/x.json: OUTSIDE leads out of the repository"),
+        ({"schemas/x": "/etc"}, "schemas/x: OUTSIDE leads out of the repository, to '/etc'"),
+        ({"schemas/x": "../y", "y": "schemas/../../z"}, "schemas/x: OUTSIDE leads out of the repository"),
+        ({"schemas/x": "x"}, "schemas/x: LINK_LOOP is a link that leads back to itself"),
+        ({"schemas/x": "y", "schemas/y": "x"}, "LINK_LOOP is a link that leads back to itself"),
+        ({"schemas/x": "."}, "schemas/x: LINK_LOOP is a link to a folder it is in itself"),
+        ({"schemas/x": ".."}, "schemas/x/schemas: LINK_LOOP is a link to a folder it is in itself"),
+        ({"schemas/x.json": "gone"}, "schemas/x.json: NOT_READABLE is a link that leads nowhere, to 'gone'"),
+        ({"schemas/x.json": "auth.json/y"}, "NOT_READABLE is a link that leads nowhere, to 'auth.json/y'"),
+    ],
+)
+def test_a_link_that_cannot_be_followed_is_refused(
+    links: dict[str, str], problem: str, repository: Path
+) -> None:
+    link(repository, links)
+    commit(repository)
+    for path in links:
+        (repository / path).unlink()
+    outcome = run("breaking", "--against", "HEAD", folder=repository)
+    assert outcome.exit_code == 2
+    assert problem in outcome.err
+
+
+def test_a_submodule_is_refused(repository: Path) -> None:
+    git(repository, "update-index", "--add", "--cacheinfo", "160000", "1" * 40, "schemas/billing")
+    git(repository, "commit", "--message", "a submodule")
+    outcome = run("breaking", "--against", "HEAD", folder=repository)
+    assert outcome.exit_code == 2
+    assert "HEAD:schemas/billing: NOT_READABLE is a submodule" in outcome.err
+
+
+def test_links_to_links_to_folders_are_bounded(repository: Path) -> None:
+    """Each of them doubles the folders."""
+    for number in range(40):
+        link(repository, {f"many/{number}/{name}": f"../{number + 1}" for name in ("a", "b")})
+    link(repository, {"many/40": "../more", "schemas/many": "../many/0"})
+    (repository / "more").mkdir()
+    (repository / "more/text").write_text("")
+    commit(repository)
+    (repository / "schemas/many").unlink()
+    outcome = run("breaking", "--against", "HEAD", folder=repository)
+    assert outcome.exit_code == 2
+    assert "HEAD:schemas: TOO_LARGE holds more than 10,000 schema files and folders" in outcome.err
+
+
+def test_other_links_are_left_alone(repository: Path) -> None:
+    link(repository, {"schemas/README.md": "gone.md", "schemas/.hidden": "/etc", "elsewhere": "/etc"})
+    commit(repository)
+    assert run("breaking", "--against", "v1", folder=repository).exit_code == 1
+    assert run("breaking", "--against", "HEAD", folder=repository).exit_code == 0
+
+
+@pytest.mark.parametrize("kind", ["blob", "tree", "commit", "graft"])
+def test_replaced_objects_are_not_used(kind: str, branch: Path) -> None:
+    commit(branch)
+    names = {"blob": ":schemas/auth.json", "tree": "^{tree}", "commit": ""}
+    if kind == "graft":
+        earlier, later = (git(branch, "rev-parse", ref) for ref in ("origin/main", "HEAD"))
+        (branch / ".git/info").mkdir(exist_ok=True)
+        (branch / ".git/info/grafts").write_text(f"{later}\n{earlier} {later}\n")
+    else:
+        git(branch, "replace", f"origin/main{names[kind]}", f"HEAD{names[kind]}")
+    for arguments in ((), ("--against", "origin/main")):
+        assert run("breaking", *arguments, folder=branch).exit_code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -10,15 +11,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from lightbus.errors import did_you_mean
-from lightbus_gen.read.files import YAML_SUFFIXES
+from lightbus_gen.compat.versions.tree import Tree
 from lightbus_gen.read.folder import real
 from lightbus_gen.read.input_problems import input_error
 
 _RULE = "NO_BASE"
 _DEEPEN = "fetch more of the history: `fetch-depth: 0` of actions/checkout, GIT_DEPTH: 0 of GitLab, or git fetch --unshallow"
 _NO_REPOSITORY = b"not a git repository"
-_OPTIONS = ("-c", "safe.bareRepository=explicit", "-c", "core.warnAmbiguousRefs=true", "--literal-pathspecs")
+_OPTIONS = ("--no-replace-objects", "-c", "safe.bareRepository=explicit", "-c", "core.warnAmbiguousRefs=true")
 """A bare repository could be part of a branch, with refs and commands of its own."""
+_ENVIRONMENT = {"LC_ALL": "C", "GIT_GRAFT_FILE": os.devnull}
+"""English messages, and the history as it was committed: replacements and grafts would rewrite it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Repository:
     def path_of(self, folder: Path) -> str:
         """Return the path of a folder relative to the top of the repository, with `/`.
 
+        A commit may have other links on that path, so those of the work tree are followed only into the repository.
+
         Raises:
             InputError: a link leads out of the repository.
         """
@@ -74,6 +79,8 @@ class Repository:
         if not path.is_relative_to(top):
             fix = "name the folder that it leads to: --schemas DIR"
             raise input_error(_RULE, f"{folder} leads out of the repository, to {path}", fix)
+        by_name = Path(os.path.abspath(folder))  # noqa: PTH100  Path.absolute() keeps `..`
+        path = by_name if by_name.is_relative_to(top) else path
         return "" if path == top else path.relative_to(top).as_posix()
 
     def merge_base(self) -> str:
@@ -97,46 +104,18 @@ class Repository:
         raise input_error(_RULE, message, fix)
 
     def read(self, ref: str, path: str) -> dict[str, bytes]:
-        """Return the schema files at a path of a commit.
+        """Return the schema files at a path of a commit. Links are followed inside the commit.
 
         Returns:
             The files of a folder by their path below it; a single file as `{"": contents}`; {} if there is none.
 
         Raises:
-            InputError: there is no such commit, or this clone has only part of it.
+            InputError: there is no such commit, this clone has only part of it, or a link cannot be followed.
         """
         commit = self._commit(ref)
         if commit is None:
             self._refuse(ref)
-        tree = _git(self.top, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *([path] if path else []))
-        if tree.returncode:
-            raise input_error(_RULE, f"git cannot list {ref}: {_last_line(tree.stderr)}", _DEEPEN)
-        objects: dict[str, bytes] = {}
-        for entry in tree.stdout.split(b"\0"):
-            attributes, _, name = entry.partition(b"\t")
-            relative = name.decode(errors="surrogateescape").removeprefix(path).removeprefix("/")
-            is_hidden = any(part.startswith(".") for part in relative.split("/"))
-            is_schema = relative.endswith((".json", *YAML_SUFFIXES)) and not is_hidden
-            if attributes.startswith(b"100") and (is_schema or not relative):
-                objects[relative] = attributes.split(b" ")[2]
-        return self._contents(ref, objects)
-
-    def _contents(self, ref: str, objects: dict[str, bytes]) -> dict[str, bytes]:
-        ids = b"".join(name + b"\n" for name in objects.values())
-        result = _git(self.top, "cat-file", "--batch", stdin=ids)
-        if result.returncode:
-            raise input_error(_RULE, f"git cannot read {ref}: {_last_line(result.stderr)}", _DEEPEN)
-        contents: dict[str, bytes] = {}
-        position = 0
-        for relative in objects:
-            end = result.stdout.index(b"\n", position)
-            header = result.stdout[position:end].split(b" ")
-            if header[-1] == b"missing":
-                raise input_error(_RULE, f"{relative} of {ref} is not in this clone", _DEEPEN)
-            start, size = end + 1, int(header[2])
-            contents[relative] = result.stdout[start : start + size]
-            position = start + size + 1
-        return contents
+        return _contents(self.top, ref, _tree(self.top, ref, commit).schemas(path))
 
     def _commit(self, ref: str) -> str | None:
         done = _git(self.top, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
@@ -159,6 +138,39 @@ class Repository:
         )
 
 
+@functools.lru_cache(maxsize=4)
+def _tree(top: Path, ref: str, commit: str) -> Tree:
+    """Return the files of a commit; a single schema is read file by file."""
+    listing = _git(top, "ls-tree", "-r", "-z", "--full-tree", commit)
+    if listing.returncode:
+        raise input_error(_RULE, f"git cannot list {ref}: {_last_line(listing.stderr)}", _DEEPEN)
+    tree = Tree(short(ref), listing.stdout)
+    tree.set_targets(_contents(top, ref, tree.links()))
+    return tree
+
+
+def _contents(top: Path, ref: str, objects: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the contents of objects, given and returned by path; those of one object are one value."""
+    ids = tuple(dict.fromkeys(objects.values()))
+    if not ids:
+        return {}
+    result = _git(top, "cat-file", "--batch", stdin=b"".join(name + b"\n" for name in ids))
+    if result.returncode:
+        raise input_error(_RULE, f"git cannot read {ref}: {_last_line(result.stderr)}", _DEEPEN)
+    contents: dict[bytes, bytes] = {}
+    position = 0
+    for name in ids:
+        end = result.stdout.index(b"\n", position)
+        header = result.stdout[position:end].split(b" ")
+        if header[-1] == b"missing":
+            path = next(path for path, each in objects.items() if each == name)
+            raise input_error(_RULE, f"{path} of {ref} is not in this clone", _DEEPEN)
+        start, size = end + 1, int(header[2])
+        contents[name] = result.stdout[start : start + size]
+        position = start + size + 1
+    return {path: contents[name] for path, name in objects.items()}
+
+
 def short(ref: str) -> str:
     """Shorten a full commit id for messages."""
     return ref[:10] if len(ref) == 40 and all(char in "0123456789abcdef" for char in ref) else ref
@@ -175,7 +187,7 @@ def _git(folder: Path, *arguments: str, stdin: bytes | None = None) -> subproces
             ["git", *_OPTIONS, "-C", str(folder), *arguments],
             input=stdin,
             capture_output=True,
-            env=os.environ | {"LC_ALL": "C"},  # for its messages
+            env=os.environ | _ENVIRONMENT,
             check=False,
         )
     except FileNotFoundError:

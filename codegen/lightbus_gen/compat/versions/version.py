@@ -107,7 +107,7 @@ def read_version(
 ) -> Version:
     """Read a schemas folder or a single file."""
     if where.is_file():
-        top = where.resolve().parent
+        top = where.parent  # of the link, if it is one, as in a folder
 
         def read(path: str) -> bytes | None:
             return (top / path).read_bytes() if (top / path).is_file() else None

@@ -117,7 +117,7 @@ def inspect(
     """Show stored events, the latest last.
 
     EVENT is a name such as auth.user_created, or a pattern with * and ?. Listeners are not affected. Exits
-    with 1 when an event of --id is not there, with 2 on errors.
+    with 1 when an event of --id is not there or a stream cannot be read, with 2 on errors.
     """
     if follow and until is not None:
         raise click.UsageError("--follow has no end, so it does not go with --until.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -21,7 +21,7 @@ from lightbus.jetstream.stored.history import EventFilter, History, StoredEvent
 from lightbus.jetstream.streams.plan import connected
 from lightbus.logs import log
 
-OK, MISSING = 0, 1
+OK, INCOMPLETE = 0, 1
 _COLUMNS = ("STORED", "EVENT", "ID", "DATA")
 _POLL = 0.5  # seconds between two looks for new events
 
@@ -34,19 +34,22 @@ def show_events(
     With `follow`, continue with new ones until SIGINT or SIGTERM.
 
     Returns:
-        The exit code: 1 when an event of `selection.ids` is missing.
+        The exit code: 1 when an event of `selection.ids` is missing, or a stream cannot be read.
     """
     table = PagedTable(_COLUMNS)
     missing = set(selection.ids)
+    unreadable: set[str] = set()
 
     async def work() -> None:
         async with connected(url, origin="--url") as connection:
             history = History(connection, prefix, selection)
             await show(latest(history.unread(), limit))
+            report(history.unreadable)
             while follow:
                 await asyncio.sleep(_POLL)
                 try:
                     await show(history.unread())
+                    report(history.unreadable)
                 except TransportError as error:
                     log.debug("cannot look for new events: %s", error)  # the connection logs its return
 
@@ -60,12 +63,17 @@ def show_events(
                 missing.discard(event.content.id)
         table.flush()
 
+    def report(reasons: Mapping[str, str]) -> None:
+        for stream in sorted(reasons.keys() - unreadable):
+            print_message(f"events of {escaped(stream)} are not shown: {reasons[stream]}")
+        unreadable.update(reasons)
+
     run_until_signal(work())
     if missing:
         print_message(
             f"there is no event {', '.join(map(escaped, sorted(missing)))} in the streams of {prefix!r}"
         )
-    return MISSING if missing else OK
+    return INCOMPLETE if missing or unreadable else OK
 
 
 def _row(event: StoredEvent) -> tuple[str, ...]:

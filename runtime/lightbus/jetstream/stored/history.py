@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from lightbus.errors import UnreadableEvent
+from lightbus.errors import PermissionDenied, UnreadableEvent
 from lightbus.event import envelope
 from lightbus.event.dead_letter import own_headers
 from lightbus.event.envelope import Envelope
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.stored import direct_get
-from lightbus.jetstream.stored.direct_get import StoredMessage
+from lightbus.jetstream.stored.direct_get import NotReadable, StoredMessage
 from lightbus.jetstream.streams.status import stream_states
 
 
@@ -66,17 +66,24 @@ class EventFilter:
 
 
 class History:
-    """Reads the selected events of a prefix."""
+    """Reads the selected events of a prefix.
+
+    Attributes:
+        unreadable: why streams could not be read, by name.
+    """
 
     def __init__(self, connection: Connection, prefix: str, selection: EventFilter) -> None:
         self._connection, self._prefix, self._selection = connection, prefix, selection
         self._read: dict[str, int] = {}  # the last sequence read, by stream
+        self.unreadable: dict[str, str] = {}
 
     async def unread(self) -> AsyncIterator[StoredEvent]:
         """Iterate over stored events that were not read yet, in the order they were stored.
 
+        A stream that cannot be read is left out, and recorded in `unreadable`.
+
         Raises:
-            TransportError: a stream cannot be read directly, or no answer came.
+            TransportError: no answer came.
         """
         states = await stream_states(self._connection, self._prefix)
         readers = [self._of_stream(name, first, last) for name, first, last in states]
@@ -93,11 +100,15 @@ class History:
         start = self._read[name] + 1 if is_continued else first
         since = None if is_continued else self._selection.since
         messages = direct_get.messages(self._connection, name, self._subjects, start, last, since)
-        async for message in messages:
-            self._read[name] = message.sequence
-            event = self._event(name, message)
-            if self._selection.matches(event):
-                yield event
+        try:
+            async for message in messages:
+                self._read[name] = message.sequence
+                event = self._event(name, message)
+                if self._selection.matches(event):
+                    yield event
+        except (NotReadable, PermissionDenied) as error:
+            self.unreadable[name] = str(error)
+            return
         self._read[name] = max(last, start - 1)
 
     @property
