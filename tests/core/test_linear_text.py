@@ -59,7 +59,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def is_linear(
-    work: Callable[[str], object], pump: str, head: str = "", tail: str = "", size: int = 1000
+    work: Callable[[str], object], pump: str, head: str = "", tail: str = "", size: int = 100
 ) -> bool:
     """Whether work grows as its text does; what is too short to measure counts as 0.02 ms."""
     short, long = (head + pump * count + tail for count in (size, TIMES * size))
