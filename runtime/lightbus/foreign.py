@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
+from collections import deque
+from types import TracebackType
 from typing import Any
 
-_LOGIN = re.compile(r"(?<=://)[^\s\"'`]*@")
+_URL = re.compile(r"://(?:[^\s\"'`]|[\"'`](?=\w))*")  # a quote before a letter is part of a password
+_LONG = 10_000  # characters; a longer text is cut, and a login is shorter
+_LOGINS: deque[str] = deque(maxlen=32)  # of this process's addresses, as they are written
 
 
 def escaped(text: str) -> str:
@@ -35,5 +40,36 @@ def escaped_json(value: Any) -> str:
 
 
 def without_logins(text: str) -> str:
-    """Return text without the user, password or token of any URL in it."""
-    return _LOGIN.sub("", text)
+    """Return text without the user, password or token of any URL in it, and without those of `keep_hidden`."""
+    for login in _LOGINS:
+        text = text.replace(login, "")
+    return _URL.sub(lambda url: f"://{url[0][3:].rpartition('@')[2]}", text)
+
+
+def keep_hidden(address: str) -> None:
+    """Have `without_logins` leave out the logins of an address of this process, even where there is no scheme."""
+    for server in address.split(","):
+        login = server.strip().rpartition("://")[2].rpartition("@")[0]
+        if (":" in login or len(login) > 7) and f"{login}@" not in _LOGINS:  # shorter ones may be words
+            _LOGINS.append(f"{login}@")
+
+
+def excerpt(text: str) -> str:
+    """Return text without logins, and only the beginning of a long one."""
+    if len(text) <= 2 * _LONG:
+        return without_logins(text)
+    shown = without_logins(text[: 2 * _LONG])
+    return f"{shown[: max(0, len(shown) - _LONG)]}…" + "\n" * text.endswith("\n")  # it cuts no login in two
+
+
+def text_of(error: BaseException) -> str:
+    """Return the beginning of an exception's text without logins, even if its `__str__` raises."""
+    try:
+        return excerpt(str(error))
+    except Exception:
+        return f"(no text: {type(error).__name__}.__str__ raises)"
+
+
+def traceback_of(error: BaseException, trace: TracebackType | None) -> str:
+    """Format a traceback, without logins and with excerpts of long texts."""
+    return "".join(map(excerpt, traceback.format_exception(type(error), error, trace))).rstrip()

@@ -12,7 +12,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from lightbus.foreign import escaped_lines, without_logins
+from lightbus.foreign import escaped_lines, excerpt, traceback_of
 
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
@@ -20,7 +20,6 @@ else:
     _Adapter = logging.LoggerAdapter
 
 INDENT = "  "
-_FORMATTER = logging.Formatter()
 
 
 class _Log(_Adapter):
@@ -38,18 +37,19 @@ class _Log(_Adapter):
 
 
 def indented(trace: str) -> str:
-    """Return a traceback with all its lines indented and escaped, without logins in its URLs."""
-    return INDENT + escaped_lines(without_logins(trace), INDENT)
+    """Return a traceback with all its lines indented and escaped."""
+    return INDENT + escaped_lines(trace, INDENT)
 
 
 def _escape(record: logging.LogRecord) -> bool:
-    """Escape the arguments and the traceback of a record; it is logged in any case."""
+    """Escape the arguments and the traceback of a record, and hide logins in them; it is logged in any case."""
     if isinstance(record.args, tuple):
         record.args = tuple(
-            arg if isinstance(arg, (int, float)) else escaped_lines(str(arg), INDENT) for arg in record.args
+            arg if isinstance(arg, (int, float)) else escaped_lines(excerpt(str(arg)), INDENT)
+            for arg in record.args
         )
-    if record.exc_info:
-        record.exc_text = indented(_FORMATTER.formatException(record.exc_info))
+    if record.exc_info and record.exc_info[1]:
+        record.exc_text = indented(traceback_of(record.exc_info[1], record.exc_info[2]))
     return True
 
 

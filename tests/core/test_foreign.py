@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightbus.foreign import escaped, escaped_json, escaped_lines, without_logins
+from lightbus.foreign import escaped, escaped_json, escaped_lines, keep_hidden, without_logins
 
 TEXTS = st.text(st.characters(), max_size=20)  # surrogates included
 HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -74,8 +74,16 @@ def test_the_escapes(text: str, shown: str) -> None:
     [
         ('create(url="nats://joe:pw@host")', 'create(url="nats://host")'),
         ("nats://joe:p@w/o#rd@host:4222, tls://token@other", "nats://host:4222, tls://other"),
+        ("nats://joe:s3'cret@host", "nats://host"),
+        ("('nats://host', 'a@b')", "('nats://host', 'a@b')"),
         ("see https://example.com and mail a@b", "see https://example.com and mail a@b"),
     ],
 )
 def test_logins_are_left_out_of_urls(text: str, shown: str) -> None:
     assert without_logins(text) == shown
+
+
+def test_the_logins_of_this_process_are_left_out_wherever_they_are() -> None:
+    keep_hidden("jane:s3cret-9@host:4222, nats://a-long-token@other")
+    assert without_logins('create(url="jane:s3cret-9@host:4222")') == 'create(url="host:4222")'
+    assert without_logins("a-long-token@other") == "other"

@@ -37,3 +37,13 @@ def test_nothing_is_raised_where_standard_error_is_closed(monkeypatch: pytest.Mo
     closed.close()
     monkeypatch.setattr(sys, "stderr", closed)
     log.warning("reconnecting")
+
+
+def test_no_record_shows_a_login(caplog: pytest.LogCaptureFixture) -> None:
+    text = "cannot reach nats://joe:s3cret-pw@host"
+    try:
+        raise ConnectionError(text)
+    except ConnectionError as error:
+        log.exception("failed: %s, %s", text, error)
+    assert "nats://host" in caplog.text
+    assert "joe" not in caplog.text and "s3cret" not in caplog.text

@@ -150,3 +150,10 @@ def test_an_exception_that_cannot_say_what_it_is_does_no_harm() -> None:
 
     decision = decide(Failed(Mute()), 1, Policy(retries=0), 0.5)
     assert isinstance(decision, GiveUp) and decision.error == "Mute"
+
+
+def test_no_reason_shows_a_login() -> None:
+    error = ConnectionError("cannot reach nats://joe:s3cret-pw@host")
+    for outcome in (Failed(error), Defective(error)):
+        decision = decide(outcome, 1, Policy(retries=0), 0.5)
+        assert isinstance(decision, GiveUp) and decision.reason.endswith("cannot reach nats://host")

@@ -14,6 +14,7 @@ from lightbus.bus.bus import Bus
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.bus.session import Settings
 from lightbus.errors import UsageError, did_you_mean
+from lightbus.foreign import keep_hidden
 from lightbus.transport import Provision, Transport
 
 B = TypeVar("B", bound=Bus)
@@ -83,6 +84,7 @@ def create(
     Raises:
         UsageError: an argument cannot be used. SchemaError: a schema document cannot.
     """
+    keep_hidden(url or "")  # an error may show the line of this call
     if unknown:
         raise _unknown(next(iter(unknown)))
     if bus is not None and not (isinstance(bus, type) and issubclass(bus, Bus)):

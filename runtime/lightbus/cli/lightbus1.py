@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from lightbus.foreign import excerpt
 
 _COMMANDS = {
     "dumpconfigschema": "There is no config file: settings are arguments of lightbus.create().",
@@ -23,7 +27,12 @@ _OPTIONS = {
 
 
 class Group(click.Group):
-    """A command group that explains the commands and options of Lightbus 1.x."""
+    """A command group that explains the commands and options of Lightbus 1.x. Its errors show no logins."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the arguments; see `click.Group`."""
+        with _without_logins():
+            return super().make_context(*args, **extra)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find a command; see `click.Group`."""
@@ -33,10 +42,23 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; see `click.Group`."""
-        try:
-            return super().invoke(ctx)
-        except click.NoSuchOption as error:
-            name = error.option_name
-            if (hint := _OPTIONS.get(name)) is None:
-                raise
-            raise click.UsageError(f"Lightbus 1.x had the option {name!r}. {hint}", error.ctx) from None
+        with _without_logins():
+            try:
+                return super().invoke(ctx)
+            except click.NoSuchOption as error:
+                name = error.option_name
+                if (hint := _OPTIONS.get(name)) is None:
+                    raise
+                raise click.UsageError(f"Lightbus 1.x had the option {name!r}. {hint}", error.ctx) from None
+
+
+@contextmanager
+def _without_logins() -> Iterator[None]:
+    """Leave logins out of errors, which quote arguments."""
+    try:
+        yield
+    except click.UsageError as error:
+        text = error.format_message()
+        if (shown := excerpt(text)) == text:
+            raise
+        raise click.UsageError(shown, error.ctx) from None

@@ -304,7 +304,9 @@ def _size(name: str, value: str) -> int:
 def _quoted(text: str) -> str:
     """Percent-encode a text as printable ASCII on one line, as a header value must be."""
     quoted = quote(text, safe=_PLAIN, errors="replace")
-    return re.sub("^ +| +$", lambda spaces: "%20" * len(spaces[0]), quoted)  # the server trims values
+    middle = quoted.strip(" ")  # the server trims values
+    before, _, after = quoted.partition(middle) if middle else (quoted, "", "")
+    return "%20" * len(before) + middle + "%20" * len(after)
 
 
 def _cut(quoted: str, room: int) -> str:

@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from lightbus.foreign import without_logins
+from lightbus.foreign import traceback_of
 
 _LIGHTBUS = Path(__file__).parents[1]
 _STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -31,8 +31,7 @@ def users_traceback(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
-    return without_logins("".join(lines)).rstrip()
+    return traceback_of(error, trace or error.__traceback__)
 
 
 def users_functions(error: BaseException) -> list[str]:

@@ -22,6 +22,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from lightbus.foreign import text_of
+
 
 class OnError(enum.Enum):
     """What a listener does when its handler raises.
@@ -208,14 +210,6 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
             if attempt > policy.retries or isinstance(error, policy.no_retry):
                 return GiveUp(one_line(description_of(error)), type(error).__name__)
             return Retry(policy.backoff.delay(attempt, chance))
-
-
-def text_of(error: BaseException) -> str:
-    """Return an exception's text, even if its `__str__` raises."""
-    try:
-        return str(error)
-    except Exception:
-        return f"(no text: {type(error).__name__}.__str__ raises)"
 
 
 def description_of(error: BaseException) -> str:

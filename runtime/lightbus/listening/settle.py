@@ -7,7 +7,7 @@ import random
 
 from lightbus.errors import TransportError
 from lightbus.event.dead_letter import Failure, failure_of
-from lightbus.foreign import escaped
+from lightbus.foreign import escaped, text_of
 from lightbus.listening.decide import (
     Ack,
     Decision,
@@ -20,7 +20,6 @@ from lightbus.listening.decide import (
     Retry,
     Shutdown,
     decide,
-    text_of,
 )
 from lightbus.logs import log
 from lightbus.message import EventMessage

@@ -14,7 +14,7 @@ from lightbus.errors import UsageError
 from lightbus.jetstream.connection.address import resolve
 
 
-def write_context(home: Path, name: str, **settings: str) -> dict[str, str]:
+def write_context(home: Path, name: str, **settings: object) -> dict[str, str]:
     folder = home / ".config" / "nats"
     (folder / "context").mkdir(parents=True)
     (folder / "context" / f"{name}.json").write_text(json.dumps(settings))
@@ -171,3 +171,35 @@ def test_a_query_is_not_displayed() -> None:
     address = resolve("wss://host/path?token=secret#more", {})
     assert address.servers == ("wss://host/path?token=secret#more",)
     assert address.display == "wss://host/path"
+    assert "secret" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    "url", ["nats:/joe:s3cret", "nats:/s3cret", "ws:/joe:1/s3cret", "nats://joe/s3cret", "nats:///joe:s3cret"]
+)
+def test_a_login_behind_a_mistaken_slash_is_not_shown(url: str) -> None:
+    try:
+        address = resolve(url, {})
+        shown = f"{address} {address.display}"
+    except UsageError as error:
+        shown = str(error)
+    assert "s3cret" not in shown
+
+
+KEYS = ["url", "user", "password", "token", "inbox_prefix", "creds", "nkey", "ca", "cert", "key"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [5, 12345.5, True, ["s3cret"], {"s3cret": 1}, "s3cret\x00x"])
+def test_a_setting_that_is_no_text_is_named(tmp_path: Path, key: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"NATS context 'prod' sets '{key}' to") as caught:
+        resolve(None, write_context(tmp_path, "prod", **{key: value}))
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"pr\x00od"])
+def test_a_name_of_a_context_that_is_no_text_is_refused(tmp_path: Path, name: bytes) -> None:
+    environment = write_context(tmp_path, "prod")
+    (tmp_path / ".config/nats/context.txt").write_bytes(name)
+    with pytest.raises(UsageError, match=r"does not hold the name of a NATS context: .*context\.txt"):
+        resolve(None, environment)

@@ -51,3 +51,7 @@ def test_no_error_of_ours_shows_a_tuple() -> None:
             ):
                 wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert wrong == []
+
+
+def test_a_version_of_any_length_is_read() -> None:
+    assert diagnosis.too_old("9" * 5000 + ".1") == ""

@@ -14,7 +14,7 @@ from lightbus.bus.portal import new_loop
 from lightbus.bus.session import Settings
 from lightbus.cli.running.bus_module import AFTER_STOP, BEFORE_START, call_hook, find_bus, load_module
 from lightbus.cli.running.user_error import places
-from lightbus.cli.terminal.console import log_to_console, print_error
+from lightbus.cli.terminal.console import log_to_console, print_error, print_escaped
 from lightbus.cli.terminal.signals import first_signal, unless
 from lightbus.errors import LightbusError, ListenerFailed, UsageError
 from lightbus.logs import INDENT, log
@@ -37,6 +37,7 @@ def run_service(module_name: str, service_name: str | None, provision: Provision
         LightbusError: the module has no bus, or cannot be imported; the message says why.
     """
     log_to_console()
+    print_escaped()
     if service_name is not None and (problem := naming.service_problem(service_name)):
         raise UsageError(problem.replace("service_name", "--service-name"))
     host_buses(host := Host(service_name, provision))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightbus.errors import LightbusError, TransportError, UsageError
 from lightbus.event.tracebacks import is_installed, is_ours
-from lightbus.foreign import without_logins
+from lightbus.foreign import text_of, without_logins
 
 _LINES = 8  # of an error's own text
 _FIRST, _LAST = 2, 3  # frames shown of a longer chain, from its two ends
@@ -30,9 +30,10 @@ def user_error(what: str, error: BaseException, *, reproduce: str) -> LightbusEr
     if isinstance(error, TransportError):
         return error
     if isinstance(error, LightbusError):
-        return UsageError("\n".join([_short(str(error)), *places(error)]))
+        return UsageError("\n".join([_short(text_of(error)), *places(error)]))
     kind = type(error).__name__
-    lines = [_short(f"{what} raised {kind}: {error}" if str(error) else f"{what} raised {kind}")]
+    text = text_of(error)
+    lines = [_short(f"{what} raised {kind}: {text}" if text else f"{what} raised {kind}")]
     lines += places(error)
     if isinstance(error, ModuleNotFoundError):
         lines.append(f"Is it installed for this Python? {sys.executable}")

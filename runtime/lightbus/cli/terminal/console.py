@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import click
 
 from lightbus.errors import LightbusError, ListenerFailed
 from lightbus.event.tracebacks import users_traceback
-from lightbus.foreign import escaped_json, escaped_lines
-from lightbus.logs import indented, log
+from lightbus.foreign import escaped_json, escaped_lines, excerpt
+from lightbus.logs import INDENT, indented, log
 
 _COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
 _FORMATTER = logging.Formatter()
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints the library's log records, until the service sets up logging itself."""
+    """Prints log records, until the service sets up logging itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, unless the service's own logging shows it or an error message will."""
@@ -39,6 +41,8 @@ class ConsoleHandler(logging.Handler):
         """Return `12:00:00 ready`, with the level if it is above INFO."""
         time = click.style(_FORMATTER.formatTime(record, "%H:%M:%S"), dim=True)
         text = record.getMessage()
+        if record.name != log.logger.name:
+            text = escaped_lines(f"{record.name}: {excerpt(text)}", INDENT)
         if record.levelno > logging.INFO:
             text = click.style(f"{record.levelname.lower()}: ", fg=_COLOURS.get(record.levelno)) + text
         if record.exc_info and record.exc_info[1]:
@@ -50,6 +54,30 @@ def log_to_console(*, quietly: bool = False) -> None:
     """Print the library's log records from now on; with `quietly` only warnings and errors."""
     log.logger.addHandler(ConsoleHandler())
     log.setLevel(logging.WARNING if quietly else logging.INFO)
+
+
+def print_escaped() -> None:
+    """Print as records, too, what other loggers and uncaught exceptions say: the text of events may be in it."""
+    logging.lastResort = ConsoleHandler(logging.WARNING)  # for records that nothing else handles
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        name = args.thread.name if args.thread is not None else "that ended"
+        _uncaught(f"uncaught exception in thread {name}", args.exc_type, args.exc_value, args.exc_traceback)
+
+    threading.excepthook = in_thread
+    sys.excepthook = lambda *error: _uncaught("uncaught exception", *error)
+    sys.unraisablehook = lambda args: _uncaught(
+        args.err_msg or "exception ignored", args.exc_type, args.exc_value, args.exc_traceback
+    )
+
+
+def _uncaught(
+    what: str, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error or kind(), trace)
+    elif not issubclass(kind, SystemExit):  # which only ends a thread
+        log.error("%s", what, exc_info=(kind, error or kind(), trace))
 
 
 def print_message(text: str, *, label: str = "", colour: str | None = None) -> None:

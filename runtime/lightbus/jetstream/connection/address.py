@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from lightbus.errors import UsageError
+from lightbus.foreign import keep_hidden
 from lightbus.jetstream.connection.credentials import Credentials, CredentialsError, check_seed
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
@@ -25,6 +26,8 @@ _SCHEMES = ("nats", "tls", "ws", "wss")
 _UNENCODED = re.compile(r"[\[\]/?#@\s\x00-\x20\x7f]|%(?![0-9A-Fa-f]{2})")
 _NOT_A_PORT = re.compile(r"(?<!/):(?!\d+$|//|[^:]*\])[^:]*$")  # the rest of "user:password", without a host
 _ENCODE = "write # / ? @ , [ ] % and spaces in a password as %23 %2F %3F %40 %2C %5B %5D %25 %20"
+_PATHS = ("creds", "nkey", "ca", "cert", "key")  # settings of a context
+_TEXTS = ("url", "user", "password", "token", "inbox_prefix", *_PATHS)
 _UNSUPPORTED = ("nsc", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
 
 
@@ -43,6 +46,10 @@ class Address:
     origin: str
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tls_files: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Show the address without queries, which may hold a token."""
+        return f"Address({self.display!r}, {self.origin!r}, tls_files={self.tls_files!r})"
 
     @property
     def wants_tls(self) -> bool:
@@ -75,10 +82,25 @@ def resolve(
     home = Path(environment.get("HOME", "~")).expanduser()
     folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "nats"
     selected = folder / "context.txt"
-    name = environment.get("NATS_CONTEXT") or (selected.read_text().strip() if selected.is_file() else "")
+    name = environment.get("NATS_CONTEXT") or _selected(selected)
     if name:
         return _from_context(name, folder / "context" / f"{name}.json", home)
     return Address((DEFAULT_URL,), "the default")
+
+
+def _selected(path: Path) -> str:
+    """Return the name of the NATS context in use, "" when none is."""
+    try:
+        name = path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    except OSError as error:
+        raise UsageError(f"the selected NATS context cannot be read: {error.strerror} ({path})") from error
+    except UnicodeDecodeError:
+        name = "\0"
+    if "\0" in name:
+        raise UsageError(
+            f"this file does not hold the name of a NATS context: {path}; write it with: nats context select"
+        )
+    return name
 
 
 def _from_url(url: str, origin: str) -> Address:
@@ -96,6 +118,12 @@ def _from_context(name: str, path: Path, home: Path) -> Address:
     for key in _UNSUPPORTED:
         if context.get(key):
             raise UsageError(f"NATS context {name!r} sets {key!r}, which lightbus does not support ({path})")
+    for key in _TEXTS:
+        if not isinstance(value := context.get(key) or "", str) or "\0" in value:
+            raise UsageError(
+                f"NATS context {name!r} sets {key!r} to something that is not a string, or that has a null"
+                f" character in it ({path})"
+            )
 
     def file(key: str) -> str:
         value = context.get(key) or ""
@@ -111,7 +139,7 @@ def _from_context(name: str, path: Path, home: Path) -> Address:
         options["inbox_prefix"] = context["inbox_prefix"]
     if context.get("tls_first"):
         options["tls_handshake_first"] = True
-    files = {key: file(key) for key in ("creds", "nkey", "ca", "cert", "key") if file(key)}
+    files = {key: file(key) for key in _PATHS if file(key)}
     for key, value in files.items():
         if not os.access(value, os.R_OK):
             raise UsageError(f"NATS context {name!r} sets {key!r} to {value}, which cannot be read ({path})")
@@ -137,6 +165,7 @@ def _secrets(key: str, path: str, origin: str) -> dict[str, Any]:
 
 def _servers(text: str, origin: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """Return the servers, and the user and password or the token that they share, as options of `connect()`."""
+    keep_hidden(text)
     servers, logins = [], []
     for part in (part.strip() for part in text.split(",") if part.strip()):
         server, login = _server(part, origin, text)
@@ -159,7 +188,8 @@ def _server(text: str, origin: str, whole: str) -> tuple[str, Mapping[str, str]]
     login: list[str] = []
     try:
         parts = urlsplit(f"{scheme}://{place}")
-        usable = scheme in _SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        usable = scheme in _SCHEMES and bool(parts.hostname) and not parts.netloc.endswith(":")
+        usable = usable and (parts.port is None or parts.port > 0)
         usable = usable and place.isprintable() and " " not in place and not _UNENCODED.search(userinfo)
         login = [unquote(part, errors="strict") for part in userinfo.split(":", 1) if userinfo]
     except ValueError:  # a port not from 0 to 65535, half a bracket, bytes that are not UTF-8
@@ -180,4 +210,6 @@ def _shown(address: str) -> str:
     scheme, separator, _ = address.partition("://")
     prefix = f"{scheme}://" if separator and scheme.lower() in _SCHEMES else ""
     place = address.removeprefix(prefix).rpartition("@")[2]  # "#", "/" and "?" may be in a password
-    return prefix + re.split("[?#]", place)[0]
+    if prefix.lower().startswith("ws"):
+        return prefix + re.split("[?#]", place)[0]
+    return prefix + re.split("[?#]|(?<!/)/(?!/)", place)[0]  # a password may follow a "/", by mistake

@@ -10,7 +10,7 @@ import base64
 import re
 from pathlib import Path
 
-_BLOCK = re.compile(rb"-+BEGIN (?P<what>NATS USER JWT|USER NKEY SEED)-+\s+(?P<value>\S+)\s+-+END")
+_BLOCK = re.compile(rb"-BEGIN (?P<what>NATS USER JWT|USER NKEY SEED)-+\s+(?P<value>\S+)\s+-+END")
 
 
 class CredentialsError(Exception):

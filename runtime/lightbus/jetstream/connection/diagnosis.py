@@ -14,7 +14,7 @@ _OLDEST = (2, 10)
 
 def too_old(version: str) -> str:
     """Return why a server's version is too old; "" when it is not, or is unknown."""
-    numbers = re.match(r"(\d+)\.(\d+)", version)
+    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) >= _OLDEST:
         return ""
     return f"it runs nats-server {version}, and the bus needs {'.'.join(map(str, _OLDEST))} or newer"
