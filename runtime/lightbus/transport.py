@@ -256,8 +256,11 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def replaying(self) -> Set[int]:
-        """Return the numbers of the dead letters whose replays are waiting or being handled."""
+    async def replaying(self) -> Set[tuple[Place, int]]:
+        """Return place and number of the dead letters whose replays are waiting or being handled.
+
+        Anyone may store a message under a number that a dead letter of another place has.
+        """
         ...
 
     async def latest(self, dead_letter: DeadLetter) -> int:

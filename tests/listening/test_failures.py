@@ -356,7 +356,7 @@ async def test_closing_gives_a_replay_back_that_waits_for_its_turn(
         await asyncio.sleep(0)
     go_on.set()
     await asyncio.wait_for(closing, BOUND)
-    assert await store.replaying() == {dead_letter.number}
+    assert await store.replaying() == {dead_letter.key}
     assert await store.latest(dead_letter) == dead_letter.number
 
 
@@ -378,7 +378,7 @@ async def test_a_shutting_down_listener_keeps_its_replays(
     with pytest.raises(lightbus.ListenerFailed, match="stop everything"):
         await asyncio.wait_for(strict.wait_async(), BOUND)
     await strict.close_async()
-    assert await store.replaying() == {dead_letter.number}
+    assert await store.replaying() == {dead_letter.key}
 
 
 WORKER = """
@@ -430,7 +430,7 @@ def test_a_worker_that_is_killed_during_a_replay_loses_nothing(nats_server: Nats
         async with opened(nats_server.url, prefix) as store:
             if count:
                 (dead_letter,) = [dead_letter async for dead_letter in store.find(Filter())]
-                assert await store.replaying() == {dead_letter.number}
+                assert await store.replaying() == {dead_letter.key}
             else:
                 await until(store, 0)
 
