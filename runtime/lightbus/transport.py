@@ -108,6 +108,7 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
         time: when the event was stored.
         replay_of: the number of the dead letter that is replayed; 0 for an event that comes from its stream.
         settler: the transport's part of it.
+        is_cut: whether its header block has no end.
     """
 
     subject: str
@@ -118,6 +119,7 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
     time: datetime
     replay_of: int
     settler: Settler
+    is_cut: bool = False
 
     @classmethod
     def of_replay(cls, dead_letter: DeadLetter, attempt: int, settler: Settler) -> Delivery:
