@@ -155,6 +155,29 @@ async def _check(
         assert caught.value.message is not None
 
 
+@pytest.mark.parametrize("name", CHANGES)
+async def test_an_unknown_outcome_stays_unknown_when_the_event_is_fired_again(
+    scene: tuple[NatsServer, Proxy], name: str
+) -> None:
+    server, _ = scene
+    change, words = CHANGES[name]
+    url, provision = url_of(server, "producer"), "verify" if name == "stream deleted" else "create"
+    settings: dict[str, Any] = {"url": url, "apis": [JobApi], "provision": provision}
+    async with look_into(url_of(server, "admin")) as admin:
+        await admin.api(f"STREAM.CREATE.{STREAM}", SILENT)
+        async with lightbus.create(**settings, timeout=0.5) as bus:
+            with pytest.raises(PublishUnknown) as caught:
+                await bus.job.wanted.fire_async(number=1)
+        message = caught.value.message
+        assert message is not None
+        await change(server, admin)
+        async with lightbus.create(**settings, timeout=BOUND) as bus:
+            with pytest.raises(PublishUnknown, match="may have been stored") as again:
+                await asyncio.wait_for(bus.job.wanted.fire_again_async(message), BOUND)
+    assert words in str(again.value)
+    assert again.value.message == message
+
+
 async def test_a_denial_is_not_taken_for_that_of_an_event_that_is_stored(
     scene: tuple[NatsServer, Proxy],
 ) -> None:
