@@ -282,6 +282,14 @@ async def test_an_answer_of_another_stream_is_no_answer(server: NatsServer) -> N
         assert replied.is_set()
 
 
+async def test_an_event_that_another_stream_captures_says_so(server: NatsServer) -> None:
+    async with look_into(server.url) as admin:
+        await admin.api("STREAM.CREATE.everything", {"name": "everything", "subjects": ["lightbus.>"]})
+    async with lightbus.create(url=server.url, apis=[JobApi], timeout=1.0) as bus:
+        with pytest.raises(PublishUnknown, match="is of stream 'everything', expected 'lightbus-job'"):
+            await bus.job.wanted.fire_async(number=1)
+
+
 async def test_a_refusal_of_another_stream_is_no_answer(server: NatsServer) -> None:
     async with look_into(server.url) as stranger:
         await stranger.api(f"STREAM.CREATE.{STREAM}", SILENT)

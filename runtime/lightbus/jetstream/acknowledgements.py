@@ -54,6 +54,7 @@ class _Waiting(NamedTuple):
     deadline: float
     stream: str
     number: int
+    refused: str = ""  # why the last answer does not count
 
 
 class _Denials(NamedTuple):
@@ -132,6 +133,7 @@ class Acknowledgements:
             answer = _read(message, waiting[3])
         except ValueError as error:
             self.refusals.add(message.subject, f"is not an acknowledgement: {error}")
+            self._waiting[message.subject] = waiting._replace(refused=f"; an answer does not count: {error}")
             return
         del self._waiting[message.subject]
         self._answered = waiting[4]
@@ -152,7 +154,7 @@ class Acknowledgements:
             subject = waiting.subject.lower()
             self._denials.pop(subject, None)  # they may be for this message
             self._expired[subject] = waiting.number, now
-            _fail(waiting.future, Unanswered("no acknowledgement came"))
+            _fail(waiting.future, Unanswered(f"no acknowledgement came{waiting.refused}"))
         for subject in tuple(self._expired):
             if not self._may_be_denied_late(subject):
                 del self._expired[subject]

@@ -186,6 +186,16 @@ def test_a_body_that_is_not_text_is_in_the_json_output(run: Run, keep: Keep) -> 
     assert (base64.b64decode(shown["body"]), shown["content"]) == (body, None)
 
 
+@pytest.mark.parametrize("number", ["0", "00"])
+def test_no_dead_letter_has_the_number_0(run: Run, keep: Keep, prefix: str, number: str) -> None:
+    keep(letter(1))
+    listed = run("list", number, "1", "--format", "json")
+    assert [facts["number"] for facts in listed.objects] == [1]
+    assert listed.err.endswith(f"there is no such dead letter 0 in {prefix}-dead-letters\n")
+    assert listed.code == 1
+    assert f"there is no dead letter 0 in {prefix}-dead-letters" in run("show", number).err
+
+
 @pytest.mark.parametrize("time", EXTREMES)
 def test_a_time_outside_the_range_stops_no_command(run: Run, keep: Keep, time: str) -> None:
     keep(letter(1), letter(2, replays=1, first_failed=datetime.fromisoformat(time)), letter(3))

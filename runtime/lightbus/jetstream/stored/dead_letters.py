@@ -112,7 +112,7 @@ class JetStreamDeadLetters:
         if not state.get("messages"):
             return
         if selection.numbers and not selection.event_ids:
-            messages = self._numbered(sorted(selection.numbers))
+            messages = self._numbered(sorted(selection.numbers - {0}))
         else:
             listener = "" if set(selection.listener) & set("*?[") else selection.listener
             subjects = naming.dead_letter_subjects(self._prefix, listener)
