@@ -105,7 +105,7 @@ class _Outcomes:
         """Wait a moment, and return the replays that have ended or whose listener is not running."""
         await asyncio.sleep(self._pause)
         replaying = await self._store.replaying()
-        ended = [dead_letter for number, dead_letter in self._pending.items() if number not in replaying]
+        ended = [dead_letter for dead_letter in self._pending.values() if dead_letter.key not in replaying]
         news = [await self._outcome(dead_letter) for dead_letter in ended]
         now = asyncio.get_running_loop().time()
         if news:

@@ -108,6 +108,7 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
         time: when the event was stored.
         replay_of: the number of the dead letter that is replayed; 0 for an event that comes from its stream.
         settler: the transport's part of it.
+        is_cut: whether its header block has no end.
     """
 
     subject: str
@@ -118,6 +119,7 @@ class Delivery(msgspec.Struct, frozen=True, eq=False):
     time: datetime
     replay_of: int
     settler: Settler
+    is_cut: bool = False
 
     @classmethod
     def of_replay(cls, dead_letter: DeadLetter, attempt: int, settler: Settler) -> Delivery:
@@ -256,8 +258,11 @@ class DeadLetters(Protocol):
         """
         ...
 
-    async def replaying(self) -> Set[int]:
-        """Return the numbers of the dead letters whose replays are waiting or being handled."""
+    async def replaying(self) -> Set[tuple[Place, int]]:
+        """Return place and number of the dead letters whose replays are waiting or being handled.
+
+        Anyone may store a message under a number that a dead letter of another place has.
+        """
         ...
 
     async def latest(self, dead_letter: DeadLetter) -> int:

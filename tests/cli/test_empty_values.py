@@ -1,7 +1,8 @@
-"""No selector may be empty, as the value of an unset variable is: it would select anything."""
+"""No selector may be empty, as the value of an unset variable is: it would select anything. Nor bytes that are no text."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import click
@@ -44,4 +45,12 @@ def test_an_empty_value_is_refused(path: tuple[str, ...], option: str, empty: st
     assert done.exit_code == 2, done.output
     assert "Invalid value for" in done.output
     expected = ("it is empty; give a value, or leave it out", "is not a valid prefix", "is not a time")
+    assert any(text in done.output for text in expected), done.output
+
+
+@pytest.mark.parametrize(("path", "option"), PARAMETERS)
+def test_a_value_that_is_not_utf_8_is_refused(path: tuple[str, ...], option: str) -> None:
+    done = CliRunner().invoke(app, [*path, *([option] if option else []), os.fsdecode(b"\xe9")])
+    assert done.exit_code == 2, done.output
+    expected = ("it is not UTF-8", "is not a valid prefix", "is not a time")
     assert any(text in done.output for text in expected), done.output

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lightbus import naming
 from lightbus.event.dead_letter import DeadLetter, Failure, Filter
+from lightbus.replay import ReplayOutcome, replay
 from lightbus.transport import Delivery, Outgoing, Subscription, Transport
 from tests.conformance.bench import BOUND, Bench, publish, take, take_and_ack
 
@@ -155,7 +158,7 @@ async def test_a_dead_letter_stays_until_its_replay_is_acknowledged(bench: Bench
     transport = await bench.transport()
     (dead_letter,) = await give_up(bench, transport, "x")
     await transport.dead_letters.replay(dead_letter)
-    assert await transport.dead_letters.replaying() == {dead_letter.number}
+    assert await transport.dead_letters.replaying() == {dead_letter.key}
     replays = await bench.replays(transport)
     for attempt in (1, 2):
         replay = await take(replays)
@@ -302,7 +305,7 @@ async def test_a_message_that_no_listener_wrote_is_listed_and_can_be_discarded(b
     for letter in foreign:
         assert await transport.dead_letters.discard(letter)
     assert await dead_letters(transport) == [true]
-    assert await transport.dead_letters.replaying() == {true.number}  # it was not purged with them
+    assert await transport.dead_letters.replaying() == {true.key}  # it was not purged with them
 
 
 @pytest.mark.parametrize("outcome", ["handled", "failed"])
@@ -324,6 +327,26 @@ async def test_a_bogus_replay_leaves_the_true_dead_letter(
     assert await transport.dead_letters.replay(true)
     assert await take_and_ack(replays, 1) == ["true"]
     assert await dead_letters(transport) == []
+
+
+async def test_messages_that_nobody_takes_are_not_the_replay_of_a_dead_letter(bench: Bench) -> None:
+    """Any client may have an answer stored in the stream of replays, on a subject of no listener."""
+    transport = await bench.transport()
+    (true,) = await give_up(bench, transport, "true")
+    replays = await bench.replays(transport)
+    stream = naming.replay_stream(bench.prefix)
+    others = (replace(true.place, listener="nobody"), replace(true.place, stream="none"))
+    subjects = [naming.replay_subject(bench.prefix, other, true.number) for other in others]
+    for subject in (*subjects, f"{stream}.elsewhere", f"{stream}.no.body.x.{true.number}"):
+        await bench.kit.store(stream, subject, b'{"stream": "s", "seq": 1}', {})
+    assert await transport.dead_letters.replaying() == {(other, true.number) for other in others}
+
+    async def selected() -> AsyncIterator[DeadLetter]:
+        yield true
+
+    replaying = asyncio.ensure_future(anext(replay(transport.dead_letters, selected(), lambda _: None)))
+    assert await take_and_ack(replays, 1) == ["true"]
+    assert (await asyncio.wait_for(replaying, BOUND)).outcome is ReplayOutcome.HANDLED
 
 
 async def test_a_replay_that_was_handled_leaves_a_later_dead_letter(bench: Bench) -> None:

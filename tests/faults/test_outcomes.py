@@ -155,6 +155,29 @@ async def _check(
         assert caught.value.message is not None
 
 
+@pytest.mark.parametrize("name", CHANGES)
+async def test_an_unknown_outcome_stays_unknown_when_the_event_is_fired_again(
+    scene: tuple[NatsServer, Proxy], name: str
+) -> None:
+    server, _ = scene
+    change, words = CHANGES[name]
+    url, provision = url_of(server, "producer"), "verify" if name == "stream deleted" else "create"
+    settings: dict[str, Any] = {"url": url, "apis": [JobApi], "provision": provision}
+    async with look_into(url_of(server, "admin")) as admin:
+        await admin.api(f"STREAM.CREATE.{STREAM}", SILENT)
+        async with lightbus.create(**settings, timeout=0.5) as bus:
+            with pytest.raises(PublishUnknown) as caught:
+                await bus.job.wanted.fire_async(number=1)
+        message = caught.value.message
+        assert message is not None
+        await change(server, admin)
+        async with lightbus.create(**settings, timeout=BOUND) as bus:
+            with pytest.raises(PublishUnknown, match="may have been stored") as again:
+                await asyncio.wait_for(bus.job.wanted.fire_again_async(message), BOUND)
+    assert words in str(again.value)
+    assert again.value.message == message
+
+
 async def test_a_denial_is_not_taken_for_that_of_an_event_that_is_stored(
     scene: tuple[NatsServer, Proxy],
 ) -> None:
@@ -165,17 +188,82 @@ async def test_a_denial_is_not_taken_for_that_of_an_event_that_is_stored(
         look_into(url_of(server, "producer")) as producer,
     ):
         await admin.api(f"STREAM.CREATE.{STREAM}", SILENT)
+        await admin.api("STREAM.CREATE.other", {"name": "other", "subjects": ["lightbus.other"]})
         acknowledgements = Acknowledgements(producer)
         await acknowledgements.start()
         now = asyncio.get_running_loop().time()
         stored = acknowledgements.send(SUBJECT, b"", b"", now + 5, STREAM)
-        await producer.processed()
+        await acknowledgements.send("lightbus.other", b"", b"", now + BOUND, "other")
         await deny(server, f'"{SUBJECT}"', SUBJECT)
         denied = acknowledgements.send(SUBJECT, b"", b"", now + BOUND, STREAM)
         with pytest.raises(Unanswered):
             await stored
         with pytest.raises(PermissionDenied):
             await asyncio.wait_for(denied, BOUND)
+
+
+OTHER_CASE = SUBJECT.replace("job", "Job")
+
+
+async def test_a_denial_counts_for_nobody_once_its_message_is_no_longer_awaited(
+    scene: tuple[NatsServer, Proxy],
+) -> None:
+    """Its subject may also be spelled as that of an event that is stored: denials come in lower case."""
+    server, _ = scene
+    await deny(server, f'"{OTHER_CASE}"', OTHER_CASE)
+    async with (
+        look_into(url_of(server, "admin")) as admin,
+        look_into(url_of(server, "producer")) as producer,
+    ):
+        await admin.api(f"STREAM.CREATE.{STREAM}", SILENT)
+        acknowledgements = Acknowledgements(producer)
+        await acknowledgements.start()
+        now = asyncio.get_running_loop().time()
+        stored = acknowledgements.send(SUBJECT, b"", b"", now + 3, STREAM)
+        denied = acknowledgements.send(OTHER_CASE, b"", b"", now + 1, "other")
+        with pytest.raises(Unanswered):
+            await denied
+        with pytest.raises(Unanswered):
+            await stored
+
+
+async def test_a_late_denial_does_not_count_for_a_later_event(scene: tuple[NatsServer, Proxy]) -> None:
+    server, proxy = scene
+    await deny(server, f'"{OTHER_CASE}"', OTHER_CASE)
+    async with (
+        look_into(url_of(server, "admin")) as admin,
+        look_into(proxy.url.replace("//", "//producer:x@")) as producer,
+    ):
+        await admin.api(f"STREAM.CREATE.{STREAM}", LOUD)
+        acknowledgements = Acknowledgements(producer)
+        await acknowledgements.start()
+        now = asyncio.get_running_loop().time()
+        proxy.block()
+        denied = acknowledgements.send(OTHER_CASE, b"", b"", now, "other")
+        with pytest.raises(Unanswered):
+            await denied
+        stored = acknowledgements.send(SUBJECT, b"", b"", now + BOUND, STREAM)
+        proxy.unblock()
+        answer = await asyncio.wait_for(stored, BOUND)
+        assert answer is not None and answer.seq == 1
+
+
+async def test_a_denied_event_fails_at_once_beside_others(scene: tuple[NatsServer, Proxy]) -> None:
+    server, _ = scene
+    await deny(server, f'"{OTHER_CASE}"', OTHER_CASE)
+    async with (
+        look_into(url_of(server, "admin")) as admin,
+        look_into(url_of(server, "producer")) as producer,
+    ):
+        await admin.api(f"STREAM.CREATE.{STREAM}", LOUD)
+        acknowledgements = Acknowledgements(producer)
+        await acknowledgements.start()
+        deadline = asyncio.get_running_loop().time() + 3 * BOUND
+        denied = acknowledgements.send(OTHER_CASE, b"", b"", deadline, "other")
+        stored = [acknowledgements.send(SUBJECT, b"", b"", deadline, STREAM) for _ in range(3)]
+        with pytest.raises(PermissionDenied, match="Job"):
+            await asyncio.wait_for(denied, BOUND)
+        assert all(answer and answer.seq for answer in await asyncio.gather(*stored))
 
 
 async def test_an_answer_of_another_stream_is_no_answer(server: NatsServer) -> None:
@@ -192,6 +280,14 @@ async def test_an_answer_of_another_stream_is_no_answer(server: NatsServer) -> N
             with pytest.raises(PublishUnknown):
                 await bus.job.wanted.fire_async(number=1)
         assert replied.is_set()
+
+
+async def test_an_event_that_another_stream_captures_says_so(server: NatsServer) -> None:
+    async with look_into(server.url) as admin:
+        await admin.api("STREAM.CREATE.everything", {"name": "everything", "subjects": ["lightbus.>"]})
+    async with lightbus.create(url=server.url, apis=[JobApi], timeout=1.0) as bus:
+        with pytest.raises(PublishUnknown, match="is of stream 'everything', expected 'lightbus-job'"):
+            await bus.job.wanted.fire_async(number=1)
 
 
 async def test_a_refusal_of_another_stream_is_no_answer(server: NatsServer) -> None:

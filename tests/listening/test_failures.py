@@ -21,6 +21,7 @@ from lightbus import Api, Backoff, Event, EventMessage, OnError, Parameter, nami
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.event.dead_letter import DeadLetter, Failure, Filter
 from lightbus.jetstream import JetStreamTransport
+from lightbus.jetstream.connection.wire import header_block
 from lightbus.jetstream.stored.dead_letters import JetStreamDeadLetters
 from lightbus.jetstream.streams.ensure import create
 from lightbus.jetstream.streams.resources import (
@@ -211,6 +212,37 @@ async def test_what_cannot_be_used_arrives_with_its_bytes_and_can_be_replayed(
     assert (again.body, again.failure, again.replays) == (body, dead_letter.failure, 1)
 
 
+GOOD = INVALID.replace(b":1}", b':"ada"}')
+CUT = [b"NATS/1.0\r\nX: yz", b"NATS/1.0\r\nX: yz\r\n", b"NATS/1.0", b"NA"]
+"""Header blocks without an end."""
+
+
+@pytest.mark.parametrize("header", CUT)
+async def test_a_cut_header_block_reaches_no_handler(
+    service: Service,
+    store: JetStreamDeadLetters,
+    nats_server: NatsServer,
+    prefix: str,
+    seen: Seen,
+    header: bytes,
+) -> None:
+    """Neither as an event, nor as a replay of the dead letter that it becomes."""
+    await service("mailer").auth.user_created.listen_async(
+        lambda username: seen(username), listener_name="welcome"
+    )
+    async with look_into(nats_server.url) as server:
+        server.send(naming.subject(prefix, "auth", "user_created"), GOOD, header=header)
+        (dead_letter,) = await until(store, 1)
+        assert (dead_letter.body, dead_letter.failure.error) == (GOOD, "UnreadableEvent")
+        assert dead_letter.failure.reason == "its header block is cut off"
+        subject = naming.replay_subject(prefix, dead_letter.place, dead_letter.number)
+        header = header_block({"Lightbus-Subject": dead_letter.subject})[:-2]
+        server.send(subject, GOOD, header=header)
+        await server.processed()
+        assert await until(store, 1) == [dead_letter]
+    assert seen.empty
+
+
 # -- replays -----------------------------------------------------------------------------------------
 
 
@@ -356,7 +388,7 @@ async def test_closing_gives_a_replay_back_that_waits_for_its_turn(
         await asyncio.sleep(0)
     go_on.set()
     await asyncio.wait_for(closing, BOUND)
-    assert await store.replaying() == {dead_letter.number}
+    assert await store.replaying() == {dead_letter.key}
     assert await store.latest(dead_letter) == dead_letter.number
 
 
@@ -378,7 +410,7 @@ async def test_a_shutting_down_listener_keeps_its_replays(
     with pytest.raises(lightbus.ListenerFailed, match="stop everything"):
         await asyncio.wait_for(strict.wait_async(), BOUND)
     await strict.close_async()
-    assert await store.replaying() == {dead_letter.number}
+    assert await store.replaying() == {dead_letter.key}
 
 
 WORKER = """
@@ -430,7 +462,7 @@ def test_a_worker_that_is_killed_during_a_replay_loses_nothing(nats_server: Nats
         async with opened(nats_server.url, prefix) as store:
             if count:
                 (dead_letter,) = [dead_letter async for dead_letter in store.find(Filter())]
-                assert await store.replaying() == {dead_letter.number}
+                assert await store.replaying() == {dead_letter.key}
             else:
                 await until(store, 0)
 

@@ -163,6 +163,11 @@ class DeadLetter:
         return self.subject.partition(".")[2]
 
     @property
+    def key(self) -> tuple[Place, int]:
+        """Place and number, which the subject of its replay consists of."""
+        return self.place, self.number
+
+    @property
     def kind(self) -> tuple[str, str, str]:
         """What failures of the same kind share: listener, subject, and the place in the code or the reason."""
         reason = self.failure.digest or self.failure.reason or self.problem

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +19,7 @@ from lightbus.jetstream.connection.wire import Message
 _NO_RESPONDERS = "503"
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
 _SWEEP = 0.1  # seconds between checks for messages past their deadline
+_LATEST = 60.0  # seconds a denial may take; a connection that is silent for so long breaks
 
 
 class Unanswered(TransportError):
@@ -44,6 +46,25 @@ class Answer(msgspec.Struct):
 _answers = msgspec.json.Decoder(Answer)
 
 
+class _Waiting(NamedTuple):
+    """A message that waits for its answer."""
+
+    future: asyncio.Future[Answer | None]
+    subject: str
+    deadline: float
+    stream: str
+    number: int
+    refused: str = ""  # why the last answer does not count
+
+
+class _Denials(NamedTuple):
+    """How many messages of a subject the server denied: some of those with these numbers."""
+
+    total: int
+    after: int
+    until: int
+
+
 class Acknowledgements:
     """Sends messages and returns their answers.
 
@@ -57,11 +78,13 @@ class Acknowledgements:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._inbox = ""
-        self._waiting: dict[str, tuple[asyncio.Future[Answer | None], str, float, str]] = {}
-        self._number = 0
+        self._waiting: dict[str, _Waiting] = {}
+        self._number = self._answered = 0  # of the last message that was sent, and that was answered
         self.refusals = Refusals("acknowledgements")
         self._inbox_denied: PermissionDenied | None = None  # answers cannot reach this user
-        self._denials: dict[str, int] = {}  # messages that the server denied, by subject in lower case
+        # By subject in lower case, as denials have it; the last message that got no answer, and when it was given up
+        self._denials: dict[str, _Denials] = {}
+        self._expired: dict[str, tuple[int, float]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -95,7 +118,7 @@ class Acknowledgements:
         reply = f"{self._inbox}{self._number}"
         self._connection.send(subject, body, reply=reply, header=header)
         future: asyncio.Future[Answer | None] = asyncio.Future(loop=self._loop)
-        self._waiting[reply] = (future, subject, deadline, stream)
+        self._waiting[reply] = _Waiting(future, subject, deadline, stream, self._number)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
         return future
@@ -110,8 +133,10 @@ class Acknowledgements:
             answer = _read(message, waiting[3])
         except ValueError as error:
             self.refusals.add(message.subject, f"is not an acknowledgement: {error}")
+            self._waiting[message.subject] = waiting._replace(refused=f"; an answer does not count: {error}")
             return
         del self._waiting[message.subject]
+        self._answered = waiting[4]
         if not waiting[0].done():
             waiting[0].set_result(answer)
 
@@ -121,15 +146,23 @@ class Acknowledgements:
         return _NUMBER.fullmatch(number) is not None and int(number) <= self._number
 
     def _sweep(self) -> None:
-        now = self._loop.time()
-        for reply in [reply for reply, waiting in self._waiting.items() if waiting[2] <= now]:
-            _fail(self._waiting.pop(reply)[0], Unanswered("no acknowledgement came"))
         if self._denials:
             self._fail_denied()
+        now = self._loop.time()
+        for reply in [reply for reply, waiting in self._waiting.items() if waiting[2] <= now]:
+            waiting = self._waiting.pop(reply)
+            subject = waiting.subject.lower()
+            self._denials.pop(subject, None)  # they may be for this message
+            self._expired[subject] = waiting.number, now
+            _fail(waiting.future, Unanswered(f"no acknowledgement came{waiting.refused}"))
+        for subject in tuple(self._expired):
+            if not self._may_be_denied_late(subject):
+                del self._expired[subject]
         self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._waiting else None
 
     def _disconnected(self) -> None:
         self._denials.clear()
+        self._expired.clear()
         self._abandon("the connection broke")
 
     def _reconnected(self) -> None:
@@ -145,29 +178,43 @@ class Acknowledgements:
             self._inbox_denied = PermissionDenied(f"{self._inbox}*", "subscribing to")
             self._abandon(str(self._inbox_denied))
         elif action == "publish":
-            count = self._denials[subject] = self._denials.get(subject, 0) + 1
-            if count >= len(self._waiting):  # otherwise the sweep decides
+            if self._may_be_denied_late(subject):
+                return
+            denials = self._denials.get(subject, _Denials(0, self._answered, 0))
+            self._denials[subject] = _Denials(denials.total + 1, denials.after, self._number)
+            if denials.total + 1 >= len(self._waiting):  # otherwise the sweep decides
                 self._fail_denied()
 
-    def _fail_denied(self) -> None:
-        """Fail the messages of each subject of which the server denied as many as still wait.
+    def _may_be_denied_late(self, subject: str) -> bool:
+        """Whether a denial of this subject may be for a message that is no longer awaited."""
+        number, when = self._expired.get(subject, (0, 0.0))
+        return number > self._answered and self._loop.time() < when + _LATEST
 
-        A denial does not say which message it is for. While there are fewer, for example because the permissions have
-        just changed, the others may be stored, and wait for their acknowledgements.
+    def _fail_denied(self) -> None:
+        """Fail the messages of a subject when the server denied as many as may be meant.
+
+        A denial does not say which message it is for, and its subject is in lower case. It comes in the order in which
+        the server reads messages: before the answers to later ones. So it is for a message that was sent before
+        it came, and after the last one that was answered by then. While more of these wait, for example because the
+        permissions have just changed, some may be stored, and wait for their acknowledgements.
         """
-        for subject, count in tuple(self._denials.items()):
-            denied = [reply for reply, waiting in self._waiting.items() if waiting[1].lower() == subject]
-            if count >= len(denied):
+        for subject, (total, after, until) in tuple(self._denials.items()):
+            denied = [
+                reply
+                for reply, waiting in self._waiting.items()
+                if after < waiting.number <= until and waiting.subject.lower() == subject
+            ]
+            if total >= len(denied):
                 del self._denials[subject]
                 for reply in denied:
-                    future, target, _, _ = self._waiting.pop(reply)
-                    _fail(future, PermissionDenied(target, "publishing to"))
+                    waiting = self._waiting.pop(reply)
+                    _fail(waiting.future, PermissionDenied(waiting.subject, "publishing to"))
 
     def _abandon(self, reason: str) -> None:
         """Fail all messages; what became of them is unknown."""
         waiting, self._waiting = self._waiting, {}
-        for future, _, _, _ in waiting.values():
-            _fail(future, Unanswered(reason))
+        for message in waiting.values():
+            _fail(message.future, Unanswered(reason))
 
 
 def _fail(future: asyncio.Future[Answer | None], error: TransportError) -> None:

@@ -114,9 +114,11 @@ def read(delivery: Delivery, contract: EventContract) -> EventMessage:
     """Decode a delivery into the event that the handler receives.
 
     Raises:
-        UnreadableEvent: it is not a CloudEvent of this type.
+        UnreadableEvent: it is not a CloudEvent of this type, or its headers are incomplete.
         InvalidEvent: its payload does not match the schema.
     """
+    if delivery.is_cut:
+        raise UnreadableEvent("its header block is cut off")
     event = envelope.decode(delivery.body, delivery.headers)
     if event.type != contract.full_name:
         raise UnreadableEvent(f"its CloudEvents type is {event.type!r}, expected {contract.full_name!r}")

@@ -53,7 +53,7 @@ class MemoryDeadLetters:
 
     async def replay(self, dead_letter: DeadLetter) -> bool:
         """Send a dead letter to its listener again, unless a replay is on its way."""
-        if dead_letter.number in await self.replaying():
+        if dead_letter.key in await self.replaying():
             return False
         subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
         headers = dead_letter.as_replay().encode({}, MAX_PAYLOAD)
@@ -66,9 +66,10 @@ class MemoryDeadLetters:
         self._broker.remove_subject(self._replays, subject)
         return self.remove(dead_letter.number)
 
-    async def replaying(self) -> Set[int]:
-        """Return the numbers of the dead letters whose replays are on their way."""
-        return {read(message, is_replay=True).number for message in self._broker.messages(self._replays)}
+    async def replaying(self) -> Set[tuple[Place, int]]:
+        """Return place and number of the dead letters whose replays are on their way."""
+        subjects = (message.subject for message in self._broker.messages(self._replays))
+        return {key for subject in subjects if (key := naming.place_of(subject)) is not None}
 
     async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the dead letter's current number, 0 when it is gone."""

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from lightbus.jetstream import JetStreamTransport
 from lightbus.naming import Place
 from tests.cli.conftest import Fire, Start, Write
 from tests.cli.kit import BOUND, Result, run_to_end
-from tests.cli.streams.test_inspect import HEADERS, publish_raw
+from tests.cli.streams.test_inspect import EXTREMES, HEADERS, publish_raw
 from tests.conformance.kits import look_into
 from tests.event.test_dead_letter import DEAD_LETTER, NOON, PLACE
 
@@ -183,6 +184,28 @@ def test_a_body_that_is_not_text_is_in_the_json_output(run: Run, keep: Keep) -> 
     assert "  grün \\x1b[31m\n" in run("show", "2").out
     (shown,) = run("show", "1", "--format", "json").objects
     assert (base64.b64decode(shown["body"]), shown["content"]) == (body, None)
+
+
+@pytest.mark.parametrize("number", ["0", "00"])
+def test_no_dead_letter_has_the_number_0(run: Run, keep: Keep, prefix: str, number: str) -> None:
+    keep(letter(1))
+    listed = run("list", number, "1", "--format", "json")
+    assert [facts["number"] for facts in listed.objects] == [1]
+    assert listed.err.endswith(f"there is no such dead letter 0 in {prefix}-dead-letters\n")
+    assert listed.code == 1
+    assert f"there is no dead letter 0 in {prefix}-dead-letters" in run("show", number).err
+
+
+@pytest.mark.parametrize("time", EXTREMES)
+def test_a_time_outside_the_range_stops_no_command(run: Run, keep: Keep, time: str) -> None:
+    keep(letter(1), letter(2, replays=1, first_failed=datetime.fromisoformat(time)), letter(3))
+    (_, listed, _) = run("list", "--format", "json").objects
+    assert listed["first_failed"] == f"{time[:19]}.000{time[19:]}"
+    assert f"for the first time {listed['first_failed']}" in run("show", "2").out
+    assert len(run("list", "--since", EXTREMES[0], "--until", EXTREMES[1]).lines) == 4
+    replayed = run("replay", "--all", "--no-wait", "--format", "json").objects
+    assert [facts["outcome"] for facts in replayed] == ["sent"] * 3
+    assert len(run("discard", "--all", "--yes", "--format", "json").objects) == 3
 
 
 def test_json_keeps_its_form(run: Run, keep: Keep) -> None:

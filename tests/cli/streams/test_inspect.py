@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import re
 import signal
 from collections.abc import Callable
@@ -136,6 +137,26 @@ def test_a_stream_that_cannot_be_read_hides_no_other(
         f"Allow it with: nats stream edit {stream} --allow-direct\n"
     )
     assert done.code == 1
+
+
+EXTREMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+"""Times whose year in UTC does not exist."""
+
+
+@pytest.mark.parametrize("time", EXTREMES)
+def test_a_time_outside_the_range_hides_no_event(
+    run: Run, fire: Fire, on_server: str, prefix: str, time: str
+) -> None:
+    fire("ada")
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "auth.user_created", "data": {}}
+    for fired in (time, "2026-01-01T01:00:00+01:00"):
+        store(on_server, f"{prefix}.auth.user_created", json.dumps(event | {"time": fired}).encode())
+    assert len(run("inspect", "--prefix", prefix).lines) == 4
+    ever = ("--since", EXTREMES[0], "--until", EXTREMES[1])
+    done = run("inspect", "--prefix", prefix, "--format", "json", *ever)
+    assert done.code == 0, done.err
+    expected = [f"{time[:19]}.000{time[19:]}", "2026-01-01T00:00:00.000Z"]
+    assert [event["fired"] for event in done.objects][1:] == expected
 
 
 def test_facts_for_programs(run: Run, fire: Fire, on_server: str, prefix: str) -> None:

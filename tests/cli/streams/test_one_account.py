@@ -5,18 +5,22 @@ These are facts about nats-server. A test that fails here means that docs/provis
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from lightbus.errors import UnreadableEvent
 from lightbus.event.envelope import decode
 from lightbus.jetstream.connection.connection import Connection
+from lightbus.jetstream.connection.wire import Message
+from lightbus.jetstream.streams.plan import connected
 from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.testing import NatsServer
 from tests.cli.streams.site import BY_NAME, Site, connect
-from tests.faults.waiting import until
+from tests.faults.waiting import BOUND, until
 
 VICTIM, INTRUDER = BY_NAME["a"], BY_NAME["a-b"]
 SOURCE = VICTIM.sources[0]
@@ -149,6 +153,47 @@ async def test_a_listener_sees_whose_dead_letters_there_are_and_can_delete_them(
             "$JS.API.STREAM.MSG.DELETE.a-dead-letters", request, reply=INTRUDER.inbox
         )
         assert json.loads(answer)["success"]
+
+
+STRICTNESS = """
+jetstream {{ store_dir: {store}, strict: {strict} }}
+authorization {{ users = [
+  {{ user: admin, password: x }}
+  {{ user: shop, password: x, permissions: {{ publish: {{ allow: [ lightbus.shop.paid ] }} }} }}
+] }}
+"""
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["strict", "lax"])
+@pytest.mark.parametrize(("operation", "left"), [("PURGE", 1), ("MSG.DELETE", 2)])
+async def test_a_server_that_is_not_strict_deletes_any_events_for_whoever_fires(
+    tmp_path: Path, operation: str, left: int, strict: bool
+) -> None:
+    """The acknowledgement of an event, `{"stream": ..., "seq": ...}`, serves as a request of the API."""
+    request = f"$JS.API.STREAM.{operation}.lightbus-auth"
+    config = STRICTNESS.format(store=json.dumps(str(tmp_path)), strict=json.dumps(strict))
+    with NatsServer(jetstream=False, config=config) as server:
+        async with (
+            connected(server.url.replace("//", "//admin:x@"), origin="the test") as admin,
+            connect(server.url, "shop", "x") as shop,
+        ):
+            for name, count in (("auth", 3), ("shop", 2)):
+                await admin.api(
+                    f"STREAM.CREATE.lightbus-{name}",
+                    {"name": f"lightbus-{name}", "subjects": [f"lightbus.{name}.*"]},
+                )
+                for _ in range(count):
+                    await admin.request(f"lightbus.{name}.created", b"an event", BOUND)
+            answers: asyncio.Queue[Message] = asyncio.Queue()
+            await admin.subscribe("$JS.EVENT.ADVISORY.API", answers.put_nowait)
+            await admin.processed()
+            shop.publish(b"lightbus.shop.paid", b"an event", reply=request.encode())
+            advisory = json.loads((await asyncio.wait_for(answers.get(), BOUND)).body)
+            assert advisory["subject"] == request
+            info = await admin.api("STREAM.INFO.lightbus-auth")
+            assert info["state"]["messages"] == (3 if strict else left)
+            await shop.flush()
+            assert not shop.denied
 
 
 ACCOUNTS = """

@@ -79,7 +79,7 @@ async def _show(query: Query) -> int:
     async with query.connected() as store:
         replaying = await store.replaying()
         async for dead_letter in store.find(query.filter):
-            is_replayed = dead_letter.number in replaying
+            is_replayed = dead_letter.key in replaying
             if query.as_json:
                 print_json(display.full_facts(dead_letter) | {"is_replayed": is_replayed})
             else:

@@ -19,7 +19,10 @@ _ERROR = 2  # exit code of an error; 1 is an answer, such as "something is left 
 
 
 class Text(click.ParamType[str]):
-    """A text that is not empty, as that of an unset variable would be: an empty selector would select anything."""
+    """A text that is not empty, as that of an unset variable would be: an empty selector would select anything.
+
+    Python passes bytes that are not UTF-8 on as surrogates, which nothing on a server can be called.
+    """
 
     name = "TEXT"
 
@@ -28,6 +31,10 @@ class Text(click.ParamType[str]):
         text = str(value)
         if not text.strip():
             self.fail("it is empty; give a value, or leave it out", param, ctx)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail("it is not UTF-8", param, ctx)
         return text
 
 

@@ -33,5 +33,9 @@ class Time(click.ParamType[datetime]):
 
 
 def format_time(time: datetime) -> str:
-    """Return a time in UTC, in the form that `Time` reads."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    """Return a time in UTC, in the form that `Time` reads; with its own offset when its UTC year is not 1 to 9999."""
+    try:
+        time = time.astimezone(UTC)
+    except OverflowError:
+        return time.isoformat(timespec="milliseconds")
+    return time.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -34,6 +34,11 @@ class Message(msgspec.Struct, frozen=True, eq=False):
         return read_headers(self.header)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the header block has no end, so that the last header is incomplete."""
+        return self.header != b"" and not self.header.endswith(b"\r\n\r\n")
+
+    @property
     def status(self) -> tuple[str, str]:
         """The server's status and text, such as `("503", "No Responders")`; both "" for any other message."""
         line = self.header.partition(b"\r\n")[0].removeprefix(VERSION).strip().decode("utf-8", "replace")

@@ -84,6 +84,7 @@ class Deliveries:
             origin.time,
             0,
             EventSettler(self, message.reply),
+            message.is_cut,
         )
 
     def replay(self, message: Message, origin: Origin) -> Delivery | None:
@@ -96,6 +97,7 @@ class Deliveries:
             message.body,
             origin.time,
             limit=self.connection.max_payload,
+            is_cut=message.is_cut,
         )
         if dead_letter.problem:
             return None

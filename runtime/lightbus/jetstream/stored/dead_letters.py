@@ -112,7 +112,7 @@ class JetStreamDeadLetters:
         if not state.get("messages"):
             return
         if selection.numbers and not selection.event_ids:
-            messages = self._numbered(sorted(selection.numbers))
+            messages = self._numbered(sorted(selection.numbers - {0}))
         else:
             listener = "" if set(selection.listener) & set("*?[") else selection.listener
             subjects = naming.dead_letter_subjects(self._prefix, listener)
@@ -160,8 +160,8 @@ class JetStreamDeadLetters:
             await self._connection.lookup(operation, {"filter": subject}, absent=(STREAM_NOT_FOUND,))
         return await self.remove(dead_letter.number)
 
-    async def replaying(self) -> Set[int]:
-        """Return the numbers of dead letters whose replays are on their way; see `DeadLetters.replaying`."""
+    async def replaying(self) -> Set[tuple[Place, int]]:
+        """Return the dead letters whose replays are on their way; see `DeadLetters.replaying`."""
         subjects: list[str] = []
         while True:
             request = {"subjects_filter": naming.replay_subjects(self._prefix), "offset": len(subjects)}
@@ -169,7 +169,7 @@ class JetStreamDeadLetters:
             page = info.get("state", {}).get("subjects") or {}
             subjects += page
             if not page or len(subjects) >= info.get("total", 0):
-                return {place[1] for subject in subjects if (place := naming.place_of(subject))}
+                return {key for subject in subjects if (key := naming.place_of(subject)) is not None}
 
     async def latest(self, dead_letter: DeadLetter) -> int:
         """Return the dead letter's current number; see `DeadLetters.latest`."""
