@@ -372,7 +372,21 @@ class ListenerFailed(LightbusError):
         super().__init__(f"listener {listener!r} failed{event}: {reason}")
 
 
+_MAX_WORD = 60
+_MAX_COMPARED = 200_000  # pairs of characters, which take about 0.1 s
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the closest known word, or ""."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """Return ` (did you mean 'x'?)` for the closest known word, or "".
+
+    Long words are not compared, nor are more than about 1,000 known ones.
+    """
+    candidates, work = list[str](), 0
+    for candidate in known if len(word) <= _MAX_WORD else ():
+        if len(candidate) <= _MAX_WORD:
+            candidates.append(candidate)
+            work += len(word) * len(candidate)
+            if work > _MAX_COMPARED:
+                break
+    close = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""

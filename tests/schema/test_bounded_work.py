@@ -1,4 +1,6 @@
-"""The work on a payload is bounded by its size, whatever its schema: counted, never timed.
+"""The work on a payload is bounded by its size, whatever its schema.
+
+Python's work is counted; that of compiled validators is timed twice in one run, and the times are compared.
 
 Counts the calls of the library's own code, those by which validators check the format `decimal` included, and the
 values handed to compiled validators, while payloads grow in
@@ -8,8 +10,11 @@ so twice the depth may take four times the work, and twice the width twice the w
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import itertools
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -20,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lightbus
-from lightbus.errors import InvalidEvent, InvalidEventArguments
+from lightbus.errors import InvalidEvent, InvalidEventArguments, did_you_mean
 from lightbus.schema import EventContract
 from lightbus.schema.language import reference, scoped, validation
 from lightbus.schema.language.node import Node
@@ -207,3 +212,100 @@ def test_work_grows_with_the_payload_for_drawn_schemas(
     for operation in zip(*totals[1:], strict=True):
         for less, more in itertools.pairwise(operation):
             assert more <= 3 * less + 3_000, totals
+
+
+def times_of(sizes: tuple[int, int], make: Callable[[int], tuple[EventContract, Any]]) -> list[float]:
+    """Return the least processor time of firing and decoding, for a small and a large value."""
+    times = []
+    for size in sizes:
+        contract, value = make(size)
+        attempts = []
+        for _ in range(3):
+            started = time.process_time()
+            for _, function in operations(contract):
+                with contextlib.suppress(InvalidEvent, InvalidEventArguments):
+                    function(value)
+            attempts.append(time.process_time() - started)
+        times.append(min(attempts))
+    return times
+
+
+LARGE = 2**64
+ITEMS: dict[str, Callable[[int], Any]] = {
+    "integers": lambda index: index,
+    "large integers": lambda index: LARGE + index,
+    "integers of one hash": lambda index: index * sys.hash_info.modulus,
+    "large numbers": lambda index: -LARGE - index if index % 2 else index * 1e300,
+    "large integers in objects": lambda index: {"n": LARGE + index},
+    "large integers in arrays": lambda index: [LARGE + index],
+    "strings": str,
+    "mixed": lambda index: [index, str(index), [index], {"n": index}, index + 0.5][index % 5],
+}
+KEYWORDS: dict[str, Callable[[list[Any]], dict[str, Any]]] = {
+    "uniqueItems": lambda items: {"uniqueItems": True},
+    "enum": lambda items: {"enum": [[], items]},
+    "const": lambda items: {"const": items},
+    "multipleOf": lambda items: {"items": {"multipleOf": 3}},
+    "contains": lambda items: {"contains": {"const": None}},
+    "prefixItems": lambda items: {"prefixItems": [{}], "items": {"enum": [0, LARGE, "x", None]}},
+}
+
+
+@pytest.mark.parametrize("items", ITEMS)
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_the_time_of_a_keyword_grows_with_the_array(keyword: str, items: str) -> None:
+    def make(size: int) -> tuple[EventContract, Any]:
+        value = [ITEMS[items](index) for index in range(size)]
+        return written({"type": "object", "properties": {"e": KEYWORDS[keyword](value)}}), value
+
+    small, large = times_of((250, 2_000), make)
+    assert large < 30 * small + 0.05  # proportional: 8 times as much; all pairs: 64 times
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"propertyNames": {"pattern": "^[a-z0-9]+$"}},
+        {"propertyNames": {"maxLength": 3}},
+        {"additionalProperties": False, "properties": {"k": {}}},
+        {"properties": {f"name{number}": {} for number in range(200)}},
+        {"required": [f"k{number}" for number in range(2_000)]},
+        {"dependentRequired": {"k1": ["k2", "k3"]}},
+        {"minProperties": 3_000},
+    ],
+    ids=lambda schema: next(iter(schema)),
+)
+def test_the_time_of_a_keyword_grows_with_the_object(schema: dict[str, Any]) -> None:
+    contract = written({"type": "object", "properties": {"e": schema}})
+    small, large = times_of((250, 2_000), lambda size: (contract, {f"k{index}": 1 for index in range(size)}))
+    assert large < 30 * small + 0.05
+
+
+def test_fire_lists_twenty_problems() -> None:
+    nested = {"type": "object", "properties": {"name": {}}}
+    contract = written({"type": "object", "properties": {"e": nested}})
+    names = {f"nam{index}": 1 for index in range(1_000)}
+    for arguments in ({"e": names}, names, {"e": {**names, "l": [float("nan")] * 1_000}}):
+        with pytest.raises(InvalidEventArguments) as refused:
+            contract.encode(arguments)
+        assert len(refused.value.problems) == 21
+        assert str(refused.value.problems[-1]) == "there are more problems than these"
+
+
+@pytest.mark.parametrize(
+    "grow", [lambda size: ("n" * size, ["n" * size + "x"]), lambda size: ("name", ["nane"] * size)]
+)
+def test_the_search_for_the_word_that_was_meant_is_bounded(
+    grow: Callable[[int], tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    close_matches = difflib.get_close_matches
+
+    def counting(word: str, candidates: list[str], **options: Any) -> list[str]:
+        compared.append(len(word) * sum(map(len, candidates)))
+        return close_matches(word, candidates, **options)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counting)
+    assert did_you_mean(*grow(10))
+    did_you_mean(*grow(100_000))
+    assert compared[-1] < 300_000

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from lightbus.schema.language.keywords import pointer
+from lightbus.schema.language.node import MAX_CHAIN, long_chain
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
@@ -22,6 +23,7 @@ def checked_sources(
         _check_references(library, file, report)
     if not report.is_lenient:  # a comparison reports an endless schema as undecided
         _check_cycles(library, files, report)
+        _check_chains(library, files, report)
     return Sources(root, files, tuple(apis), library)
 
 
@@ -76,6 +78,19 @@ def _closing(start: Node, done: set[object]) -> Iterator[Node]:
         elif inner.key not in done and isinstance(inner.schema, dict):
             active.add(inner.key)
             stack.append((inner, inner.applied()))
+
+
+def _check_chains(library: Library, files: Iterable[SchemaFile], report: Report) -> None:
+    """Report a schema from which too many in a row apply to the same value."""
+    referring = (node for file in files for node, _ in library.references(file))
+    if chain := long_chain(referring):
+        report.add(
+            chain.document,
+            chain.path,
+            "TOO_DEEP",
+            f"more than {MAX_CHAIN} schemas in a row apply to the same value",
+            "shorten the chain of $refs between them",
+        )
 
 
 def without_faulty(sources: Sources, report: Report) -> Sources:

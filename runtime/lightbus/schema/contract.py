@@ -15,9 +15,9 @@ import msgspec
 from msgspec import UNSET
 
 from lightbus.api import NO_DEFAULT, Api, Event
-from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem
+from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, SchemaError
 from lightbus.schema.language.misfits import Misfits
-from lightbus.schema.language.node import Node
+from lightbus.schema.language.node import MAX_CHAIN, Node
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.payload.limits import (
@@ -29,7 +29,7 @@ from lightbus.schema.payload.limits import (
     not_json,
 )
 from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
-from lightbus.schema.payload.problems import explain, path_text, short, undeclared_problem
+from lightbus.schema.payload.problems import explain, listed, path_text, short, undeclared_problem
 from lightbus.schema.payload.pruning import prune, without
 from lightbus.schema.payload.undeclared import Finder, undeclared
 from lightbus.schema.python.from_api import events_document
@@ -75,9 +75,12 @@ class EventContract:
             converters: converters of JSON to Python values, by property; by default the schema's formats decide.
 
         Raises:
-            SchemaError: the schema is invalid, or a `$ref` does not resolve.
+            SchemaError: the schema is invalid, a `$ref` does not resolve, or a chain of schemas is too long.
         """
         self.api, self.event, self.source, self.description = api, event, source, description
+        if chain := node.document.long_chain:
+            problem = f"more than {MAX_CHAIN} schemas in a row apply to the same value"
+            raise SchemaError(problem, source=source, pointer=chain.pointer)
         self._node = node
         self.deprecated = is_deprecated(node)
         self._written = node.document.validator(node)  # the schema as its author wrote it
@@ -161,7 +164,7 @@ class EventContract:
             JSON values by wire name, defaults filled in.
 
         Raises:
-            InvalidEventArguments: with every problem.
+            InvalidEventArguments: with the first 20 problems.
         """
         return self.prepare(arguments)[0]
 
@@ -184,12 +187,14 @@ class EventContract:
         problems = self._simplify(data, rich) if rich else []
         if self._is_silent and not data.keys() <= self._names.keys():
             absent = [name for wire, name in self._names.items() if wire not in data]
-            problems += [undeclared_problem((wire,), absent) for wire in data if wire not in self._names]
+            problems += listed(
+                undeclared_problem((wire,), absent) for wire in data if wire not in self._names
+            )
         try:
             if self._search:
-                problems += [
+                problems += listed(
                     undeclared_problem(each.path, each.declared, self._names) for each in self._search(data)
-                ]
+                )
             if not problems and self._written.is_valid(data):
                 if are_scalars and not self._is_renamed:
                     return data, data
@@ -199,7 +204,7 @@ class EventContract:
             problems += [problem for problem in explained if problem.path not in reported]
         except ValueError as error:  # a name that is not Unicode text
             problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
-        raise InvalidEventArguments(self.api, self.event, problems, signature=self.signature)
+        raise InvalidEventArguments(self.api, self.event, listed(problems), signature=self.signature)
 
     def _by_python_name(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
         values, names = {}, self._names

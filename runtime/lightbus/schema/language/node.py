@@ -23,6 +23,9 @@ from lightbus.schema.language.keywords import (
     pointer,
 )
 
+MAX_CHAIN = 50
+"""How many schemas in a row may apply to the same value; a validator's stack and time grow with them at each level."""
+
 
 class Holder(Protocol):
     """What contains a schema: a document or a file.
@@ -259,6 +262,37 @@ class Node(Generic[D]):
         if target := self.target():
             yield target
         yield from self.inside(IN_PLACE)
+
+
+def long_chain(starts: Iterable[Node[D]]) -> Node[D] | None:
+    """Return a schema from which more than `MAX_CHAIN` in a row apply to the same value, or None.
+
+    Args:
+        starts: the schemas to start from.
+    """
+    lengths: dict[object, int] = {}  # of the longest chain from each schema
+    for start in starts:
+        stack = [] if start.key in lengths else [(start, _applied(start))]
+        lengths.setdefault(start.key, 1)
+        while stack:
+            node, applied = stack[-1]
+            if (inner := next(applied, None)) and inner.key not in lengths:
+                lengths[inner.key] = 1
+                stack.append((inner, _applied(inner)))
+                continue
+            if inner is None:
+                inner = stack.pop()[0]
+                node = stack[-1][0] if stack else inner
+            if inner is not node:
+                lengths[node.key] = max(lengths[node.key], lengths[inner.key] + 1)
+            if lengths[node.key] > MAX_CHAIN:
+                return node
+    return None
+
+
+def _applied(node: Node[D]) -> Iterator[Node[D]]:
+    yield from node.targets()
+    yield from node.inside(IN_PLACE)
 
 
 _DYNAMIC = (("$dynamicRef", "$dynamicAnchor"), ("$recursiveRef", "$recursiveAnchor"))

@@ -11,13 +11,22 @@ from urllib.parse import unquote
 import jsonschema_rs
 
 from lightbus.errors import SchemaError
-from lightbus.schema.language.keywords import ANCHORS, DIALECT, DRAFTS, draft_of, subschemas
-from lightbus.schema.language.node import Node
+from lightbus.schema.language.keywords import (
+    ANCHORS,
+    DIALECT,
+    DRAFTS,
+    IN_PLACE,
+    REFERENCES,
+    draft_of,
+    subschemas,
+)
+from lightbus.schema.language.node import MAX_CHAIN, Node, long_chain
 from lightbus.schema.language.openness import open_schema
 from lightbus.schema.language.pattern_bounds import bounded
 from lightbus.schema.language.validation import validator
 
 _ROOT = "json-schema:///lightbus"
+_APPLYING = REFERENCES.union(IN_PLACE)
 _SCOPE = "json-schema:///lightbus-scope"
 
 
@@ -51,6 +60,12 @@ class Document:
     def opened(self) -> Document:
         """The document with undeclared properties allowed."""
         return Document(open_schema(self.schema), self.source)
+
+    @cached_property
+    def long_chain(self) -> Node[Document] | None:
+        """A schema from which too many in a row apply to the same value, or None."""
+        paths = [path for path, schema in subschemas(self.schema) if not _APPLYING.isdisjoint(schema)]
+        return long_chain(self.root.child(*path) for path in paths) if len(paths) >= MAX_CHAIN else None
 
     def at(self, pointer: str) -> Node[Document]:
         """Return the schema at a JSON Pointer, which must exist."""

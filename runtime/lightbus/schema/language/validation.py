@@ -1,12 +1,16 @@
 """The one place that compiles validators, so that every check has the same rules.
 
-Formats are asserted, patterns take bounded time, nothing is ever fetched, and three rules go beyond the standard:
+Formats are asserted, patterns and `uniqueItems` take bounded time, nothing is ever fetched, and three rules go beyond the standard:
 durations may have a sign and fractions of a second, `decimal` is a format, and base64 content must be base64.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
+import json
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema_rs
@@ -27,6 +31,47 @@ class _ContentEncoding:
             raise ValueError("is not base64")
 
 
+class _UniqueItems:
+    """The keyword `uniqueItems`, in little more than linear time, where jsonschema-rs compares all pairs of integers >= 2^64.
+
+    Only strings are hashed: a sender can choose many integers with the same hash.
+    """
+
+    def __init__(self, parent_schema: dict[str, Any], value: Any, schema_path: list[str | int]) -> None:
+        self._is_asserted = value is True
+
+    def validate(self, instance: object) -> None:
+        if self._is_asserted and isinstance(instance, (list, tuple)) and _has_item_twice(instance):
+            raise ValueError("has an item twice")
+
+
+def _has_item_twice(items: Sequence[Any]) -> bool:
+    types = {*map(type, items)}
+    if len(items) < 2:
+        return False
+    if types <= {int, float}:
+        return any(itertools.starmap(operator.eq, itertools.pairwise(sorted(items))))
+    texts = items if types == {str} else [*map(_canonical_text, items)]
+    return len({*texts}) < len(items)
+
+
+def _canonical_text(value: object) -> str:
+    """Return the JSON text that all values equal to this one have."""
+    text = _write(value)
+    return _write(_without_whole_floats(value)) if ".0" in text or "e+" in text else text
+
+
+_write = json.JSONEncoder(sort_keys=True, check_circular=False).encode
+
+
+def _without_whole_floats(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        return {key: _without_whole_floats(item) for key, item in value.items()}
+    return [*map(_without_whole_floats, value)] if isinstance(value, (list, tuple)) else value
+
+
 def validator(
     schema: dict[str, Any] | bool, *, registry: jsonschema_rs.Registry | None = None
 ) -> jsonschema_rs.Validator:
@@ -44,7 +89,7 @@ def validator(
         bounded(schema),
         formats={"duration": is_duration, "decimal": is_decimal},
         validate_formats=True,
-        keywords={"contentEncoding": _ContentEncoding},
+        keywords={"contentEncoding": _ContentEncoding, "uniqueItems": _UniqueItems},
         pattern_options=PATTERN_OPTIONS,
         registry=registry,
         offline=True,

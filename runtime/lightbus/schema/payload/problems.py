@@ -86,12 +86,17 @@ def explain(
     Returns:
         A `Problem` for each, at most 20 and one that says there are more; [] if the schema accepts the value.
     """
-    problems: dict[Problem, None] = {}
-    for problem in (_problem(misfit, names, hints) for misfit in misfits.explain(value, _LIMIT + 1)):
-        if len(problems) == _LIMIT and problem not in problems:
-            return [*problems, Problem("", "there are more problems than these", "more")]
-        problems[problem] = None
-    return list(problems)
+    return listed(_problem(misfit, names, hints) for misfit in misfits.explain(value, _LIMIT + 1))
+
+
+def listed(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the first 20 different problems, and one that says there are more."""
+    first: dict[Problem, None] = {}
+    for problem in problems:
+        if len(first) == _LIMIT and problem not in first:
+            return [*first, Problem("", "there are more problems than these", "more")]
+        first[problem] = None
+    return list(first)
 
 
 def _problem(misfit: Misfit, names: Mapping[str, str], hints: Mapping[str, str]) -> Problem:
