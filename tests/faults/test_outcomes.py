@@ -80,9 +80,24 @@ def update(**settings: object) -> Change:
     return lambda server, admin: admin.api(f"STREAM.UPDATE.{STREAM}", {**LOUD, **settings})
 
 
+async def fill(server: NatsServer, admin: Connection) -> None:
+    """Fill the stream, and wait until the server no longer knows the ids of the events in it."""
+    await update(max_msgs=2)(server, admin)
+    acknowledgements = Acknowledgements(admin)
+    await acknowledgements.start()
+
+    async def is_forgotten() -> bool:
+        header = b"NATS/1.0\r\nNats-Msg-Id: filler\r\n\r\n"
+        deadline = asyncio.get_running_loop().time() + BOUND
+        answer = await acknowledgements.send(SUBJECT, header, b"", deadline, STREAM)
+        return answer is not None and answer.error is not None
+
+    await until(is_forgotten, "the id of a later event is forgotten")
+
+
 CHANGES: dict[str, tuple[Change, str]] = {
     "publishing denied": (lambda server, _: deny(server, f'"{SUBJECT}"', SUBJECT), "denies publishing to"),
-    "stream full": (update(max_msgs=1), "the stream is full"),
+    "stream full": (fill, "the stream is full"),
     "event too large": (update(max_msg_size=10), "message size exceeds"),
     "stream sealed": (update(sealed=True), "sealed"),
     "stream deleted": (delete, "does not exist"),
