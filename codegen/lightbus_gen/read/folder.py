@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 import unicodedata
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lightbus_gen.read.files import YAML_SUFFIXES, Report
-from lightbus_gen.read.input_problems import InputProblem, input_error
+from lightbus_gen.read.input_problems import InputError, InputProblem, input_error
 from lightbus_gen.read.size_limits import MAX_BYTES, MAX_FILES
 
 SUFFIXES = (".json", *YAML_SUFFIXES)
@@ -23,20 +24,25 @@ def read_folder(folder: Path, report: Report) -> dict[str, bytes]:
         The bytes of each file by path below the folder, with `/`; at most `MAX_BYTES` + 1 bytes of each.
 
     Raises:
-        InputError: there are too many files.
+        InputError: there are too many files or folders.
     """
     texts: dict[str, bytes] = {}
-    for path in _files(folder, "", (), report):
+    folders = itertools.count()
+    for path in _files(folder, "", (), folders, report):
         if len(texts) == MAX_FILES:
-            message = f"holds more than {MAX_FILES:,} schema files, links followed"
-            fix = "remove links, or name a smaller folder with --schemas"
-            raise input_error("TOO_LARGE", message, fix, path=str(folder))
+            raise _too_large(folder, "schema files")
         try:
             with (folder / path).open("rb") as file:
                 texts[path] = file.read(MAX_BYTES + 1)
         except OSError as error:
             _refuse(folder, path, error, report)
     return texts
+
+
+def _too_large(folder: Path, what: str) -> InputError:
+    message = f"holds more than {MAX_FILES:,} {what}, links followed"
+    fix = "remove links, or name a smaller folder with --schemas"
+    return input_error("TOO_LARGE", message, fix, path=str(folder))
 
 
 def real(path: Path) -> Path:
@@ -65,15 +71,23 @@ def check_paths(folder: Path, paths: Iterable[str], report: Report) -> None:
                 break
 
 
-def _files(folder: Path, below: str, within: tuple[tuple[int, int], ...], report: Report) -> Iterator[str]:
+def _files(
+    folder: Path, below: str, within: tuple[tuple[int, int], ...], folders: Iterator[int], report: Report
+) -> Iterator[str]:
     """Yield the schema files of a folder and its subfolders, in order.
 
     Args:
         folder: the schemas folder.
         below: the path of the folder to list below it, ending with `/`.
         within: device and inode of each enclosing folder.
+        folders: counts the folders; links can lead to one in very many ways.
         report: collects the files that cannot be read.
+
+    Raises:
+        InputError: there are too many folders.
     """
+    if next(folders) == MAX_FILES:
+        raise _too_large(folder, "folders")
     try:
         entries = sorted(entry.name for entry in (folder / below).iterdir())
         folder_stat = (folder / below).stat()
@@ -100,7 +114,7 @@ def _files(folder: Path, below: str, within: tuple[tuple[int, int], ...], report
                 message = "is a link to a folder it is in itself"
                 _add(report, folder, path, "LINK_LOOP", message, "remove the link")
             else:
-                yield from _files(folder, f"{path}/", within, report)
+                yield from _files(folder, f"{path}/", within, folders, report)
         elif is_schema and not _is_text(path):
             message = "its name is not UTF-8 text"
             _add(report, folder, path, "NOT_UTF8", message, "rename the file")

@@ -92,18 +92,20 @@ def test_links_are_followed_out_of_the_folder(schemas: Path) -> None:
     assert "class Sent:" in files["acme_bus/shop.py"]
 
 
+@pytest.mark.parametrize(("files", "what"), [(["_a.json", "_b.json"], "schema files"), ([], "folders")])
 def test_links_between_folders_do_not_multiply_for_ever(
-    schemas: Path, monkeypatch: pytest.MonkeyPatch
+    schemas: Path, monkeypatch: pytest.MonkeyPatch, files: list[str], what: str
 ) -> None:
     monkeypatch.setattr(walk, "MAX_FILES", 200)
     folders = [schemas / name for name in "abcdefghij"]
     for folder in folders:
         folder.mkdir()
-        (folder / "_type.json").write_text("{}")
+        for file in files:
+            (folder / file).write_text("{}")
         for other in folders:
             (folder / f"to_{other.name}").symlink_to(f"../{other.name}")
     [found] = problems(schemas)
-    assert found == "schemas: TOO_LARGE holds more than 200 schema files, links followed"
+    assert found == f"schemas: TOO_LARGE holds more than 200 {what}, links followed"
 
 
 # -- names ---------------------------------------------------------------------------------------
