@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -217,6 +218,18 @@ async def test_a_denial_is_not_taken_for_that_of_an_event_that_is_stored(
             await asyncio.wait_for(denied, BOUND)
 
 
+@asynccontextmanager
+async def acknowledging(
+    server: NatsServer, stream: dict[str, Any], url: str
+) -> AsyncIterator[Acknowledgements]:
+    """Create the stream, and send as the producer without a bus."""
+    async with look_into(url_of(server, "admin")) as admin, look_into(url) as producer:
+        await admin.api(f"STREAM.CREATE.{STREAM}", stream)
+        acknowledgements = Acknowledgements(producer)
+        await acknowledgements.start()
+        yield acknowledgements
+
+
 OTHER_CASE = SUBJECT.replace("job", "Job")
 
 
@@ -226,13 +239,7 @@ async def test_a_denial_counts_for_nobody_once_its_message_is_no_longer_awaited(
     """Its subject may also be spelled as that of an event that is stored: denials come in lower case."""
     server, _ = scene
     await deny(server, f'"{OTHER_CASE}"', OTHER_CASE)
-    async with (
-        look_into(url_of(server, "admin")) as admin,
-        look_into(url_of(server, "producer")) as producer,
-    ):
-        await admin.api(f"STREAM.CREATE.{STREAM}", SILENT)
-        acknowledgements = Acknowledgements(producer)
-        await acknowledgements.start()
+    async with acknowledging(server, SILENT, url_of(server, "producer")) as acknowledgements:
         now = asyncio.get_running_loop().time()
         stored = acknowledgements.send(SUBJECT, b"", b"", now + 3, STREAM)
         denied = acknowledgements.send(OTHER_CASE, b"", b"", now + 1, "other")
@@ -245,13 +252,7 @@ async def test_a_denial_counts_for_nobody_once_its_message_is_no_longer_awaited(
 async def test_a_late_denial_does_not_count_for_a_later_event(scene: tuple[NatsServer, Proxy]) -> None:
     server, proxy = scene
     await deny(server, f'"{OTHER_CASE}"', OTHER_CASE)
-    async with (
-        look_into(url_of(server, "admin")) as admin,
-        look_into(proxy.url.replace("//", "//producer:x@")) as producer,
-    ):
-        await admin.api(f"STREAM.CREATE.{STREAM}", LOUD)
-        acknowledgements = Acknowledgements(producer)
-        await acknowledgements.start()
+    async with acknowledging(server, LOUD, proxy.url.replace("//", "//producer:x@")) as acknowledgements:
         now = asyncio.get_running_loop().time()
         proxy.block()
         denied = acknowledgements.send(OTHER_CASE, b"", b"", now, "other")
@@ -266,13 +267,7 @@ async def test_a_late_denial_does_not_count_for_a_later_event(scene: tuple[NatsS
 async def test_a_denied_event_fails_at_once_beside_others(scene: tuple[NatsServer, Proxy]) -> None:
     server, _ = scene
     await deny(server, f'"{OTHER_CASE}"', OTHER_CASE)
-    async with (
-        look_into(url_of(server, "admin")) as admin,
-        look_into(url_of(server, "producer")) as producer,
-    ):
-        await admin.api(f"STREAM.CREATE.{STREAM}", LOUD)
-        acknowledgements = Acknowledgements(producer)
-        await acknowledgements.start()
+    async with acknowledging(server, LOUD, url_of(server, "producer")) as acknowledgements:
         deadline = asyncio.get_running_loop().time() + 3 * BOUND
         denied = acknowledgements.send(OTHER_CASE, b"", b"", deadline, "other")
         stored = [acknowledgements.send(SUBJECT, b"", b"", deadline, STREAM) for _ in range(3)]

@@ -122,6 +122,17 @@ async def replay(store: JetStreamDeadLetters, *dead_letters: DeadLetter) -> None
         assert await store.replay(dead_letter)
 
 
+async def replay_until_handled(store: JetStreamDeadLetters, handler: Broken) -> None:
+    """Replay a dead letter whose handler fails again, and once more when it is mended."""
+    (dead_letter,) = await until(store, 1)
+    await replay(store, dead_letter)
+    (again,) = await until(store, 1)
+    assert again.replays == 1
+    handler.is_broken = False
+    await replay(store, again)
+    assert await until(store, 0) == []
+
+
 async def until_unserved(store: JetStreamDeadLetters, dead_letter: DeadLetter) -> None:
     """Wait until the server knows that a listener's workers are gone, so that none is sent a replay."""
     async with asyncio.timeout(BOUND):
@@ -561,13 +572,7 @@ async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
             await create(server, replay_stream("lightbus"))
         await other.auth.user_created.fire_async(username="ada")
         await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
-        (dead_letter,) = await until(store, 1)
-        await replay(store, dead_letter)
-        (again,) = await until(store, 1)
-        assert again.replays == 1
-        handler.is_broken = False
-        await replay(store, again)
-        assert await until(store, 0) == []
+        await replay_until_handled(store, handler)
         assert len(await seen.take(3)) == 3
 
 
@@ -677,13 +682,7 @@ async def test_a_service_that_may_not_read_dead_letters_takes_replays(
             await create(server, needed)
         await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
         await producer.auth.user_created.fire_async(username="ada")
-        (dead_letter,) = await until(store, 1)
-        await replay(store, dead_letter)
-        (again,) = await until(store, 1)
-        assert again.replays == 1
-        handler.is_broken = False
-        await replay(store, again)
-        assert await until(store, 0) == []
+        await replay_until_handled(store, handler)
 
 
 async def test_a_dead_letter_stays_that_its_service_may_not_remove(

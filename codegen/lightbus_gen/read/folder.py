@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lightbus.foreign import escaped
 from lightbus_gen.read.files import YAML_SUFFIXES, Report
 from lightbus_gen.read.input_problems import InputError, InputProblem, input_error
 from lightbus_gen.read.size_limits import MAX_BYTES, MAX_FILES
@@ -145,5 +146,4 @@ def _add(report: Report, folder: Path, path: str, rule: str, message: str, fix: 
 
 def shown(folder: Path, path: str) -> str:
     """Return the name of a path below a folder in messages: one printable line, whatever the names are."""
-    text = str(folder / path)
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return escaped(str(folder / path))

@@ -38,11 +38,6 @@ def short(value: object) -> str:
     return _short.repr(value)
 
 
-def short_text(text: str) -> str:
-    """Return a text without its middle if it is long."""
-    return text if len(text) <= 2 * _MAX_KEY else f"{text[:_MAX_KEY]}...{text[-_MAX_KEY:]}"
-
-
 def path_text(path: Iterable[str | int], names: Mapping[str, str] | None = None) -> str:
     """Write a path in a payload as Python would index it: `address.street`, `tags[0]`.
 
