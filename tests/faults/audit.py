@@ -115,5 +115,5 @@ def slowest_turn(gaps: Iterable[Gap], pauses: Sequence[Pause]) -> float:
             for pause in pauses
             if pause.pid == gap.pid
         )
-        longest = max(longest, gap.lasted - stopped)
+        longest = max(longest, gap.lasted - stopped - gap.waited)
     return longest

@@ -38,11 +38,13 @@ class Gap:
         pid: the process.
         at: its end, in seconds on the clock that all processes of the machine share.
         lasted: its length in seconds.
+        waited: how many of these seconds the loop was ready to run and had no core.
     """
 
     pid: int
     at: float
     lasted: float
+    waited: float = 0.0
 
 
 class Ledger:

@@ -25,6 +25,8 @@ _POLL = 0.02  # seconds between two checks for the file that a handler waits for
 _TURN = 0.05  # seconds between two looks at whether the event loop turns
 _GAP = 0.25  # seconds without a turn that are recorded
 
+_scheduled = Path("/proc/thread-self/schedstat")
+
 _ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 _gaps = os.open(os.environ["GAPS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
@@ -51,14 +53,22 @@ def note(kind: str, listener: str, event: EventMessage) -> None:
 
 async def watch() -> None:
     """Record the stretches in which the event loop does not turn."""
-    last = time.monotonic()
+    last, waited = time.monotonic(), without_a_core()
     while True:
         await asyncio.sleep(_TURN)
-        now = time.monotonic()
+        now, in_all = time.monotonic(), without_a_core()
         if now - last > _GAP:
-            line = {"pid": os.getpid(), "at": now, "lasted": now - last}
+            line = {"pid": os.getpid(), "at": now, "lasted": now - last, "waited": in_all - waited}
             os.write(_gaps, json.dumps(line).encode() + b"\n")
-        last = now
+        last, waited = now, in_all
+
+
+def without_a_core() -> float:
+    """Return how many seconds the event loop's thread has been ready to run while other processes had the cores.
+
+    Source: the second number of schedstat, in nanoseconds (the Linux kernel's documentation of scheduler statistics).
+    """
+    return int(_scheduled.read_text().split()[1]) / 1e9 if _scheduled.exists() else 0.0
 
 
 def obey(event: EventMessage, order: str) -> float:

@@ -37,6 +37,10 @@ def test_a_pause_of_a_worker_is_not_its_fault() -> None:
     assert slowest_turn([], [Pause(1, 5.0, 8.5)]) == 0.0
 
 
+def test_neither_is_its_wait_for_a_core() -> None:
+    assert slowest_turn([Gap(pid=1, at=10.0, lasted=4.0, waited=1.5)], [Pause(1, 9.0, 11.0)]) == 1.5
+
+
 def test_hostile_messages_reach_every_subject() -> None:
     chance = random.Random(1)
     drawn = [hostile(chance) for _ in range(200)]

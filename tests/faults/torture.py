@@ -370,7 +370,7 @@ def show(console: Console, torture: Torture, outcome: Audit, seed: int, seconds:
         for event_id in sorted(account.lost):
             console.print(f"lost by {name}: {event_id}")
     console.print(
-        f"slowest turn of a worker: {torture.slowest:.2f} s, pauses left out; at most {SLOWEST:g} s"
+        f"slowest turn of a worker: {torture.slowest:.2f} s, without pauses and waits for a core; at most {SLOWEST:g} s"
     )
 
 
