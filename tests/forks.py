@@ -19,12 +19,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 IMPORTED = ("lightbus.cli", "lightbus_gen.cli", "jsonschema_rs", "nats.aio.client", "rich.progress")
 """What the two commands import at once, and the largest packages of other projects that they import later."""
+_starting = threading.Lock()
 
 
 def run(
@@ -72,9 +74,11 @@ def run_on(
             stderr=streams[2],
             timeout=timeout,
         ).returncode
+    with _starting:
+        _, path = _forking()
     request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(_forking()[1])
+        connection.connect(path)
         socket.send_fds(connection, [b" "], streams)
         connection.sendall(json.dumps(request).encode())
         connection.shutdown(socket.SHUT_WR)

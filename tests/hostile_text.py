@@ -45,7 +45,7 @@ def in_terminal(*arguments: str, folder: Path, environment: Mapping[str, str]) -
     master, slave = pty.openpty()
     with ThreadPoolExecutor(1) as reader:
         output = reader.submit(_read_all, master)
-        forks.run_on((slave,) * 3, *arguments, folder=folder, environment=environment, timeout=60)
+        forks.run_on((slave, slave, slave), *arguments, folder=folder, environment=environment, timeout=60)
         os.close(slave)
     os.close(master)
     return output.result()
