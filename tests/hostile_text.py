@@ -6,11 +6,12 @@ import contextlib
 import os
 import pty
 import re
-import subprocess
-import sys
 import unicodedata
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tests import forks
 
 FORGED = "12:00:00 error: forged"
 OSC, CSI, C1 = "\x1b]0;title\x07", "\x1b[2J", "\x9b2J\x85"
@@ -35,25 +36,24 @@ def check_harmless(output: bytes) -> str:
 
 def piped(*arguments: str, folder: Path, environment: Mapping[str, str]) -> tuple[bytes, bytes]:
     """Run `python -m` with arguments to its end; return its standard output and error."""
-    command = [sys.executable, "-m", *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=60
-    )
-    return done.stdout, done.stderr
+    _, out, err = forks.run(*arguments, folder=folder, environment=environment, timeout=60)
+    return out.encode(), err.encode()
 
 
 def in_terminal(*arguments: str, folder: Path, environment: Mapping[str, str]) -> bytes:
     """Run `python -m` with arguments to its end in a terminal; return all that it printed."""
-    command = [sys.executable, "-m", *arguments]
     master, slave = pty.openpty()
-    with subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave
-    ) as process:
+    with ThreadPoolExecutor(1) as reader:
+        output = reader.submit(_read_all, master)
+        forks.run_on((slave, slave, slave), *arguments, folder=folder, environment=environment, timeout=60)
         os.close(slave)
-        output = b""
-        with contextlib.suppress(OSError):  # the other end is closed
-            while chunk := os.read(master, 65_536):
-                output += chunk
-        process.wait(60)
     os.close(master)
+    return output.result()
+
+
+def _read_all(terminal: int) -> bytes:
+    output = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(terminal, 65_536):
+            output += chunk
     return output

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lightbus import naming
+from tests import forks
 from tests.conformance.kits import Found, look_into, stored_messages
 
 BOUND = 30.0  # seconds that any awaited outcome may take on a slow machine
@@ -43,8 +44,8 @@ def say(*words):
 class Result:
     """The output and exit code of a command that has ended."""
 
-    def __init__(self, process: subprocess.CompletedProcess[str]) -> None:
-        self.code, self.out, self.err = process.returncode, process.stdout, process.stderr
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
 
     @property
     def lines(self) -> list[str]:
@@ -59,17 +60,11 @@ class Result:
 
 def run_to_end(*arguments: str, folder: Path, environment: Mapping[str, str]) -> Result:
     """Run `python -m lightbus` to its end, without a terminal."""
-    process = subprocess.run(
-        [sys.executable, "-m", "lightbus", *arguments],
-        cwd=folder,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=BOUND * 2,
+    result = Result(
+        *forks.run("lightbus", *arguments, folder=folder, environment=environment, timeout=BOUND * 2)
     )
-    assert "Traceback (most" not in process.stderr, process.stderr
-    return Result(process)
+    assert "Traceback (most" not in result.err, result.err
+    return result
 
 
 class Command:

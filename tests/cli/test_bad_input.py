@@ -15,41 +15,44 @@ from textwrap import dedent
 import pytest
 
 from lightbus.testing import NatsServer
+from tests import forks
 from tests.cli.conftest import Start, Write, clean_environment
-from tests.cli.kit import Command
+from tests.cli.kit import BOUND, Command
 from tests.cli.mistakes import HOOK, MISTAKES, WELCOME
 
 ONE_SCREEN = 15  # lines
 
 
-def screen(command: Command, *, code: int = 1) -> str:
-    """Return the output of a command that has ended, without its log lines."""
-    assert command.end() == code, command.output
-    lines = command.output.splitlines()
-    assert len(lines) <= ONE_SCREEN, command.output
-    assert "Traceback" not in command.output
+def screen(command: Command) -> str:
+    """Wait until a command has failed, and return its output without its log lines."""
+    assert command.end() == 1, command.output
+    return shown(command.output)
+
+
+def shown(output: str) -> str:
+    """Return the output of a command without its log lines."""
+    lines = output.splitlines()
+    assert len(lines) <= ONE_SCREEN, output
+    assert "Traceback" not in output
     return "\n".join(line for line in lines if not re.match(r"\d\d:\d\d:\d\d ", line))
 
 
 @pytest.fixture(scope="module")
 def commands(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, nats_server: NatsServer
-) -> dict[str, tuple[Command, Path]]:
+) -> dict[str, tuple[int, str, Path]]:
     """Run the commands of all selected tests, as many at a time as there are processors."""
 
-    def make(name: str, folder: Path) -> tuple[Command, Path]:
+    def make(name: str, folder: Path) -> tuple[int, str, Path]:
         mistake = MISTAKES[name]
         for file, text in mistake.files.items():
             path = folder / file
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
         environment = {**clean_environment(folder), "NATS_URL": nats_server.url, **mistake.settings}
-        command = Command("lightbus", *mistake.arguments, folder=folder, environment=environment)
-        try:
-            command.end()
-        finally:
-            command.clean_up()
-        return command, folder
+        command = ("lightbus", *mistake.arguments)
+        code, out, err = forks.run(*command, folder=folder, environment=environment, timeout=BOUND)
+        return code, out + err, folder
 
     selected: list[str] = [
         str(item.callspec.params["name"])
@@ -62,17 +65,17 @@ def commands(
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_explained(name: str, commands: dict[str, tuple[Command, Path]]) -> None:
-    command, folder = commands[name]
+def test_a_mistake_is_explained(name: str, commands: dict[str, tuple[int, str, Path]]) -> None:
+    code, output, folder = commands[name]
     mistake = MISTAKES[name]
-    shown = screen(command, code=mistake.code)
+    assert code == mistake.code, output
     if mistake.code == 2:  # click writes this message
-        assert mistake.says in shown
+        assert mistake.says in shown(output)
         return
     expected = (
         dedent(mistake.says).strip().replace("<folder>", str(folder)).replace("<python>", sys.executable)
     )
-    assert shown == expected
+    assert shown(output) == expected
 
 
 def test_jetstream_off(start: Start, write: Write) -> None:

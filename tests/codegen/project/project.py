@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
+
+from tests import forks
 
 PYPROJECT = """
 [tool.lightbus-gen]
@@ -61,15 +62,10 @@ class Project:
         self, *arguments: str, cwd: str = ".", env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run `lightbus-gen` in the project."""
-        return subprocess.run(
-            [sys.executable, "-m", "lightbus_gen", *arguments],
-            cwd=self.folder / cwd,
-            env=os.environ | {"COLUMNS": "200", "XDG_CACHE_HOME": str(self.cache)} | (env or {}),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        command = ("lightbus_gen", *arguments)
+        environment = os.environ | {"COLUMNS": "200", "XDG_CACHE_HOME": str(self.cache)} | (env or {})
+        code, out, err = forks.run(*command, folder=self.folder / cwd, environment=environment, timeout=60)
+        return subprocess.CompletedProcess(command, code, out, err)
 
 
 def shop(folder: Path) -> Project:
