@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from lightbus.transport import Consumer, Delivery, Outgoing, Since, Subscription, Transport
 from tests.conformance.kits import Kit
 
+EARLIER = "jetstream before 2.14"  # the transport, with the stream of dead letters as for an earlier server
 BOUND = 20.0  # seconds that any awaited outcome may take on a slow machine
 
 

@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.conformance.bench import Bench
-from tests.conformance.kits import JetStreamKit, Kit, MemoryKit
+from lightbus.jetstream.streams.ensure import create
+from lightbus.jetstream.streams.resources import dead_letter_stream
+from tests.conformance.bench import EARLIER, Bench
+from tests.conformance.kits import JetStreamKit, Kit, MemoryKit, look_into
 
 
 @pytest.fixture(params=["memory", "jetstream"])
@@ -17,6 +19,10 @@ async def bench(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[Be
     if request.param == "memory":
         kit = MemoryKit(prefix)
     else:
-        kit = JetStreamKit(request.getfixturevalue("nats_server").url, prefix)
+        url = request.getfixturevalue("nats_server").url
+        kit = JetStreamKit(url, prefix)
+        if request.param == EARLIER:
+            async with look_into(url) as server:
+                await create(server, dead_letter_stream(prefix, (2, 10)))
     async with AsyncExitStack() as stack:
         yield Bench(kit, prefix, stack)

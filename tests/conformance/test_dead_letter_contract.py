@@ -13,8 +13,9 @@ from lightbus import naming
 from lightbus.event.dead_letter import DeadLetter, Failure, Filter
 from lightbus.replay import ReplayOutcome, replay
 from lightbus.transport import Delivery, Outgoing, Subscription, Transport
-from tests.conformance.bench import BOUND, Bench, publish, take, take_and_ack
+from tests.conformance.bench import BOUND, EARLIER, Bench, publish, take, take_and_ack
 
+pytestmark = pytest.mark.parametrize("bench", ["memory", "jetstream", EARLIER], indirect=True)
 NEVER = Failure("it never works", "ValueError", "0123456789ab", "Traceback:\n  100 % brökèn\nValueError")
 MEGABYTE = 1024 * 1024
 

@@ -51,8 +51,8 @@ class Cluster:
         """The addresses of all nodes."""
         return ",".join(node.url for node in self.nodes.values())
 
-    async def make_stream(self, name: str, subjects: str) -> None:
-        """Create a stream of three replicas, once the cluster has formed."""
+    async def make_stream(self, name: str, subjects: str, **settings: Any) -> None:
+        """Create a stream of three replicas, once the cluster has formed, with further settings."""
         config = {
             "name": name,
             "subjects": [subjects],
@@ -60,6 +60,7 @@ class Cluster:
             "storage": "file",
             "duplicate_window": 600_000_000_000,
             "allow_direct": True,
+            **settings,
         }
 
         async def made() -> bool:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import lightbus
 from lightbus import DynamicBus
+from lightbus.event.dead_letter import DeadLetter, Failure, Filter
+from lightbus.jetstream import JetStreamTransport
+from lightbus.jetstream.streams.resources import dead_letter_stream
+from lightbus.naming import Place, dead_letter_subject
+from tests.conformance.kits import look_into
 from tests.faults.jobs import JobApi
 from tests.faults.ledger import Ledger
 from tests.faults.servers import Cluster, cluster
 from tests.faults.state import STREAM, count, until_settled
-from tests.faults.waiting import until
+from tests.faults.waiting import BOUND, until
 from tests.faults.workers import Workers
 
 TIMEOUT = 60.0  # seconds a fire may take; a cluster may need some for an election
@@ -104,6 +112,32 @@ async def test_s25_a_killed_leader_under_load_costs_no_event(
         await asyncio.to_thread(leader.start)
         await load.more()
     await check(three, ledger, load)
+
+
+async def test_in_a_cluster_only_the_next_failure_replaces_a_dead_letter(three: Cluster) -> None:
+    stream = dead_letter_stream("lightbus", (2, 15))
+    settings = {key: value for key, value in stream.config.items() if key not in ("name", "subjects")}
+    await three.make_stream(stream.name, f"{stream.name}.>", **settings)
+    place = Place("s", "mailer-welcome", 1, datetime(2026, 1, 1, tzinfo=UTC))
+    now = datetime.now(UTC)
+    first = DeadLetter.first(place, "", {}, b"x", attempts=1, failure=Failure("first"), now=now)
+    subject = dead_letter_subject("lightbus", place)
+    transport = JetStreamTransport(three.url, service_name="mailer", prefix="lightbus")
+    await transport.connect()
+    try:
+        await transport.dead_letters.keep(first)
+        async with look_into(three.url) as server:
+            refusal = json.loads(await server.request(subject, b"{}", BOUND))
+            assert refusal["error"]["description"] == "maximum messages per subject exceeded"
+        await transport.dead_letters.keep(replace(first, replays=1, failure=Failure("second")))
+
+        async def is_replaced() -> bool:  # on the replica that is read
+            found = [letter.failure.reason async for letter in transport.dead_letters.find(Filter())]
+            return found == ["second"]
+
+        await until(is_replaced, "the next failure is read")
+    finally:
+        await transport.close()
 
 
 @pytest.mark.long

@@ -7,8 +7,11 @@ import json
 import signal
 from itertools import pairwise
 
+import pytest
+
 import lightbus
 from lightbus.jetstream.connection.wire import Message
+from lightbus.jetstream.streams.resources import dead_letter_stream
 from lightbus.testing import NatsServer
 from tests.conformance.kits import look_into
 from tests.faults.conftest import Open
@@ -92,16 +95,11 @@ async def test_s16_a_worker_killed_between_the_dead_letter_and_the_end_of_its_ev
     assert ledger.attempts(1) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("version", [(2, 15), (2, 10)], ids=["ours", "of an earlier server"])
 async def test_s17_an_event_whose_dead_letter_does_not_fit_stays_until_it_does(
-    server: NatsServer, producer: Open, workers: Workers, ledger: Ledger
+    server: NatsServer, producer: Open, workers: Workers, ledger: Ledger, version: tuple[int, int]
 ) -> None:
-    full = {
-        "name": DEAD_LETTERS,
-        "subjects": [f"{DEAD_LETTERS}.>"],
-        "discard": "new",
-        "max_msgs": 1,
-        "allow_direct": True,
-    }
+    full = {**dead_letter_stream("lightbus", version).config, "max_msgs": 1}
     async with look_into(server.url) as operator:
         await operator.api(f"STREAM.CREATE.{DEAD_LETTERS}", full)
         await operator.request(f"{DEAD_LETTERS}.full", b"", BOUND)

@@ -126,6 +126,28 @@ async def test_whatever_the_server_takes_fits_its_dead_letter(
     assert spare < 2_000 or dead_letter.failure.reason
 
 
+@pytest.mark.parametrize("spare", [0, 12, 29, 30, 60])
+async def test_the_next_failure_of_the_largest_event_replaces_the_last(
+    bus: DynamicBus, transport: JetStreamTransport, small_server: NatsServer, prefix: str, spare: int
+) -> None:
+    """Where there is no room for the header that replaces, the last one is removed first."""
+    await bus.job.wanted.listen_async(lambda name: None, listener_name="l")
+    body = b"x" * (MAX_PAYLOAD - spare)
+    async with look_into(small_server.url) as server:
+        await server.request(naming.subject(prefix, "job", "wanted"), body, BOUND)
+    (last,) = await dead_letters(transport, 1)
+    for _ in range(2):
+        await transport.dead_letters.keep(last)  # again after a crash
+        (last,) = await dead_letters(transport, 1)
+        assert await transport.dead_letters.replay(last)
+        async with asyncio.timeout(BOUND):
+            while await transport.dead_letters.latest(last) in (0, last.number):
+                pass
+        (after,) = await dead_letters(transport, 1)
+        assert (after.body, after.place) == (body, last.place)
+        last = after
+
+
 async def test_headers_that_would_grow_give_way(
     bus: DynamicBus, transport: JetStreamTransport, small_server: NatsServer, prefix: str
 ) -> None:

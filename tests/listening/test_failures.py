@@ -568,7 +568,7 @@ async def test_the_documented_permissions_are_enough(seen: Seen) -> None:
         lightbus.create(url=url, service_name="mailer") as bus,
     ):
         async with look_into(operator) as server:
-            await create(server, dead_letter_stream("lightbus"))
+            await create(server, dead_letter_stream("lightbus", server.version))
             await create(server, replay_stream("lightbus"))
         await other.auth.user_created.fire_async(username="ada")
         await bus.auth.user_created.listen_async(handler, listener_name="welcome", retries=0)
@@ -585,7 +585,7 @@ async def test_what_is_no_replay_is_refused_and_ended(seen: Seen, messages: Seen
         lightbus.create(url=url, service_name="mailer") as bus,
     ):
         await create(server, event_stream("lightbus", "auth"))
-        await create(server, dead_letter_stream("lightbus"))
+        await create(server, dead_letter_stream("lightbus", server.version))
         await create(server, replay_stream("lightbus"))
         await bus.auth.user_created.listen_async(lambda username: seen(username), listener_name="welcome")
         for number in range(3):
@@ -646,7 +646,7 @@ async def test_a_service_that_may_not_read_dead_letters_keeps_each_once(
         look_into(operator) as server,
         opened(operator, "lightbus") as store,
     ):
-        await create(server, dead_letter_stream("lightbus"))
+        await create(server, dead_letter_stream("lightbus", server.version))
         transport = JetStreamTransport(url, service_name="mailer", prefix="lightbus", provision=provision)
         await transport.connect()
         if is_taken:
@@ -673,7 +673,7 @@ async def test_a_service_that_may_not_read_dead_letters_takes_replays(
     ):
         for stream in (
             event_stream("lightbus", "auth"),
-            dead_letter_stream("lightbus"),
+            dead_letter_stream("lightbus", server.version),
             replay_stream("lightbus"),
         ):
             await create(server, stream)

@@ -101,7 +101,8 @@ class JetStreamTransport:
         stream = await self._provisioner.ensure_stream(resources.event_stream(self._prefix, consumer.api))
         durable = resources.durable(self._prefix, consumer)
         info = await self._provisioner.ensure(durable)
-        await self._provisioner.ensure_or_check(resources.dead_letter_stream(self._prefix))
+        dead_letters = resources.dead_letter_stream(self._prefix, self._connection.version)
+        await self._provisioner.ensure_or_check(dead_letters)
         self._watch.add(durable, alarms(stream, info) if stream is not None else [])
         return await self._pull(durable, info, self._deliveries(durable).event, EVENTS)
 

@@ -33,6 +33,8 @@ _PATIENCE = 4  # unanswered attempts after the stream was created; an election l
 _TRANSIENT = {10008, 10009, 10023, 10158, 10167}  # unavailable, no leader, resources, id in process, too many
 _CONFLICT = 10071  # the last message on the subject is not the expected one
 _FULL = 10077  # the stream reached a limit and refuses new messages
+_SUBJECT_FULL = "maximum messages per subject exceeded"  # its description when that is the subject's limit
+_NO_ROLLUP = 10111  # the stream takes no message that replaces others
 _MAX_SUBJECT = 1024  # characters; the server closes the connection over 4,096
 
 
@@ -225,6 +227,20 @@ async def _failing(error: TransportError) -> PubAck:
 class Conflict(PublishFailed):
     """The stream is not in the state that a message's headers expect, so the message was not stored."""
 
+    @property
+    def last(self) -> int:
+        """Sequence of the last message on the subject; 0 when there is none, or the server does not say."""
+        number = self.reason.rpartition(": ")[2]  # "wrong last sequence: 17"
+        return int(number) if number.isdecimal() and len(number) < 20 else 0
+
+
+class RollupRefused(PublishFailed):
+    """The stream takes no message that replaces others."""
+
+
+class SubjectFull(PublishFailed):
+    """The stream keeps the messages on the subject, and takes no more."""
+
 
 def _transient(refusal: Refusal, message: Publication) -> str:
     """Return the reason of a temporary refusal.
@@ -233,9 +249,12 @@ def _transient(refusal: Refusal, message: Publication) -> str:
         PublishFailed: the refusal is permanent.
     """
     if refusal.err_code == _FULL:
-        raise PublishFailed(message.what, message.event_id, f"the stream is full: {refusal.description}")
+        kind = SubjectFull if refusal.description == _SUBJECT_FULL else PublishFailed
+        raise kind(message.what, message.event_id, f"the stream is full: {refusal.description}")
     if refusal.err_code == _CONFLICT:
         raise Conflict(message.what, message.event_id, refusal.description)
+    if refusal.err_code == _NO_ROLLUP:
+        raise RollupRefused(message.what, message.event_id, refusal.description)
     if refusal.err_code in _TRANSIENT or refusal.code in (429, 503):
         return refusal.description
     raise PublishFailed(message.what, message.event_id, f"{refusal.description} (error {refusal.err_code})")

@@ -15,7 +15,7 @@ import pytest
 from lightbus.errors import UnreadableEvent
 from lightbus.event.envelope import decode
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.connection.wire import Message
+from lightbus.jetstream.connection.wire import Message, header_block
 from lightbus.jetstream.streams.plan import connected
 from lightbus.jetstream.streams.resources import CONSUMER_NOT_FOUND, STREAM_NOT_FOUND
 from lightbus.testing import NatsServer
@@ -41,7 +41,7 @@ async def stored(admin: Connection, stream: str, subject: str) -> bytes:
     ("stream", "subject"),
     [
         ("a-a", VICTIM.event),
-        ("a-dead-letters", f"a-dead-letters.{SOURCE}.1.1"),
+        ("a-dead-letters", f"a-dead-letters.{SOURCE}.3.3"),
         ("a-dead-letters-replays", f"a-dead-letters-replays.{SOURCE}.1.1.9"),
     ],
     ids=["event", "dead letter", "replay"],
@@ -60,14 +60,42 @@ async def test_answers_are_stored_where_the_service_may_not_publish(
         await until(is_acknowledgement, "the acknowledgement is stored")
         with pytest.raises(UnreadableEvent):
             decode(await stored(admin, stream, subject), {})
-        intruder.publish(b"$JS.API.INFO", reply=subject.encode())
+        other = f"{subject}0" if stream == "a-dead-letters" else subject  # which keeps the first
+        intruder.publish(b"$JS.API.INFO", reply=other.encode())
 
         async def is_answer() -> bool:
-            return b"account_info_response" in await stored(admin, stream, subject)
+            return b"account_info_response" in await stored(admin, stream, other)
 
         await until(is_answer, "the answer of the API is stored")
         with pytest.raises(UnreadableEvent):
-            decode(await stored(admin, stream, subject), {})
+            decode(await stored(admin, stream, other), {})
+        await intruder.flush()
+        assert not intruder.denied
+
+
+@pytest.mark.parametrize("is_guarded", [True, False], ids=["now", "before server 2.14"])
+async def test_answers_replace_no_dead_letter(site: Site, is_guarded: bool) -> None:
+    """Answers of a kind come in the order of the requests, so the dead letter was met when the next one is stored."""
+    letters, requests = "a-dead-letters", ((INTRUDER.event, b"x"), (PULL, REFUSED), ("$JS.API.INFO", b""))
+    async with site.admin() as admin, site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
+        config = (await admin.api(f"STREAM.INFO.{letters}"))["config"]
+        if not is_guarded:
+            earlier = {"discard_new_per_subject": False, "allow_rollup_hdrs": False}
+            await admin.api(f"STREAM.UPDATE.{letters}", {**config, **earlier})
+        for number, (subject, body) in enumerate(requests):
+            letter, free = (f"{letters}.{SOURCE}.{kind}.{number}{is_guarded:d}" for kind in (4, 5))
+            await victim.request(letter, b"a dead letter", reply=VICTIM.inbox)
+            for reply in (letter, free):
+                intruder.publish(subject.encode(), body, reply=reply.encode())
+
+            async def is_answered(free: str = free) -> bool:
+                request = {"last_by_subj": free}
+                absent = (NOTHING_FOUND,)
+                return await admin.lookup(f"STREAM.MSG.GET.{letters}", request, absent=absent) is not None
+
+            await until(is_answered, f"the answer to {subject} is stored")
+            assert (await stored(admin, letters, letter) == b"a dead letter") is is_guarded
+        await admin.api(f"STREAM.UPDATE.{letters}", config)
         await intruder.flush()
         assert not intruder.denied
 
@@ -141,7 +169,7 @@ async def test_a_listener_can_have_the_events_of_any_durable_delivered_to_nobody
 
 
 async def test_a_listener_sees_whose_dead_letters_there_are_and_can_delete_them(site: Site) -> None:
-    letter = f"a-dead-letters.{SOURCE}.2.2"
+    letter, own = f"a-dead-letters.{SOURCE}.2.2", f"a-dead-letters.{INTRUDER.sources[0]}.2.2"
     async with site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
         number = json.loads(await victim.request(letter, b"a dead letter", reply=VICTIM.inbox))["seq"]
         info = await intruder.request(
@@ -153,6 +181,12 @@ async def test_a_listener_sees_whose_dead_letters_there_are_and_can_delete_them(
             "$JS.API.STREAM.MSG.DELETE.a-dead-letters", request, reply=INTRUDER.inbox
         )
         assert json.loads(answer)["success"]
+        intruder.publish(
+            own.encode(), header=header_block({"Nats-Rollup": "all"}), reply=INTRUDER.inbox.encode()
+        )
+        number = json.loads(await intruder.receive())["seq"]
+        info = await intruder.request("$JS.API.STREAM.INFO.a-dead-letters", reply=INTRUDER.inbox)
+        assert json.loads(info)["state"]["first_seq"] == number
 
 
 STRICTNESS = """

@@ -293,19 +293,69 @@ def test_messages_are_removed_only_when_that_is_said(
 
     async def keep_two() -> None:
         async with look_into(on_server) as server:
-            await put(server, resources.dead_letter_stream(prefix), max_msgs_per_subject=-1)
+            unlimited = {"max_msgs_per_subject": -1, "discard_new_per_subject": False}
+            await put(server, resources.dead_letter_stream(prefix, server.version), **unlimited)
             for _ in range(2):
                 await server.request(f"{letters}.a.b.1.1", b"x", BOUND)
 
     asyncio.run(keep_two())
     plan = run("plan")
-    assert re.search(rf"destroy +stream {letters} +max_msgs_per_subject +-1 +1", plan.out)
+    for setting in (r"max_msgs_per_subject +-1 +1", r"discard_new_per_subject +false +true"):
+        assert re.search(rf"destroy +stream {letters} +{setting}", plan.out)
     applied = run("apply", "--yes")
     assert applied.code == 1
     assert "The change removes messages; allow it with: --destroy" in applied.err
     assert stream(on_server, letters)["state"]["messages"] == 2
     assert run("apply", "--yes", "--destroy").code == 0
     assert stream(on_server, letters)["state"]["messages"] == 1
+    assert run("plan").code == 0
+
+
+def test_the_dead_letters_of_an_earlier_version_stay_and_cannot_be_replaced_any_more(
+    run: Run, write: Write, prefix: str, on_server: str
+) -> None:
+    write(LISTENERS)
+    assert run("apply", "--yes").code == 0
+    letters = naming.dead_letter_stream(prefix)
+    subjects = [f"{letters}.a.b.1.{number}" for number in range(3)]
+    earlier = resources.dead_letter_stream(prefix, (2, 13)).config
+
+    async def store(*subjects: str) -> list[bytes]:
+        async with look_into(on_server) as server:
+            return [await server.request(subject, b"x", BOUND) for subject in subjects]
+
+    async def go_back() -> None:
+        async with look_into(on_server) as server:
+            await server.api(f"STREAM.UPDATE.{letters}", dict(earlier))
+
+    asyncio.run(go_back())
+    asyncio.run(store(*subjects))
+    plan = run("plan")
+    for setting in ("discard_new_per_subject", "allow_rollup_hdrs"):
+        assert re.search(rf"update +stream {letters} +{setting} +false +true", plan.out)
+    assert f"{letters}, discard_new_per_subject: an answer of the server that any client has sent" in plan.out
+    before = stream(on_server, letters)["state"]
+    assert (run("apply", "--yes").code, run("plan").code) == (0, 0)
+    assert all(b"maximum messages per subject exceeded" in answer for answer in asyncio.run(store(*subjects)))
+    assert stream(on_server, letters)["state"] == before
+
+
+def test_a_stream_of_dead_letters_that_denies_purging_is_left_as_it_is(
+    run: Run, write: Write, prefix: str, on_server: str
+) -> None:
+    write(LISTENERS)
+    config = {**resources.dead_letter_stream(prefix, (2, 13)).config, "deny_purge": True}
+
+    async def make() -> None:
+        async with look_into(on_server) as server:
+            await server.api(f"STREAM.CREATE.{config['name']}", config)
+
+    asyncio.run(make())
+    applied = run("apply", "--yes")
+    assert applied.code == 1
+    for setting in ("discard_new_per_subject", "allow_rollup_hdrs"):
+        assert f"{setting} is false, should be true. The server cannot change that." in applied.err
+    assert "created stream" in applied.err
 
 
 def test_nobody_is_asked_without_a_terminal(run: Run, write: Write, prefix: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -72,7 +73,7 @@ async def put_all(server: Connection, prefix: str) -> None:
     """Create everything that a listener needs."""
     for wanted in (
         resources.event_stream(prefix, "job"),
-        resources.dead_letter_stream(prefix),
+        resources.dead_letter_stream(prefix, server.version),
         resources.replay_stream(prefix),
         resources.durable(prefix, CONSUMER),
         resources.replay_durable(prefix, CONSUMER),
@@ -99,7 +100,7 @@ async def test_verify_makes_nothing_and_names_the_command_that_does(
     await create(server, resources.durable(prefix, CONSUMER))
     with pytest.raises(ProvisionError, match=r"stream '.*-dead-letters' does not exist.*lightbus apply"):
         await listen(bus)
-    await create(server, resources.dead_letter_stream(prefix))
+    await create(server, resources.dead_letter_stream(prefix, server.version))
     await listen(bus)
 
 
@@ -229,6 +230,14 @@ async def test_a_durable_that_would_break_the_promise_is_refused(
             "persist_mode  is async, should be default: an event is confirmed before",
         ),
         ({"allow_direct": False}, "allow_direct  is false, should be true\n"),
+        (
+            {"allow_rollup_hdrs": True},
+            "allow_rollup_hdrs  is true, should be false: one message with `Nats-Rollup: all` removes all others",
+        ),
+        (
+            {"max_msgs_per_subject": 2, "discard_new_per_subject": True},
+            "discard_new_per_subject  is true, should be false: a subject that has as many messages as",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -245,6 +254,15 @@ async def test_a_stream_that_weakens_the_promise_is_used_with_a_warning(
     await listen(make_bus())
     assert says in caplog.text
     assert (await server.api(f"STREAM.INFO.{prefix}-job"))["config"] == before["config"]
+
+
+async def test_a_service_says_that_others_can_replace_its_dead_letters(
+    make_bus: Make, server: Connection, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await create(server, resources.dead_letter_stream(prefix, (2, 13)))
+    await listen(make_bus())
+    says = "is false, should be true: an answer of the server that any client"
+    assert re.search(rf"'{prefix}-dead-letters' differs.*:\n +discard_new_per_subject  {says}", caplog.text)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ def apply_plan(buses: BusModules, *, ask: bool, destroying: bool) -> int:
 
 
 async def _steps(server: Connection, setup: Setup) -> list[Step]:
-    return await compare(server, needed(setup.settings.prefix, setup.apis, setup.consumers))
+    resources = needed(setup.settings.prefix, setup.apis, setup.consumers, server.version)
+    return await compare(server, resources)
 
 
 def _key(setup: Setup, step: Step) -> tuple[str, ...]:

@@ -62,6 +62,11 @@ class Connection(Supervised):
             log.debug("the user may not ask for JetStream's account information", exc_info=True)
 
     @property
+    def version(self) -> tuple[int, int]:
+        """Major and minor version of the server, (0, 0) when it is unknown."""
+        return diagnosis.numbers(self._client._server_info.get("version", ""))
+
+    @property
     def max_payload(self) -> int:
         """The largest message the server accepts, in bytes, headers included."""
         return self._client.max_payload

@@ -12,10 +12,15 @@ from lightbus.foreign import escaped
 _OLDEST = (2, 10)
 
 
+def numbers(version: str) -> tuple[int, int]:
+    """Return the major and minor number of a server's version, (0, 0) when it is unknown."""
+    match = re.match(r"(\d{1,9})\.(\d{1,9})", version)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
 def too_old(version: str) -> str:
     """Return why a server's version is too old; "" when it is not, or is unknown."""
-    numbers = re.match(r"(\d{1,9})\.(\d{1,9})", version)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) >= _OLDEST:
+    if numbers(version) == (0, 0) or numbers(version) >= _OLDEST:
         return ""
     return f"it runs nats-server {version}, and the bus needs {'.'.join(map(str, _OLDEST))} or newer"
 

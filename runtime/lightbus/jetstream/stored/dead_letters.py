@@ -11,7 +11,7 @@ from lightbus.errors import PermissionDenied
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.publisher import Conflict, Publisher
+from lightbus.jetstream.publisher import Conflict, Publisher, RollupRefused, SubjectFull
 from lightbus.jetstream.stored import direct_get
 from lightbus.jetstream.stored.direct_get import NotReadable, StoredMessage
 from lightbus.jetstream.streams.ensure import Provisioner
@@ -27,6 +27,8 @@ from lightbus.transport import PubAck
 _TIMEOUT = 10.0  # seconds for a copy to be confirmed
 _NOTHING_TO_DELETE, _NOTHING_FOUND = 10057, 10037  # error codes of the server
 _EXPECTED_LAST = "Nats-Expected-Last-Subject-Sequence"
+_NEVER_LAST = str(2**63 - 1)  # no message has this sequence
+_REPLACE = {"Nats-Rollup": "sub"}
 
 
 class JetStreamDeadLetters:
@@ -39,6 +41,7 @@ class JetStreamDeadLetters:
         self._provisioner, self._prefix = provisioner, prefix
         self._stream = naming.dead_letter_stream(prefix)
         self._replays = naming.replay_stream(prefix)
+        self._takes_rollups = True  # what the stream's last answer showed
 
     # -- for workers -------------------------------------------------------------------------------
 
@@ -56,13 +59,41 @@ class JetStreamDeadLetters:
             await self._store(dead_letter, {MESSAGE_ID: str(uuid.uuid4())})
 
     async def _store(self, dead_letter: DeadLetter, needed: Mapping[str, str]) -> PubAck:
+        """Store a dead letter in place of what is on its subject.
+
+        A stream of an earlier version refuses the header that replaces, and any message replaces another there.
+        Where neither is possible, as for an event so large that the header has no room, the other is removed first.
+        """
+        limit = self._connection.max_payload
+        for is_rollup in (self._takes_rollups, not self._takes_rollups):
+            try:
+                headers = dead_letter.encode({**_REPLACE, **needed} if is_rollup else needed, limit)
+                stored = await self._publish(dead_letter.place, dead_letter.body, headers)
+            except (RollupRefused, SubjectFull):
+                continue
+            self._takes_rollups = is_rollup
+            return stored
+        await self._vacate(dead_letter.place)
+        return await self._publish(dead_letter.place, dead_letter.body, dead_letter.encode(needed, limit))
+
+    async def _vacate(self, place: Place) -> None:
+        """Remove the message on the subject of a dead letter, whose event is still pending."""
+        try:
+            await self._publish(place, b"", {_EXPECTED_LAST: _NEVER_LAST})
+        except Conflict as error:
+            if error.last:
+                await self.remove(error.last)
+
+    async def _publish(self, place: Place, body: bytes, headers: Mapping[str, str]) -> PubAck:
         return await self._publisher.publish(
-            naming.dead_letter_subject(self._prefix, dead_letter.place),
-            dead_letter.body,
-            dead_letter.encode(needed, self._connection.max_payload),
-            what=f"the dead letter of sequence {dead_letter.place.sequence}",
+            naming.dead_letter_subject(self._prefix, place),
+            body,
+            headers,
+            what=f"the dead letter of sequence {place.sequence}",
             stream=self._stream,
-            create_stream=lambda: self._provisioner.ensure_on_demand(dead_letter_stream(self._prefix)),
+            create_stream=lambda: self._provisioner.ensure_on_demand(
+                dead_letter_stream(self._prefix, self._connection.version)
+            ),
             timeout=_TIMEOUT,
         )
 
@@ -79,7 +110,7 @@ class JetStreamDeadLetters:
         try:
             await self._store(dead_letter, {MESSAGE_ID: str(uuid.uuid4()), _EXPECTED_LAST: "0"})
         except Conflict as error:
-            return error.reason.endswith(f": {sequence}")  # "wrong last sequence: 17"
+            return error.last == sequence
         return True
 
     async def current(self, place: Place) -> DeadLetter | None:

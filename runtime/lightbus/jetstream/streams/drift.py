@@ -82,6 +82,12 @@ _STREAM = (
         -1,
         "only the latest events are kept, whether listeners have seen the others or not",
     ),
+    _DriftRule(
+        "discard_new_per_subject",
+        False,
+        "a subject that has as many messages as the stream allows takes no more",
+    ),
+    _DriftRule("allow_rollup_hdrs", False, "one message with `Nats-Rollup: all` removes all others"),
     _DriftRule("no_ack", False, "the server confirms no event, so that every fire() times out", True),
     _DriftRule("sealed", False, "the stream takes no more events", True, Way.BY_HAND),
     _DriftRule("persist_mode", "default", "an event is confirmed before it is written", way=Way.BY_HAND),
@@ -210,7 +216,19 @@ def _with_harm(difference: Difference, config: Mapping[str, Any]) -> Difference:
         case "max_msgs_per_subject", _, 1:
             harm = "each failure of an event makes another dead letter"
             return replace(difference, harm=harm, way=Way.DESTROYS)
+        case "discard_new_per_subject", _, True:
+            harm = "an answer of the server that any client has sent to its subject replaces a dead letter"
+            needs_limit = config.get("max_msgs_per_subject", -1) < 1
+            way = Way.DESTROYS if needs_limit and not config.get("deny_purge") else _rollups_way(config)
+            return replace(difference, harm=harm, way=way)
+        case "allow_rollup_hdrs", _, True:
+            return replace(difference, harm="", way=_rollups_way(config))
     return difference
+
+
+def _rollups_way(config: Mapping[str, Any]) -> Way:
+    """Return how to allow rollups, which purge a subject: a stream that denies purging does so for good."""
+    return Way.BY_HAND if config.get("deny_purge") else Way.UPDATE
 
 
 def _has_limit(config: Mapping[str, Any]) -> bool:

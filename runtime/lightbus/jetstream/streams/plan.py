@@ -69,13 +69,15 @@ def action_of(difference: Difference) -> Action:
     ]
 
 
-def needed(prefix: str, apis: Iterable[str], consumers: Iterable[Consumer]) -> list[Resource]:
-    """List the resources of APIs and listeners, in an order in which they can be created."""
+def needed(
+    prefix: str, apis: Iterable[str], consumers: Iterable[Consumer], version: tuple[int, int]
+) -> list[Resource]:
+    """List the resources of APIs and listeners on a server of a version, in an order in which they can be created."""
     listening = list(consumers)
     all_apis = dict.fromkeys([*apis, *(consumer.api for consumer in listening)])
     required: list[Resource] = [event_stream(prefix, api) for api in all_apis]
     if listening:
-        required += [dead_letter_stream(prefix), replay_stream(prefix)]
+        required += [dead_letter_stream(prefix, version), replay_stream(prefix)]
     for consumer in listening:
         required += [durable(prefix, consumer), replay_durable(prefix, consumer)]
     return required

@@ -14,6 +14,7 @@ NANOSECONDS = 1_000_000_000
 STREAM_NOT_FOUND, CONSUMER_NOT_FOUND = 10059, 10014  # error codes of the server
 
 _MAX_ACK_PENDING = 10_000  # events held by all workers, plus those that wait for a retry
+_ROLLUPS_REPLACE = (2, 14)  # the first version that takes a rollup on a subject that is full
 _DUPLICATE_WINDOW = 600  # seconds; far longer than any fire() retries, so that no retry is stored twice
 
 
@@ -112,13 +113,20 @@ def event_stream(prefix: str, api: str) -> Stream:
     )
 
 
-def dead_letter_stream(prefix: str) -> Stream:
-    """Return the stream of dead letters."""
+def dead_letter_stream(prefix: str, version: tuple[int, int]) -> Stream:
+    """Return the stream of dead letters: the next failure of a replayed event replaces the last one.
+
+    Args:
+        version: major and minor version of the server. From 2.14 on, no other message replaces a dead letter.
+            Earlier servers would refuse the next failure as well (nats-server#7974).
+    """
+    guards = {"discard_new_per_subject": True, "allow_rollup_hdrs": True}
     return _stream(
         naming.dead_letter_stream(prefix),
         naming.dead_letter_subjects(prefix),
         "Events their listeners could not handle",
-        max_msgs_per_subject=1,  # the next failure of a replayed event replaces the last one
+        max_msgs_per_subject=1,
+        **(guards if version >= _ROLLUPS_REPLACE else {}),
     )
 
 
