@@ -57,6 +57,11 @@ class Address:
         return bool(self.tls_files) or any(urlsplit(server).scheme == "tls" for server in self.servers)
 
     @property
+    def user(self) -> str:
+        """The name that we sign in with beside a password, "" without one."""
+        return str(self.options.get("user", "")) if self.options.get("password") else ""
+
+    @property
     def display(self) -> str:
         """The servers, as messages show them."""
         return ", ".join(map(_shown, self.servers))

@@ -89,12 +89,13 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
     answers: asyncio.Queue[Message | PermissionDenied] = asyncio.Queue()
 
     def denied(action: str, denied_subject: str) -> None:
-        if (action, denied_subject) == ("publish", subject.lower()):
-            answers.put_nowait(PermissionDenied(subject, "publishing to"))
+        for expected in (("publish", subject), ("subscription", inbox)):
+            if (action, denied_subject) == (expected[0], expected[1].lower()):
+                answers.put_nowait(connection.denied(*expected))
 
     inbox = connection.new_inbox()
-    end = await connection.subscribe(inbox, answers.put_nowait)
     connection.when_denied(denied)
+    end = await connection.subscribe(inbox, answers.put_nowait)
     batch: list[StoredMessage] = []
     try:
         body = b"" if request is None else msgspec.json.encode(request)
