@@ -131,10 +131,11 @@ def test_differences_are_shown_with_what_they_do(run: Run, write: Write, prefix:
     change(
         on_server,
         prefix,
-        {"max_deliver": 5, "ack_policy": "none"},
+        {"max_deliver": 5, "ack_policy": "none", "filter_subject": f"{prefix}.auth.user_deleted"},
         discard="old",
         max_msgs=5,
         duplicate_window=120 * NANOSECONDS,
+        storage="memory",
     )
     plan = run("plan")
     assert plan.code == 1
@@ -148,7 +149,12 @@ def test_differences_are_shown_with_what_they_do(run: Run, write: Write, prefix:
         f"{prefix}-auth, discard: at its limit, the stream drops events that listeners have not seen"
         in plan.out
     )
-    assert f"remove it: nats consumer rm {prefix}-auth mailer-welcome" in plan.out
+    assert plan.lines[-3:] == [
+        "by hand: the server cannot change it. Remove what nothing needs, and apply again:",
+        f"  nats stream rm {prefix}-auth",
+        f"  nats consumer rm {prefix}-auth mailer-welcome",
+    ]
+    assert plan.out.count("by hand:") == 1
 
 
 def test_programs_get_raw_settings(run: Run, write: Write, prefix: str, on_server: str) -> None:
@@ -279,7 +285,10 @@ def test_what_only_hands_can_do_is_left_and_said(run: Run, write: Write, prefix:
     applied = run("apply", "--yes")
     assert applied.code == 1
     assert "updated durable 'mailer-welcome'" in applied.err
-    assert "left: durable 'mailer-welcome'" in applied.err
+    assert (
+        f"left: durable 'mailer-welcome' of stream '{prefix}-auth': filter_subject is"
+        f" {prefix}.auth.user_deleted, should be {prefix}.auth.user_created\n"
+    ) in applied.err
     assert f"nats consumer rm {prefix}-auth mailer-welcome" in applied.err
     config = durable(on_server, prefix, "mailer-welcome")["config"]
     assert (config["filter_subject"], config["ack_wait"]) == (f"{prefix}.auth.user_deleted", 30 * NANOSECONDS)
@@ -302,7 +311,7 @@ def test_messages_are_removed_only_when_that_is_said(
     assert re.search(rf"destroy +stream {letters} +max_msgs_per_subject +-1 +1", plan.out)
     applied = run("apply", "--yes")
     assert applied.code == 1
-    assert "The change removes messages; allow it with: --destroy" in applied.err
+    assert "destroy: removes messages; allow it with: lightbus apply --destroy\n" in applied.err
     assert stream(on_server, letters)["state"]["messages"] == 2
     assert run("apply", "--yes", "--destroy").code == 0
     assert stream(on_server, letters)["state"]["messages"] == 1
