@@ -385,11 +385,48 @@ def test_status_tells_programs_of_alarms(
     facts = {one["name"]: one for one in status.objects}
     assert facts[f"{prefix}-auth"]["first"] == 2
     listener = facts["mailer-welcome"]
-    assert (listener["pending"], listener["dead_letters"], listener["seen"]) == (2, 1, 0)
+    assert (listener["pending"], listener["dead_letters"], listener["seen"]) == (2, 0, 0)
+    assert listener["unreadable"] == 1  # no listener wrote it
     assert [alarm["kind"] for alarm in listener["alarms"]] == ["lost"]
     text = run("status", "--prefix", prefix)
     assert text.code == 1
     assert "lost: mailer-welcome is behind, and the events 1 to 1 of stream" in text.out
+
+
+def test_status_counts_what_no_listener_wrote_as_such(
+    run: Run, start: Start, write: Write, prefix: str, fire: Fire, on_server: str
+) -> None:
+    write(
+        """
+def broken(username, email):
+    raise ValueError(username)
+
+def before_server_start():
+    bus.auth.user_created.listen(broken, listener_name="welcome", retries=0)
+    bus.auth.user_deleted.listen(lambda username: None, listener_name="goodbye")
+"""
+    )
+    service = start("run")
+    service.ready()
+    for name in ("ada", "bob"):
+        fire(name)
+        service.wait_for(f"ValueError: {name}")
+    letters, durable = naming.dead_letter_stream(prefix), f"{prefix}-auth.mailer-welcome"
+
+    async def forge() -> None:
+        async with look_into(on_server) as server:
+            async with asyncio.timeout(BOUND):
+                while (await server.api(f"STREAM.INFO.{letters}"))["state"]["messages"] < 2:
+                    pass
+            for subject in (f"{durable}.1.1", f"{durable}.x", f"{durable}-2.1.1"):
+                await server.request(f"{letters}.{subject}", b"forged", BOUND)
+
+    asyncio.run(forge())
+    rows = [re.split(r" {2,}", line) for line in run("status", "--prefix", prefix).lines]
+    assert [row[1:2] + row[-1:] for row in rows[4:]] == [
+        ["mailer-goodbye", "0"],
+        ["mailer-welcome", "2, 2 unreadable"],
+    ]
 
 
 def test_status_of_nothing(run: Run, prefix: str) -> None:
