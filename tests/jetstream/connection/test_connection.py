@@ -49,6 +49,7 @@ async def test_a_wrong_password_is_said_at_once() -> None:
             with pytest.raises(lightbus.ConnectionFailed, match="Authorization Violation") as caught:
                 await bus.job.wanted.fire_async(name="x")
     assert "Check the user, password" in str(caught.value)
+    assert "In a URL they are percent-encoded." in str(caught.value)
     assert "wrong" not in str(caught.value)
 
 

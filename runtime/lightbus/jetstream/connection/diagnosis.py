@@ -55,7 +55,8 @@ def advice(reason: str, origin: str) -> str:
     """
     text = reason.lower()
     if "authorization" in text or "authentication" in text:
-        return f"Check the user, password, token or credentials in {origin}."
+        encoded = "" if origin.startswith("NATS context") else " In a URL they are percent-encoded."
+        return f"Check the user, password, token or credentials in {origin}.{encoded}"
     if "certificate" in text or "tls" in text or "ssl" in text:
         return f"Check the TLS settings in {origin} and the server's certificate."
     return (

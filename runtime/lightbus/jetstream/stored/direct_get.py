@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,9 +95,10 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
 
     inbox = connection.new_inbox()
     connection.when_denied(denied)
-    end = await connection.subscribe(inbox, answers.put_nowait)
+    end: Callable[[], Coroutine[Any, Any, None]] | None = None
     batch: list[StoredMessage] = []
     try:
+        end = await connection.subscribe(inbox, answers.put_nowait)
         body = b"" if request is None else msgspec.json.encode(request)
         connection.send(subject, body, reply=inbox)
         while True:
@@ -122,7 +123,8 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
                 return batch
     finally:
         connection.forget(denied)
-        await end()
+        if end is not None:
+            await end()
 
 
 def _stored(own: bytes, facts: dict[str, str], body: bytes) -> StoredMessage:
