@@ -254,13 +254,12 @@ class PermissionDenied(TransportError):
 
     Attributes:
         subject: the refused subject.
+        url: the server's address, without credentials.
     """
 
-    def __init__(self, subject: str, action: str) -> None:
-        self.subject = subject
-        super().__init__(
-            f"the NATS server denies {action} {subject!r} to this user. Grant it in the server's permissions."
-        )
+    def __init__(self, subject: str, action: str, url: str, advice: str) -> None:
+        self.subject, self.url = subject, url
+        super().__init__(f"the NATS server at {url} denies {action} {subject!r} to this user. {advice}")
 
 
 class ProvisionError(TransportError):

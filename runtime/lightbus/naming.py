@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 DEFAULT_PREFIX = "lightbus"
 
+ADMIN = "lightbus-admin"  # the NATS user for commands
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SERVICE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _MAX_DURABLE = 128  # characters; it is part of every acknowledgement subject, so kept short

@@ -94,7 +94,14 @@ def plan_project(
         files = _restrict(files, settings, only)
     return (
         plan(settings.schemas, documents, root=settings.root)
-        + plan(settings.out, files, within=package, root=settings.root, remove_stale=not only)
+        + plan(
+            settings.out,
+            files,
+            within=package,
+            root=settings.root,
+            remove_stale=not only,
+            stubs=settings.stubs,
+        )
         + plan(settings.out, beside, root=settings.root, mark=mark(package))
     )
 

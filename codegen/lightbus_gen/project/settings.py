@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import keyword
 import os
+import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ class ProjectSettings:
         version: the distribution's version.
         root: the project's folder, which `apis` are imported from.
         breaking: intended breaks, as written in pyproject.toml.
+        stubs: the folders in which mypy and pyright look for stubs of any package.
     """
 
     apis: tuple[str, ...] = ()
@@ -45,6 +48,7 @@ class ProjectSettings:
     version: str = ""
     root: Path = Path()
     breaking: tuple[dict[str, Any], ...] = ()
+    stubs: tuple[Path, ...] = ()
 
     def checked_package(self) -> str:
         """Return the package name.
@@ -62,7 +66,7 @@ class ProjectSettings:
         return self.package
 
 
-_KEYS = tuple(field.name for field in fields(ProjectSettings) if field.name != "root")
+_KEYS = tuple(field.name for field in fields(ProjectSettings) if field.name not in ("root", "stubs"))
 
 
 def read_settings(start: Path) -> ProjectSettings:
@@ -75,7 +79,7 @@ def read_settings(start: Path) -> ProjectSettings:
     files = (folder / "pyproject.toml" for folder in (start, *start.parents))
     file = next((path for path in files if path.is_file() and not _is_generated(path)), None)
     if file is None:
-        return ProjectSettings(root=start)
+        return ProjectSettings(root=start, stubs=_stubs({}, Path()))
     shown = os.path.relpath(file, start)
     try:
         tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
@@ -83,6 +87,8 @@ def read_settings(start: Path) -> ProjectSettings:
         raise input_error(
             "INVALID_CONFIG", f"is not valid TOML: {error}", "correct it", path=shown
         ) from error
+    folder = Path(os.path.relpath(file.parent, start))
+    stubs = _stubs(tool, folder) if isinstance(tool, dict) else ()
     tool = tool.get("lightbus-gen", {}) if isinstance(tool, dict) else tool
     if not isinstance(tool, dict):
         message = f"[tool.lightbus-gen] is not a table but {tool!r}"
@@ -94,9 +100,29 @@ def read_settings(start: Path) -> ProjectSettings:
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in tool.items()
     }
-    settings = ProjectSettings(**values, root=file.parent)
-    folder = Path(os.path.relpath(file.parent, start))
+    settings = ProjectSettings(**values, root=file.parent, stubs=stubs)
     return replace(settings, schemas=folder / settings.schemas, out=folder / settings.out)
+
+
+def _stubs(tool: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
+    """Return the folders of stubs: pyright's default, and those that pyproject.toml and the environment name.
+
+    Args:
+        tool: the tables of pyproject.toml.
+        folder: the project's folder, where type checkers run.
+    """
+    mypy, pyright = (
+        table if isinstance(table := tool.get(name), dict) else {} for name in ("mypy", "pyright")
+    )
+    paths: list[object] = ["typings", pyright.get("stubPath")]
+    paths += os.environ.get("MYPYPATH", "").split(os.pathsep)
+    for setting in (mypy.get("mypy_path"), pyright.get("extraPaths")):
+        if isinstance(setting, str):
+            paths += re.split("[,:]", setting)
+        elif isinstance(setting, list):
+            paths += setting
+    texts = (path.replace("$MYPY_CONFIG_FILE_DIR", ".").strip() for path in paths if isinstance(path, str))
+    return tuple(dict.fromkeys(folder / text for text in texts if text))
 
 
 def _is_generated(path: Path) -> bool:

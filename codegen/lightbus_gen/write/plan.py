@@ -96,6 +96,7 @@ def plan(
     root: Path | None = None,
     remove_stale: bool = False,
     mark: str = MARK,
+    stubs: Iterable[Path] = (),
 ) -> Plan:
     """Compare files with those on disk. Links are followed inside the project, and never out of it.
 
@@ -106,6 +107,7 @@ def plan(
         root: the project's folder. A folder that is outside by its name was chosen by the user, links included.
         remove_stale: whether to remove files of lightbus-gen in the subfolder that are not in `files`.
         mark: the beginning of the header of its files.
+        stubs: folders in which type checkers look for stubs.
     """
     base, project = real(folder / within), real(root or folder)
     if Path(os.path.abspath(folder)).is_relative_to(project):  # noqa: PTH100  Path.absolute() keeps `..`
@@ -138,7 +140,7 @@ def plan(
             changes.append(FileChange(path, before, text, parent))
     if remove_stale:
         changes += _stale(folder, within, files)
-    refusals += _shadows(modules)
+    refusals += [*_shadows(modules), *_stub_packages(folder / within, stubs)]
     folders = {(folder / name).parent for name in files}
     leftovers = [path for each in sorted(folders) for path in sorted(each.glob(f".*{SUFFIX}"))]
     return Plan(tuple(changes), unchanged, tuple(leftovers), tuple(refusals))
@@ -184,8 +186,24 @@ def _shadows(modules: Set[Path]) -> Iterator[InputProblem]:
             elif path.name == "__pycache__":
                 shadows = [each for each in path.glob("*.pyc") if _runs_unseen(each, modules)]
             for shadow in shadows:
-                message = f"would be imported or type-checked in place of {module.name}"
-                yield _refusal(shadow, "SHADOWED", message, "remove or rename it")
+                yield _shadowed(shadow, module.name)
+
+
+def _stub_packages(package: Path, stubs: Iterable[Path]) -> Iterator[InputProblem]:
+    """Yield a problem for each package or module in a folder of stubs that has the package's name."""
+    for folder in stubs:
+        if not os.path.isdir(folder) or real(folder) == real(package.parent):  # noqa: PTH112  never raises
+            continue
+        for path in sorted(folder.glob(f"{package.name}*")):
+            name = path.name.partition(".")[0].removesuffix("-stubs")
+            is_module = path.is_dir() or path.suffix in (".py", *_SHADOWING)
+            if name == package.name and is_module and real(path) != real(package):
+                yield _shadowed(path, package.name)
+
+
+def _shadowed(path: Path, name: str) -> InputProblem:
+    message = f"would be imported or type-checked in place of {name}"
+    return _refusal(path, "SHADOWED", message, "remove or rename it")
 
 
 def _runs_unseen(compiled: Path, modules: Set[Path]) -> bool:

@@ -92,7 +92,6 @@ class Acknowledgements:
         self._loop = asyncio.get_running_loop()
         self._inbox = self._connection.new_inbox() + "."
         self._connection.when_down(self._disconnected)
-        self._connection.when_up(self._reconnected)
         self._connection.when_denied(self._denied)
         await self._connection.subscribe(f"{self._inbox}*", self._received)
         await self._connection.processed()  # a user who cannot receive answers must not publish
@@ -163,11 +162,8 @@ class Acknowledgements:
     def _disconnected(self) -> None:
         self._denials.clear()
         self._expired.clear()
+        self._inbox_denied = None  # the next connection may have other permissions
         self._abandon("the connection broke")
-
-    def _reconnected(self) -> None:
-        """Assume that answers can arrive again: the new subscription may have other permissions."""
-        self._inbox_denied = None
 
     def _denied(self, action: str, subject: str) -> None:
         """Fail the messages that the server denies, at once.
@@ -175,7 +171,7 @@ class Acknowledgements:
         Without an inbox, those that were sent may be stored all the same.
         """
         if action == "subscription" and subject == f"{self._inbox}*".lower():
-            self._inbox_denied = PermissionDenied(f"{self._inbox}*", "subscribing to")
+            self._inbox_denied = self._connection.denied(action, f"{self._inbox}*")
             self._abandon(str(self._inbox_denied))
         elif action == "publish":
             if self._may_be_denied_late(subject):
@@ -208,7 +204,7 @@ class Acknowledgements:
                 del self._denials[subject]
                 for reply in denied:
                     waiting = self._waiting.pop(reply)
-                    _fail(waiting.future, PermissionDenied(waiting.subject, "publishing to"))
+                    _fail(waiting.future, self._connection.denied("publish", waiting.subject))
 
     def _abandon(self, reason: str) -> None:
         """Fail all messages; what became of them is unknown."""

@@ -35,7 +35,7 @@ from lightbus.schema.payload.undeclared import Finder, undeclared
 from lightbus.schema.python.from_api import events_document
 from lightbus.schema.python.values import converter, or_whole, plain
 
-_TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
+_TOO_DEEP = f"more than {MAX_DEPTH} levels of objects and arrays, counting the payload itself"
 
 
 class EventContract:
@@ -229,7 +229,7 @@ class EventContract:
         if not isinstance(data, dict):
             raise self._invalid([Problem("", f"the payload is not an object but {short(data)}", "type")])
         if not JSON_SCALARS.issuperset(map(type, data.values())) and is_too_deep(data):
-            raise self._invalid([Problem("", f"the payload {_TOO_DEEP}", "depth")])
+            raise self._invalid([Problem("", f"the payload has {_TOO_DEEP}", "depth")])
         try:
             if self._written.is_valid(data):
                 if self._is_simple and data.keys() == self._names.keys():
@@ -315,7 +315,7 @@ class EventContract:
                     raise RecursionError
                 reasons = list(not_json(data[wire], (wire,)))
             except RecursionError:
-                data[wire], reasons = None, [((wire,), _TOO_DEEP)]
+                data[wire], reasons = None, [((wire,), f"its values make {_TOO_DEEP}")]
             except Exception as error:  # anything that a __to_bus__ raises
                 reason = f"{short(data[wire])} cannot be written as JSON: {error}"
                 data[wire], reasons = None, [((wire,), reason)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -85,6 +86,15 @@ def server(
         yield server
 
 
+class AuthApi(Api):
+    """The API of the service `auth`."""
+
+    user_created = Event(parameters=(Parameter("username", str), Parameter("email", str)))
+
+    class Meta:
+        name = "auth"
+
+
 def url_of(server: NatsServer, user: str) -> str:
     password = f"secret-of-{user.replace('-', '_')}"
     return server.url.replace("//", f"//{user}:{password}@")
@@ -92,12 +102,6 @@ def url_of(server: NatsServer, user: str) -> str:
 
 @pytest.fixture
 def auth(server: NatsServer) -> Iterator[DynamicBus]:
-    class AuthApi(Api):
-        user_created = Event(parameters=(Parameter("username", str), Parameter("email", str)))
-
-        class Meta:
-            name = "auth"
-
     with lightbus.create(
         url=url_of(server, "auth"), service_name="auth", apis=[AuthApi], provision="verify"
     ) as bus:
@@ -155,6 +159,64 @@ async def test_services_can_do_nothing_else(server: NatsServer) -> None:
         async with connected(server, user) as connection:
             with pytest.raises(PermissionDenied, match="denies publishing"):
                 await connection.request(subject, json.dumps(body).encode(), BOUND)
+
+
+COMMANDS = [
+    ("plan", *MODULES),
+    ("apply", "--yes", *MODULES),
+    ("status",),
+    ("inspect",),
+    ("dead-letters", "list"),
+    ("dead-letters", "show", "1"),
+    ("dead-letters", "replay", "--all"),
+    ("dead-letters", "discard", "--all", "--yes"),
+]
+
+
+def test_commands_of_a_user_without_their_permissions_say_so(server: NatsServer, start: Start) -> None:
+    """They receive no answer, and do not wait for one."""
+    commands = [start(*arguments, NATS_URL=url_of(server, "mailer")) for arguments in COMMANDS]
+    for command, arguments in zip(commands, COMMANDS, strict=True):
+        assert command.end() == (1 if arguments[0] == "dead-letters" else 2), arguments
+        shown = " ".join(command.output.split())
+        assert f"the NATS server at {server.url} denies subscribing to '_INBOX." in shown
+        assert "allows the user 'mailer' those that begin with '_INBOX_mailer'" in shown
+        assert "sign in as 'lightbus-admin'" in shown
+        assert "no answer" not in shown and "secret-of" not in shown
+
+
+GUEST = """
+authorization { users = [
+  { user: guest, password: secret-of-guest, permissions: { publish: "nothing", subscribe: "_INBOX.>" } }
+] }
+"""
+
+
+@pytest.mark.usefixtures("services")
+def test_commands_name_the_request_that_is_denied(start: Start) -> None:
+    with NatsServer(config=GUEST) as server:
+        commands = [start(*arguments, NATS_URL=url_of(server, "guest")) for arguments in COMMANDS]
+        for command in commands:
+            assert command.end()
+            shown = " ".join(command.output.split())
+            assert f"the NATS server at {server.url} denies publishing to '$JS.API." in shown
+            assert "Sign in as lightbus-admin" in shown
+            assert "no answer" not in shown
+
+
+def test_a_service_that_signs_in_as_another_is_told_both_names(server: NatsServer) -> None:
+    with (
+        lightbus.create(url=url_of(server, "auth"), service_name="courier", apis=[AuthApi]) as bus,
+        pytest.raises(PermissionDenied) as caught,
+    ):
+        bus.auth.user_created.fire(username="ada", email="ada@example.com")
+    assert re.fullmatch(
+        rf"the NATS server at {server.url} denies subscribing to '_INBOX_courier\.\w+\.\*' to this user\."
+        r" The inboxes of the service 'courier' begin with '_INBOX_courier', and `lightbus plan --format nats`"
+        r" allows the user 'auth' those that begin with '_INBOX_auth': sign in as 'courier', set service_name to"
+        r" 'auth', or allow this user to subscribe to '_INBOX_courier\.>'\.",
+        str(caught.value),
+    )
 
 
 VICTIM = "lightbus-auth.billing-invoice.1.1"  # another service's listener, and one of its events

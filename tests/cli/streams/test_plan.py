@@ -131,10 +131,11 @@ def test_differences_are_shown_with_what_they_do(run: Run, write: Write, prefix:
     change(
         on_server,
         prefix,
-        {"max_deliver": 5, "ack_policy": "none"},
+        {"max_deliver": 5, "ack_policy": "none", "filter_subject": f"{prefix}.auth.user_deleted"},
         discard="old",
         max_msgs=5,
         duplicate_window=120 * NANOSECONDS,
+        storage="memory",
     )
     plan = run("plan")
     assert plan.code == 1
@@ -148,7 +149,12 @@ def test_differences_are_shown_with_what_they_do(run: Run, write: Write, prefix:
         f"{prefix}-auth, discard: at its limit, the stream drops events that listeners have not seen"
         in plan.out
     )
-    assert f"remove it: nats consumer rm {prefix}-auth mailer-welcome" in plan.out
+    assert plan.lines[-3:] == [
+        "by hand: the server cannot change it. Remove what nothing needs, and apply again:",
+        f"  nats stream rm {prefix}-auth",
+        f"  nats consumer rm {prefix}-auth mailer-welcome",
+    ]
+    assert plan.out.count("by hand:") == 1
 
 
 def test_programs_get_raw_settings(run: Run, write: Write, prefix: str, on_server: str) -> None:
@@ -279,7 +285,10 @@ def test_what_only_hands_can_do_is_left_and_said(run: Run, write: Write, prefix:
     applied = run("apply", "--yes")
     assert applied.code == 1
     assert "updated durable 'mailer-welcome'" in applied.err
-    assert "left: durable 'mailer-welcome'" in applied.err
+    assert (
+        f"left: durable 'mailer-welcome' of stream '{prefix}-auth': filter_subject is"
+        f" {prefix}.auth.user_deleted, should be {prefix}.auth.user_created\n"
+    ) in applied.err
     assert f"nats consumer rm {prefix}-auth mailer-welcome" in applied.err
     config = durable(on_server, prefix, "mailer-welcome")["config"]
     assert (config["filter_subject"], config["ack_wait"]) == (f"{prefix}.auth.user_deleted", 30 * NANOSECONDS)
@@ -304,7 +313,7 @@ def test_messages_are_removed_only_when_that_is_said(
         assert re.search(rf"destroy +stream {letters} +{setting}", plan.out)
     applied = run("apply", "--yes")
     assert applied.code == 1
-    assert "The change removes messages; allow it with: --destroy" in applied.err
+    assert "destroy: removes messages; allow it with: lightbus apply --destroy\n" in applied.err
     assert stream(on_server, letters)["state"]["messages"] == 2
     assert run("apply", "--yes", "--destroy").code == 0
     assert stream(on_server, letters)["state"]["messages"] == 1
@@ -354,7 +363,7 @@ def test_a_stream_of_dead_letters_that_denies_purging_is_left_as_it_is(
     applied = run("apply", "--yes")
     assert applied.code == 1
     for setting in ("discard_new_per_subject", "allow_rollup_hdrs"):
-        assert f"{setting} is false, should be true. The server cannot change that." in applied.err
+        assert f"{setting} is false, should be true" in applied.err
     assert "created stream" in applied.err
 
 
@@ -426,11 +435,48 @@ def test_status_tells_programs_of_alarms(
     facts = {one["name"]: one for one in status.objects}
     assert facts[f"{prefix}-auth"]["first"] == 2
     listener = facts["mailer-welcome"]
-    assert (listener["pending"], listener["dead_letters"], listener["seen"]) == (2, 1, 0)
+    assert (listener["pending"], listener["dead_letters"], listener["seen"]) == (2, 0, 0)
+    assert listener["unreadable"] == 1  # no listener wrote it
     assert [alarm["kind"] for alarm in listener["alarms"]] == ["lost"]
     text = run("status", "--prefix", prefix)
     assert text.code == 1
     assert "lost: mailer-welcome is behind, and the events 1 to 1 of stream" in text.out
+
+
+def test_status_counts_what_no_listener_wrote_as_such(
+    run: Run, start: Start, write: Write, prefix: str, fire: Fire, on_server: str
+) -> None:
+    write(
+        """
+def broken(username, email):
+    raise ValueError(username)
+
+def before_server_start():
+    bus.auth.user_created.listen(broken, listener_name="welcome", retries=0)
+    bus.auth.user_deleted.listen(lambda username: None, listener_name="goodbye")
+"""
+    )
+    service = start("run")
+    service.ready()
+    for name in ("ada", "bob"):
+        fire(name)
+        service.wait_for(f"ValueError: {name}")
+    letters, durable = naming.dead_letter_stream(prefix), f"{prefix}-auth.mailer-welcome"
+
+    async def forge() -> None:
+        async with look_into(on_server) as server:
+            async with asyncio.timeout(BOUND):
+                while (await server.api(f"STREAM.INFO.{letters}"))["state"]["messages"] < 2:
+                    pass
+            for subject in (f"{durable}.1.1", f"{durable}.x", f"{durable}-2.1.1"):
+                await server.request(f"{letters}.{subject}", b"forged", BOUND)
+
+    asyncio.run(forge())
+    rows = [re.split(r" {2,}", line) for line in run("status", "--prefix", prefix).lines]
+    assert [row[1:2] + row[-1:] for row in rows[4:]] == [
+        ["mailer-goodbye", "0"],
+        ["mailer-welcome", "2, 2 unreadable"],
+    ]
 
 
 def test_status_of_nothing(run: Run, prefix: str) -> None:

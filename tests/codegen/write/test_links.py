@@ -194,6 +194,61 @@ def test_nothing_stands_before_a_generated_module(name: str, generated: Project,
         assert f"{place}: SHADOWED would be imported or type-checked in place of" in done.stderr
 
 
+STUBS = [
+    ("typings", "", {}),
+    ("stubs", '[tool.pyright]\nstubPath = "stubs"', {}),
+    ("more", '[tool.pyright]\nextraPaths = ["src", "./more"]', {}),
+    ("stubs", '[tool.mypy]\nmypy_path = "src, stubs:generated"', {}),
+    ("stubs", '[tool.mypy]\nmypy_path = ["generated", "$MYPY_CONFIG_FILE_DIR/stubs"]', {}),
+    ("stubs", "", {"MYPYPATH": f"src{os.pathsep}stubs"}),
+]
+
+
+@pytest.mark.parametrize(("folder", "settings", "environment"), STUBS)
+def test_no_folder_of_stubs_has_the_package(
+    folder: str,
+    settings: str,
+    environment: dict[str, str],
+    generated: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Type checkers look there first, so they would check services against a client that does not exist."""
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    project = Project(tmp_path / "project", {})
+    shutil.copytree(generated.folder, project.folder)
+    project.write("pyproject.toml", f"{(project.folder / 'pyproject.toml').read_text()}\n{settings}\n")
+    project.write(f"{folder}/other/acme_bus.pyi", "x = 1\n")
+    project.write(f"{folder}/acme_bus_tools.pyi", "x = 1\n")
+    (project.folder / folder / "acme_bus.md").touch()
+    assert project.run("--check", *DISTRIBUTION).returncode == 0
+    names = ("acme_bus/shop.pyi", "acme_bus.pyi", "acme_bus.py", "acme_bus-stubs/shop.pyi")
+    for name in names:
+        project.write(f"{folder}/{name}", "x = 1\n")
+    done = project.run("--check", *DISTRIBUTION)
+    assert done.returncode == 2
+    for place in (f"{folder}/{name.partition('/')[0]}" for name in names):
+        assert f"{place}: SHADOWED would be imported or type-checked in place of acme_bus" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "mypy = 1\npyright.extraPaths = [1]",
+        'mypy.mypy_path = 5\npyright.stubPath = "\\u0000"',
+        f'mypy.mypy_path = "{"x" * 5000}"',
+    ],
+)
+def test_settings_that_type_checkers_cannot_use_are_left_to_them(
+    settings: str, generated: Project, tmp_path: Path
+) -> None:
+    project = Project(tmp_path / "project", {})
+    shutil.copytree(generated.folder, project.folder)
+    project.write("pyproject.toml", f"[tool]\n{settings}\n{(project.folder / 'pyproject.toml').read_text()}")
+    assert project.run("--check", *DISTRIBUTION).returncode == 0
+
+
 @pytest.mark.parametrize("module", ["shop", "__init__"])
 @pytest.mark.parametrize("mode", ["UNCHECKED_HASH", "CHECKED_HASH"])
 def test_no_compiled_file_runs_in_place_of_a_generated_module(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -131,6 +135,17 @@ def test_a_password_without_a_host_is_not_shown(url: str) -> None:
     with pytest.raises(UsageError, match="is not the address") as caught:
         resolve(url, {})
     assert "secret" not in str(caught.value)
+
+
+def test_the_command_that_is_shown_encodes_a_password() -> None:
+    password = "p@s[s]/w#r?d, 41%é"
+    with pytest.raises(UsageError) as caught:
+        resolve(f"nats://joe:{password}@host", {})
+    (command,) = re.findall(r"^  (python3 .+)$", str(caught.value), re.MULTILINE)
+    program = shlex.split(command)[2].replace("getpass.getpass()", "input()")
+    done = subprocess.run([sys.executable, "-c", program], input=password, capture_output=True, text=True)
+    assert resolve(f"nats://joe:{done.stdout.strip()}@host", {}).options["password"] == password
+    assert "nats context add" in str(caught.value) and password not in str(caught.value)
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

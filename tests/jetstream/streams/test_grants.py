@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lightbus import UsageError, naming
-from lightbus.jetstream.streams.permissions import ADMIN, Service, configuration, grants, password_variable
+from lightbus.jetstream.streams.permissions import Service, configuration, grants, password_variable
+from lightbus.naming import ADMIN
 from lightbus.transport import Consumer
 
 # Names from few characters, so that they are prefixes of each other, look like streams, and collide

@@ -38,7 +38,7 @@ async def bus(nats_server: NatsServer, prefix: str) -> AsyncIterator[DynamicBus]
 
 
 async def status(server: Connection, prefix: str) -> ListenerStatus:
-    (stream,) = await streams(server, prefix)
+    (stream,) = await streams(server, prefix, {})
     (listener,) = stream.listeners
     return listener
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -16,8 +17,9 @@ from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import ProvisionError, PublishFailed, PublishUnknown, UsageError
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.streams import resources
-from lightbus.jetstream.streams.drift import covers, duration
+from lightbus.jetstream.streams.drift import Way, covers, duration
 from lightbus.jetstream.streams.ensure import create
+from lightbus.jetstream.streams.plan import Action, carry_out, compare
 from lightbus.jetstream.streams.resources import NANOSECONDS, Durable, Resource, Stream
 from lightbus.testing import NatsServer
 from lightbus.transport import Consumer
@@ -79,6 +81,76 @@ async def put_all(server: Connection, prefix: str) -> None:
         resources.replay_durable(prefix, CONSUMER),
     ):
         await create(server, wanted)
+
+
+SECOND = NANOSECONDS
+STREAM_SETTINGS: dict[str, Any] = {
+    "retention": "interest",
+    "storage": "memory",
+    "discard": "old",
+    "duplicate_window": 0,  # the server's default: two minutes, or max_age
+    "allow_direct": False,
+    "max_msgs_per_subject": 5,
+    "no_ack": True,
+    "persist_mode": "async",
+    "subjects": ["elsewhere.>"],
+    "allow_msg_counter": True,
+    # an operator's
+    "max_age": 60 * SECOND,
+    "max_msgs": 10,
+    "max_bytes": 100_000,
+    "discard_new_per_subject": True,
+    "deny_delete": True,
+    "allow_rollup_hdrs": True,
+}
+DURABLE_SETTINGS: dict[str, Any] = {
+    "ack_policy": "none",
+    "deliver_subject": "elsewhere",
+    "ack_wait": 5 * SECOND,
+    "max_deliver": 3,
+    "max_ack_pending": 5,
+    "inactive_threshold": 60 * SECOND,
+    "backoff": [SECOND, 2 * SECOND],
+    "headers_only": True,
+    # an operator's
+    "replay_policy": "original",
+    "max_batch": 5,
+}
+
+
+@pytest.mark.parametrize("kind", ["stream", "durable"])
+async def test_what_is_planned_is_what_the_server_accepts(server: Connection, prefix: str, kind: str) -> None:
+    """With any two settings that differ: some are refused beside others."""
+    stream = resources.event_stream(prefix, "job")
+    resource: Resource = stream if kind == "stream" else resources.durable(prefix, CONSUMER)
+    settings = STREAM_SETTINGS if kind == "stream" else DURABLE_SETTINGS
+    if kind == "durable":
+        await create(server, stream)
+    applied = 0
+    for names in itertools.combinations(settings, 2):
+        try:
+            await put(server, resource, **{name: settings[name] for name in names})
+        except ProvisionError:
+            continue  # the server does not have the two together
+        (step,) = await compare(server, [resource])
+        left = await carry_out(server, step, destroying=True)
+        (after,) = await compare(server, [resource])
+        assert after.differences == left, names
+        assert {difference.way for difference in left} <= {Way.BY_HAND}
+        applied += 1
+        removal = f"STREAM.DELETE.{stream.name}"
+        await server.api(removal if kind == "stream" else f"CONSUMER.DELETE.{stream.name}.{resource.name}")
+    assert applied > 20
+
+
+async def test_ids_are_kept_no_longer_than_events(server: Connection, prefix: str) -> None:
+    stream = resources.event_stream(prefix, "job")
+    await put(server, stream, max_age=60 * SECOND, duplicate_window=60 * SECOND)
+    (step,) = await compare(server, [stream])
+    assert step.action is Action.NOTHING
+    await put(server, resources.event_stream(prefix, "other"), max_age=60 * SECOND, duplicate_window=SECOND)
+    (step,) = await compare(server, [resources.event_stream(prefix, "other")])
+    assert [(each.setting, each.should_be) for each in step.differences] == [("duplicate_window", "1m")]
 
 
 # -- created or verified -----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import click
 from lightbus.cli.terminal.console import print_json, print_message
 from lightbus.cli.terminal.tables import print_table
 from lightbus.foreign import escaped
+from lightbus.jetstream.stored.dead_letters import count_unreadable
 from lightbus.jetstream.streams.plan import connected
 from lightbus.jetstream.streams.status import ListenerStatus, StreamStatus
 from lightbus.jetstream.streams.status import streams as look_up
@@ -27,7 +28,7 @@ def show_status(url: str | None, prefix: str, *, as_json: bool) -> int:
 
     async def look() -> list[StreamStatus]:
         async with connected(url, origin="--url") as server:
-            return await look_up(server, prefix)
+            return await look_up(server, prefix, await count_unreadable(server, prefix))
 
     streams = asyncio.run(look())
     listeners = [listener for stream in streams for listener in stream.listeners]
@@ -59,9 +60,12 @@ def _stream_row(stream: StreamStatus) -> tuple[str, ...]:
 
 def _listener_row(listener: ListenerStatus) -> tuple[str, ...]:
     now = listener.progress
-    counts = (now.pending, now.in_flight, now.redelivered, listener.dead_letters)
+    counts = (now.pending, now.in_flight, now.redelivered)
+    dead_letters = f"{listener.dead_letters:,}"
+    if listener.unreadable:
+        dead_letters += f", {listener.unreadable:,} unreadable"
     state = ", ".join(alarm.kind for alarm in listener.alarms) or "ok"
-    return (state, listener.name, listener.event, *(f"{count:,}" for count in counts))
+    return (state, listener.name, listener.event, *(f"{count:,}" for count in counts), dead_letters)
 
 
 def _stream_facts(stream: StreamStatus) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
@@ -15,7 +15,7 @@ from lightbus.cli.terminal.tables import print_table
 from lightbus.foreign import escaped
 from lightbus.jetstream.connection.address import URL_IN_CODE
 from lightbus.jetstream.connection.connection import Connection
-from lightbus.jetstream.streams.drift import Difference, Way
+from lightbus.jetstream.streams.drift import Way
 from lightbus.jetstream.streams.plan import Action, Step, action_of, carry_out, compare, connected, needed
 from lightbus.jetstream.streams.resources import Durable
 
@@ -126,7 +126,7 @@ def _identity(step: Step) -> tuple[str, str, str]:
 
 async def _carry_out(server: Connection, steps: list[Step], destroying: bool) -> int:
     """Carry out the steps, and report on each; returns the number of differences left."""
-    count = 0
+    unsolved = []
     for step in steps:
         left = await carry_out(server, step, destroying=destroying)
         if step.current is None:
@@ -134,9 +134,12 @@ async def _carry_out(server: Connection, steps: list[Step], destroying: bool) ->
         elif len(left) < len(step.differences):
             print_message(f"updated {step.resource}")
         for difference in left:
-            print_message(f"{step.resource}: {_remedy(step, difference)}", label="left: ", colour="red")
-        count += len(left)
-    return count
+            change = f"{difference.setting} is {difference.is_}, should be {difference.should_be}"
+            print_message(f"{step.resource}: {change}", label="left: ", colour="red")
+        unsolved.append(replace(step, differences=left))
+    for note in _remedies(unsolved):
+        print_message(note)
+    return sum(len(step.differences) for step in unsolved)
 
 
 # -- the output --------------------------------------------------------------------------------------
@@ -151,7 +154,13 @@ def _print(steps: list[Step]) -> None:
     if not any(step.differences for step in steps):
         rows = [row[:2] for row in rows]  # no settings to compare
     print_table(rows, colours)
-    for note in dict.fromkeys(_notes(steps)):
+    harms = [
+        f"{step.resource.name}, {difference.setting}: {difference.harm}"
+        for step in steps
+        for difference in step.differences
+        if difference.harm
+    ]
+    for note in (*harms, *_remedies(steps)):
         click.echo(escaped(note))
 
 
@@ -165,24 +174,16 @@ def _rows(step: Step) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _notes(steps: list[Step]) -> list[str]:
-    """Return the lines below the table: what the differences do, and a remedy for those `apply` leaves."""
-    notes = []
-    for step in steps:
-        for difference in step.differences:
-            if difference.harm:
-                notes.append(f"{step.resource.name}, {difference.setting}: {difference.harm}")
-            if difference.way is not Way.UPDATE:
-                notes.append(f"{step.resource.name}, {_remedy(step, difference)}")
-    return notes
-
-
-def _remedy(step: Step, difference: Difference) -> str:
-    """Describe a difference that `apply` leaves alone, and how to remove it."""
-    change = f"{difference.setting} is {difference.is_}, should be {difference.should_be}"
-    if difference.way is Way.DESTROYS:
-        return f"{change}. The change removes messages; allow it with: --destroy"
-    return f"{change}. The server cannot change that. If nothing needs it, remove it: {step.resource.removal}"
+def _remedies(steps: list[Step]) -> list[str]:
+    """Return lines that say how to remove the differences that `apply` leaves alone."""
+    ways = {difference.way for step in steps for difference in step.differences}
+    lines = []
+    if Way.DESTROYS in ways:
+        lines.append("destroy: removes messages; allow it with: lightbus apply --destroy")
+    if Way.BY_HAND in ways:
+        lines.append("by hand: the server cannot change it. Remove what nothing needs, and apply again:")
+        lines += [f"  {step.resource.removal}" for step in steps if step.action is Action.BY_HAND]
+    return lines
 
 
 def _facts(step: Step) -> dict[str, Any]:

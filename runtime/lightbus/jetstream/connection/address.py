@@ -25,7 +25,12 @@ URL_IN_CODE = "the url given to lightbus.create()"
 _SCHEMES = ("nats", "tls", "ws", "wss")
 _UNENCODED = re.compile(r"[\[\]/?#@\s\x00-\x20\x7f]|%(?![0-9A-Fa-f]{2})")
 _NOT_A_PORT = re.compile(r"(?<!/):(?!\d+$|//|[^:]*\])[^:]*$")  # the rest of "user:password", without a host
-_ENCODE = "write # / ? @ , [ ] % and spaces in a password as %23 %2F %3F %40 %2C %5B %5D %25 %20"
+_ENCODE = (
+    "write # / ? @ , [ ] % and spaces in a password as %23 %2F %3F %40 %2C %5B %5D %25 %20.\n"
+    "This asks for a password and prints it in that form:\n"
+    """  python3 -c 'import getpass, urllib.parse; print(urllib.parse.quote(getpass.getpass(), safe=""))'\n"""
+    "Or give the password in a NATS context, as it is: nats context add"
+)
 _PATHS = ("creds", "nkey", "ca", "cert", "key")  # settings of a context
 _TEXTS = ("url", "user", "password", "token", "inbox_prefix", *_PATHS)
 _UNSUPPORTED = ("nsc", "user_jwt", "jetstream_domain", "jetstream_api_prefix", "socks_proxy")
@@ -55,6 +60,11 @@ class Address:
     def wants_tls(self) -> bool:
         """Whether the connection must be encrypted."""
         return bool(self.tls_files) or any(urlsplit(server).scheme == "tls" for server in self.servers)
+
+    @property
+    def user(self) -> str:
+        """The name that we sign in with beside a password, "" without one."""
+        return str(self.options.get("user", "")) if self.options.get("password") else ""
 
     @property
     def display(self) -> str:

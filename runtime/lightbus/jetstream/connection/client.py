@@ -11,7 +11,7 @@ the server demands it: `tls://` to a server without TLS connects in clear text.
 
 Private names of nats-py that are used here: `_ps`, `_process_msg`, `_sid`, `_remove_sub`, `_send_unsubscribe`, `_pending`,
 `_pending_data_size`, `_flush_pending`, `_flush_queue`, `_transport`, `_connect_command`, `_connect_to_server`,
-`_current_server`, `_server_pool`, `_reading_task`, `_reconnection_task`; of its parser `state`, `buf`, `needed`; and of
+`_current_server`, `_server_pool`, `_reading_task`, `_reconnection_task`, `_resp_sub_prefix`; of its parser `state`, `buf`, `needed`; and of
 asyncio's streams `_protocol`, `_over_ssl`.
 They may change with any version, so the dependency admits only versions it was tested with.
 """
@@ -173,6 +173,11 @@ class EventClient(Client):
     def server(self) -> str:
         """Host and port of the current or last server."""
         return "" if self._current_server is None else self._current_server.uri.netloc
+
+    @property
+    def answers(self) -> str:
+        """The subject to which answers to requests come, "" before the first request."""
+        return f"{self._resp_sub_prefix.decode()}*" if self._resp_sub_prefix else ""
 
     @property
     def knows_other_servers(self) -> bool:

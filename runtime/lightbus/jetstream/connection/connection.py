@@ -41,6 +41,8 @@ class NoResponders(TransportError):
 class Connection(Supervised):
     """A connection to JetStream; see `Supervised` for its lifetime."""
 
+    _is_deaf_to_answers = False  # whether the server denies us the answers to requests
+
     async def connect(self) -> None:
         """Connect and check that JetStream answers.
 
@@ -50,6 +52,8 @@ class Connection(Supervised):
         await self.open()
         if reason := diagnosis.too_old(self._client._server_info.get("version", "")):
             raise ConnectionFailed(self.address.display, reason, "Upgrade the server.")
+        self.when_denied(self._note_denial)
+        self.when_down(self._forget_denial)
         try:
             await self.api("INFO")
         except NoResponders:
@@ -74,6 +78,23 @@ class Connection(Supervised):
     def new_inbox(self) -> str:
         """Return a fresh reply subject within this connection's permissions."""
         return self._client.new_inbox()
+
+    def denied(self, action: str, subject: str) -> PermissionDenied:
+        """Return the error for an action, "publish" or "subscription", that the server denies, with advice."""
+        advice = diagnosis.remedy(action, subject, self._inbox_prefix, self.address.user)
+        if action == "subscription" and "inbox_prefix" in self.address.options:
+            advice = f"The inbox_prefix of {self.address.origin} must be one that this user may subscribe to."
+        doing = "publishing to" if action == "publish" else "subscribing to"
+        return PermissionDenied(subject, doing, self.address.display, advice)
+
+    def _note_denial(self, action: str, subject: str) -> None:
+        """Record that answers cannot be received: the server says so once, and not for each request."""
+        if (action, subject) == ("subscription", self._client.answers.lower()):
+            self._is_deaf_to_answers = True
+
+    def _forget_denial(self) -> None:
+        """Assume that answers can be received: the next connection may have other permissions."""
+        self._is_deaf_to_answers = False
 
     def send(self, subject: str, body: bytes = b"", *, reply: str = "", header: bytes = b"") -> None:
         """Send a message without waiting.
@@ -109,16 +130,20 @@ class Connection(Supervised):
         Waits for a connection that is down.
 
         Raises:
-            NoResponders: nobody listens there. PermissionDenied: this user may not publish there.
+            NoResponders: nobody listens there.
+            PermissionDenied: this user may not publish there, or may not receive answers.
             TransportError: no answer in time, or no connection.
         """
         if not await self.ready(timeout):
             raise TransportError(self.why_down)
+        if self._is_deaf_to_answers:
+            raise self.denied("subscription", self._client.answers)
         denied = asyncio.get_running_loop().create_future()
 
         def on_denied(action: str, denied_subject: str) -> None:
-            if (action, denied_subject) == ("publish", subject.lower()) and not denied.done():
-                denied.set_exception(PermissionDenied(subject, "publishing to"))
+            for expected in (("publish", subject), ("subscription", self._client.answers)):
+                if (action, denied_subject) == (expected[0], expected[1].lower()) and not denied.done():
+                    denied.set_exception(self.denied(*expected))
 
         self.when_denied(on_denied)
         answering = asyncio.ensure_future(self._client.request(subject, body, timeout=timeout))

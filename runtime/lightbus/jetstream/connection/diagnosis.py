@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 
+from lightbus import naming
 from lightbus.foreign import escaped
 
 # the first version that can create a consumer without changing an existing one; JetStream API level 0
@@ -59,11 +60,56 @@ def advice(reason: str, origin: str) -> str:
     """
     text = reason.lower()
     if "authorization" in text or "authentication" in text:
-        return f"Check the user, password, token or credentials in {origin}."
+        encoded = "" if origin.startswith("NATS context") else " In a URL they are percent-encoded."
+        return f"Check the user, password, token or credentials in {origin}.{encoded}"
     if "certificate" in text or "tls" in text or "ssl" in text:
         return f"Check the TLS settings in {origin} and the server's certificate."
     return (
         f"Is a server running there? The address comes from {origin}.\n"
         "Start one for development with: lightbus server   (or: nats-server -js)\n"
         "Point elsewhere with NATS_URL or lightbus.create(url=...)."
+    )
+
+
+def remedy(action: str, subject: str, inbox_prefix: str, user: str) -> str:
+    """Return what to do about a subject that the server denies.
+
+    Args:
+        action: "publish" or "subscription"; subscriptions are to inboxes.
+        subject: the denied subject.
+        inbox_prefix: first token of the inboxes of a service or, without a service name, of commands.
+        user: the name we sign in with, "" when unknown.
+    """
+    service = inbox_prefix.removeprefix(naming.inbox_prefix("")).removeprefix("_")
+    if action == "subscription":
+        return _inbox_remedy(inbox_prefix, service, user)
+    if subject.startswith(("$JS.API.STREAM.CREATE.", "$JS.API.CONSUMER.CREATE.")):
+        return (
+            f"Have the user {naming.ADMIN} create it: lightbus apply --bus MODULE."
+            " Or grant it in the server's permissions."
+        )
+    if subject.startswith("$JS.API.") and not service:
+        return f"Sign in as {naming.ADMIN}, the user for commands, or grant it in the server's permissions."
+    fires = "" if subject.startswith("$") else " (--fires SERVICE:API adds the events of an API)"
+    return (
+        "Grant it in the server's permissions; this prints those that a service needs:"
+        f" lightbus plan --format nats --bus MODULE{fires}"
+    )
+
+
+def _inbox_remedy(inbox_prefix: str, service: str, user: str) -> str:
+    owner = f"the service {service!r}" if service else "commands, and of a bus without a service name,"
+    needed = service or naming.ADMIN
+    grant = f"allow this user to subscribe to '{inbox_prefix}.>'"
+    whose = f"The inboxes of {owner} begin with {inbox_prefix!r}"
+    if user == needed:
+        return f"{whose}: {grant}."
+    if naming.service_problem(user) is not None:  # no user of printed permissions, or unknown
+        return f"{whose}, which `lightbus plan --format nats` allows the user {needed!r}: sign in as that one, or {grant}."
+    allowed = f"`lightbus plan --format nats` allows the user {user!r} those that begin with"
+    if user == naming.ADMIN:
+        return f"{whose}, and {allowed} {naming.inbox_prefix('')!r}: sign in as {needed!r}, or {grant}."
+    return (
+        f"{whose}, and {allowed} {naming.inbox_prefix(user)!r}: sign in as {needed!r}, set service_name to"
+        f" {user!r}, or {grant}."
     )

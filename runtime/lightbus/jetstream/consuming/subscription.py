@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from lightbus.errors import ConsumerLost, PermissionDenied, TransportError
+from lightbus.errors import ConsumerLost, TransportError
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.refusals import Refusals
 from lightbus.jetstream.connection.wire import Message
@@ -298,9 +298,9 @@ class PullSubscription:
 
     def _denied(self, action: str, subject: str) -> None:
         if (action, subject) == ("publish", self._next.lower()):
-            self._fail(PermissionDenied(self._next, "publishing to"))
+            self._fail(self._connection.denied(action, self._next))
         elif (action, subject) == ("subscription", f"{self._inbox}.*".lower()):
-            self._fail(PermissionDenied(f"{self._inbox}.*", "subscribing to"))
+            self._fail(self._connection.denied(action, f"{self._inbox}.*"))
 
     def _fail(self, error: TransportError) -> None:
         self._error = error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any
 
@@ -21,6 +22,7 @@ from lightbus.jetstream.streams.resources import (
     dead_letter_stream,
     replay_stream,
 )
+from lightbus.logs import log
 from lightbus.naming import Place
 from lightbus.transport import PubAck
 
@@ -126,7 +128,7 @@ class JetStreamDeadLetters:
             raise NotReadable(f"stream {self._stream!r} is not for services")
         subject = naming.dead_letter_subject(self._prefix, place)
         message = await direct_get.last_message(self._connection, self._stream, subject)
-        return None if message is None else self._read(message)
+        return None if message is None else _read(self._connection, message)
 
     async def remove(self, number: int) -> bool:
         """Delete a dead letter; False when it no longer existed."""
@@ -151,7 +153,7 @@ class JetStreamDeadLetters:
                 self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
             )
         async for message in messages:
-            dead_letter = self._read(message)
+            dead_letter = _read(self._connection, message)
             if selection.matches(dead_letter):
                 yield dead_letter
 
@@ -224,15 +226,41 @@ class JetStreamDeadLetters:
         operation = f"STREAM.INFO.{stream}"
         return await self._connection.lookup(operation, request, absent=(STREAM_NOT_FOUND,)) or {}
 
-    def _read(self, message: StoredMessage) -> DeadLetter:
-        """Read a message of the stream of dead letters."""
-        place, number = naming.place_of(message.subject) or (None, 0)
-        return DeadLetter.decode(
-            None if number else place,
-            message.sequence,
-            message.headers,
-            message.body,
-            message.time,
-            limit=self._connection.max_payload,
-            is_cut=message.is_cut,
-        )
+
+async def count_unreadable(connection: Connection, prefix: str) -> Mapping[str, int]:
+    """Count the dead letters that no listener wrote, by the subject filter of the listener they would belong to.
+
+    Empty if they cannot be read.
+    """
+    stream = naming.dead_letter_stream(prefix)
+    info = await connection.lookup(f"STREAM.INFO.{stream}", absent=(STREAM_NOT_FOUND,))
+    if info is None or not info["state"]["messages"]:
+        return {}
+    first, last = info["state"]["first_seq"], info["state"]["last_seq"]
+    subjects: set[str] = set()
+    try:
+        async for message in direct_get.messages(
+            connection, stream, naming.dead_letter_subjects(prefix), first, last
+        ):
+            if _read(connection, message).problem:
+                subjects.add(message.subject)
+            else:
+                subjects.discard(message.subject)
+    except (PermissionDenied, NotReadable) as error:
+        log.debug("dead letters are counted unread: %s", error)
+        return {}
+    return Counter(f"{'.'.join(subject.split('.')[:3])}.>" for subject in subjects)
+
+
+def _read(connection: Connection, message: StoredMessage) -> DeadLetter:
+    """Read a message of the stream of dead letters."""
+    place, number = naming.place_of(message.subject) or (None, 0)
+    return DeadLetter.decode(
+        None if number else place,
+        message.sequence,
+        message.headers,
+        message.body,
+        message.time,
+        limit=connection.max_payload,
+        is_cut=message.is_cut,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,14 +89,16 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
     answers: asyncio.Queue[Message | PermissionDenied] = asyncio.Queue()
 
     def denied(action: str, denied_subject: str) -> None:
-        if (action, denied_subject) == ("publish", subject.lower()):
-            answers.put_nowait(PermissionDenied(subject, "publishing to"))
+        for expected in (("publish", subject), ("subscription", inbox)):
+            if (action, denied_subject) == (expected[0], expected[1].lower()):
+                answers.put_nowait(connection.denied(*expected))
 
     inbox = connection.new_inbox()
-    end = await connection.subscribe(inbox, answers.put_nowait)
     connection.when_denied(denied)
+    end: Callable[[], Coroutine[Any, Any, None]] | None = None
     batch: list[StoredMessage] = []
     try:
+        end = await connection.subscribe(inbox, answers.put_nowait)
         body = b"" if request is None else msgspec.json.encode(request)
         connection.send(subject, body, reply=inbox)
         while True:
@@ -121,7 +123,8 @@ async def _ask(connection: Connection, subject: str, request: dict[str, Any] | N
                 return batch
     finally:
         connection.forget(denied)
-        await end()
+        if end is not None:
+            await end()
 
 
 def _stored(own: bytes, facts: dict[str, str], body: bytes) -> StoredMessage:

@@ -88,6 +88,7 @@ _STREAM = (
         "a subject that has as many messages as the stream allows takes no more",
     ),
     _DriftRule("allow_rollup_hdrs", False, "one message with `Nats-Rollup: all` removes all others"),
+    _DriftRule("allow_msg_counter", False, "the stream takes counters, and no events", True, Way.BY_HAND),
     _DriftRule("no_ack", False, "the server confirms no event, so that every fire() times out", True),
     _DriftRule("sealed", False, "the stream takes no more events", True, Way.BY_HAND),
     _DriftRule("persist_mode", "default", "an event is confirmed before it is written", way=Way.BY_HAND),
@@ -138,7 +139,7 @@ def window_difference(config: Mapping[str, Any], timeout: float) -> Difference |
     Args:
         timeout: seconds for which `fire()` retries.
     """
-    needed = int(2 * timeout * NANOSECONDS)
+    needed = _window(int(2 * timeout * NANOSECONDS), config)
     if config.get("duplicate_window", 0) >= needed:
         return None
     harm = f"a fire() that retries for up to {timeout:g} s may store its event twice"
@@ -189,10 +190,17 @@ def _compared(
     for rule in rules:
         value = config.get(rule.setting, rule.default)
         target = resource.config.get(rule.setting, rule.default)
+        if rule.setting == "duplicate_window":
+            target = _window(target, config)
         if value != target and (value or target):
             yield _with_harm(
                 Difference(rule.setting, value, target, rule.harm, rule.is_fatal, rule.way), config
             )
+
+
+def _window(needed: int, config: Mapping[str, Any]) -> int:
+    """Return the longest `duplicate_window`, up to the needed one, that the server accepts beside `max_age`."""
+    return min(needed, config.get("max_age") or needed)
 
 
 def _with_harm(difference: Difference, config: Mapping[str, Any]) -> Difference:
@@ -207,6 +215,8 @@ def _with_harm(difference: Difference, config: Mapping[str, Any]) -> Difference:
             return replace(difference, harm=harm, way=Way.UPDATE)
         case "retention", _, "workqueue":
             return replace(difference, harm="replays stay after they have been handled", is_fatal=True)
+        case "discard", "old", _ if config.get("allow_msg_counter"):
+            return replace(difference, way=Way.BY_HAND)
         case "discard", "old", _ if _has_limit(config):
             return replace(
                 difference, harm="at its limit, the stream drops events that listeners have not seen"

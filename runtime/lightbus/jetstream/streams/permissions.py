@@ -14,9 +14,8 @@ from lightbus import naming
 from lightbus.errors import UsageError
 from lightbus.jetstream.streams import resources
 from lightbus.jetstream.streams.resources import Durable
+from lightbus.naming import ADMIN
 from lightbus.transport import Consumer
-
-ADMIN = "lightbus-admin"
 
 
 @dataclass(frozen=True, slots=True)

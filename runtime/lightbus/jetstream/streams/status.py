@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class ListenerStatus:
         event: full name of the event it listens to, or its subject if that is outside the prefix.
         progress: how far it is.
         dead_letters: how many it has.
+        unreadable: how many messages there are in their place that no listener wrote.
         alarms: its problems.
     """
 
@@ -31,6 +32,7 @@ class ListenerStatus:
     event: str
     progress: Progress
     dead_letters: int
+    unreadable: int
     alarms: Sequence[Alarm]
 
 
@@ -54,9 +56,16 @@ class StreamStatus:
     listeners: Sequence[ListenerStatus]
 
 
-async def streams(connection: Connection, prefix: str) -> list[StreamStatus]:
-    """Return the event streams of a prefix, by name."""
-    statuses = [await _stream(connection, prefix, info) async for info in _event_streams(connection, prefix)]
+async def streams(connection: Connection, prefix: str, unreadable: Mapping[str, int]) -> list[StreamStatus]:
+    """Return the event streams of a prefix, by name.
+
+    Args:
+        unreadable: how many messages in the place of dead letters no listener wrote, by the listener's subject filter.
+    """
+    statuses = [
+        await _stream(connection, prefix, info, unreadable)
+        async for info in _event_streams(connection, prefix)
+    ]
     return sorted(statuses, key=lambda stream: stream.name)
 
 
@@ -78,10 +87,12 @@ async def _event_streams(connection: Connection, prefix: str) -> AsyncIterator[d
             yield info
 
 
-async def _stream(connection: Connection, prefix: str, info: dict[str, Any]) -> StreamStatus:
+async def _stream(
+    connection: Connection, prefix: str, info: dict[str, Any], unreadable: Mapping[str, int]
+) -> StreamStatus:
     name, state = info["config"]["name"], info["state"]
     listeners = [
-        await _listener(connection, prefix, info, durable)
+        await _listener(connection, prefix, info, durable, unreadable)
         async for durable in _listed(connection, f"CONSUMER.LIST.{name}", "consumers")
         if durable["config"].get("durable_name")
     ]
@@ -97,23 +108,29 @@ async def _stream(connection: Connection, prefix: str, info: dict[str, Any]) -> 
 
 
 async def _listener(
-    connection: Connection, prefix: str, stream: dict[str, Any], durable: dict[str, Any]
+    connection: Connection,
+    prefix: str,
+    stream: dict[str, Any],
+    durable: dict[str, Any],
+    unreadable: Mapping[str, int],
 ) -> ListenerStatus:
     name, stream_name = durable["name"], durable["stream_name"]
     subject = durable["config"].get("filter_subject", "")
+    subjects = naming.dead_letter_subjects(prefix, name, stream_name)
+    foreign = unreadable.get(subjects, 0)
     return ListenerStatus(
         name,
         stream_name,
         subject.removeprefix(f"{prefix}."),
         progress(durable),
-        await _dead_letters(connection, prefix, stream_name, name),
+        max(0, await _dead_letters(connection, prefix, subjects) - foreign),
+        foreign,
         alarms(stream, durable),
     )
 
 
-async def _dead_letters(connection: Connection, prefix: str, stream: str, durable: str) -> int:
+async def _dead_letters(connection: Connection, prefix: str, subjects: str) -> int:
     """Count the dead letters of a listener; each has a subject of its own."""
-    subjects = naming.dead_letter_subjects(prefix, durable, stream)
     request = {"subjects_filter": subjects, "offset": _ONLY_COUNT}
     operation = f"STREAM.INFO.{naming.dead_letter_stream(prefix)}"
     info = await connection.lookup(operation, request, absent=(STREAM_NOT_FOUND,))
