@@ -190,7 +190,7 @@ class TestEncode:
         endless: list[object] = []
         endless.append(endless)
         (problem,) = refused(build(Parameter("value", Any)), value=endless)
-        assert problem == "value: is nested deeper than 100 levels"
+        assert problem == "value: is nested deeper than 100 levels, or contains itself"
 
     def test_unset_arguments_are_absent(self, build: Build) -> None:
         contract = build(Parameter("a", int), Parameter("b", int, default=7))
@@ -262,7 +262,7 @@ class TestDecode:
             for _ in range(more):
                 data["node"] = {"in": data["node"]}
             assert undelivered(contract, data) == ["the payload is nested deeper than 100 levels"]
-            assert refused(contract, **data) == ["node: is nested deeper than 100 levels"]
+            assert refused(contract, **data) == ["node: is nested deeper than 100 levels, or contains itself"]
 
     def test_what_from_bus_refuses_is_located(self) -> None:
         contract = declared(Parameter("prices", list[Money]))
