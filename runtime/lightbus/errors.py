@@ -283,7 +283,12 @@ class PublishFailed(TransportError):
 
 
 class EventTooLarge(PublishFailed):
-    """The event is larger than the server's `max_payload`."""
+    """The event is larger than the server's `max_payload`.
+
+    Attributes:
+        size: its bytes; at least so many if its arguments alone are too large.
+        limit: the bytes that it may have.
+    """
 
     def __init__(self, event: str, event_id: str, size: int, limit: int) -> None:
         self.size, self.limit = size, limit

@@ -325,6 +325,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def largest(self) -> int:
+        """How many bytes an event may have, headers included; known once connected."""
+        ...
+
+    @property
     def trouble(self) -> str:
         """Why nothing can be sent or received at the moment, for people; empty when all is well."""
         ...

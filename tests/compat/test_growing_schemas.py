@@ -5,6 +5,7 @@ Work is counted, not timed: the calls and lines that code of the library execute
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -193,17 +194,43 @@ def listed(value: Callable[[int], Any]) -> Callable[[int, Schema], Schema]:
     return lambda size, last: payload({"enum": [value(at) for at in range(size - (last is LAST[1]))]})
 
 
-def tagged(size: int, last: Schema) -> Schema:
+def tagged(size: int, last: Schema, keyword: str = "anyOf") -> Schema:
     """Return a document of a union of objects that a tag tells apart."""
     branches = [{"kind": {"const": f"k{at}"}, f"p{at}": {"type": "string"}} for at in range(size)]
     branches.append({"kind": {"const": "last"}, "x": last})
     return payload(
-        {"anyOf": [{"type": "object", "properties": each, "required": [*each]} for each in branches]}
+        {keyword: [{"type": "object", "properties": each, "required": [*each]} for each in branches]}
     )
+
+
+def tagged_types(size: int, last: Schema) -> Schema:
+    """Return a document of a union of types that a tag tells apart."""
+    branches = tagged(size, last)["properties"]["x"]["anyOf"]
+    types = {f"T{at}": branch for at, branch in enumerate(branches)}
+    return {**payload({"oneOf": [{"$ref": f"#/$defs/{name}"} for name in types]}), "$defs": types}
 
 
 def constants(size: int, last: Schema) -> Schema:
     return payload({"oneOf": [{"const": f"v{at}"} for at in range(size - (last is LAST[1]))]})
+
+
+def described_constants(size: int, last: Schema) -> Schema:
+    names = range(size - (last is LAST[1]))
+    return payload({"anyOf": [{"const": at, "title": f"Number {at}", "description": "."} for at in names]})
+
+
+def required(size: int, last: Schema) -> Schema:
+    names = [f"p{at}" for at in range(size)]
+    return {"type": "object", "properties": dict.fromkeys(names, last), "required": names}
+
+
+def added(size: int, last: Schema) -> Schema:
+    more = [f"p{at}" for at in range(size if last is LAST[1] else 0)]
+    return {
+        "type": "object",
+        "properties": {"x": {}, **{name: {} for name in more}},
+        "required": ["x", *more],
+    }
 
 
 def complete_graph(size: int, last: Schema) -> Schema:
@@ -255,6 +282,12 @@ GROWING: dict[str, Callable[[int, Schema], Schema]] = {
     "negations": lambda size, last: payload({"allOf": [*({"not": {"const": at}} for at in range(size)), last]}),
     "first items": lambda size, last: payload({"type": "array", "prefixItems": [*({"type": "string"} for _ in range(size)), last], "minItems": size + 1}),
     "constants": constants,
+    "described constants": described_constants,
+    "tagged objects": tagged,
+    "tagged objects of oneOf": lambda size, last: tagged(size, last, "oneOf"),
+    "tagged types": tagged_types,
+    "changed required properties": required,
+    "added required properties": added,
     "complete graph": complete_graph,
     "dynamic references": dynamic,
     "unions twice": chained(lambda next_, _: {"type": "object", "properties": {name: {"oneOf": [{"type": "string"}, {"type": "integer"}, next_]} for name in "xy"}, "required": ["x", "y"]}),
@@ -325,3 +358,87 @@ def test_a_long_union_is_compared_by_the_branches_that_changed(
 ) -> None:
     findings = compared(tmp_path, branches(150, LAST[0]), branches(150, LAST[1]))
     assert [finding.rule for finding in findings] == [rule]
+
+
+@pytest.mark.parametrize("size", [3, 64, 65, 150])
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_a_union_of_constants_is_an_enumeration(keyword: str, size: int, tmp_path: Path) -> None:
+    texts = [f"v{at}" for at in range(size)]
+    enumeration = payload({"enum": texts})
+    plain = payload({keyword: [{"const": text} for text in texts]})
+    described = payload({keyword: [{"const": text, "title": text, "description": "."} for text in texts]})
+    some = payload({keyword: [{"enum": texts[: size // 2]}, {"type": "string", "enum": texts[size // 2 :]}]})
+    forms = (enumeration, plain, described, some)
+    for old, new in itertools.permutations(forms, 2):
+        assert compared(tmp_path, old, new) == []
+    fewer = payload({keyword: [{"const": text} for text in texts[1:]]})
+    for old in forms:
+        assert {finding.payload["x"] for finding in compared(tmp_path, old, fewer) if finding.payload} == {
+            "v0"
+        }
+
+
+@pytest.mark.parametrize("size", [64, 65, 300])
+@pytest.mark.parametrize("document", [tagged_types, lambda size, last: tagged(size, last, "oneOf")])
+def test_branches_that_a_tag_tells_apart_are_compared_one_by_one(
+    document: Callable[[int, Schema], Schema], size: int, tmp_path: Path
+) -> None:
+    findings = compared(tmp_path, document(size, LAST[0]), document(size, LAST[1]))
+    assert [(finding.rule, finding.field) for finding in findings] == [("RANGE_NARROWED", "x.x")]
+
+
+# -- chains --------------------------------------------------------------------------------------
+
+LINKS: dict[str, Callable[[Schema], Schema]] = {
+    "properties": payload,
+    "two properties": lambda next_: {
+        "type": "object",
+        "properties": {"x": next_, "y": {"items": {"$ref": "#/$defs/T1"}}},
+    },
+    "items": lambda next_: {"type": "array", "items": next_},
+    "further properties": lambda next_: {"type": "object", "additionalProperties": next_},
+    "patterns": lambda next_: {"type": "object", "patternProperties": {"^a": next_}},
+    "unions": lambda next_: {"type": "object", "properties": {"x": {"anyOf": [{"type": "string"}, next_]}}},
+    "names": lambda next_: {"type": "object", "propertyNames": next_},
+    "contains": lambda next_: {"type": "array", "contains": next_},
+    "negations": lambda next_: {"type": "object", "properties": {"x": {"not": payload(next_)}}},
+    "references": lambda next_: next_,
+    "allOf": lambda next_: {"allOf": [next_]},
+}
+APPLYING = ("references", "allOf")
+"""Links by which schemas apply to the same value."""
+
+
+def nested(link: Callable[[Schema], Schema], size: int, last: Schema) -> Schema:
+    schema = payload(last)
+    for _ in range(size):
+        schema = link(schema)
+    return {**payload(schema), "$defs": {"T1": {}}}
+
+
+def in_a_chain(link: Callable[[Schema], Schema], size: int, last: Schema) -> Schema:
+    return chained(lambda next_, _: link(next_))(size, last)
+
+
+@pytest.mark.parametrize("size", [45, 250])
+@pytest.mark.parametrize("document", [in_a_chain, nested])
+@pytest.mark.parametrize("link", LINKS)
+def test_a_long_chain_of_schemas_has_a_result_or_a_named_error(
+    link: str, document: Callable[..., Schema], size: int, tmp_path: Path
+) -> None:
+    for folder, last in (("old", LAST[0]), ("new", LAST[1])):
+        write(
+            tmp_path / folder / "auth/sent.json",
+            document(LINKS[link], min(size, 250 if document is nested else size), last),
+        )
+    out = ("--schemas", "new", "--out", "out", "--package", "acme_bus")
+    compare = ("--schemas", "new", "--against", "old")
+    commands = (out, (*out, "--check"), ("breaking", *compare), ("changelog", *compare))
+    outcomes = [run(*command, folder=tmp_path) for command in commands]
+    for outcome in outcomes:
+        assert outcome.exit_code in (0, 1) or "TOO_DEEP" in outcome.err or "ENDLESS_REF" in outcome.err
+    if link in APPLYING and document is in_a_chain and size > 45:
+        assert {outcome.exit_code for outcome in outcomes} == {2}
+        places = [outcome.err.partition(" ")[0] for outcome in outcomes]
+        assert places[0] == places[1].replace("old/", "new/")
+        assert all("more than 50 schemas in a row" in outcome.err for outcome in outcomes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,31 @@ async def test_fire_says_what_is_too_large(bus: DynamicBus) -> None:
     assert await bus.job.wanted.fire_async(name="x" * (room - 10))  # ten for times of other lengths
     with pytest.raises(EventTooLarge):
         await bus.job.wanted.fire_async(name="x" * (room + 10))
+
+
+async def test_an_event_that_is_far_too_large_is_not_written(
+    small_server: NatsServer, prefix: str, memory_url: str
+) -> None:
+    class JobApi(Api):
+        wanted = Event(parameters=(Parameter("tree", Any),))
+
+        class Meta:
+            name = "job"
+
+    tree: list[Any] = []
+    for _ in range(60):
+        tree = [tree, tree]
+    for url in (small_server.url, memory_url):
+        async with lightbus.create(url=url, prefix=prefix, service_name="jobs", grace=0) as jobs:
+            with pytest.raises(EventTooLarge) as caught:
+                await jobs.job.wanted.fire_async(tree=tree)
+            assert caught.value.size > 2**60 > caught.value.limit
+            with pytest.raises(BatchFailed) as failed:
+                await jobs.job.wanted.fire_many_async([{"tree": 1}, {"tree": tree}, {"tree": [2]}])
+            ((message, error),) = failed.value.failed
+            assert message.kwargs["tree"] is tree
+            assert isinstance(error, EventTooLarge)
+            assert await jobs.job.wanted.fire_async(tree=["x"] * 100)
 
 
 async def test_one_event_too_large_fails_alone(bus: DynamicBus) -> None:

@@ -11,26 +11,32 @@ so twice the depth may take four times the work, and twice the width twice the w
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import datetime
 import difflib
 import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lightbus
+from lightbus.api import Parameter
 from lightbus.errors import InvalidEvent, InvalidEventArguments, did_you_mean
 from lightbus.schema import EventContract
 from lightbus.schema.language import reference, scoped, validation
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
-from tests.schema.build import EXPRESSION, expression, written
+from lightbus.schema.payload.limits import Oversized, least_size
+from tests.schema.build import EXPRESSION, declared, expression, written
 from tests.schema.recursive import KEYS, schemas, values
 
 LIBRARY = str(Path(lightbus.__file__).parent)
@@ -173,6 +179,30 @@ def test_work_grows_with_the_payload(
             assert more <= 1.2 * factor * less + 200, (name, totals)
 
 
+NEXT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "properties": lambda next_: {"type": "object", "properties": {"x": next_}},
+    "two ways": lambda next_: {"type": "object", "properties": {"x": next_, "y": next_}},
+    "items": lambda next_: {"type": "array", "items": next_},
+    "patterns": lambda next_: {"type": "object", "patternProperties": {"x": next_}},
+    "further properties": lambda next_: {"type": "object", "additionalProperties": next_},
+    "unions": lambda next_: {"type": "object", "properties": {"x": {"anyOf": [{"type": "string"}, next_]}}},
+}
+
+
+@pytest.mark.parametrize("size", [50, 250, 2_000])
+@pytest.mark.parametrize("link", NEXT)
+def test_types_may_refer_to_each_other_in_a_long_chain(link: str, size: int) -> None:
+    types = {f"T{at}": NEXT[link]({"$ref": f"#/$defs/T{(at + 1) % size}"}) for at in range(size)}
+    types["T3"]["required"] = ["none"]
+    chain = {"type": "object", "properties": {"e": {"$ref": "#/$defs/T0"}}}
+    contract = written(chain, **{"$defs": types})
+    fitting: list[Any] | dict[str, Any] = [] if link == "items" else {}
+    assert contract.decode({"e": fitting}) == contract.encode({"e": fitting}) == {"e": fitting}
+    for function, error in ((contract.decode, InvalidEvent), (contract.encode, InvalidEventArguments)):
+        with pytest.raises(error, match="e: expected "):
+            function({"e": 5})
+
+
 EXPRESSIONS = {"type": "object", "properties": {"e": {"$ref": "#/$defs/Expr"}}, "required": ["e"]}
 
 
@@ -279,6 +309,78 @@ def test_the_time_of_a_keyword_grows_with_the_object(schema: dict[str, Any]) -> 
     contract = written({"type": "object", "properties": {"e": schema}})
     small, large = times_of((250, 2_000), lambda size: (contract, {f"k{index}": 1 for index in range(size)}))
     assert large < 30 * small + 0.05
+
+
+@dataclasses.dataclass
+class Pair:
+    left: object
+    right: object
+    _above: object = None  # not written
+
+
+class Both(msgspec.Struct):
+    left: object
+    right: object
+
+
+class Absent(msgspec.Struct, omit_defaults=True):
+    text: str = "omitted"
+    more: object = msgspec.UNSET
+
+
+TWICE: dict[str, Callable[[Any], Any]] = {
+    "list": lambda value: [value, value],
+    "tuple": lambda value: (value, value),
+    "dict": lambda value: {"l": value, "r": value},
+    "dataclass": lambda value: Pair(value, value),
+    "struct": lambda value: Both(value, value),
+}
+
+
+@pytest.mark.parametrize("twice", TWICE)
+def test_a_value_that_is_in_many_places_is_not_written_to_see_that_it_is_too_large(
+    twice: str, work: Work
+) -> None:
+    contract = declared(Parameter("tree", Any))
+    tree: Any = TWICE[twice](None)
+    for _ in range(23):
+        tree = TWICE[twice](tree)
+
+    def fire(arguments: dict[str, Any]) -> None:
+        with pytest.raises(Oversized) as refused:
+            contract.prepare(arguments, 1_000_000)
+        assert refused.value.size > 2**23
+
+    least = work.of(fire, {"tree": tree}).total
+    assert least < 200
+    for _ in range(100):
+        tree = TWICE[twice](tree)
+
+    def fire_deeper(arguments: dict[str, Any]) -> None:
+        with pytest.raises(InvalidEventArguments, match="more than 100 levels"):
+            contract.prepare(arguments, 1_000_000)
+
+    least = work.of(fire_deeper, {"tree": tree}).total
+    assert least < 1_000
+
+
+def test_a_text_in_many_places_is_not_written_either() -> None:
+    contract = declared(Parameter("texts", list[str]))
+    with pytest.raises(Oversized):
+        contract.prepare({"texts": ["x" * 1_000] * 1_000_000}, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [], [1] * 9, ["", "x"], [[], {}], {"": 1, "a": [None, True, 1.5]}, {1: 2}, (1, (2,)), {1}, {"x": {"y": Both(1, "a")}},
+        [Pair(1, [2], [3] * 100)] * 5, [Absent()] * 50, [Both([], {})], [datetime.date(2026, 1, 31)] * 5, b"12345", [Decimal(1)] * 9,
+    ],
+)  # fmt: skip
+def test_no_value_is_taken_for_larger_than_it_is(value: Any) -> None:
+    contract = declared(Parameter("value", Any))
+    payload = contract.prepare({"value": value})[0]["value"]
+    assert least_size(value) <= len(msgspec.json.encode(payload))
 
 
 def test_fire_lists_twenty_problems() -> None:

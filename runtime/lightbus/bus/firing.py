@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 from lightbus.bus.session import Session, Settings
 from lightbus.errors import (
     BatchFailed,
+    EventTooLarge,
     PermissionDenied,
     ProvisionError,
     PublishFailed,
@@ -21,8 +23,10 @@ from lightbus.event import envelope
 from lightbus.event.ids import event_id
 from lightbus.message import EventMessage
 from lightbus.schema import EventContract
+from lightbus.schema.payload.limits import Oversized
 from lightbus.transport import Outgoing, PubAck, Transport
 
+_LARGE = 1_000_000  # bytes of arguments, from which on the server's limit is asked for before they are read
 _TURN = 256  # events that are validated before other tasks of the event loop get their turn
 _TOGETHER = 64  # events that are written at once, so that the server has work while more are encoded
 _LATE = 0.05  # seconds for a confirmation, after which the remaining ones are awaited side by side
@@ -44,7 +48,13 @@ class Firing:
             arguments: values by wire name; UNSET counts as absent.
         """
         session = self._session()
-        message, outgoing = self._encode(contract, arguments)
+        try:
+            message, outgoing = self._encode(contract, arguments)
+        except Oversized as oversized:
+            message, large = await self._encode_large(session, contract, arguments, oversized.size)
+            if isinstance(large, EventTooLarge):
+                raise large from None
+            outgoing = large
         return await self._publish(session, message, outgoing)
 
     async def fire_many(
@@ -57,17 +67,22 @@ class Firing:
             events: the arguments of each, as in `fire`.
         """
         session = self._session()
-        encoded: list[tuple[EventMessage, Outgoing]] = []
+        encoded: list[tuple[EventMessage, Outgoing | EventTooLarge]] = []
         for arguments in events:
-            encoded.append(self._encode(contract, arguments))
+            try:
+                encoded.append(self._encode(contract, arguments))
+            except Oversized as oversized:
+                encoded.append(await self._encode_large(session, contract, arguments, oversized.size))
             if len(encoded) % _TURN == 0:
                 await asyncio.sleep(0)
         transport = session.transport or await session.connected()
-        everything = [outgoing for _, outgoing in encoded]
+        everything = [outgoing for _, outgoing in encoded if isinstance(outgoing, Outgoing)]
         first_alone = contract.api not in self._stored
-        errors = await _publish_all(transport, everything, self._timeout, first_alone=first_alone)
-        if None in errors:
+        results = await _publish_all(transport, everything, self._timeout, first_alone=first_alone)
+        if None in results:
             self._stored.add(contract.api)
+        rest = iter(results)
+        errors = [next(rest) if isinstance(outgoing, Outgoing) else outgoing for _, outgoing in encoded]
         messages = [message for message, _ in encoded]
         failed = [(message, error) for message, error in zip(messages, errors, strict=True) if error]
         for message, error in failed:
@@ -103,13 +118,24 @@ class Firing:
             raise
 
     def _encode(
-        self, contract: EventContract, arguments: Mapping[str, object]
+        self, contract: EventContract, arguments: Mapping[str, object], most: float = _LARGE
     ) -> tuple[EventMessage, Outgoing]:
-        """Validate an event and write it as bytes."""
-        data, values = contract.prepare(arguments)
+        """Validate an event and write it as bytes; raises `Oversized` if it is certainly larger than `most`."""
+        data, values = contract.prepare(arguments, most)
         now = datetime.now(UTC)
         message = EventMessage(event_id(), contract.api, contract.event, values, now, self._source)
         return message, _outgoing(contract, message, data)
+
+    async def _encode_large(
+        self, session: Session, contract: EventContract, arguments: Mapping[str, object], size: int
+    ) -> tuple[EventMessage, Outgoing | EventTooLarge]:
+        """Validate and write an event of at least `size` bytes, if the server takes so many."""
+        transport = session.transport or await session.connected()
+        if size <= transport.largest:
+            return self._encode(contract, arguments, math.inf)
+        values, now = contract.by_python_name(arguments, arguments), datetime.now(UTC)
+        message = EventMessage(event_id(), contract.api, contract.event, values, now, self._source)
+        return message, EventTooLarge(contract.full_name, message.id, size, transport.largest)
 
 
 def _outgoing(contract: EventContract, message: EventMessage, data: Mapping[str, Any]) -> Outgoing:

@@ -131,6 +131,11 @@ class JetStreamTransport:
         return subscription
 
     @property
+    def largest(self) -> int:
+        """The server's `max_payload`, without what dead letters need."""
+        return self._connection.max_payload - HEADROOM
+
+    @property
     def trouble(self) -> str:
         """Why the connection is down; empty when it is up."""
         return "" if self._connection.is_up else self._connection.why_down

@@ -46,9 +46,9 @@ class MemoryTransport:
     async def _publish(self, event: Outgoing) -> PubAck:
         if not self._connected:
             raise ConnectionFailed("memory://", "the transport is closed", "Create a new bus.")
-        size, limit = message_size(event.body, event.headers), MAX_PAYLOAD - HEADROOM
-        if size > limit:
-            raise EventTooLarge(f"{event.api}.{event.event}", event.id, size, limit)
+        size = message_size(event.body, event.headers)
+        if size > self.largest:
+            raise EventTooLarge(f"{event.api}.{event.event}", event.id, size, self.largest)
         stream = naming.stream(self._prefix, event.api)
         subject = naming.subject(self._prefix, event.api, event.event)
         return self._broker.store(stream, subject, event.body, event.headers)
@@ -75,6 +75,11 @@ class MemoryTransport:
     def _join(self, stream: str, subject: str, consumer: Consumer) -> MemoryDeliveries:
         durable = self._broker.join(stream, subject, consumer)
         return MemoryDeliveries(self._broker, self.dead_letters, stream, consumer.durable, durable)
+
+    @property
+    def largest(self) -> int:
+        """As on a server with the default `max_payload`."""
+        return MAX_PAYLOAD - HEADROOM
 
     @property
     def trouble(self) -> str:

@@ -7,6 +7,7 @@ accepts what a newer producer added, and passes on only what the schema declares
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -23,9 +24,11 @@ from lightbus.schema.payload.conversion import Converter, Unconvertible, convers
 from lightbus.schema.payload.limits import (
     JSON_SCALARS,
     MAX_DEPTH,
+    Oversized,
     are_json_scalars,
     is_json_scalar,
     is_too_deep,
+    least_size,
     not_json,
 )
 from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
@@ -168,11 +171,21 @@ class EventContract:
         """
         return self.prepare(arguments)[0]
 
-    def prepare(self, arguments: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def prepare(
+        self, arguments: Mapping[str, object], most: float = math.inf
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Validate the arguments of `fire()`, as `encode` does.
+
+        Args:
+            arguments: as in `encode`.
+            most: the bytes of JSON that are converted; a value may be in so many places that it has far more.
 
         Returns:
             The payload, and its values by Python name, each as the caller passed it.
+
+        Raises:
+            InvalidEventArguments: as in `encode`.
+            Oversized: the arguments have more bytes.
         """
         data: dict[str, Any]
         rich: list[str] = []
@@ -184,7 +197,7 @@ class EventContract:
         for wire, default in self._defaults:
             if wire not in data:
                 data[wire] = _fresh(default)
-        problems = self._simplify(data, rich) if rich else []
+        problems = self._simplify(data, rich, most) if rich else []
         if self._is_silent and not data.keys() <= self._names.keys():
             absent = [name for wire, name in self._names.items() if wire not in data]
             problems += listed(
@@ -198,7 +211,7 @@ class EventContract:
             if not problems and self._written.is_valid(data):
                 if are_scalars and not self._is_renamed:
                     return data, data
-                return data, self._by_python_name(arguments, data)
+                return data, self.by_python_name(arguments, data)
             reported = {problem.path for problem in problems}
             explained = explain(self._misfits, data, self._names, self._hints)
             problems += [problem for problem in explained if problem.path not in reported]
@@ -206,8 +219,11 @@ class EventContract:
             problems.append(Problem("", f"cannot be written as JSON: {error}", "type"))
         raise InvalidEventArguments(self.api, self.event, listed(problems), signature=self.signature)
 
-    def _by_python_name(self, arguments: Mapping[str, object], data: dict[str, Any]) -> dict[str, Any]:
-        values, names = {}, self._names
+    def by_python_name(
+        self, arguments: Mapping[str, object], data: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Return data by Python name, each value as it is among the arguments, if it is there."""
+        values, names = dict[str, object](), self._names
         for wire, value in data.items():
             argument = arguments.get(wire, UNSET)
             values[names.get(wire, wire)] = value if argument is UNSET else argument
@@ -305,17 +321,22 @@ class EventContract:
     def _hints(self) -> dict[str, str]:
         return {parameter.wire: parameter.annotation for parameter in self.parameters}
 
-    def _simplify(self, data: dict[str, Any], wires: Iterable[str]) -> list[Problem]:
+    def _simplify(self, data: dict[str, Any], wires: Iterable[str], most: float) -> list[Problem]:
         """Replace some Python values by JSON values, or by None where that is impossible, and return the problems."""
-        problems = []
+        problems, size = [], 0
         for wire in wires:
             try:
+                if (size := size + least_size(data[wire])) > most:
+                    raise Oversized(size)
                 data[wire] = plain(data[wire])
                 if is_too_deep({wire: data[wire]}):
                     raise RecursionError
                 reasons = list(not_json(data[wire], (wire,)))
             except RecursionError:
-                data[wire], reasons = None, [((wire,), f"its values make {_TOO_DEEP}")]
+                reason = f"its values make {_TOO_DEEP}, or one contains itself"
+                data[wire], reasons = None, [((wire,), reason)]
+            except Oversized:
+                raise
             except Exception as error:  # anything that a __to_bus__ raises
                 reason = f"{short(data[wire])} cannot be written as JSON: {error}"
                 data[wire], reasons = None, [((wire,), reason)]

@@ -19,6 +19,7 @@ class Stub:
     """A transport that confirms at once, and delivers one event repeatedly; see `lightbus.transport.Transport`."""
 
     trouble = ""
+    largest = 1_000_000
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         self.delivery = Delivery("subject", body, headers, 1, 1, datetime.now(UTC), 0, StubSettler())

@@ -38,22 +38,30 @@ class Spot:
     @property
     def label(self) -> str:
         """The place as messages show it: `address.city`, `lines[].price`, `labels.*`."""
-        return self._steps().removeprefix(".").strip()
+        steps = [spot.step for spot in self._outwards()]
+        return "".join(reversed(steps)).removeprefix(".").strip()
 
-    def _steps(self) -> str:
-        return self.within._steps() + self.step if self.within else self.step
+    def _outwards(self) -> Iterator[Spot]:
+        """Yield the place and those around it, the payload last; a chain of types may make them many."""
+        spot: Spot | None = self
+        while spot:
+            yield spot
+            spot = spot.within
 
     def wrap(self, value: Any, choice: int) -> Any:
         """Build a whole payload around a value at this place."""
-        container = self.put(value, choice)
-        return self.within.wrap(container, choice) if self.within else container
+        for spot in self._outwards():
+            value = spot.put(value, choice)
+        return value
 
     def moved(self, old: Spot, new: Spot) -> Spot:
         """Return the place at the same position within `new` that this one has within `old`."""
-        if self is old or self.within is None:
-            return new
-        path = (*new.path, *self.path[len(old.path) :])
-        return Spot(path, self.within.moved(old, new), self.step, self.put)
+        inside = list(itertools.takewhile(lambda spot: spot is not old and spot.within, self._outwards()))
+        moved = new
+        for spot in reversed(inside):
+            path = (*new.path, *spot.path[len(old.path) :])
+            moved = Spot(path, moved, spot.step, spot.put)
+        return moved
 
 
 class _Replayable:

@@ -63,6 +63,7 @@ class Sampler:
         self.shapes = shapes
         self._first: dict[tuple[object, ...], Any] = {}
         self._sizes: dict[int, int] = {}
+        self._required: dict[tuple[Shape, int, int], tuple[dict[str, Any], int, frozenset[str]]] = {}
 
     def values(self, source: AnyOf, depth: int = 0, near: Iterable[float] = ()) -> Iterator[Any]:
         """Yield values that satisfy at least one of the groups of schemas."""
@@ -148,8 +149,12 @@ class Sampler:
         """
         result: dict[str, Any] = {}
         properties = properties or {}
-        names = [*shape.required, *properties]
-        needed = shape.with_needed(names) if len(names) > len(shape.required) else shape.required
+        needed = shape.required
+        if properties.keys() <= shape.present:
+            if without is None and shape.limit("minProperties") is None and not size and needed:
+                return self._with(shape, depth, properties, choice)
+        else:
+            needed = shape.with_needed([*needed, *properties])
         for name in needed:
             if name != without:
                 result[name] = (
@@ -170,6 +175,27 @@ class Sampler:
                 raise NoSample
         self._check_size(result)
         return result
+
+    def _with(self, shape: Shape, depth: int, properties: dict[str, Any], choice: int) -> dict[str, Any]:
+        """Return an object with the required properties alone, some of them given.
+
+        Of many required properties each may be given in turn, so the values of all others are looked up once.
+        """
+        key = shape, depth, choice
+        if key not in self._required:
+            values: dict[str, Any] = {}
+            for name in shape.required:
+                try:
+                    values[name] = self.first(shape.value(name), depth + 1, choice)
+                except NoSample:
+                    values[name] = _NOTHING
+            lacking = frozenset(name for name, value in values.items() if value is _NOTHING)
+            self._required[key] = values, self._size(values), lacking
+        values, size, lacking = self._required[key]
+        size += sum(self._size(value) - self._size(values[name]) for name, value in properties.items())
+        if not lacking <= properties.keys() or size > MAX_SIZE:
+            raise NoSample
+        return {**values, **properties}
 
     def _check_size(self, value: Any) -> None:
         if self._size(value) > MAX_SIZE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -59,6 +60,7 @@ class Containment:
         self._same = same
         self._pairs = Pairs()
         self._exclusive: dict[object, bool] = {}
+        self._tags: dict[object, str | None] = {}
         self._listing: dict[object, dict[object, list[int]]] = {}
         self._steps = 0
 
@@ -238,22 +240,55 @@ class Containment:
         return (branch.document.dialect, text) if text is not None else None
 
     def _candidates(self, shape: Shape, view: View, keyword: str, branches: list[Node]) -> list[Node]:
-        """Return the branches that may accept a shape: if it has one value, those that list it or list nothing."""
-        if shape.values is None or len(shape.values) != 1 or isinstance(shape.values[0], (dict, list)):
+        """Return the branches that may accept a shape: if it, or its tag, has one value, those that list it or nothing."""
+        by_value, values = self._by_value(view, keyword, branches), shape.values
+        name = self._tag(view, keyword, branches) if shape.kinds == {"object"} else None
+        if name is not None and name in shape.present:
+            by_value = self._by_value(view, keyword, branches, name)
+            tags = [tag.values for nodes in shape.value(name) for tag in self._shapes(nodes)]
+            values = tags[0] if len(tags) == 1 else None
+        if values is None or len(values) != 1 or isinstance(values[0], (dict, list)):
             return branches
-        by_value = self._by_value(view, keyword, branches)
-        likely = {*by_value.get(_ANY, ()), *by_value.get(comparable(shape.values[0]), ())}
+        likely = {*by_value.get(_ANY, ()), *by_value.get(comparable(values[0]), ())}
         return [branches[at] for at in sorted(likely)]
 
-    def _by_value(self, view: View, keyword: str, branches: list[Node]) -> dict[object, list[int]]:
-        """Return the indexes of the branches of a union by the values they list, `_ANY` without a list."""
+    def _tag(self, view: View, keyword: str, branches: list[Node]) -> str | None:
+        """Return the property that most branches of a union list values of, or None."""
         key = (view.node.key, keyword)
+        if key not in self._tags:
+            properties = [self._reader(self._reader.meant(branch)).properties for branch in branches]
+            tags = Counter(
+                name for each in properties for name, node in each.items() if self._listed(node) is not None
+            )
+            self._tags[key] = max(tags, key=lambda name: tags[name], default=None)
+        return self._tags[key]
+
+    def _listed(self, node: Node) -> list[Any] | None:
+        """Return the scalars that a reader's schema lists, or None."""
+        values = self._reader(self._reader.meant(node)).values
+        is_scalar = values and not any(isinstance(each, (dict, list)) for each in values)
+        return values if is_scalar else None
+
+    def _by_value(
+        self, view: View, keyword: str, branches: list[Node], tag: str | None = None
+    ) -> dict[object, list[int]]:
+        """Return the indexes of the branches of a union by the values they list, `_ANY` without a list.
+
+        Args:
+            view, keyword, branches: the union.
+            tag: the property whose values count; None for the values of the branches themselves.
+        """
+        key = (view.node.key, keyword, tag)
         if key not in self._listing:
             by_value = self._listing[key] = {}
             for at, branch in enumerate(branches):
-                values = self._reader(self._reader.meant(branch)).values
-                is_scalar = values is not None and not any(isinstance(each, (dict, list)) for each in values)
-                for value in set(map(comparable, values)) if is_scalar and values else (_ANY,):
+                node = (
+                    self._reader(self._reader.meant(branch)).properties.get(tag)
+                    if tag is not None
+                    else branch
+                )
+                values = self._listed(node) if node else None
+                for value in (_ANY,) if values is None else set(map(comparable, values)):
                     by_value.setdefault(value, []).append(at)
         return self._listing[key]
 

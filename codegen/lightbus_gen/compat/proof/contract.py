@@ -6,13 +6,15 @@ leave the doubt as it is, and so does a schema that it does not model.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 from lightbus.schema import open_schema
-from lightbus.schema.language.keywords import DEFINITIONS, IN_PLACE, REFERENCES, with_subschemas
+from lightbus.schema.language.keywords import DEFINITIONS, IN_PLACE, REFERENCES, UNIONS, with_subschemas
 from lightbus.schema.language.reference import Document
 from lightbus.schema.language.validation import is_covered
+from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.proof.effort import can_validate, has_canonical_form
 from lightbus_gen.compat.shapes.view import text_of
 
@@ -64,6 +66,7 @@ class Contract:
 
     def __init__(self, documents: Documents, pointer: str, schema: Any) -> None:
         self._documents, self._pointer, self._schema = documents, pointer, schema
+        self._last: tuple[str, Errors] | None = None
 
     @cached_property
     def _written(self) -> Any:
@@ -90,11 +93,17 @@ class Contract:
             self._documents.written.at(self._pointer), payload
         )
 
-    def errors(self, payload: Any) -> list[Any]:
-        """Return the errors with which a listener of this version refuses a payload; [] if it accepts it."""
-        if self._opened.is_valid(payload) or self._written.is_valid(payload):
-            return []  # a `not` or `if` may refer to a definition that matches more once it is opened
-        return list(self._opened.iter_errors(payload))
+    def errors(self, payload: Any) -> Errors:
+        """Return the errors with which a listener of this version refuses a payload; none if it accepts it.
+
+        The same payload often proves many obstacles in a row, so the last result is kept.
+        """
+        text = text_of(payload)
+        if self._last is None or self._last[0] != text:
+            # a `not` or `if` may refer to a definition that matches more once it is opened
+            is_valid = self._opened.is_valid(payload) or self._written.is_valid(payload)
+            self._last = text, Errors(() if is_valid else self._opened.iter_errors(payload))
+        return self._last[1]
 
     def covers(self, writer: Contract) -> bool:
         """Whether the second opinion is sure that this version accepts everything that another one writes."""
@@ -105,6 +114,41 @@ class Contract:
         if len(texts) > _LONGEST or any(marker in texts for marker in _OWN):
             return False
         return is_covered(opened, _closed(writer._schema))
+
+
+class Errors:
+    """The errors of a validator with one payload, by place, so that each obstacle finds its own.
+
+    Args:
+        errors: in the validator's order.
+    """
+
+    def __init__(self, errors: Iterable[Any]) -> None:
+        self._first: dict[tuple[object, ...], tuple[int, Any]] = {}
+        for order, error in enumerate(errors):
+            path, kind = tuple(map(str, error.instance_path)), error.kind.name
+            if kind in UNIONS:
+                keys: list[tuple[object, ...]] = [("union", path)]
+            else:
+                keys = [("below", path[:length]) for length in range(len(path) + 1)]
+                keys.append(("required", path, error.kind.property) if kind == "required" else ("at", path))
+                keys.append(("any", path))
+            for key in keys:
+                self._first.setdefault(key, (order, error))
+
+    def about(self, obstacle: Obstacle) -> Any:
+        """Return the first error at the place of an obstacle, and not elsewhere in the payload, or None."""
+        path = tuple(map(str, obstacle.path))  # the validator reports a key "1" as an index
+        own: dict[str, tuple[object, ...]] = {
+            "opaque": ("below", path),
+            "required": ("required", path, obstacle.name),
+            "required_new": ("required", path, obstacle.name),
+            "dependency": ("any", path),
+        }
+        unions = [("union", path[:length]) for length in range(len(path) + 1)]
+        keys = [*unions, own.get(obstacle.kind, ("at", path))]
+        errors = [self._first[key] for key in keys if key in self._first]
+        return min(errors, key=lambda each: each[0])[1] if errors else None
 
 
 def _closed(schema: Any) -> Any:

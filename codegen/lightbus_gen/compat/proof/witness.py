@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightbus.errors import SchemaError
-from lightbus.schema.language.keywords import UNIONS
 from lightbus_gen.compat.fit.obstacles import Obstacle
 from lightbus_gen.compat.proof.contract import Contract
+from lightbus_gen.compat.shapes.view import text_of
 
 _MAX_TRIED = 120
-_MAX_WORK = 1_000_000
-"""JSON values in the payloads that are tried for one obstacle."""
-_MAX_OF_EVENT = 20_000_000
-"""JSON values in the payloads that are tried for one event; later obstacles have no proof."""
+_MAX_REMOVED = 50
+"""Properties whose removal from one payload is tried."""
+_MAX_WORK = 10_000_000
+"""Characters of the payloads that are tried for one obstacle."""
+_MAX_OF_EVENT = 200_000_000
+"""Characters of the payloads that are tried for one event; later obstacles have no proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class _Trial:
 
     Args:
         writer, reader, obstacle: as in `Proofs.find`.
-        most: how many JSON values the payloads may have in all.
+        most: how many characters the payloads may have in all.
     """
 
     def __init__(self, writer: Contract, reader: Contract, obstacle: Obstacle, most: int) -> None:
@@ -80,7 +82,7 @@ class _Trial:
         """Return the first payload that proves the obstacle, reduced to what is needed."""
         try:
             for payload in itertools.islice(self._obstacle.payloads(), _MAX_TRIED):
-                size = sum(1 for _ in _values(payload))
+                size = len(text_of(payload))
                 if self.work + size > self._most:
                     return None
                 can_check = self._writer.can_check(payload) and self._reader.can_check(payload)
@@ -94,19 +96,22 @@ class _Trial:
     def _refusal(self, payload: Any, size: int) -> str:
         """Return the error with which a listener refuses a payload that is sent at the obstacle; "" if there is none."""
         self.work += size
-        for error in self._reader.errors(payload) if self._writer.writes(payload) else ():
-            if _is_about(error, self._obstacle):
-                place = ".".join(str(step) for step in error.instance_path)
-                return f"{place}: {error.message}" if place else str(error.message)
-        return ""
+        if not self._writer.writes(payload):
+            return ""
+        error = self._reader.errors(payload).about(self._obstacle)
+        if error is None:
+            return ""
+        place = ".".join(str(step) for step in error.instance_path)
+        return f"{place}: {error.message}" if place else str(error.message)
 
     def _minimized(self, payload: Any, size: int) -> Any:
         """Return a payload without the properties that are not needed for it to prove the obstacle."""
         small = json.loads(json.dumps(payload))
-        is_done = False
-        while not is_done:
+        is_done, left = False, _MAX_REMOVED
+        while not is_done and left:
             is_done = True
-            for holder, name in list(_properties(small)):
+            for holder, name in list(itertools.islice(_properties(small), left)):
+                left -= 1
                 if name not in holder:
                     continue
                 if self.work + size > self._most:
@@ -119,19 +124,6 @@ class _Trial:
                     holder.clear()
                     holder.update(previous)
         return small
-
-
-def _is_about(error: Any, obstacle: Obstacle) -> bool:
-    """Whether an error of the validator is at the place of an obstacle, and not elsewhere in the payload."""
-    path, kind = [str(step) for step in error.instance_path], error.kind.name
-    expected = [str(step) for step in obstacle.path]  # the validator reports a key "1" as an index
-    if kind in UNIONS:
-        return expected[: len(path)] == path
-    if obstacle.kind == "opaque":
-        return path[: len(expected)] == expected
-    if obstacle.kind in ("required", "required_new"):
-        return path == expected and kind == "required" and obstacle.name in error.message
-    return path == expected and (kind != "required" or obstacle.kind == "dependency")
 
 
 def _properties(payload: Any) -> Iterator[tuple[dict[str, Any], str]]:

@@ -38,9 +38,7 @@ class Equality:
 
     def __call__(self, one: Node, other: Node) -> bool:
         """Whether two schemas are equal."""
-        return one.document.dialect == other.document.dialect and self._same(
-            one, other, set(), is_schema=True
-        )
+        return one.document.dialect == other.document.dialect and _are_same(one, other)
 
     def keyword(self, one: Node, other: Node, keyword: str) -> bool:
         """Whether two schemas have an equal keyword, and equal companions of it."""
@@ -49,46 +47,53 @@ class Equality:
         for name in whole(keyword):
             if (name in one.schema) != (name in other.schema):
                 return False
-            if name in one.schema and not self._same(
-                one.child(name), other.child(name), set(), is_schema=True
-            ):
+            if name in one.schema and not _are_same(one.child(name), other.child(name)):
                 return False
         return True
 
-    def _same(self, one: Node, other: Node, seen: set[tuple[object, ...]], *, is_schema: bool) -> bool:
+
+_Pair = tuple[Node, Node, bool]
+"""A part of both schemas, and whether it is a schema or a map of schemas."""
+
+
+def _are_same(one: Node, other: Node) -> bool:
+    """Whether two schemas are equal; a list holds the parts to compare, since a chain of types may be long."""
+    todo: list[_Pair] = [(one, other, True)]
+    seen = set[tuple[object, ...]]()
+    for one, other, is_schema in todo:
         mine, its = one.schema, other.schema
         if isinstance(mine, list) and isinstance(its, list):
-            return len(mine) == len(its) and all(
-                self._same(one.child(index), other.child(index), seen, is_schema=True)
-                for index in range(len(mine))
-            )
-        if not (isinstance(mine, dict) and isinstance(its, dict)):
-            return text_of(mine) == text_of(its)
-        if (key := (*one.key, *other.key)) in seen:
-            return True
-        seen.add(key)
-        left, right = _relevant(mine, is_schema=is_schema), _relevant(its, is_schema=is_schema)
-        if left.keys() != right.keys():
-            return False
-        return all(self._same_under(name, one, other, seen, is_schema=is_schema) for name in left)
+            if len(mine) != len(its):
+                return False
+            todo += ((one.child(index), other.child(index), True) for index in range(len(mine)))
+        elif not (isinstance(mine, dict) and isinstance(its, dict)):
+            if text_of(mine) != text_of(its):
+                return False
+        elif (key := (*one.key, *other.key)) not in seen:
+            seen.add(key)
+            left, right = _relevant(mine, is_schema=is_schema), _relevant(its, is_schema=is_schema)
+            if left.keys() != right.keys():
+                return False
+            for name in left:
+                pairs = _pairs_under(name, one, other, is_schema=is_schema)
+                if pairs is None:
+                    return False
+                todo += pairs
+    return True
 
-    def _same_under(
-        self, name: str, one: Node, other: Node, seen: set[tuple[object, ...]], *, is_schema: bool
-    ) -> bool:
-        mine, its = one.schema[name], other.schema[name]
-        if is_schema and name == "$ref" and isinstance(mine, str) and isinstance(its, str):
-            left, right = one.target(), other.target()
-            return bool(left and right and self._same(left, right, seen, is_schema=True))
-        if is_schema and name in ("$dynamicRef", "$recursiveRef"):
-            return text_of([mine, one.document.value]) == text_of([its, other.document.value])
-        if is_schema and name in ("enum", "const"):
-            return text_of(mine) == text_of(its)
-        return self._same(
-            one.child(name),
-            other.child(name),
-            seen,
-            is_schema=not (is_schema and name in MAPS_OF_DOCUMENTS),
-        )
+
+def _pairs_under(name: str, one: Node, other: Node, *, is_schema: bool) -> list[_Pair] | None:
+    """Return what is to be compared of two schemas under a name; None if they differ there."""
+    mine, its = one.schema[name], other.schema[name]
+    if is_schema and name == "$ref" and isinstance(mine, str) and isinstance(its, str):
+        left, right = one.target(), other.target()
+        return [(left, right, True)] if left and right else None
+    if is_schema and name in ("$dynamicRef", "$recursiveRef"):
+        texts = text_of([mine, one.document.value]), text_of([its, other.document.value])
+        return [] if texts[0] == texts[1] else None
+    if is_schema and name in ("enum", "const"):
+        return [] if text_of(mine) == text_of(its) else None
+    return [(one.child(name), other.child(name), not (is_schema and name in MAPS_OF_DOCUMENTS))]
 
 
 def _relevant(schema: dict[str, Any], *, is_schema: bool) -> dict[str, Any]:

@@ -48,22 +48,55 @@ class Shapes:
             views, others, at = todo.pop()
             others = dict(others)
             for place, keyword, branches in _unions(views, at):
-                if len(todo) + len(done) + len(branches) > MAX_SHAPES:
+                if constants := self._constants(branches):
+                    node = views[place[0]].node.child(keyword)
+                    kinds = frozenset(map(kind_of, constants))
+                    views = (*views, View(node, kinds=kinds, values=constants, is_limited=True))
+                    continue
+                is_first = keyword == "oneOf" and not todo and not done
+                if len(todo) + len(done) + len(branches) > MAX_SHAPES and not (
+                    is_first and self._are_tagged(branches)
+                ):
                     _join(others, self._declared(branches))
                     continue
                 for branch in reversed(branches):
                     flat = self._flatten((branch,))
                     if flat is None:
                         continue
-                    rivals = [other for other in branches if other is not branch]
                     both = tuple({view.node.key: view for view in (*views, *flat)}.values())
                     declared = dict(others)
-                    _join(declared, self._declared(rivals) if keyword == "anyOf" else {})
+                    if keyword == "anyOf":
+                        _join(declared, self._declared([other for other in branches if other is not branch]))
                     todo.append((both, declared, place))
                 break
             else:
                 done += self._one_by_one(self._shape(views, others, is_silent))
         return done
+
+    def _are_tagged(self, branches: Sequence[Node]) -> bool:
+        """Whether the branches of a union all require one property and list its values, so that each is compared alone."""
+        names: set[str] | None = None
+        for branch in branches:
+            view = self.views(self.views.meant(branch))
+            required = {
+                name
+                for name in view.required
+                if name in view.properties and self.views(self.views.meant(view.properties[name])).values
+            }
+            names = required if names is None else names & required
+        return bool(names)
+
+    def _constants(self, branches: Sequence[Node]) -> list[Any]:
+        """Return the scalars that a union lists in the form of branches; [] if one of them says more."""
+        constants: list[Any] = []
+        for branch in branches:
+            view = self.views(self.views.meant(branch))
+            listed = [value for value in view.values or () if kind_of(value) in view.kinds]
+            is_scalar = bool(listed) and not any(isinstance(value, (dict, list)) for value in listed)
+            if not is_scalar or view.based_on or view.unions or view.opaque:
+                return []
+            constants += filter(view.accepts_scalar, listed)
+        return constants
 
     def _flatten(self, nodes: Iterable[Node]) -> tuple[View, ...] | None:
         """Follow `$ref` and `allOf`; None if no value can be valid."""

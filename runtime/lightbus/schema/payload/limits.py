@@ -7,8 +7,11 @@ limits of our own, what can be read would depend on the Python version and on th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, cast
+
+import msgspec
+from msgspec import UNSET
 
 from lightbus.schema.language.keywords import Path
 from lightbus.schema.payload.problems import short
@@ -40,6 +43,66 @@ def is_too_deep(value: object) -> bool:
 def _parts(value: Any) -> Any:
     """Return the values in an object or array."""
     return value.values() if isinstance(value, dict) else value
+
+
+class Oversized(Exception):
+    """A payload has more bytes than it may have.
+
+    Attributes:
+        size: its bytes, at least.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(size)
+
+
+def least_size(value: object) -> int:
+    """Return how many bytes of JSON a Python value becomes at least.
+
+    Takes time in proportion to the memory of the value: a list that is in many places is read once for each level.
+
+    Raises:
+        RecursionError: the value has more levels than a payload may have; it may contain itself.
+    """
+    size = 0
+    level: dict[int, tuple[Any, int]] = {id(value): (value, 1)}  # each part, and in how many places it is
+    for _ in range(MAX_DEPTH):
+        inner: dict[int, tuple[Any, int]] = {}
+        for holder, places in level.values():
+            parts = _contents(holder)
+            is_container = isinstance(holder, _CONTAINERS)
+            size += places * (_SEPARATED * len(parts) if is_container else bool(parts))
+            for part in parts:
+                if isinstance(part, _TEXTS):
+                    size += places * len(part)
+                elif not (part is None or isinstance(part, (int, float))):
+                    inner[id(part)] = part, places + (inner[id(part)][1] if id(part) in inner else 0)
+        if not inner:
+            return size
+        level = inner
+    raise RecursionError
+
+
+_SEPARATED = 2  # bytes of the shortest value in an object or array, with its comma
+_TEXTS = (str, bytes, bytearray)
+_CONTAINERS = (*_HOLDERS, set, frozenset)
+
+
+def _contents(value: Any) -> Collection[Any]:
+    """Return the values that are written for a container, or for a msgspec, dataclasses or attrs object."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, _CONTAINERS):
+        return cast(Collection[Any], value)
+    if isinstance(value, msgspec.Struct):
+        parts = [getattr(value, name, UNSET) for name in value.__struct_fields__]
+        omits = value.__struct_config__.omit_defaults
+        return [part for part in parts if part is not UNSET and not (omits and isinstance(part, _TEXTS))]
+    fields = getattr(type(value), "__dataclass_fields__", None)
+    names = fields or (field.name for field in getattr(type(value), "__attrs_attrs__", ()))
+    parts = [getattr(value, name, UNSET) for name in names if not name.startswith("_")]
+    return [part for part in parts if part is not UNSET]
 
 
 def are_json_scalars(arguments: Mapping[str, object]) -> bool:

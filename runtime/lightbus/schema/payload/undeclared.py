@@ -7,7 +7,7 @@ have undeclared properties; if there are none, there is no function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from lightbus.schema.language.keywords import CLOSING, Path
@@ -28,6 +28,8 @@ class Undeclared(NamedTuple):
 
 
 Finder = Callable[[Any], Iterable[Undeclared]]
+_Compilation = Generator[Sequence[Node[Any]], "Finder | None", "Finder | None"]
+"""Yields the schemas of a value inside, and is sent the search through it."""
 
 
 def undeclared(payload: Node[Any]) -> Finder | None:
@@ -48,6 +50,9 @@ class _UndeclaredSearch:
 
     def compile(self, nodes: Sequence[Node[Any]], *, is_payload: bool = False) -> Finder | None:
         """Compile the search through values that satisfy all of some schemas."""
+        return _run(self._compile(nodes, is_payload), self._compile)
+
+    def _compile(self, nodes: Sequence[Node[Any]], is_payload: bool = False) -> _Compilation:
         parts = list(_together(nodes))
         if not parts:
             return None
@@ -62,11 +67,12 @@ class _UndeclaredSearch:
             return compiled(value) if compiled else ()
 
         self._compiled[key] = later
-        compiled = self._compiled[key] = self._finder(parts, is_payload)
+        compiled = self._compiled[key] = yield from self._finder(parts, is_payload)
         return compiled
 
-    def _finder(self, parts: Sequence[Node[Any]], is_payload: bool) -> Finder | None:
-        in_object, in_array = self._object(parts, is_payload), self._array(parts)
+    def _finder(self, parts: Sequence[Node[Any]], is_payload: bool) -> _Compilation:
+        in_object = yield from self._object(parts, is_payload)
+        in_array = yield from self._array(parts)
 
         def find(value: Any) -> Iterable[Undeclared]:
             if in_object and isinstance(value, dict):
@@ -79,12 +85,14 @@ class _UndeclaredSearch:
         """Return a search that is compiled for each value, and not kept."""
 
         def find(value: Any) -> Iterable[Undeclared]:
-            finder = self._finder(parts, is_payload) if isinstance(value, (dict, list)) else None
+            if not isinstance(value, (dict, list)):
+                return ()
+            finder = _run(self._finder(parts, is_payload), self._compile)
             return finder(value) if finder else ()
 
         return find
 
-    def _object(self, parts: Sequence[Node[Any]], is_payload: bool) -> Finder | None:
+    def _object(self, parts: Sequence[Node[Any]], is_payload: bool) -> _Compilation:
         declared: dict[str, list[Node[Any]]] = {}
         for part in parts:
             for name, child in part.children("properties"):
@@ -99,10 +107,12 @@ class _UndeclaredSearch:
         finders = {}
         for name, nodes in declared.items():
             matching = [node for pattern, node in patterns if pattern_matches(pattern, name)]
-            if finder := self.compile([*nodes, *matching]):
+            if finder := (yield [*nodes, *matching]):
                 finders[name] = finder
-        by_pattern = [(pattern, self.compile([node])) for pattern, node in patterns]
-        rest = self.compile(further)
+        by_pattern = []
+        for pattern, node in patterns:
+            by_pattern.append((pattern, (yield [node])))
+        rest = yield further
         if not (is_closed or finders or rest or any(finder for _, finder in by_pattern)):
             return None
 
@@ -122,13 +132,13 @@ class _UndeclaredSearch:
 
         return find
 
-    def _array(self, parts: Sequence[Node[Any]]) -> Finder | None:
+    def _array(self, parts: Sequence[Node[Any]]) -> _Compilation:
         described = [part.items() for part in parts]
         longest = max(len(first) for first, _ in described)
         finders = []
         for index in range(longest + 1):  # the last finder is for all further items
             nodes = (first[index] if index < len(first) else further for first, further in described)
-            finders.append(self.compile([node for node in nodes if node]))
+            finders.append((yield [node for node in nodes if node]))
         if not any(finders):
             return None
 
@@ -138,6 +148,21 @@ class _UndeclaredSearch:
                     yield from _below(index, finder(item))
 
         return find
+
+
+def _run(
+    compilation: _Compilation, compile_inner: Callable[[Sequence[Node[Any]]], _Compilation]
+) -> Finder | None:
+    """Run a compilation; the pending ones are a list, since a long chain of schemas would fill Python's stack."""
+    pending, finder = [compilation], None
+    while pending:
+        try:
+            pending.append(compile_inner(pending[-1].send(finder)))
+            finder = None
+        except StopIteration as end:
+            finder = end.value
+            pending.pop()
+    return finder
 
 
 def _below(key: str | int, inner: Iterable[Undeclared]) -> Iterator[Undeclared]:
