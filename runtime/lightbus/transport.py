@@ -325,6 +325,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def address(self) -> str:
+        """Where it connects to, for people, without a password."""
+        ...
+
+    @property
     def trouble(self) -> str:
         """Why nothing can be sent or received at the moment, for people; empty when all is well."""
         ...

@@ -18,7 +18,7 @@ from tests.bench.contenders.ours import make_bus
 class Stub:
     """A transport that confirms at once, and delivers one event repeatedly; see `lightbus.transport.Transport`."""
 
-    trouble = ""
+    address = trouble = ""
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         self.delivery = Delivery("subject", body, headers, 1, 1, datetime.now(UTC), 0, StubSettler())
