@@ -226,7 +226,7 @@ class TransportError(LightbusError):
 
 
 class ConnectionFailed(TransportError):
-    """The bus could not connect to the server.
+    """The bus could not connect to the server; nothing was sent.
 
     Attributes:
         url: the address tried, without credentials.

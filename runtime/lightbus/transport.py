@@ -325,6 +325,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def address(self) -> str:
+        """Where it connects to, for people, without a password."""
+        ...
+
+    @property
     def largest(self) -> int:
         """How many bytes an event may have, headers included; known once connected."""
         ...

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -642,27 +643,80 @@ async def test_a_connect_that_fails_after_its_caller_left_is_no_complaint(
     assert "never retrieved" not in caplog.text
 
 
-def test_a_call_that_waits_while_the_bus_is_closed_ends(prefix: str, seen: Seen) -> None:
+def fire_many(bus: DynamicBus) -> None:
+    try:
+        bus.auth.user_deleted.fire_many([{"username": "never confirmed"}] * 3)
+    except lightbus.BatchFailed as failed:
+        assert [message for message, _ in failed.failed] == failed.messages
+        raise failed.failed[0][1] from None
+
+
+BLOCKING_FIRES: dict[str, Callable[[DynamicBus, EventMessage], object]] = {
+    "fire": lambda bus, _: bus.auth.user_deleted.fire(username="never confirmed"),
+    "fire_many": lambda bus, _: fire_many(bus),
+    "fire_again": lambda bus, event: bus.auth.user_deleted.fire_again(event),
+}
+
+
+@pytest.mark.parametrize("is_adopted", [False, True], ids=["own loop", "adopted loop"])
+@pytest.mark.parametrize("name", BLOCKING_FIRES)
+def test_a_blocking_fire_that_the_close_overtakes_has_an_unknown_outcome(
+    prefix: str, seen: Seen, name: str, is_adopted: bool
+) -> None:
+    """As an asynchronous one has: with the event, for another attempt."""
     with NatsServer() as server:
         bus = lightbus.create(url=server.url, prefix=prefix, timeout=600)
-        bus.auth.user_deleted.fire(username="before")
-        pause(server)
+
+        def fire(event: EventMessage) -> None:
+            try:
+                BLOCKING_FIRES[name](bus, event)
+            except lightbus.LightbusError as error:
+                seen(error)
+
+        def overtake() -> None:
+            event = bus.auth.user_deleted.fire(username="before")
+            pause(server)
+            thread = threading.Thread(target=fire, args=(event,))
+            thread.start()
+            transport: Any = next(iter(bus._core.sessions.values())).transport
+            while not transport._publisher._acknowledgements._waiting:
+                thread.join(0.01)
+            bus.close()
+            thread.join(BOUND)
+
+        async def adopted() -> None:
+            bus._core.adopt(asyncio.get_running_loop())
+            await asyncio.to_thread(overtake)
+
+        if is_adopted:
+            asyncio.run(adopted())
+        else:
+            overtake()
+        (error,) = seen.take(1)
+        resume(server)
+    assert isinstance(error, lightbus.PublishUnknown)
+    assert error.message is not None and error.message.id == error.event_id
+
+
+def test_a_blocking_fire_that_waits_to_connect_while_the_bus_is_closed_was_not_sent(
+    prefix: str, seen: Seen
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        bus = lightbus.create(url=f"nats://127.0.0.1:{silent.getsockname()[1]}", prefix=prefix, timeout=600)
 
         def fire() -> None:
             try:
-                bus.auth.user_deleted.fire(username="never confirmed")
+                bus.auth.user_deleted.fire(username="never sent")
             except lightbus.LightbusError as error:
                 seen(error)
 
         thread = threading.Thread(target=fire)
         thread.start()
-        transport: Any = next(iter(bus._core.sessions.values())).transport
-        while not transport._publisher._acknowledgements._waiting:
-            thread.join(0.01)
-        bus.close()
-        (error,) = seen.take(1)
-        resume(server)
-    assert isinstance(error, (BusClosed, lightbus.PublishUnknown))
+        connection, _ = silent.accept()
+        with connection:
+            bus.close()
+            (error,) = seen.take(1)
+    assert isinstance(error, BusClosed) and "outcome" not in str(error)
 
 
 async def test_what_is_stuck_in_the_send_buffer_has_an_unknown_outcome(prefix: str) -> None:

@@ -330,6 +330,22 @@ async def test_a_bogus_replay_leaves_the_true_dead_letter(
     assert await dead_letters(transport) == []
 
 
+@pytest.mark.parametrize("headers", [{}, {"Lightbus-Attempts": "1"}], ids=["an answer", "marked"])
+async def test_a_message_on_the_subject_of_a_replay_does_not_stop_the_replay(
+    bench: Bench, headers: dict[str, str]
+) -> None:
+    """Any client may have an answer stored there, before the listener that would refuse it runs."""
+    transport = await bench.transport()
+    (true,) = await give_up(bench, transport, "true")
+    subject = naming.replay_subject(bench.prefix, true.place, true.number)
+    await (await bench.replays(transport)).close()  # makes the stream of replays
+    await bench.kit.store(naming.replay_stream(bench.prefix), subject, b"bogus", headers)
+    assert await transport.dead_letters.replay(true)
+    assert not await transport.dead_letters.replay(true)
+    assert await take_and_ack(await bench.replays(transport), 1) == ["true"]
+    assert await dead_letters(transport) == []
+
+
 async def test_messages_that_nobody_takes_are_not_the_replay_of_a_dead_letter(bench: Bench) -> None:
     """Any client may have an answer stored in the stream of replays, on a subject of no listener."""
     transport = await bench.transport()

@@ -143,7 +143,7 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
                 ten minutes, or for the `duplicate_window` of the stream.
 
         Raises:
-            What `fire` raises, and `PublishUnknown` also when the event is refused: it may be stored already.
+            PublishUnknown: it was not confirmed; even if this attempt was refused, it may be stored already.
         """
         return self._core.blocking(
             f"{self._contract.full_name}.fire_again", self._firing.fire_again, self._contract, message

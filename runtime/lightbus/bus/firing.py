@@ -10,15 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lightbus.bus.session import Session, Settings
-from lightbus.errors import (
-    BatchFailed,
-    EventTooLarge,
-    PermissionDenied,
-    ProvisionError,
-    PublishFailed,
-    PublishUnknown,
-    TransportError,
-)
+from lightbus.errors import BatchFailed, EventTooLarge, PublishFailed, PublishUnknown, TransportError
 from lightbus.event import envelope
 from lightbus.event.ids import event_id
 from lightbus.message import EventMessage
@@ -95,13 +87,15 @@ class Firing:
     async def fire_again(self, contract: EventContract, message: EventMessage) -> EventMessage:
         """Store an event that was fired before, under its id, so that the server keeps it only once.
 
-        A refusal says nothing about an earlier attempt, so the outcome stays unknown.
+        A failure says nothing about an earlier attempt, so the outcome stays unknown.
         """
         session = self._session()
         data = contract.encode(contract.by_wire_name(message.kwargs))
         try:
             return await self._publish(session, message, _outgoing(contract, message, data))
-        except (PermissionDenied, ProvisionError, PublishFailed) as error:
+        except PublishUnknown:
+            raise
+        except TransportError as error:
             reason = error.reason if isinstance(error, PublishFailed) else str(error)
             reason = f"this attempt failed: {reason}"
             unknown = PublishUnknown(contract.full_name, message.id, self._timeout, reason)

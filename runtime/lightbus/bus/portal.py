@@ -16,6 +16,10 @@ from lightbus.errors import BusClosed
 
 T = TypeVar("T")
 
+_CALL = "lightbus/call"  # name of the tasks that a thread waits for
+_PATIENCE = 5.0  # seconds for calls to end once their session is closed; a bound, as they end at once
+_CLOSED = "this bus was closed; create a new one"
+
 
 def new_loop() -> asyncio.AbstractEventLoop:
     """Return a new event loop, uvloop's where it is installed; the caller closes it."""
@@ -91,7 +95,7 @@ class Portal:
         """Run a coroutine on the loop and wait for its result; never call it from the loop's own thread.
 
         Raises:
-            BusClosed: the loop ended before the call did.
+            BusClosed: the loop ended before the call began, or `stop()` lost patience with it.
         """
         call = _Call(coroutine, SimpleQueue())
         self._calls.append(call)
@@ -101,13 +105,15 @@ class Portal:
                 self.loop.call_soon_threadsafe(self._begin)
         except RuntimeError:  # the loop is closed
             self._abandon()
-            raise BusClosed("this bus was closed; create a new one") from None
+            raise BusClosed(_CLOSED) from None
         try:
             task = call.ended.get()
         except BaseException:
             self._cancel(call)  # Ctrl-C in the caller must not leave the work behind
             raise
-        if task is None or task.cancelled():
+        if task is None:
+            raise BusClosed(_CLOSED)
+        if task.cancelled():
             raise BusClosed("the bus was closed during the call, whose outcome is not known")
         return task.result()
 
@@ -115,7 +121,7 @@ class Portal:
         self._is_due = False  # reset first, so that no call is missed
         while self._calls:
             call = self._calls.popleft()
-            call.task = self.loop.create_task(call.coroutine)
+            call.task = self.loop.create_task(call.coroutine, name=_CALL)
             call.task.add_done_callback(call.ended.put)
 
     def _cancel(self, call: _Call[Any]) -> None:
@@ -134,10 +140,25 @@ class Portal:
             call.ended.put(None)
 
     def stop(self) -> None:
-        """End the portal's own loop and thread; a loop that was passed in keeps running."""
+        """Let the calls end, then the portal's own loop and thread; a loop that was passed in keeps running.
+
+        The sessions are closed, so the calls end by themselves, and say what is known of their events.
+        """
+        ending = _ended_calls()
+        try:
+            asyncio.run_coroutine_threadsafe(ending, self.loop).result(2 * _PATIENCE)
+        except (RuntimeError, TimeoutError):  # the loop is closed, or no longer runs
+            ending.close()
         if self._thread is not None:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self._thread = None
             self._is_due = False
             self._abandon()
+
+
+async def _ended_calls() -> None:
+    """Wait until the calls on the running loop have ended, for a limited time."""
+    calls = [task for task in asyncio.all_tasks() if task.get_name() == _CALL]
+    if calls:
+        await asyncio.wait(calls, timeout=_PATIENCE)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lightbus.errors import BusClosed, ListenerFailed, TransportError
+from lightbus.errors import BusClosed, ConnectionFailed, ListenerFailed
 from lightbus.listening.worker import Listening, Worker
 from lightbus.transport import Provision, Transport
 
@@ -69,6 +69,7 @@ class Session:
         self._on_failure = on_failure
         self.transport: Transport | None = None
         self._connecting: asyncio.Task[Transport] | None = None
+        self._address = ""  # where it connects to
         self._refused = ""  # why the last attempt to connect failed
         self._loop = asyncio.get_running_loop()
         self._closing: asyncio.Task[None] | None = None
@@ -89,7 +90,7 @@ class Session:
         """Return the connected transport; the first caller connects it, the others wait.
 
         Raises:
-            ConnectionFailed, JetStreamUnavailable: it cannot connect. TransportError: not within the timeout.
+            ConnectionFailed, JetStreamUnavailable: it cannot connect, or not within the timeout.
             BusClosed: the session was closed.
         """
         if self.transport is not None:
@@ -97,7 +98,13 @@ class Session:
         connecting = self._connect_soon()
         await asyncio.wait({connecting}, timeout=self._settings.timeout)
         if not connecting.done():
-            raise TransportError(f"there was no connection within {self._settings.timeout:g} s")
+            error = ConnectionFailed(
+                self._address,
+                f"there was no connection within {self._settings.timeout:g} s",
+                "The bus goes on trying. If the server is only slow, give lightbus.create() a longer timeout.",
+            )
+            self._refused = str(error)  # until there is a connection, or the reason why there is none
+            raise error
         if connecting.cancelled():
             raise BusClosed("the bus was closed while it connected")
         return connecting.result()
@@ -124,6 +131,7 @@ class Session:
 
     async def _connect(self) -> Transport:
         transport = make_transport(self._settings)
+        self._address = transport.address
         await transport.connect()
         self.transport, self._refused = transport, ""
         return transport

@@ -9,8 +9,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from lightbus import naming
+from lightbus.errors import ConnectionFailed, JetStreamUnavailable, TransportError
 from lightbus.event.envelope import HEADROOM
 from lightbus.jetstream.connection.address import URL_IN_CODE, resolve
+from lightbus.jetstream.connection.attempt import failure
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.consuming.delivery import Deliveries
 from lightbus.jetstream.consuming.subscription import EVENTS, REPLAYS, Deliver, Pace, PullSubscription
@@ -57,13 +59,17 @@ class JetStreamTransport:
         self.dead_letters = JetStreamDeadLetters(self._connection, self._publisher, self._provisioner, prefix)
 
     async def connect(self) -> None:
-        """Connect and check that JetStream answers."""
+        """Connect and check that JetStream answers; see `Transport.connect`."""
         try:
             await self._connection.connect()
             await self._publisher.start()
-        except BaseException:  # even a cancellation must not leave a half-open connection
+        except BaseException as error:  # even a cancellation must not leave a half-open connection
             await self._connection.close()
-            raise
+            if not isinstance(error, TransportError) or isinstance(
+                error, (ConnectionFailed, JetStreamUnavailable)
+            ):
+                raise
+            raise failure(self._connection.address, str(error)) from error
 
     def publish(self, event: Outgoing, *, timeout: float) -> Coroutine[Any, Any, PubAck]:
         """Send an event; its stream is created when no stream answers."""
@@ -129,6 +135,11 @@ class JetStreamTransport:
         )
         await subscription.start()
         return subscription
+
+    @property
+    def address(self) -> str:
+        """The server's address, without a password."""
+        return self._connection.address.display
 
     @property
     def largest(self) -> int:

@@ -166,6 +166,8 @@ class Publisher:
                 raise PublishUnknown(message.what, message.event_id, message.timeout, reason) from error
             except TransportError as error:
                 reason = str(error)
+            if self._connection.closing:
+                break
             answering = None
             left = max(0.0, message.deadline - self._clock())
             await asyncio.sleep(min(pause * random.uniform(0.5, 1.0), left))

@@ -45,7 +45,7 @@ class MemoryTransport:
 
     async def _publish(self, event: Outgoing) -> PubAck:
         if not self._connected:
-            raise ConnectionFailed("memory://", "the transport is closed", "Create a new bus.")
+            raise ConnectionFailed(self.address, "the transport is closed", "Create a new bus.")
         size = message_size(event.body, event.headers)
         if size > self.largest:
             raise EventTooLarge(f"{event.api}.{event.event}", event.id, size, self.largest)
@@ -75,6 +75,11 @@ class MemoryTransport:
     def _join(self, stream: str, subject: str, consumer: Consumer) -> MemoryDeliveries:
         durable = self._broker.join(stream, subject, consumer)
         return MemoryDeliveries(self._broker, self.dead_letters, stream, consumer.durable, durable)
+
+    @property
+    def address(self) -> str:
+        """The scheme of a broker in this process."""
+        return "memory://"
 
     @property
     def largest(self) -> int:

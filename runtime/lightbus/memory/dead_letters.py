@@ -53,9 +53,12 @@ class MemoryDeadLetters:
 
     async def replay(self, dead_letter: DeadLetter) -> bool:
         """Send a dead letter to its listener again, unless a replay is on its way."""
-        if dead_letter.key in await self.replaying():
-            return False
         subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
+        for message in self._broker.messages(self._replays):
+            if message.subject == subject:
+                if read(message, is_replay=True).is_same_event(dead_letter):
+                    return False
+                self._broker.remove(self._replays, message.sequence)
         headers = dead_letter.as_replay().encode({}, MAX_PAYLOAD)
         self._broker.store(self._replays, subject, dead_letter.body, headers)
         return True

@@ -18,7 +18,7 @@ from tests.bench.contenders.ours import make_bus
 class Stub:
     """A transport that confirms at once, and delivers one event repeatedly; see `lightbus.transport.Transport`."""
 
-    trouble = ""
+    address = trouble = ""
     largest = 1_000_000
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from lightbus.errors import UnreadableEvent
+from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import decode
+from lightbus.jetstream import JetStreamTransport
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.wire import Message, header_block
 from lightbus.jetstream.streams.plan import connected
@@ -116,6 +118,32 @@ async def test_an_event_that_is_pulled_to_another_subject_keeps_its_own(site: Si
         assert after["num_pending"] == before["num_pending"]
 
 
+async def test_a_listener_can_have_events_that_it_hears_stored_again_for_all_listeners(site: Site) -> None:
+    """Those whose ids the stream has forgotten, and those without: both listeners of the event get them again."""
+    listeners = [
+        source for name in ("A", "a_b") for source in BY_NAME[name].sources if source.startswith("a-a.")
+    ]
+    (pull,) = (source for source in INTRUDER.sources if source.startswith("a-a."))
+    async with site.admin() as admin, site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
+        await victim.request(VICTIM.event, b"the victim's event", reply=VICTIM.inbox)
+
+        async def pending() -> list[int]:
+            return [(await admin.api(f"CONSUMER.INFO.{source}"))["num_pending"] for source in listeners]
+
+        before, last = await pending(), (await admin.api("STREAM.INFO.a-a"))["state"]["last_seq"]
+        request = f"$JS.API.CONSUMER.MSG.NEXT.{pull}".encode()
+        intruder.publish(request, b'{"batch": 1000, "no_wait": true}', reply=VICTIM.event.encode())
+
+        async def is_stored_again() -> bool:
+            is_last = await stored(admin, "a-a", VICTIM.event) == b"the victim's event"
+            return is_last and bool((await admin.api("STREAM.INFO.a-a"))["state"]["last_seq"] > last)
+
+        await until(is_stored_again, "the event is stored again")
+        assert all(now > then for now, then in zip(await pending(), before, strict=True))
+        await intruder.flush()
+        assert not intruder.denied
+
+
 async def test_an_inbox_is_reached_by_whoever_learns_its_name(site: Site) -> None:
     async with site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
         intruder.publish(INTRUDER.event.encode(), b"an event", reply=VICTIM.inbox.encode())
@@ -176,6 +204,10 @@ async def test_a_listener_sees_whose_dead_letters_there_are_and_can_delete_them(
             "$JS.API.STREAM.INFO.a-dead-letters", b'{"subjects_filter": ">"}', reply=INTRUDER.inbox
         )
         assert letter in json.loads(info)["state"]["subjects"]
+        info = await intruder.request(
+            "$JS.API.STREAM.INFO.a-dead-letters-replays", b'{"subjects_filter": ">"}', reply=INTRUDER.inbox
+        )
+        assert any(SOURCE in subject for subject in json.loads(info)["state"]["subjects"])
         request = json.dumps({"seq": number}).encode()
         answer = await intruder.request(
             "$JS.API.STREAM.MSG.DELETE.a-dead-letters", request, reply=INTRUDER.inbox
@@ -187,6 +219,33 @@ async def test_a_listener_sees_whose_dead_letters_there_are_and_can_delete_them(
         number = json.loads(await intruder.receive())["seq"]
         info = await intruder.request("$JS.API.STREAM.INFO.a-dead-letters", reply=INTRUDER.inbox)
         assert json.loads(info)["state"]["first_seq"] == number
+
+
+async def test_an_event_that_is_pulled_into_the_dead_letters_is_listed_and_discarded(site: Site) -> None:
+    """It keeps its own subject there."""
+    async with site.intruder(INTRUDER) as intruder:
+        await intruder.request(INTRUDER.event, b"no dead letter", reply=INTRUDER.inbox)
+        letter = f"a-dead-letters.{SOURCE}.3.3"
+        intruder.publish(PULL.encode(), b'{"batch": 1000, "no_wait": true}', reply=letter.encode())
+        await intruder.flush()
+    transport = JetStreamTransport(site.admin_url, service_name="", prefix="a")
+    await transport.connect()
+    store = transport.dead_letters
+
+    async def foreign() -> list[DeadLetter]:
+        return [each async for each in store.find(Filter()) if each.body == b"no dead letter"]
+
+    async def is_listed() -> bool:
+        return bool(await foreign())
+
+    try:
+        await until(is_listed, "the event is listed")
+        for dead_letter in await foreign():
+            assert dead_letter.problem == "its subject is not that of a dead letter"
+            assert await store.discard(dead_letter)
+        assert not await foreign()
+    finally:
+        await transport.close()
 
 
 STRICTNESS = """

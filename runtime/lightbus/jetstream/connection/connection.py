@@ -138,19 +138,24 @@ class Connection(Supervised):
             raise TransportError(self.why_down)
         if self._is_deaf_to_answers:
             raise self.denied("subscription", self._client.answers)
-        denied = asyncio.get_running_loop().create_future()
+        ended = asyncio.get_running_loop().create_future()
 
         def on_denied(action: str, denied_subject: str) -> None:
             for expected in (("publish", subject), ("subscription", self._client.answers)):
-                if (action, denied_subject) == (expected[0], expected[1].lower()) and not denied.done():
-                    denied.set_exception(self.denied(*expected))
+                if (action, denied_subject) == (expected[0], expected[1].lower()) and not ended.done():
+                    ended.set_exception(self.denied(*expected))
+
+        def on_down() -> None:
+            if self.closing and not ended.done():  # nats-py would wait for the answer until the timeout
+                ended.set_exception(TransportError(f"request on {subject}: the connection was closed"))
 
         self.when_denied(on_denied)
+        self.when_down(on_down)
         answering = asyncio.ensure_future(self._client.request(subject, body, timeout=timeout))
         try:
-            await asyncio.wait({answering, denied}, return_when=asyncio.FIRST_COMPLETED)
-            if denied.done():
-                denied.result()
+            await asyncio.wait({answering, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                ended.result()
             answer = answering.result()
         except nats.errors.NoRespondersError as error:
             raise NoResponders(f"nobody answers on {subject}") from error
@@ -159,7 +164,7 @@ class Connection(Supervised):
         except (nats.errors.Error, OSError) as error:
             raise TransportError(f"request on {subject}: {error}") from error
         finally:
-            self.forget(on_denied)
+            self.forget(on_denied, on_down)
             if not answering.done():
                 answering.cancel()
                 await asyncio.wait({answering}, timeout=1.0)  # nats-py may swallow a cancellation

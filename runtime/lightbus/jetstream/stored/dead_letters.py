@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any
 
 from lightbus import naming
-from lightbus.errors import PermissionDenied
+from lightbus.errors import PermissionDenied, TransportError
 from lightbus.event.dead_letter import DeadLetter, Filter
 from lightbus.event.envelope import MESSAGE_ID
 from lightbus.jetstream.connection.connection import Connection
@@ -132,9 +132,12 @@ class JetStreamDeadLetters:
 
     async def remove(self, number: int) -> bool:
         """Delete a dead letter; False when it no longer existed."""
-        request = {"seq": number, "no_erase": True}
+        return await self._delete(self._stream, number)
+
+    async def _delete(self, stream: str, sequence: int) -> bool:
+        request = {"seq": sequence, "no_erase": True}
         absent = (_NOTHING_TO_DELETE, STREAM_NOT_FOUND)
-        answer = await self._connection.lookup(f"STREAM.MSG.DELETE.{self._stream}", request, absent=absent)
+        answer = await self._connection.lookup(f"STREAM.MSG.DELETE.{stream}", request, absent=absent)
         return answer is not None
 
     # -- for operators and tools ----------------------------------------------------------------------
@@ -147,8 +150,9 @@ class JetStreamDeadLetters:
         if selection.numbers and not selection.event_ids:
             messages = self._numbered(sorted(selection.numbers - {0}))
         else:
-            listener = "" if set(selection.listener) & set("*?[") else selection.listener
-            subjects = naming.dead_letter_subjects(self._prefix, listener)
+            is_literal = selection.listener and not set(selection.listener) & set("*?[")
+            # a client can have an event stored here by its reply subject, which keeps the event's own subject
+            subjects = naming.dead_letter_subjects(self._prefix, selection.listener) if is_literal else ">"
             messages = direct_get.messages(
                 self._connection, self._stream, subjects, state["first_seq"], state["last_seq"]
             )
@@ -170,6 +174,19 @@ class JetStreamDeadLetters:
 
     async def replay(self, dead_letter: DeadLetter) -> bool:
         """Send a dead letter to its listener again; see `DeadLetters.replay`."""
+        if await self._send(dead_letter):
+            return True
+        subject = naming.replay_subject(self._prefix, dead_letter.place, dead_letter.number)
+        message = await direct_get.last_message(self._connection, self._replays, subject)
+        if message is None or _read(self._connection, message, is_replay=True).is_same_event(dead_letter):
+            return False
+        await self._delete(self._replays, message.sequence)  # its listener would only refuse it
+        if await self._send(dead_letter):
+            return True
+        raise TransportError(f"another message keeps taking the subject of the replay, {subject!r}")
+
+    async def _send(self, dead_letter: DeadLetter) -> bool:
+        """Store a replay, unless there is a message on its subject; then return False."""
         needed = {_EXPECTED_LAST: "0", MESSAGE_ID: str(uuid.uuid4())}  # only one may be on its way
         try:
             await self._publisher.publish(
@@ -252,12 +269,12 @@ async def count_unreadable(connection: Connection, prefix: str) -> Mapping[str, 
     return Counter(f"{'.'.join(subject.split('.')[:3])}.>" for subject in subjects)
 
 
-def _read(connection: Connection, message: StoredMessage) -> DeadLetter:
-    """Read a message of the stream of dead letters."""
+def _read(connection: Connection, message: StoredMessage, *, is_replay: bool = False) -> DeadLetter:
+    """Read a message of the stream of dead letters, or of that of replays."""
     place, number = naming.place_of(message.subject) or (None, 0)
     return DeadLetter.decode(
-        None if number else place,
-        message.sequence,
+        place if bool(number) == is_replay else None,
+        number if is_replay else message.sequence,
         message.headers,
         message.body,
         message.time,
