@@ -28,27 +28,26 @@ class _Ways:
 
     Attributes:
         here: to the value itself.
-        parts: to each part and all within it, at most: by name or index, with `str` for all other properties,
-            `int` for all other items, and None for the names of properties. A part to which 1 applies is left out.
+        parts: to any of its parts or one within it, at most: `str` for properties, `int` for items, None for the
+            names of properties; and by name or index how many more, or fewer, for one of them.
+        most: to the value, a part of it or one within it, at most.
     """
 
     here: int = 1
     parts: dict[object, int] = field(default_factory=dict)
-
-    @property
-    def most(self) -> int:
-        return self.here + max(self.parts.values(), default=0)
-
-    def of(self, key: object) -> int:
-        return self.parts.get(key) or self.parts.get(type(key), 0)
+    most: int = 1
 
     def add(self, other: _Ways, times: int) -> int:
-        """Add what another schema, or this one's keyword, applies; returns the number of steps."""
+        """Add what a schema for the same value applies; returns the number of steps."""
         self.here += other.here * times
-        if other.parts:
-            keys = self.parts.keys() | other.parts.keys()
-            self.parts = {key: self.of(key) + other.of(key) * times for key in keys}
-        return len(self.parts) if other.parts else 1
+        for key, count in other.parts.items():
+            self.parts[key] = self.parts.get(key, 0) + count * times
+        return len(other.parts) + 1
+
+    def finish(self) -> None:
+        """Set `most`, when all is added."""
+        counts = (count + self.parts.get(type(key), 0) for key, count in self.parts.items())
+        self.most = max([self.here, *counts])
 
 
 def crowded(starts: Iterable[Node[D]]) -> Node[D] | None:
@@ -72,6 +71,7 @@ def crowded(starts: Iterable[Node[D]]) -> Node[D] | None:
             stack.pop()
             own = _own(node, ways)
             steps += sum(own.add(ways[each.key], _times(node)) for each in _applied(node))
+            own.finish()
             ways[node.key] = own
             if own.most > MAX_WAYS + len(ways) or steps > _MAX_STEPS:
                 return node
@@ -116,7 +116,9 @@ def _own(node: Node[D], ways: dict[object, _Ways]) -> _Ways:
         int: contained + (most(others) if others else 0) + 2 * of("unevaluatedItems"),
         None: of("propertyNames"),
     }
-    parts.update((name, patterns + most(inner)) for name, inner in node.children("properties"))
-    parts.update((index, contained + most(inner)) for index, inner in enumerate(first))
-    own.parts = {key: count for key, count in parts.items() if count > 1}
+    for name, inner in node.children("properties"):
+        parts[name] = patterns + most(inner) - parts[str]
+    for index, inner in enumerate(first):
+        parts[index] = contained + most(inner) - parts[int]
+    own.parts = {key: count for key, count in parts.items() if count}
     return own
