@@ -14,7 +14,16 @@ from collections import deque
 from types import TracebackType
 from typing import Any
 
-_URL = re.compile(r"://(?:[^\s\"'`]|[\"'`](?=\w))*")  # a quote before a letter is part of a password
+_URL = re.compile(  # also in JSON and percent-encoded
+    r"""(:(?:\\{0,4}/){2}|%3a%2f%2f)"""
+    r"""(?:[^\s/@:"'`[]{1,100}:(?!\d{1,5}\b)[^\s@"'`]{0,100}[^\s@"'`,;.:)](?:[^\S\r\n][^\s@"'`]{0,100}){1,2}@(?=[\w[]))?"""
+    r"""((?:[^\s"'`]|["'`](?=\w|[^\w\s"'`]{1,8}@))*)""",  # a quote before a letter is part of a password
+    re.IGNORECASE,
+)
+_NO_SCHEME = re.compile(r"""(?<![\w:/\\])//[^\s/@:"'`]{1,100}:[^\s/@"'`]{1,100}@""")
+_QUERY = re.compile(
+    r"""([?&][\w.-]{0,30}(?:token|password|passwd|pwd|secret|api_?key|jwt)=)[^\s&#"'`]+""", re.IGNORECASE
+)
 _LONG = 10_000  # characters; a longer text is cut, and a login is shorter
 _LOGINS: deque[str] = deque(maxlen=32)  # of this process's addresses, as they are written
 
@@ -43,7 +52,14 @@ def without_logins(text: str) -> str:
     """Return text without the user, password or token of any URL in it, and without those of `keep_hidden`."""
     for login in _LOGINS:
         text = text.replace(login, "")
-    return _URL.sub(lambda url: f"://{url[0][3:].rpartition('@')[2]}", text)
+    text = _NO_SCHEME.sub("//", _URL.sub(_without_login, text))
+    return _QUERY.sub(r"\1…", text)
+
+
+def _without_login(url: re.Match[str]) -> str:
+    separator, rest = url.groups()
+    last = rest.rpartition("@")[2]
+    return separator + (re.split("(?i)%40", last)[-1] if separator[0] == "%" else last)
 
 
 def keep_hidden(address: str) -> None:

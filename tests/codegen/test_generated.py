@@ -220,7 +220,9 @@ def test_a_chain_of_unions_is_imported_in_no_time(importable: Path) -> None:
     for number in range(1, 24):  # a longer one is refused
         last = {"$ref": f"#/$defs/Link{number - 1}"}
         named = {"type": "object", "properties": {f"key{number}": last}, "additionalProperties": False}
-        definitions[f"Link{number}"] = {"anyOf": [last, named, {"type": "array", "items": last}]}
+        listed = {"type": "array", "items": last}
+        holder = {"type": "object", "properties": {f"keys{number}": listed}, "additionalProperties": False}
+        definitions[f"Link{number}"] = {"anyOf": [last, named, holder]}
     schema = {
         "type": "object",
         "properties": {

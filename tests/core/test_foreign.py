@@ -76,11 +76,44 @@ def test_the_escapes(text: str, shown: str) -> None:
         ("nats://joe:p@w/o#rd@host:4222, tls://token@other", "nats://host:4222, tls://other"),
         ("nats://joe:s3'cret@host", "nats://host"),
         ("('nats://host', 'a@b')", "('nats://host', 'a@b')"),
-        ("see https://example.com and mail a@b", "see https://example.com and mail a@b"),
+        (r"amqp:\/\/joe:pw@host", r"amqp:\/\/host"),
+        (r"\"amqp:\\/\\/joe:pw@host\"", r"\"amqp:\\/\\/host\""),
+        ("url=//joe:pw@host", "url=//host"),
+        ("nats%3A%2F%2Fjoe:pw@host", "nats%3A%2F%2Fhost"),
+        ("?to=nats%3a%2f%2fjoe%3Apw%40host", "?to=nats%3a%2f%2fhost"),
+        ("no answer of nats://joe:s3 cret@host:1 today", "no answer of nats://host:1 today"),
+        ("nats://joe:s3\tcret@host", "nats://host"),
+        ("nats://joe:s3\u2028cret@host", "nats://host"),
+        ("""nats://joe:s(3)"}@host""", "nats://host"),
+        ("https://host/?token=abc&a=1", "https://host/?token=…&a=1"),
+        ("https://host/?a=1&access_token=abc 'x'", "https://host/?a=1&access_token=… 'x'"),
+        ("https://host/?Password=abc", "https://host/?Password=…"),
     ],
 )
 def test_logins_are_left_out_of_urls(text: str, shown: str) -> None:
     assert without_logins(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https://example.com and mail a@b",
+        "see https://example.com:8080 and mail a@b",
+        "see https://example.com:8080/path a@b",
+        "nats://host: ask a@b",
+        "nats://host:port, ask a@b",
+        "nats://host:tag was built by joe, ask a@b",
+        "nats://[::1]:4222 a@b",
+        '{"url": "nats://host:4222", "mail": "a@b"}',
+        '{"url":"nats://host:4222"},"a@b"',
+        "('nats://host', 'a@b')",
+        "a // comment: a@b",
+        "the password= or ?token",
+        "is it a token=1? yes & secret",
+    ],
+)
+def test_ordinary_text_is_not_taken_for_a_login(text: str) -> None:
+    assert without_logins(text) == text
 
 
 def test_the_logins_of_this_process_are_left_out_wherever_they_are() -> None:

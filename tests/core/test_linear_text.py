@@ -25,6 +25,12 @@ RUNTIME = Path(lightbus.__file__).parent
 PUMPS = [
     "://",
     "://a",
+    "://a:b",
+    "://a:b ",
+    "//a:",
+    ":\\/\\/a",
+    "%3a%2f%2fa",
+    "?token=",
     "a",
     "1",
     " ",

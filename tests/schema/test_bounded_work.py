@@ -35,7 +35,10 @@ from lightbus.schema import EventContract
 from lightbus.schema.language import reference, scoped, validation
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
+from lightbus.schema.payload.conversion import accepts, conversion
 from lightbus.schema.payload.limits import Oversized, least_size
+from lightbus.schema.payload.parameters import parameter_contracts, payload
+from lightbus.schema.payload.undeclared import undeclared
 from tests.schema.build import EXPRESSION, declared, expression, written
 from tests.schema.recursive import KEYS, schemas, values
 
@@ -411,3 +414,60 @@ def test_the_search_for_the_word_that_was_meant_is_bounded(
     assert did_you_mean(*grow(10))
     did_you_mean(*grow(100_000))
     assert compared[-1] < 300_000
+
+
+CHAINED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "allOf": lambda to: {"allOf": [to, to]},
+    "anyOf": lambda to: {"anyOf": [to, to]},
+    "oneOf": lambda to: {"oneOf": [to, {"type": "null"}, {"allOf": [to]}]},
+    "if": lambda to: {"if": to, "then": to, "else": to},
+    "dependentSchemas": lambda to: {"dependentSchemas": {"a": to, "b": to}},
+    "properties": lambda to: {"anyOf": [{"properties": {"a": to}}, {"properties": {"a": to}}]},
+    "items": lambda to: {"allOf": [{"items": to}, {"prefixItems": [to], "items": to}]},
+}
+
+
+@pytest.mark.parametrize("link", CHAINED)
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        lambda node: [accepts(node, kind) for kind in ("string", "number", "object", "array")],
+        lambda node: parameter_contracts(payload(node)),
+        lambda node: undeclared(node),
+        lambda node: convert(1.0) if (convert := conversion([node])) else None,
+    ],
+    ids=["accepts", "parameters", "undeclared", "conversion"],
+)
+def test_compiling_a_schema_does_not_follow_each_way_through_it(
+    link: str, compiled: Callable[[Node[Document]], object]
+) -> None:
+    totals = []
+    for length in (5, 5, 10, 20):
+        definitions = {
+            f"D{number}": CHAINED[link]({"$ref": f"#/$defs/D{number + 1}"}) for number in range(length)
+        }
+        last = {"type": ["object", "array", "integer"], "properties": {"d": DAY}, "items": DAY}
+        document = Document(
+            {"$ref": "#/$defs/D0", "$defs": {**definitions, f"D{length}": last}}, "drawn.json"
+        )
+        totals.append(Work().of(compiled, document.root).total)
+    for less, more in itertools.pairwise(totals[1:]):  # each union may look at all that is below it
+        assert more <= 4.8 * less + 200, totals
+
+
+def test_each_of_many_properties_is_compiled_with_the_same_work() -> None:
+    totals = []  # of a chain of properties, and as many that each refer to one of its definitions
+    for length in (20, 40, 80):
+        definitions = {
+            f"D{number}": {"properties": {"a": {"$ref": f"#/$defs/D{number + 1}"}}}
+            for number in range(length)
+        }
+        schema = {
+            "properties": {f"p{number}": {"$ref": f"#/$defs/D{number}"} for number in range(length)},
+            "$defs": {**definitions, f"D{length}": {"properties": {"d": DAY}}},
+        }
+        convert = conversion([Document(schema, "drawn.json").root])
+        assert convert
+        totals.append(Work().of(convert, {f"p{number}": 1 for number in range(length)}).total)
+    for less, more in itertools.pairwise(totals):
+        assert more <= 2.5 * less + 200, totals

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urldefrag
 
-from lightbus.schema.language.keywords import ANCHORS, DIALECT, DRAFTS, REFERENCES, subschemas
+from lightbus.schema.language.keywords import ANCHORS, APPLYING, DIALECT, DRAFTS, REFERENCES, subschemas
 from lightbus.schema.language.node import Node as AnyNode
 from lightbus_gen.read.files import SchemaFile, join
 from lightbus_gen.read.positions import JsonPath
@@ -64,6 +64,12 @@ class Library:
                 if isinstance(schema[keyword], str)
             )
         return self._references[file.path]
+
+    def applying(self, file: SchemaFile) -> Iterator[Node]:
+        """Yield each schema of a file that applies others to the same value."""
+        for path, schema in subschemas(file.value):
+            if not APPLYING.isdisjoint(schema):
+                yield self.node(file, path)
 
     def find(self, node: Node, reference: str) -> Node | None:
         """Return the schema that a reference in `node` names, or None if no loaded file has it."""

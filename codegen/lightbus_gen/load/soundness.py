@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lightbus.schema.language.keywords import pointer
 from lightbus.schema.language.node import MAX_CHAIN, long_chain
+from lightbus.schema.language.ways import TOO_MANY_WAYS, crowded
 from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
@@ -90,6 +91,14 @@ def _check_chains(library: Library, files: Iterable[SchemaFile], report: Report)
             "TOO_DEEP",
             f"more than {MAX_CHAIN} schemas in a row apply to the same value",
             "shorten the chain of $refs between them",
+        )
+    elif crowd := crowded(node for file in files for node in library.applying(file)):
+        report.add(
+            crowd.document,
+            crowd.path,
+            "TOO_DEEP",
+            TOO_MANY_WAYS,
+            "refer to a definition once for the same value, and give a repeated union a definition of its own",
         )
 
 

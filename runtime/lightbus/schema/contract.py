@@ -20,6 +20,7 @@ from lightbus.errors import InvalidEvent, InvalidEventArguments, Problem, Schema
 from lightbus.schema.language.misfits import Misfits
 from lightbus.schema.language.node import MAX_CHAIN, Node
 from lightbus.schema.language.reference import Document
+from lightbus.schema.language.ways import TOO_MANY_WAYS
 from lightbus.schema.payload.conversion import Converter, Unconvertible, conversion
 from lightbus.schema.payload.limits import (
     JSON_SCALARS,
@@ -78,12 +79,15 @@ class EventContract:
             converters: converters of JSON to Python values, by property; by default the schema's formats decide.
 
         Raises:
-            SchemaError: the schema is invalid, a `$ref` does not resolve, or a chain of schemas is too long.
+            SchemaError: the schema is invalid, a `$ref` does not resolve, or a chain of schemas is too long,
+                or too many ways lead to the same schemas.
         """
         self.api, self.event, self.source, self.description = api, event, source, description
         if chain := node.document.long_chain:
             problem = f"more than {MAX_CHAIN} schemas in a row apply to the same value"
             raise SchemaError(problem, source=source, pointer=chain.pointer)
+        if crowded := node.document.crowded:
+            raise SchemaError(TOO_MANY_WAYS, source=source, pointer=crowded.pointer)
         self._node = node
         self.deprecated = is_deprecated(node)
         self._written = node.document.validator(node)  # the schema as its author wrote it

@@ -117,6 +117,8 @@ REFERENCES = frozenset(_names(About.VALUE, Holds.NOTHING))
 """Keywords that refer to a schema elsewhere, for the same value."""
 IN_PLACE = _names(About.VALUE, Holds.SCHEMA, Holds.LIST, Holds.MAP)
 """Keywords whose schemas apply to the value itself."""
+APPLYING = REFERENCES.union(IN_PLACE)
+"""Keywords that apply a schema to the value itself."""
 DESCRIBING = tuple(
     row.name
     for row in _ROWS

@@ -13,10 +13,9 @@ import jsonschema_rs
 from lightbus.errors import SchemaError
 from lightbus.schema.language.keywords import (
     ANCHORS,
+    APPLYING,
     DIALECT,
     DRAFTS,
-    IN_PLACE,
-    REFERENCES,
     draft_of,
     subschemas,
 )
@@ -24,9 +23,9 @@ from lightbus.schema.language.node import MAX_CHAIN, Node, long_chain
 from lightbus.schema.language.openness import open_schema
 from lightbus.schema.language.pattern_bounds import bounded
 from lightbus.schema.language.validation import validator
+from lightbus.schema.language.ways import crowded
 
 _ROOT = "json-schema:///lightbus"
-_APPLYING = REFERENCES.union(IN_PLACE)
 _SCOPE = "json-schema:///lightbus-scope"
 
 
@@ -64,8 +63,19 @@ class Document:
     @cached_property
     def long_chain(self) -> Node[Document] | None:
         """A schema from which too many in a row apply to the same value, or None."""
-        paths = [path for path, schema in subschemas(self.schema) if not _APPLYING.isdisjoint(schema)]
-        return long_chain(self.root.child(*path) for path in paths) if len(paths) >= MAX_CHAIN else None
+        nodes = self._applying
+        return long_chain(nodes) if len(nodes) >= MAX_CHAIN else None
+
+    @cached_property
+    def crowded(self) -> Node[Document] | None:
+        """A schema by which too many are checked against one part of a value, or None."""
+        return crowded(self._applying)
+
+    @cached_property
+    def _applying(self) -> list[Node[Document]]:
+        """Every schema that applies others to the same value."""
+        paths = (path for path, schema in subschemas(self.schema) if not APPLYING.isdisjoint(schema))
+        return [self.root.child(*path) for path in paths]
 
     def at(self, pointer: str) -> Node[Document]:
         """Return the schema at a JSON Pointer, which must exist."""

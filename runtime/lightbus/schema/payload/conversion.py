@@ -52,20 +52,26 @@ def accepts(node: Node[Any], kind: str) -> bool:
 
     Only `type`, `enum`, `const`, and the schemas combined with them count.
     """
-    return _accepts(node, kind, frozenset())
+    return _accepts(node, kind, {})
 
 
-def _accepts(node: Node[Any], kind: str, seen: frozenset[object]) -> bool:
-    if isinstance(node.schema, bool) or node.key in seen:
-        return node.schema is not False
-    seen |= {node.key}
+def _accepts(node: Node[Any], kind: str, known: dict[object, bool]) -> bool:
+    if isinstance(node.schema, bool):
+        return node.schema
+    if node.key not in known:
+        known[node.key] = True  # for a schema within itself
+        known[node.key] = _accepts_itself(node, kind, known)
+    return known[node.key]
+
+
+def _accepts_itself(node: Node[Any], kind: str, known: dict[object, bool]) -> bool:
     types, listed = node.types, node.listed
     if types and kind not in types:
         return False
     if listed is not None and not any(isinstance(value, _PYTHON[kind]) for value in listed):
         return False
-    return all(_accepts(base, kind, seen) for base in node.based_on()) and all(
-        any(_accepts(branch, kind, seen) for branch in node.inside((keyword,)))
+    return all(_accepts(base, kind, known) for base in node.based_on()) and all(
+        any(_accepts(branch, kind, known) for branch in node.inside((keyword,)))
         for keyword in UNIONS
         if node.has(keyword)
     )
@@ -247,18 +253,25 @@ class _Conversions:
         if node is None or not isinstance(node.schema, dict):
             return False
         if node.key not in self._converting:
-            todo, seen = [node], {node.key}
+            todo, holders = [node], dict[object, list[object]]({node.key: []})
+            converting: dict[object, None] = {}
             for inner in todo:
-                if (known := self._converting.get(inner.key)) is False:
-                    continue
+                known = self._converting.get(inner.key)
                 if known or _is_whole(inner) or (self._formats and format_type(inner.keywords)):
-                    self._converting[node.key] = True
-                    return True
+                    converting[inner.key] = None
+                if known is not None:
+                    continue
                 for each in itertools.chain(inner.based_on(), inner.inside(DESCRIBING)):
-                    if isinstance(each.schema, dict) and each.key not in seen:
-                        seen.add(each.key)
-                        todo.append(each)
-            self._converting.update(dict.fromkeys(seen, False))
+                    if isinstance(each.schema, dict):
+                        if each.key not in holders:
+                            holders[each.key] = []
+                            todo.append(each)
+                        holders[each.key].append(inner.key)
+            keys = [*converting]
+            for key in keys:
+                keys += (holder for holder in holders[key] if holder not in converting)
+                converting.update(dict.fromkeys(holders[key]))
+            self._converting.update((key, key in converting) for key in holders)
         return self._converting[node.key]
 
 

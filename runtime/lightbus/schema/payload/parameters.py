@@ -102,11 +102,11 @@ def _either(branches: Sequence[Payload]) -> Payload:
 
 
 def _joined(payloads: Iterable[Payload]) -> dict[str, tuple[Node[Any], ...]]:
-    joined: dict[str, tuple[Node[Any], ...]] = {}
+    joined: dict[str, dict[object, Node[Any]]] = {}  # a schema that several branches share counts once
     for each in payloads:
         for name, nodes in each.properties.items():
-            joined[name] = (*joined.get(name, ()), *nodes)
-    return joined
+            joined.setdefault(name, {}).update((node.key, node) for node in nodes)
+    return {name: tuple(nodes.values()) for name, nodes in joined.items()}
 
 
 def _is_shut(node: Node[Any]) -> bool:
