@@ -220,8 +220,10 @@ class _Descent:
                 answer = place.reports[schema] = end.value
                 pending.pop()
                 continue
-            answer = place.reports.get(schema)
-            if answer is None:
+            if schema in place.reports:
+                answer = place.reports[schema]
+            else:
+                answer = None
                 place.reports[schema] = _MisfitTree()  # for a schema that applies itself to the same value
                 pending.append((schema, place, self._examine(schema, value, place)))
         report: _MisfitTree = answer
