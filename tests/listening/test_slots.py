@@ -17,7 +17,7 @@ import pytest
 import lightbus
 from lightbus import Api, Backoff, Event, EventMessage, Parameter, naming
 from lightbus.errors import TransportError
-from lightbus.listening import call, worker
+from lightbus.listening import call, loop_watch, worker
 from lightbus.listening import settle as settling
 from lightbus.listening.decide import Failed, GiveUp, Policy
 from lightbus.listening.settle import Settling
@@ -305,7 +305,7 @@ async def test_an_event_that_keeps_the_event_loop_is_named_in_the_log(
     event_id: str,
     shown: str,
 ) -> None:
-    monkeypatch.setattr(worker, "_LONG", 0.0)
+    monkeypatch.setattr(loop_watch, "_LONG", 0.0)
     body = {"specversion": "1.0", "id": event_id, "source": "/s", "type": "job.wanted", "data": {"name": "a"}}
     async with lightbus.create(url=memory_url, service_name="jobs") as bus:
         await bus.job.wanted.listen_async(handler, listener_name="l")
@@ -331,7 +331,7 @@ async def test_the_event_behind_the_one_that_keeps_the_event_loop_is_not_blamed(
         now += 10.0 if name == "slow" else 0.0
         handled.release()
 
-    monkeypatch.setattr(worker, "monotonic", lambda: now)
+    monkeypatch.setattr(loop_watch, "monotonic", lambda: now)
     monkeypatch.setattr(worker, "_TURN", -1.0)  # each event is a turn
     async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
         await bus.job.wanted.listen_async(handler, listener_name="l")
@@ -346,7 +346,7 @@ async def test_the_event_behind_the_one_that_keeps_the_event_loop_is_not_blamed(
 async def test_an_event_that_takes_long_to_read_is_named_without_its_sync_handler(
     memory_url: str, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_LONG", 0.0)
+    monkeypatch.setattr(loop_watch, "_LONG", 0.0)
     async with lightbus.create(url=memory_url, service_name="jobs") as bus:
         await bus.job.wanted.listen_async(lambda name: None, listener_name="l")
         await bus.job.wanted.fire_async(name="a")
@@ -365,8 +365,8 @@ async def test_a_handler_that_waits_does_not_keep_the_event_loop(
             await asyncio.sleep(0)
         handled.release()
 
-    monkeypatch.setattr(worker, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(worker, "_LONG", 1.0)
+    monkeypatch.setattr(loop_watch, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(loop_watch, "_LONG", 1.0)
     async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
         await bus.job.wanted.listen_async(handler, listener_name="l")
         await bus.job.wanted.fire_async(name="a")
@@ -407,6 +407,28 @@ async def test_an_event_whose_conversion_raises_anything_does_not_stop_its_liste
     assert "reading it raised KeyError: 1" in text
 
 
+class Pause:
+    @staticmethod
+    def of_reading() -> None: ...
+
+    @classmethod
+    def __from_bus__(cls, value: str) -> Pause:
+        cls.of_reading()
+        return cls()
+
+    def __to_bus__(self) -> str:
+        return "x"
+
+
+@pytest.fixture
+def pausing_api(job_api: None) -> None:
+    class PausingApi(Api):
+        sent = Event(parameters=(Parameter("what", Pause), Parameter("rest", str)))
+
+        class Meta:
+            name = "pausing"
+
+
 async def test_other_listeners_continue_while_a_large_event_is_read(memory_url: str) -> None:
     released = threading.Event()
 
@@ -441,3 +463,54 @@ async def test_other_listeners_continue_while_a_large_event_is_read(memory_url: 
         await bus.large.sent.fire_async(what=Slow(), rest="a" * (call._LARGE + 1))
         await bus.large.noted.fire_async(number=1)
         assert [await handled.get(), await handled.get()] == ["small", "large"]
+
+
+@pytest.mark.usefixtures("pausing_api")
+async def test_a_large_event_that_keeps_the_interpreter_is_named_in_the_log(
+    memory_url: str, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_watch, "_LONG", 0.02)
+
+    async def handler(what: Pause, rest: str) -> None:
+        pass
+
+    def keeps_the_interpreter() -> None:
+        re.match("(a|a)*$", "a" * 20 + "b")
+
+    monkeypatch.setattr(Pause, "of_reading", keeps_the_interpreter)
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
+        await bus.pausing.sent.listen_async(handler, listener_name="l")
+        event = await bus.pausing.sent.fire_async(what=Pause(), rest="a" * (call._LARGE + 1))
+        await records.level_of(" kept the interpreter")
+    [text] = [text for text in records.seen if " kept the interpreter" in text]
+    assert text.startswith(f"jobs-l: event {event.id} held up all listeners for ")
+    assert (
+        f"{handler.__qualname__}() ({__file__}:{handler.__code__.co_firstlineno}) kept the interpreter"
+        in text
+    )
+
+
+@pytest.mark.usefixtures("pausing_api")
+async def test_a_large_event_is_not_blamed_for_what_keeps_the_event_loop(
+    memory_url: str, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_watch, "_LONG", 0.02)
+    is_reading, is_over, handled = asyncio.Event(), threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def handler(what: Pause, rest: str) -> None:
+        handled.set()
+
+    def waits_for_the_loop() -> None:
+        loop.call_soon_threadsafe(is_reading.set)
+        assert is_over.wait(BOUND)
+
+    monkeypatch.setattr(Pause, "of_reading", waits_for_the_loop)
+    async with lightbus.create(url=memory_url, service_name="jobs") as bus, asyncio.timeout(BOUND):
+        await bus.pausing.sent.listen_async(handler, listener_name="l")
+        await bus.pausing.sent.fire_async(what=Pause(), rest="a" * (call._LARGE + 1))
+        await is_reading.wait()
+        re.match("(a|a)*$", "a" * 20 + "b")
+        is_over.set()
+        await handled.wait()
+    assert records.seen == []

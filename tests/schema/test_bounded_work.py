@@ -33,6 +33,7 @@ from lightbus.api import Parameter
 from lightbus.errors import InvalidEvent, InvalidEventArguments, did_you_mean
 from lightbus.schema import EventContract
 from lightbus.schema.language import reference, scoped, validation
+from lightbus.schema.language.misfits import Place
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import accepts, conversion
@@ -204,6 +205,59 @@ def test_types_may_refer_to_each_other_in_a_long_chain(link: str, size: int) -> 
     for function, error in ((contract.decode, InvalidEvent), (contract.encode, InvalidEventArguments)):
         with pytest.raises(error, match="e: expected "):
             function({"e": 5})
+
+
+CHOICE = {
+    "oneOf": [
+        {"type": "object", "properties": {"c": N}, "additionalProperties": False},
+        {"type": "object", "properties": {"c": N, "d": {}}, "required": ["d"], "additionalProperties": False},
+        {"type": "array", "items": N},
+        {"type": "integer"},
+    ]
+}
+LISTED = {"items": {"enum": [{"a": [0] * 20, "i": index} for index in range(30)]}}
+LARGE_VALUES: dict[str, tuple[dict[str, Any], Callable[[int], Any]]] = {
+    "newer under a choice": (CHOICE, lambda size: [{"c": 1, "new": 1}] * size),
+    "none of the listed objects": (LISTED, lambda size: [{"a": [0] * 20, "i": -1}] * size),
+    "unevaluated properties": (
+        {"anyOf": [{"properties": {"x": {}}}], "unevaluatedProperties": False},
+        lambda size: {f"z{index}": 1 for index in range(size)},
+    ),
+    "unevaluated items": ({"contains": {"const": 1}, "unevaluatedItems": False}, lambda size: [1, 2] * size),
+}
+
+
+@pytest.mark.parametrize("depth", [5, 90])
+@pytest.mark.parametrize(("schema", "make"), LARGE_VALUES.values(), ids=LARGE_VALUES)
+def test_work_grows_with_the_width_at_any_depth(
+    work: Work, schema: dict[str, Any], make: Callable[[int], Any], depth: int
+) -> None:
+    both = {"anyOf": [{"type": "object", "properties": {"c": N}, "required": ["c"]}, schema]}
+    definitions = {"N": schema if schema is CHOICE else both}
+    large = written({"type": "object", "properties": {"e": N}}, **{"$defs": definitions})
+
+    def value(size: int) -> Any:
+        part = make(size)
+        for _ in range(depth):
+            part = {"c": part}
+        return part
+
+    for name, function in operations(large):
+        totals = [work.of(function, value(size)).total for size in (100, 100, 200, 400)][1:]
+        for less, more in itertools.pairwise(totals):
+            assert more <= 2.4 * less + 200, (name, totals)
+
+
+def test_the_properties_to_remove_are_found_without_their_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    contract = written({"type": "object", "properties": {"e": N}}, **{"$defs": {"N": CHOICE}})
+    value: Any = [{"c": 1, "new": 1}] * 50
+    for _ in range(90):
+        value = {"c": value}
+    monkeypatch.delattr(Place, "path")
+    decoded = contract.decode({"e": value})
+    for _ in range(90):
+        decoded = {"e": decoded["e"]["c"]}
+    assert decoded == {"e": [{"c": 1}] * 50}
 
 
 EXPRESSIONS = {"type": "object", "properties": {"e": {"$ref": "#/$defs/Expr"}}, "required": ["e"]}

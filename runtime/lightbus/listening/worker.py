@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
-from typing import Any
 
-from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError, UnreadableEvent
-from lightbus.event import envelope
-from lightbus.foreign import escaped
+from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
 from lightbus.listening.call import Caller
 from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, description_of
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
+from lightbus.listening.loop_watch import LoopWatch
 from lightbus.listening.permits import Permits
 from lightbus.listening.prefetch import Prefetch
 from lightbus.listening.settle import Settling
@@ -31,7 +27,6 @@ _handling: contextvars.ContextVar[asyncio.Task[None] | None] = contextvars.Conte
 
 _TURN = 0.005  # seconds for which slots handle buffered events before other tasks run
 _REJOIN = 30.0  # seconds before another attempt to join the replays
-_LONG = 1.0  # seconds for which an event may keep the event loop before that is logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +74,9 @@ class Worker:
         self._replayer: asyncio.Task[None] | None = None
         self._settling = Settling(self.durable, listening.policy)
         self._hold = Hold(self.durable, listening.policy, listening.concurrency, self._settling)
-        self._caller = Caller(listening.contract, listening.handler, listening.policy, self._hold)
+        self._caller = Caller(
+            self.durable, listening.contract, listening.handler, listening.policy, self._hold
+        )
         self._turn_ends = 0.0  # loop time
         self._failing: asyncio.Task[None] | None = None
 
@@ -198,11 +195,11 @@ class Worker:
 
     async def _take_all(self, subscription: Subscription, prefetch: Prefetch | None = None) -> None:
         """Handle the events of a subscription until it is closed; without a prefetch one arrives at a time."""
-        watch = _LoopWatch(self.listening)
+        watch = LoopWatch(self.durable, self.listening.handler)
         await watch.run(self._take_from(subscription, prefetch, watch))
 
     async def _take_from(
-        self, subscription: Subscription, prefetch: Prefetch | None, watch: _LoopWatch
+        self, subscription: Subscription, prefetch: Prefetch | None, watch: LoopWatch
     ) -> None:
         slot = asyncio.current_task()
         assert slot is not None
@@ -278,58 +275,3 @@ class Worker:
                 self._on_failure(self.listening, failure)
 
         self._failing = asyncio.create_task(fail(), name=f"{self.durable}/failing")
-
-
-class _LoopWatch:
-    """Logs an event that keeps the event loop for long, so that no other listener on it can run.
-
-    Times a slot from one suspension to the next, which costs an event nothing. A slot suspends after each turn, so the
-    last event is the cause of a long time.
-
-    Attributes:
-        delivery: the slot's last event, None while it is idle.
-        is_idle: whether the slot begins to wait for an event.
-    """
-
-    def __init__(self, listening: Listening) -> None:
-        self._listening = listening
-        self.delivery: Delivery | None = None
-        self.is_idle = False
-
-    @types.coroutine
-    def run(self, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
-        """Run a slot's work, step by step."""
-        step: Callable[[Any], Any] = work.send
-        argument: Any = None
-        while True:
-            began = monotonic()
-            try:
-                awaited = step(argument)
-            except StopIteration:
-                return
-            finally:
-                if (seconds := monotonic() - began) > _LONG and self.delivery is not None:
-                    self._report(self.delivery, seconds)
-                if self.is_idle:
-                    self.delivery, self.is_idle = None, False
-            try:
-                argument = yield awaited
-                step = work.send
-            except GeneratorExit:
-                work.close()
-                raise
-            except BaseException as error:
-                step, argument = work.throw, error
-
-    def _report(self, delivery: Delivery, seconds: float) -> None:
-        try:
-            event = escaped(envelope.decode(delivery.body, delivery.headers).id)[:200]
-        except UnreadableEvent:
-            event = f"at sequence {delivery.sequence}"
-        durable, handler = self._listening.consumer.durable, self._listening.handler
-        cause = "it took long to read"
-        if handler.is_async:
-            cause += (
-                f", or {handler.name} ({handler.place}) did not await; a sync function would run in a thread"
-            )
-        log.warning("%s: event %s held up all listeners for %.1f s: %s", durable, event, seconds, cause)

@@ -295,7 +295,9 @@ class EventContract:
     @cached_property
     def _opened(self) -> Misfits:
         """The misfits with the opened schema, compiled for the first event that needs it."""
-        return Misfits(self._node.document.opened.at(self._node.pointer))
+        opened = self._node.document.opened
+        is_changed = opened.schema != self._node.document.schema
+        return Misfits(opened.at(self._node.pointer)) if is_changed else self._misfits
 
     @cached_property
     def _converters(self) -> list[tuple[str, str, Converter]]:
@@ -353,7 +355,7 @@ class EventContract:
         Raises:
             InvalidEvent: the opened schema also refuses the data.
         """
-        if not self._opened.is_valid(data):
+        if self._opened is self._misfits or not self._opened.is_valid(data):
             raise self._invalid(explain(self._opened, data, {}, self._hints))
         if self._payload.is_closed:
             data = {wire: value for wire, value in data.items() if wire in self._names}

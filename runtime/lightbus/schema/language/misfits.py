@@ -19,7 +19,56 @@ from lightbus.schema.language.pattern_bounds import TOO_SLOW
 from lightbus.schema.language.reference import Document
 from lightbus.schema.language.scoped import ARRAYS, HOLDERS, ScopedSchema
 
+Removals = dict[str | int, Any]
+"""The properties to remove from a value: None for each, and a dict of these for a part that contains some."""
+
 _NAME = -1  # the step from an object to the name of a property, which no array has
+
+
+class Place:
+    """A part of the value, known by the step that leads to it, so that its work does not grow with its depth.
+
+    Args:
+        outer: the object or array around it; None for the value itself.
+        step: the part's key or index there.
+
+    Attributes:
+        reports: what each schema says about it.
+    """
+
+    __slots__ = ("_inner", "_outer", "_step", "reports")
+
+    def __init__(self, outer: Place | None = None, step: str | int = 0) -> None:
+        self._outer, self._step = outer, step
+        self._inner: dict[str | int, Place] = {}
+        self.reports: dict[ScopedSchema, _MisfitTree] = {}
+
+    def inside(self, step: str | int) -> Place:
+        """Return the place of a part of this one, always the same."""
+        if (place := self._inner.get(step)) is None:
+            place = self._inner[step] = Place(self, step)
+        return place
+
+    def removals(self, all_removals: Removals, known: dict[Place, Removals | None]) -> Removals | None:
+        """Return where to add the removals inside this part, None if it is removed itself; `known` saves work."""
+        chain, place = list[Place](), self
+        while place._outer is not None and place not in known:
+            chain.append(place)
+            place = place._outer
+        removals = known.get(place, all_removals)
+        for place in reversed(chain):
+            removals = None if removals is None else removals.setdefault(place._step, {})
+            known[place] = removals
+        return removals
+
+    @property
+    def path(self) -> Path:
+        """Keys and indexes that lead to it."""
+        steps, place = list[str | int](), self
+        while place._outer is not None:
+            steps.append(place._step)
+            place = place._outer
+        return tuple(reversed(steps))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +76,7 @@ class Misfit:
     """One reason why a schema refuses a value.
 
     Attributes:
-        path: keys and indexes that lead to the part of the value that does not fit.
+        place: where the part of the value is that does not fit.
         keyword: the keyword that refuses it.
         value: the part.
         node: the schema with the keyword.
@@ -37,7 +86,7 @@ class Misfit:
         text: the validator's sentence, or "".
     """
 
-    path: Path
+    place: Place
     keyword: str
     value: Any
     node: Node[Document]
@@ -45,9 +94,19 @@ class Misfit:
     text: str = ""
 
     @property
+    def path(self) -> Path:
+        """Keys and indexes that lead to the part that does not fit."""
+        return self.place.path
+
+    @property
+    def is_removable(self) -> bool:
+        """Whether the removal of a property removes the misfit."""
+        return "unexpected" in self.details
+
+    @property
     def undeclared(self) -> Path | None:
         """The path of the property whose removal removes the misfit, or None if nothing does."""
-        return (*self.path, self.details["unexpected"]) if "unexpected" in self.details else None
+        return (*self.path, self.details["unexpected"]) if self.is_removable else None
 
 
 class Misfits:
@@ -73,10 +132,13 @@ class Misfits:
         """
         return _Descent(limit).run(self._schema, value)
 
-    def undeclared(self, value: object) -> Iterator[Path]:
-        """Yield the paths of the properties to remove from a value so that the schema accepts it, or at least more of it."""
-        misfits = _Descent(None).run(self._schema, value)
-        return (misfit.undeclared for misfit in misfits if misfit.undeclared)
+    def undeclared(self, value: object) -> Removals:
+        """Return the properties to remove from a value so that the schema accepts it, or at least more of it."""
+        removals, known = Removals(), dict[Place, Removals | None]()
+        for misfit in _Descent(None).run(self._schema, value):
+            if misfit.is_removable and (inside := misfit.place.removals(removals, known)) is not None:
+                inside[misfit.details["unexpected"]] = None
+        return removals
 
 
 @dataclass(slots=True, eq=False)
@@ -103,7 +165,7 @@ class _MisfitTree:
         self.misfits.append(misfit)
         self.at_value += 1
         self.total += 1
-        self.is_removable = self.is_removable and misfit.undeclared is not None
+        self.is_removable = self.is_removable and misfit.is_removable
         self.is_too_slow = self.is_too_slow or misfit.text.startswith(TOO_SLOW)
 
     def join(self, report: _MisfitTree, *, is_part: bool = False) -> None:
@@ -131,8 +193,7 @@ class _MisfitTree:
         return not self.is_removable, 0 if self.is_removable else self.at_value, self.total
 
 
-_Place = tuple[ScopedSchema, Any, Path]
-_Examination = Generator[_Place, _MisfitTree, _MisfitTree]
+_Examination = Generator[tuple[ScopedSchema, Any, Place], _MisfitTree, _MisfitTree]
 
 
 class _Descent:
@@ -147,94 +208,90 @@ class _Descent:
 
     def _report(self, schema: ScopedSchema, value: object) -> _MisfitTree:
         """Examine a value; the pending examinations are a list, since deep ones would fill Python's stack."""
-        key: tuple[ScopedSchema, Path] = (schema, ())
-        reports: dict[tuple[ScopedSchema, Path], _MisfitTree] = {key: _MisfitTree()}
-        pending: list[tuple[tuple[ScopedSchema, Path], _Examination]] = [
-            (key, self._examine(schema, value, ()))
-        ]
+        place = Place()
+        place.reports[schema] = _MisfitTree()
+        pending = [(schema, place, self._examine(schema, value, place))]
         answer: Any = None
         while pending:
-            key, examination = pending[-1]
+            schema, place, examination = pending[-1]
             try:
-                place = examination.send(answer)
+                schema, value, place = examination.send(answer)
             except StopIteration as end:
-                answer = reports[key] = end.value
+                answer = place.reports[schema] = end.value
                 pending.pop()
                 continue
-            schema, value, path = place
-            key = (schema, path)
-            if key in reports:
-                answer = reports[key]
+            if schema in place.reports:
+                answer = place.reports[schema]
             else:
-                reports[key] = _MisfitTree()  # for a schema that applies itself to the same value
-                pending.append((key, self._examine(schema, value, path)))
                 answer = None
+                place.reports[schema] = _MisfitTree()  # for a schema that applies itself to the same value
+                pending.append((schema, place, self._examine(schema, value, place)))
         report: _MisfitTree = answer
         return report
 
-    def _examine(self, schema: ScopedSchema, value: Any, path: Path) -> _Examination:
+    def _examine(self, schema: ScopedSchema, value: Any, place: Place) -> _Examination:
         """Report why a schema refuses a value; yields the places to examine before."""
         node, report = schema.node, _MisfitTree()
         if node.schema is False:
-            report.add(Misfit(path, "falseSchema", value, node))
+            report.add(Misfit(place, "falseSchema", value, node))
             return report
         if schema.is_unmatchable(value):
-            report.add(Misfit(path, "patternProperties", value, node, text=TOO_SLOW))
+            report.add(Misfit(place, "patternProperties", value, node, text=TOO_SLOW))
             return report
         if schema.condition and not schema.condition[0].is_valid(value):
-            condition = yield schema.condition[0], value, path
+            condition = yield schema.condition[0], value, place
             if condition.is_too_slow:  # neither `then` nor `else` is known to apply
                 return condition
-        for misfit in islice(self._own(schema, value, path), self._limit):
+        for misfit in islice(self._own(schema, value, place), self._limit):
             report.add(misfit)
         for part in schema.in_place(value):
             if not part.is_valid(value):
-                report.join((yield part, value, path))
+                report.join((yield part, value, place))
         for keyword, branches in schema.unions:
             accepting = sum(branch.is_valid(value) for branch in branches)
             if not accepting:
-                report.join((yield from self._branch(keyword, branches, value, path, node)))
+                report.join((yield from self._branch(keyword, branches, value, place, node)))
             elif accepting > 1 and keyword == "oneOf":
-                report.add(Misfit(path, keyword, value, node))
+                report.add(Misfit(place, keyword, value, node))
         if isinstance(value, HOLDERS):
-            yield from self._parts(schema, value, path, report)
+            yield from self._parts(schema, value, place, report)
         if not report.total:
             if schema.excluded and not schema.excluded.is_valid(value):
-                excluded = yield schema.excluded, value, path
+                excluded = yield schema.excluded, value, place
                 if excluded.is_too_slow:  # neither `not` nor the schema inside it accepts such a value
                     return excluded
-            report.add(Misfit(path, _last_keyword(node), value, node))
+            report.add(Misfit(place, _last_keyword(node), value, node))
         return report
 
-    def _own(self, schema: ScopedSchema, value: Any, path: Path) -> Iterator[Misfit]:
+    def _own(self, schema: ScopedSchema, value: Any, place: Place) -> Iterator[Misfit]:
         """Yield the misfits of a schema's own keywords with the value itself."""
         node = schema.node
         for error in schema.errors(value):
             keyword, details = error.kind.name, error.kind.as_dict()
             if keyword == "type":
                 details = {"nodes": [node]}
-            yield Misfit(path, keyword, value, node, details, error.message)
+            yield Misfit(place, keyword, value, node, details, error.message)
         for keyword in schema.violated(value):
-            yield Misfit(path, keyword, value, node, {_DETAIL.get(keyword, ""): node.schema[keyword]})
+            yield Misfit(place, keyword, value, node, {_DETAIL.get(keyword, ""): node.schema[keyword]})
         if schema.excluded and schema.excluded.is_valid(value):
-            yield Misfit(path, "not", value, node)
+            yield Misfit(place, "not", value, node)
         if isinstance(value, dict):
             for name in schema.missing(value):
-                yield Misfit(path, "required", value, node, {"property": name})
+                yield Misfit(place, "required", value, node, {"property": name})
         elif isinstance(value, ARRAYS) and schema.contained:
             part, least, most = schema.contained
             if not least <= sum(map(part.is_valid, value)) <= most:
-                yield Misfit(path, "contains", value, node)
+                yield Misfit(place, "contains", value, node)
 
-    def _parts(self, schema: ScopedSchema, value: Any, path: Path, report: _MisfitTree) -> _Examination:
+    def _parts(self, schema: ScopedSchema, value: Any, place: Place, report: _MisfitTree) -> _Examination:
         """Add the misfits of the parts of an object or array to the report about it."""
         node, unevaluated, left = schema.node, schema.unevaluated(value), self._limit
         if schema.names and isinstance(value, dict):
             names = (name for name in value if not schema.names.is_valid(name))
             for name in islice(names, left):
-                inner = yield schema.names, name, (*path, name, _NAME)
-                details = {"inner": next(iter(inner), Misfit(path, "schema", name, node))}
-                report.add(Misfit(path, "propertyNames", value, node, details))
+                inner = yield schema.names, name, place.inside(name).inside(_NAME)
+                details = {"inner": next(iter(inner), Misfit(place, "schema", name, node))}
+                report.add(Misfit(place, "propertyNames", value, node, details))
         for key, item, part in schema.of_parts(value):
             if left == 0:
                 break
@@ -242,15 +299,15 @@ class _Descent:
                 continue
             left = left and left - 1
             if part is schema.additional and part.node.schema is False:
-                report.add(Misfit(path, "additionalProperties", value, node, {"unexpected": key}))
+                report.add(Misfit(place, "additionalProperties", value, node, {"unexpected": key}))
             else:
-                report.join((yield part, item, (*path, key)), is_part=True)
+                report.join((yield part, item, place.inside(key)), is_part=True)
         if unevaluated:
-            yield from self._unevaluated(schema, unevaluated, value, path, report)
+            yield from self._unevaluated(schema, unevaluated, value, place, report)
         return report
 
     def _unevaluated(
-        self, schema: ScopedSchema, part: ScopedSchema, value: Any, path: Path, report: _MisfitTree
+        self, schema: ScopedSchema, part: ScopedSchema, value: Any, place: Place, report: _MisfitTree
     ) -> _Examination:
         """Add the misfits of the parts of a value that no other keyword evaluates."""
         # where a part does not fit, its schema would not count, and properties be blamed that it declares
@@ -259,23 +316,23 @@ class _Descent:
         refused = (key for key in keys if key not in evaluated and not part.is_valid(value[key]))
         for key in islice(refused, self._limit):
             if isinstance(value, ARRAYS) and part.node.schema is False:
-                report.add(Misfit(path, "unevaluatedItems", value, schema.node))
+                report.add(Misfit(place, "unevaluatedItems", value, schema.node))
                 break
-            inner = None if part.node.schema is False else (yield part, value[key], (*path, key))
+            inner = None if part.node.schema is False else (yield part, value[key], place.inside(key))
             if inner and (self._limit or inner.is_removable or isinstance(value, ARRAYS)):
                 report.join(inner, is_part=True)
             else:
-                report.add(Misfit(path, "unevaluatedProperties", value, schema.node, {"unexpected": key}))
+                report.add(Misfit(place, "unevaluatedProperties", value, schema.node, {"unexpected": key}))
         return report
 
     def _branch(
-        self, keyword: str, branches: list[ScopedSchema], value: Any, path: Path, node: Node[Document]
+        self, keyword: str, branches: list[ScopedSchema], value: Any, place: Place, node: Node[Document]
     ) -> _Examination:
         """Report about the branch of a union that was meant: by its type, by its tag, else the nearest one."""
         report, reports = _MisfitTree(), list[_MisfitTree]()
         types = [branch.wrong_type(value) for branch in branches]
         if all(types):
-            report.add(Misfit(path, "type", value, node, {"nodes": types}))
+            report.add(Misfit(place, "type", value, node, {"nodes": types}))
             return report
         candidates = [branch for branch, wrong in zip(branches, types, strict=True) if not wrong]
         if self._limit and len(candidates) > 1:
@@ -283,11 +340,11 @@ class _Descent:
             least = min(tags)
             candidates = [b for b, wrong in zip(candidates, tags, strict=True) if wrong == least]
         for branch in candidates:
-            reports.append((yield branch, value, path))
+            reports.append((yield branch, value, place))
         nearest = min(reports, key=lambda report: report.distance)
         if nearest.total and (self._limit or nearest.is_removable):
             return nearest
-        report.add(Misfit(path, keyword, value, node))
+        report.add(Misfit(place, keyword, value, node))
         return report
 
 

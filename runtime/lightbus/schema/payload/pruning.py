@@ -18,8 +18,8 @@ def prune(data: dict[str, Any], written: Misfits) -> dict[str, Any]:
         data: JSON object that the opened schema accepts.
         written: the misfits with the schema as written.
     """
-    while undeclared := set(written.undeclared(data)):  # a removal may change which schemas apply
-        data = without(data, undeclared)
+    while undeclared := written.undeclared(data):  # a removal may change which schemas apply
+        data = _reduced(data, undeclared)
     return data
 
 
