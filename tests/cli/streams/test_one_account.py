@@ -27,7 +27,12 @@ from tests.faults.waiting import BOUND, until
 VICTIM, INTRUDER = BY_NAME["a"], BY_NAME["a-b"]
 SOURCE = VICTIM.sources[0]
 NOTHING_FOUND = 10037  # error code of the server
-(PULL,) = (f"$JS.API.CONSUMER.MSG.NEXT.{source}" for source in INTRUDER.sources if source.startswith("a-b."))
+PULL, PULL_OF_SHARED = (
+    f"$JS.API.CONSUMER.MSG.NEXT.{source}"
+    for api in ("a-b.", "a-a.")
+    for source in INTRUDER.sources
+    if source.startswith(api)
+)
 # A pull that the server answers with a status, which is a message without a body
 REFUSED = b'{"batch": 1, "idle_heartbeat": 1}'
 
@@ -123,7 +128,7 @@ async def test_a_listener_can_have_events_that_it_hears_stored_again_for_all_lis
     listeners = [
         source for name in ("A", "a_b") for source in BY_NAME[name].sources if source.startswith("a-a.")
     ]
-    (pull,) = (source for source in INTRUDER.sources if source.startswith("a-a."))
+    event = base64.b64encode(b"the victim's event").decode()
     async with site.admin() as admin, site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
         await victim.request(VICTIM.event, b"the victim's event", reply=VICTIM.inbox)
 
@@ -131,12 +136,17 @@ async def test_a_listener_can_have_events_that_it_hears_stored_again_for_all_lis
             return [(await admin.api(f"CONSUMER.INFO.{source}"))["num_pending"] for source in listeners]
 
         before, last = await pending(), (await admin.api("STREAM.INFO.a-a"))["state"]["last_seq"]
-        request = f"$JS.API.CONSUMER.MSG.NEXT.{pull}".encode()
-        intruder.publish(request, b'{"batch": 1000, "no_wait": true}', reply=VICTIM.event.encode())
+        intruder.publish(
+            PULL_OF_SHARED.encode(), b'{"batch": 1000, "no_wait": true}', reply=VICTIM.event.encode()
+        )
 
         async def is_stored_again() -> bool:
-            is_last = await stored(admin, "a-a", VICTIM.event) == b"the victim's event"
-            return is_last and bool((await admin.api("STREAM.INFO.a-a"))["state"]["last_seq"] > last)
+            newest = (await admin.api("STREAM.INFO.a-a"))["state"]["last_seq"]
+            messages = [
+                await admin.api("STREAM.MSG.GET.a-a", {"seq": sequence})
+                for sequence in range(last + 1, newest + 1)
+            ]
+            return any(each["message"].get("data") == event for each in messages)
 
         await until(is_stored_again, "the event is stored again")
         assert all(now > then for now, then in zip(await pending(), before, strict=True))
@@ -223,10 +233,10 @@ async def test_a_listener_sees_whose_dead_letters_there_are_and_can_delete_them(
 
 async def test_an_event_that_is_pulled_into_the_dead_letters_is_listed_and_discarded(site: Site) -> None:
     """It keeps its own subject there."""
-    async with site.intruder(INTRUDER) as intruder:
-        await intruder.request(INTRUDER.event, b"no dead letter", reply=INTRUDER.inbox)
+    async with site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
+        await victim.request(VICTIM.event, b"no dead letter", reply=VICTIM.inbox)
         letter = f"a-dead-letters.{SOURCE}.3.3"
-        intruder.publish(PULL.encode(), b'{"batch": 1000, "no_wait": true}', reply=letter.encode())
+        intruder.publish(PULL_OF_SHARED.encode(), b'{"batch": 1000, "no_wait": true}', reply=letter.encode())
         await intruder.flush()
     transport = JetStreamTransport(site.admin_url, service_name="", prefix="a")
     await transport.connect()
