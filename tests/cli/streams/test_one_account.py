@@ -258,6 +258,22 @@ async def test_an_event_that_is_pulled_into_the_dead_letters_is_listed_and_disca
         await transport.close()
 
 
+async def test_an_event_that_is_pulled_into_the_replays_stays_until_it_is_purged(site: Site) -> None:
+    """It keeps its own subject there, too, which no listener's replays have."""
+    replays = "a-dead-letters-replays"
+    async with site.admin() as admin, site.intruder(VICTIM) as victim, site.intruder(INTRUDER) as intruder:
+        await victim.request(VICTIM.event, b"no replay", reply=VICTIM.inbox)
+        replay = f"{replays}.{SOURCE}.3.3"
+        intruder.publish(PULL_OF_SHARED.encode(), b'{"batch": 1000, "no_wait": true}', reply=replay.encode())
+
+        async def is_stored() -> bool:
+            return await stored(admin, replays, VICTIM.event) == b"no replay"
+
+        await until(is_stored, "the event lies among the replays")
+        await admin.api(f"STREAM.PURGE.{replays}", {"filter": VICTIM.event})
+        assert not await is_stored()
+
+
 STRICTNESS = """
 jetstream {{ store_dir: {store}, strict: {strict} }}
 authorization {{ users = [
