@@ -37,11 +37,11 @@ ELSEWHERE = {
 }
 
 
-class ShopApi(Api):
+class PaidApi(Api):
     paid = Event()
 
     class Meta:
-        name = "shop"
+        name = "till"
 
 
 def rows() -> dict[type[LightbusError], tuple[set[str], str]]:
@@ -101,12 +101,12 @@ def test_each_error_is_listed_or_raised_elsewhere() -> None:
 
 
 FIRES: dict[str, Callable[[DynamicBus, EventMessage], Awaitable[object]]] = {
-    "fire": lambda bus, _: bus.shop.paid.fire_async(),
-    "fire_many": lambda bus, _: bus.shop.paid.fire_many_async([{}]),
-    "fire_again": lambda bus, event: bus.shop.paid.fire_again_async(event),
-    "fire, blocking": lambda bus, _: asyncio.to_thread(bus.shop.paid.fire),
-    "fire_many, blocking": lambda bus, _: asyncio.to_thread(bus.shop.paid.fire_many, [{}]),
-    "fire_again, blocking": lambda bus, event: asyncio.to_thread(bus.shop.paid.fire_again, event),
+    "fire": lambda bus, _: bus.till.paid.fire_async(),
+    "fire_many": lambda bus, _: bus.till.paid.fire_many_async([{}]),
+    "fire_again": lambda bus, event: bus.till.paid.fire_again_async(event),
+    "fire, blocking": lambda bus, _: asyncio.to_thread(bus.till.paid.fire),
+    "fire_many, blocking": lambda bus, _: asyncio.to_thread(bus.till.paid.fire_many, [{}]),
+    "fire_again, blocking": lambda bus, event: asyncio.to_thread(bus.till.paid.fire_again, event),
 }
 
 
@@ -153,7 +153,7 @@ async def test_whatever_fails_below_the_outcome_is_a_listed_one(
     for error in all_errors(TransportError):
         with monkeypatch.context() as patch:
             patch.setattr(owner, attribute, way(made(error)))
-            bus = lightbus.create(url=nats_server.url, prefix=f"{prefix}x", apis=[ShopApi], timeout=0.1)
+            bus = lightbus.create(url=nats_server.url, prefix=f"{prefix}x", apis=[PaidApi], timeout=0.1)
             async with bus:
                 try:
                     await FIRES[name](bus, event)
@@ -177,15 +177,15 @@ def _check(outcome: LightbusError, function: str, *, is_sent: bool) -> None:
 
 
 async def fired(server: NatsServer, prefix: str) -> EventMessage:
-    async with lightbus.create(url=server.url, prefix=prefix, apis=[ShopApi]) as bus:
-        event: EventMessage = await bus.shop.paid.fire_async()
+    async with lightbus.create(url=server.url, prefix=prefix, apis=[PaidApi]) as bus:
+        event: EventMessage = await bus.till.paid.fire_async()
     return event
 
 
 async def test_a_blocking_call_on_an_event_loop_is_listed(nats_server: NatsServer, prefix: str) -> None:
-    async with lightbus.create(url=nats_server.url, prefix=prefix, apis=[ShopApi]) as bus:
+    async with lightbus.create(url=nats_server.url, prefix=prefix, apis=[PaidApi]) as bus:
         with pytest.raises(BlockingCall) as refused:
-            bus.shop.paid.fire()
+            bus.till.paid.fire()
     assert listed(refused.value, "fire").startswith("was not sent")
 
 
@@ -195,7 +195,7 @@ async def test_a_server_that_stays_silent_longer_than_the_timeout(name: str, nat
     event = await fired(nats_server, "lightbus")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        bus = lightbus.create(url=f"nats://ada:secret@127.0.0.1:{port}", apis=[ShopApi], timeout=0.2)
+        bus = lightbus.create(url=f"nats://ada:secret@127.0.0.1:{port}", apis=[PaidApi], timeout=0.2)
         async with bus:
             assert lightbus.health(bus).ok
             with pytest.raises(TransportError, match=f"127.0.0.1:{port}.*within 0.2 s") as caught:
@@ -217,10 +217,10 @@ async def test_health_recovers_when_a_slow_connection_is_there(
         await connect(transport)
 
     monkeypatch.setattr(JetStreamTransport, "connect", slow)
-    async with lightbus.create(url=nats_server.url, apis=[ShopApi], timeout=0.2) as bus:
+    async with lightbus.create(url=nats_server.url, apis=[PaidApi], timeout=0.2) as bus:
         with pytest.raises(errors.ConnectionFailed):
-            await bus.shop.paid.fire_async()
+            await bus.till.paid.fire_async()
         assert not lightbus.health(bus).ok
         may_connect.set()
-        await bus.shop.paid.fire_async()
+        await bus.till.paid.fire_async()
         assert lightbus.health(bus).ok

@@ -33,7 +33,7 @@ from lightbus.api import Parameter
 from lightbus.errors import InvalidEvent, InvalidEventArguments, did_you_mean
 from lightbus.schema import EventContract
 from lightbus.schema.language import reference, scoped, validation
-from lightbus.schema.language.misfits import Place
+from lightbus.schema.language.misfits import Location
 from lightbus.schema.language.node import Node
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.conversion import accepts, conversion
@@ -253,7 +253,7 @@ def test_the_properties_to_remove_are_found_without_their_paths(monkeypatch: pyt
     value: Any = [{"c": 1, "new": 1}] * 50
     for _ in range(90):
         value = {"c": value}
-    monkeypatch.delattr(Place, "path")
+    monkeypatch.delattr(Location, "path")
     decoded = contract.decode({"e": value})
     for _ in range(90):
         decoded = {"e": decoded["e"]["c"]}

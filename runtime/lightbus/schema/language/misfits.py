@@ -25,7 +25,7 @@ Removals = dict[str | int, Any]
 _NAME = -1  # the step from an object to the name of a property, which no array has
 
 
-class Place:
+class Location:
     """A part of the value, known by the step that leads to it, so that its work does not grow with its depth.
 
     Args:
@@ -38,20 +38,20 @@ class Place:
 
     __slots__ = ("_inner", "_outer", "_step", "reports")
 
-    def __init__(self, outer: Place | None = None, step: str | int = 0) -> None:
+    def __init__(self, outer: Location | None = None, step: str | int = 0) -> None:
         self._outer, self._step = outer, step
-        self._inner: dict[str | int, Place] = {}
+        self._inner: dict[str | int, Location] = {}
         self.reports: dict[ScopedSchema, _MisfitTree] = {}
 
-    def inside(self, step: str | int) -> Place:
+    def inside(self, step: str | int) -> Location:
         """Return the place of a part of this one, always the same."""
         if (place := self._inner.get(step)) is None:
-            place = self._inner[step] = Place(self, step)
+            place = self._inner[step] = Location(self, step)
         return place
 
-    def removals(self, all_removals: Removals, known: dict[Place, Removals | None]) -> Removals | None:
+    def removals(self, all_removals: Removals, known: dict[Location, Removals | None]) -> Removals | None:
         """Return where to add the removals inside this part, None if it is removed itself; `known` saves work."""
-        chain, place = list[Place](), self
+        chain, place = list[Location](), self
         while place._outer is not None and place not in known:
             chain.append(place)
             place = place._outer
@@ -86,7 +86,7 @@ class Misfit:
         text: the validator's sentence, or "".
     """
 
-    place: Place
+    place: Location
     keyword: str
     value: Any
     node: Node[Document]
@@ -134,7 +134,7 @@ class Misfits:
 
     def undeclared(self, value: object) -> Removals:
         """Return the properties to remove from a value so that the schema accepts it, or at least more of it."""
-        removals, known = Removals(), dict[Place, Removals | None]()
+        removals, known = Removals(), dict[Location, Removals | None]()
         for misfit in _Descent(None).run(self._schema, value):
             if misfit.is_removable and (inside := misfit.place.removals(removals, known)) is not None:
                 inside[misfit.details["unexpected"]] = None
@@ -193,7 +193,7 @@ class _MisfitTree:
         return not self.is_removable, 0 if self.is_removable else self.at_value, self.total
 
 
-_Examination = Generator[tuple[ScopedSchema, Any, Place], _MisfitTree, _MisfitTree]
+_Examination = Generator[tuple[ScopedSchema, Any, Location], _MisfitTree, _MisfitTree]
 
 
 class _Descent:
@@ -208,7 +208,7 @@ class _Descent:
 
     def _report(self, schema: ScopedSchema, value: object) -> _MisfitTree:
         """Examine a value; the pending examinations are a list, since deep ones would fill Python's stack."""
-        place = Place()
+        place = Location()
         place.reports[schema] = _MisfitTree()
         pending = [(schema, place, self._examine(schema, value, place))]
         answer: Any = None
@@ -229,7 +229,7 @@ class _Descent:
         report: _MisfitTree = answer
         return report
 
-    def _examine(self, schema: ScopedSchema, value: Any, place: Place) -> _Examination:
+    def _examine(self, schema: ScopedSchema, value: Any, place: Location) -> _Examination:
         """Report why a schema refuses a value; yields the places to examine before."""
         node, report = schema.node, _MisfitTree()
         if node.schema is False:
@@ -263,7 +263,7 @@ class _Descent:
             report.add(Misfit(place, _last_keyword(node), value, node))
         return report
 
-    def _own(self, schema: ScopedSchema, value: Any, place: Place) -> Iterator[Misfit]:
+    def _own(self, schema: ScopedSchema, value: Any, place: Location) -> Iterator[Misfit]:
         """Yield the misfits of a schema's own keywords with the value itself."""
         node = schema.node
         for error in schema.errors(value):
@@ -283,7 +283,7 @@ class _Descent:
             if not least <= sum(map(part.is_valid, value)) <= most:
                 yield Misfit(place, "contains", value, node)
 
-    def _parts(self, schema: ScopedSchema, value: Any, place: Place, report: _MisfitTree) -> _Examination:
+    def _parts(self, schema: ScopedSchema, value: Any, place: Location, report: _MisfitTree) -> _Examination:
         """Add the misfits of the parts of an object or array to the report about it."""
         node, unevaluated, left = schema.node, schema.unevaluated(value), self._limit
         if schema.names and isinstance(value, dict):
@@ -307,7 +307,7 @@ class _Descent:
         return report
 
     def _unevaluated(
-        self, schema: ScopedSchema, part: ScopedSchema, value: Any, place: Place, report: _MisfitTree
+        self, schema: ScopedSchema, part: ScopedSchema, value: Any, place: Location, report: _MisfitTree
     ) -> _Examination:
         """Add the misfits of the parts of a value that no other keyword evaluates."""
         # where a part does not fit, its schema would not count, and properties be blamed that it declares
@@ -326,7 +326,7 @@ class _Descent:
         return report
 
     def _branch(
-        self, keyword: str, branches: list[ScopedSchema], value: Any, place: Place, node: Node[Document]
+        self, keyword: str, branches: list[ScopedSchema], value: Any, place: Location, node: Node[Document]
     ) -> _Examination:
         """Report about the branch of a union that was meant: by its type, by its tag, else the nearest one."""
         report, reports = _MisfitTree(), list[_MisfitTree]()
