@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Coroutine
@@ -48,11 +49,13 @@ class _Call(msgspec.Struct, Generic[T], eq=False):
 
     Attributes:
         coroutine: what to run.
+        context: the context variables of the thread, for code of the user's that the coroutine calls.
         ended: receives the finished task, or None if the loop ended before the task began.
         task: the task that runs it.
     """
 
     coroutine: Coroutine[Any, Any, T]
+    context: contextvars.Context
     ended: SimpleQueue[asyncio.Task[T] | None]
     task: asyncio.Task[T] | None = None
 
@@ -97,7 +100,7 @@ class Portal:
         Raises:
             BusClosed: the loop ended before the call began, or `stop()` lost patience with it.
         """
-        call = _Call(coroutine, SimpleQueue())
+        call = _Call(coroutine, contextvars.copy_context(), SimpleQueue())
         self._calls.append(call)
         try:
             if not self._is_due or self.loop.is_closed():
@@ -121,7 +124,7 @@ class Portal:
         self._is_due = False  # reset first, so that no call is missed
         while self._calls:
             call = self._calls.popleft()
-            call.task = self.loop.create_task(call.coroutine, name=_CALL)
+            call.task = self.loop.create_task(call.coroutine, name=_CALL, context=call.context)
             call.task.add_done_callback(call.ended.put)
 
     def _cancel(self, call: _Call[Any]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import types
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any, TypeVar
 
 from msgspec import UnsetType
 
@@ -18,6 +21,8 @@ from lightbus.listening.threads import DaemonThreads
 from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import Delivery
+
+T = TypeVar("T")
 
 _LARGE = 16 * 1024
 """Bytes of a body that is read in a thread, so that other listeners continue: an event that does not fit its schema as it
@@ -107,14 +112,40 @@ class Caller:
         return outcome, message
 
     async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
-        call = threads.submit(contextvars.copy_context().run, self._handler, message)
+        context = contextvars.copy_context()
+        call = threads.submit(context.run, self._handler, message)
         try:
             result = await asyncio.wrap_future(call)
         except asyncio.CancelledError:
             threads.abandon(call)
             raise
         if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
-            await result
+            await in_context(context, _result_of(result))
+
+
+async def _result_of(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+@types.coroutine
+def in_context(context: contextvars.Context, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Run a coroutine in a context, as a task of its own would, but without the task."""
+    step, argument = work.send, None
+    while True:
+        try:
+            awaited = context.run(step, argument)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        finally:
+            argument = None  # an exception that was passed on must not be kept by its own traceback
+        try:
+            argument = yield awaited
+            step = work.send
+        except GeneratorExit:
+            context.run(work.close)
+            raise
+        except BaseException as error:
+            step, argument = work.throw, error
 
 
 def read(delivery: Delivery, contract: EventContract) -> EventMessage:

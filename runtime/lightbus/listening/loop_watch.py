@@ -48,6 +48,7 @@ class LoopWatch:
             except StopIteration:
                 return
             finally:
+                argument = None  # an exception that was passed on must not be kept by its own traceback
                 if (seconds := monotonic() - began) > _LONG and self.delivery is not None:
                     self._report(self.delivery, seconds)
                 if self.is_idle:
