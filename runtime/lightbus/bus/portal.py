@@ -109,16 +109,20 @@ class Portal:
         except RuntimeError:  # the loop is closed
             self._abandon()
             raise BusClosed(_CLOSED) from None
+        task = None
         try:
             task = call.ended.get()
+            if task is None:
+                raise BusClosed(_CLOSED)
+            if task.cancelled():
+                raise BusClosed("the bus was closed during the call, whose outcome is not known")
+            return task.result()
         except BaseException:
-            self._cancel(call)  # Ctrl-C in the caller must not leave the work behind
+            if task is None:
+                self._cancel(call)  # Ctrl-C in the caller must not leave the work behind
             raise
-        if task is None:
-            raise BusClosed(_CLOSED)
-        if task.cancelled():
-            raise BusClosed("the bus was closed during the call, whose outcome is not known")
-        return task.result()
+        finally:
+            del call, task  # they hold the error, whose traceback holds this frame
 
     def _begin(self) -> None:
         self._is_due = False  # reset first, so that no call is missed

@@ -104,10 +104,16 @@ class Session:
                 "The bus goes on trying. If the server is only slow, give lightbus.create() a longer timeout.",
             )
             self._refused = str(error)  # until there is a connection, or the reason why there is none
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame
         if connecting.cancelled():
             raise BusClosed("the bus was closed while it connected")
-        return connecting.result()
+        try:
+            return connecting.result()
+        finally:
+            del connecting  # it holds the error, whose traceback holds this frame
 
     def _connect_soon(self) -> asyncio.Task[Transport]:
         """Return the task that connects, starting it if there is none."""

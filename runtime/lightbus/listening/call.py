@@ -17,7 +17,7 @@ from lightbus.listening.decide import HANDLED, Crashed, Defective, Failed, Inval
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
 from lightbus.listening.loop_watch import read_in_thread
-from lightbus.listening.threads import DaemonThreads
+from lightbus.listening.threads import DaemonThreads, Errand
 from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import Delivery
@@ -83,9 +83,13 @@ class Caller:
                 now = asyncio.get_running_loop().time()  # the handler's time begins here
         except (UnreadableEvent, InvalidEvent) as error:
             return Invalid(error), None
-        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a panic of native code is no Exception
+        except (
+            BaseException
+        ) as error:  # a panic of native code is no Exception, nor is all that user code raises
+            if isinstance(error, asyncio.CancelledError) and slot.cancelling():
+                raise
+            if isinstance(error, GeneratorExit) and not _is_running(slot):
+                raise
             return Defective(error), None
         outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
@@ -101,26 +105,39 @@ class Caller:
                 raise
             else:
                 outcome = Failed(error)
-        except GeneratorExit:  # the slot itself is being discarded
-            raise
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _is_running(slot):
+                raise
             outcome = Failed(error)
         finally:
             self._hold.end(slot)
         if slot.cancelling():
             await self._hold.resume(slot)
-        return outcome, message
+        try:
+            return outcome, message
+        finally:
+            outcome = HANDLED  # an error's traceback holds this frame, which must not hold the error
 
     async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
         context = contextvars.copy_context()
-        call = threads.submit(context.run, self._handler, message)
+        errand = Errand(lambda: context.run(self._handler, message))
+        call = threads.submit(errand.run)
         try:
-            result = await asyncio.wrap_future(call)
+            await asyncio.wrap_future(call)
         except asyncio.CancelledError:
             threads.abandon(call)
             raise
+        result = errand.take()
         if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
             await in_context(context, _result_of(result))
+
+
+def _is_running(slot: asyncio.Task[None]) -> bool:
+    """Whether a slot is the current task; it is not while its coroutine is being discarded."""
+    try:
+        return asyncio.current_task() is slot
+    except RuntimeError:  # no event loop runs any more
+        return False
 
 
 async def _result_of(awaitable: Awaitable[T]) -> T:
