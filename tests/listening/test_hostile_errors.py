@@ -32,7 +32,7 @@ class Text(str):
     encode = format = isprintable = replace = split = __len__ = raises  # type: ignore[assignment]
 
 
-def error_class(base: type[BaseException] = Exception, **members: Any) -> type[BaseException]:
+def error_class(base: Any = Exception, **members: Any) -> type[BaseException]:
     return type("Hostile", (base,), members)
 
 

@@ -148,14 +148,15 @@ async def _nothing_is_kept(
             handler, listener_name="l", retries=1, backoff=Backoff(first=0, limit=0), **options
         )
         (worker,) = bus._core.sessions[asyncio.get_running_loop()]._workers
-        carry_out = worker._settling.carry_out
+        settling: Any = worker._settling
+        carry_out = settling.carry_out
 
         async def counted(*arguments: Any) -> None:
             nonlocal count
             await carry_out(*arguments)
             count += 1
 
-        worker._settling.carry_out = counted  # type: ignore[method-assign]
+        settling.carry_out = counted
         defects_before, defects[:] = defects[:], []
         notes = [Note(text=text)] * EVENTS
         defects[:] = defects_before
@@ -169,14 +170,15 @@ async def _nothing_is_kept(
 
 
 def failing_fires(bus: Any, event: EventMessage) -> None:
-    for fire in (
+    fires: list[Callable[[], Any]] = [
         lambda: bus.note.left.fire(note=5),
         lambda: bus.note.left.fire(text="x"),
         lambda: bus.note.left.fire_many([{"note": 5}]),
         lambda: bus.note.left.fire(note=Note(text="x" * 2_000_000)),
         lambda: bus.note.left.fire_many([{"note": Note(text="x" * 2_000_000)}]),
         lambda: bus.note.left.fire_again(event),
-    ):
+    ]
+    for fire in fires:
         with contextlib.suppress(lightbus.LightbusError):
             fire()
 
