@@ -157,7 +157,8 @@ class Portal:
         except (RuntimeError, TimeoutError):  # the loop is closed, or no longer runs
             ending.close()
         if self._thread is not None:
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self._thread = None
             self._is_due = False
