@@ -35,7 +35,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lightbus.foreign import escaped
 
@@ -44,7 +44,17 @@ if TYPE_CHECKING:
 
 
 class LightbusError(Exception):
-    """Base of every error this library raises on purpose."""
+    """Base of every error this library raises on purpose. Each survives `pickle` and `copy`, with its fields."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args), vars(self)
+
+
+def _restored(cls: type[LightbusError], args: tuple[object, ...]) -> LightbusError:
+    """Return an error as its text, without the call of `__init__` that made it; `pickle` adds the fields."""
+    error = cls.__new__(cls)
+    error.args = args
+    return error
 
 
 # -- definitions and schemas ---------------------------------------------------------------------

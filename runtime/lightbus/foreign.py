@@ -78,14 +78,25 @@ def excerpt(text: str) -> str:
     return f"{shown[: max(0, len(shown) - _LONG)]}…" + "\n" * text.endswith("\n")  # it cuts no login in two
 
 
-def text_of(error: BaseException) -> str:
-    """Return the beginning of an exception's text without logins, even if its `__str__` raises."""
+def text_of(value: object) -> str:
+    """Return the beginning of a value's text without logins, even if its `__str__` raises, or exits."""
     try:
-        return excerpt(str(error))
-    except Exception:
-        return f"(no text: {type(error).__name__}.__str__ raises)"
+        return excerpt("".join(str(value)))  # a subclass of `str` may have methods of its own
+    except BaseException:
+        return f"(no text: {type(value).__name__}.__str__ raises)"
+
+
+def trace_of(error: BaseException) -> TracebackType | None:
+    """Return an exception's traceback, even if its class has an attribute of that name."""
+    trace: TracebackType | None = vars(BaseException)["__traceback__"].__get__(error)
+    return trace
 
 
 def traceback_of(error: BaseException, trace: TracebackType | None) -> str:
     """Format a traceback, without logins and with excerpts of long texts."""
-    return "".join(map(excerpt, traceback.format_exception(type(error), error, trace))).rstrip()
+    try:
+        lines = traceback.format_exception(type(error), error, trace)
+    except BaseException:  # an attribute of the exception raises
+        lines = ["Traceback (most recent call last):\n", *traceback.format_tb(trace)]
+        lines.append(f"{type(error).__name__}: {text_of(error)}")
+    return "".join(map(excerpt, lines)).rstrip()

@@ -12,7 +12,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from lightbus.foreign import escaped_lines, excerpt, traceback_of
+from lightbus.foreign import escaped_lines, text_of, traceback_of
 
 if TYPE_CHECKING:
     _Adapter = logging.LoggerAdapter[logging.Logger]
@@ -45,10 +45,10 @@ def _escape(record: logging.LogRecord) -> bool:
     """Escape the arguments and the traceback of a record, and hide logins in them; it is logged in any case."""
     if isinstance(record.args, tuple):
         record.args = tuple(
-            arg if isinstance(arg, (int, float)) else escaped_lines(excerpt(str(arg)), INDENT)
+            arg if isinstance(arg, (int, float)) else escaped_lines(text_of(arg), INDENT)
             for arg in record.args
         )
-    if record.exc_info and record.exc_info[1]:
+    if record.exc_info and record.exc_info[1] is not None:
         record.exc_text = indented(traceback_of(record.exc_info[1], record.exc_info[2]))
     return True
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -495,6 +495,10 @@ def test_create_refuses_what_it_cannot_use(options: dict[str, Any], words: str) 
         ({"retries": -1}, "retries=-1 is not a whole number from 0"),
         ({"on_error": "shutdown"}, r"is not an OnError, such as OnError\.SHUTDOWN"),
         ({"since": "start"}, "since='start' is not"),
+        ({"since": datetime(2026, 1, 1)}, "since=.* is not .* with a time zone"),
+        ({"since": datetime.min}, "since=.* is not .* with a time zone"),
+        ({"since": datetime.now(UTC) + timedelta(days=1)}, "that is not in the future"),
+        ({"since": datetime.max.replace(tzinfo=timezone(-timedelta(hours=12)))}, "not in the future"),
         ({"backoff": 5}, "backoff=5 is not a Backoff"),
         ({"ack_wait": 0}, "ack_wait=0 is not seconds above 0"),
         ({"listener_name": "x" * 128}, "at most 128"),
@@ -504,6 +508,17 @@ def test_listen_refuses_what_it_cannot_use(make: Make, options: dict[str, Any], 
     options = {"listener_name": "note", **options}
     with pytest.raises(UsageError, match=words):
         make("service").auth.user_deleted.listen(lambda **_: None, **options)
+
+
+async def test_since_takes_any_time_zone(bus: DynamicBus, seen: Seen) -> None:
+    await bus.auth.user_deleted.fire_async(username="before")
+    earlier = datetime.now(timezone(timedelta(hours=12))) - timedelta(minutes=1)
+    await bus.auth.user_deleted.listen_async(seen_username(seen), listener_name="note", since=earlier)
+    assert await seen.take_async(1) == ["before"]
+
+
+def test_handlers_have_less_time_to_finish_than_kubernetes_gives_a_process(make: Make) -> None:
+    assert make()._core.settings.grace == 25
 
 
 # -- lifetime ----------------------------------------------------------------------------------------

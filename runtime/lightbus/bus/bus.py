@@ -89,7 +89,8 @@ class Health:
 def health(bus: Bus) -> Health:
     """Return whether a bus can do its work now, for a readiness probe.
 
-    It cannot while its connection is down, after a listener failed for good, and once it closes. The check sends no
+    It cannot while its connection is down, after a listener failed for good or ended with its event loop, until it is
+    listened to again; in a process that was forked after the bus was created; and once it closes. The check sends no
     request, so it never blocks and is safe to call anywhere, including in a coroutine. A bus connects when it is first
     used, and is healthy until then. (A function, because `bus.health` may be an API.)
     """

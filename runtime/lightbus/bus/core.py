@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import os
 import threading
 import weakref
@@ -24,6 +25,10 @@ from lightbus.schema import EventContract
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
+_FORKED = (
+    "this bus was created before the process forked, and a NATS connection cannot be shared by two processes."
+    " Create the bus in the child, after the fork."
+)
 _generation = object()  # replaced in a forked child
 
 
@@ -67,6 +72,9 @@ class BusCore:
         self.sessions: dict[asyncio.AbstractEventLoop, Session] = {}
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._listeners: dict[tuple[str, str], Listener] = {}  # by API and listener name
+        self._failures: dict[
+            tuple[str, str], ListenerFailed
+        ] = {}  # by API and durable, until it starts again
         self._lock = threading.RLock()
         self._closer = threading.Lock()  # held by the thread that closes the bus
         self._portals: list[Portal] = []  # the last one is in use; all are stopped on close
@@ -87,12 +95,13 @@ class BusCore:
         session = self.sessions.get(loop)
         if session is not None and self._generation is _generation:
             return session  # the fast path; a closed bus has no sessions
+        self._check_usable()  # before the lock, which a thread of the parent process may have held
         with self._lock:
             self._check_usable()
             if loop not in self.sessions:
                 self._check_open()
                 self._forget_ended_loops()
-                self.sessions[loop] = Session(self.settings, self._fail)
+                self.sessions[loop] = Session(self.settings, self._started, self._fail)
             return self.sessions[loop]
 
     def blocking(self, call: str, start: Callable[[*Ts], Coroutine[Any, Any, R]], *arguments: *Ts) -> R:
@@ -124,12 +133,13 @@ class BusCore:
                 self._portals.append(Portal(loop))
 
     def _open_portal(self) -> list[Portal]:
+        self._check_usable()
         with self._lock:
             self._check_usable()
             if not self._portals:
                 self._check_open()
                 self._portals.append(Portal())
-                _close_at_exit(self)
+                _open.add(self)
             return self._portals
 
     def _forget_ended_loops(self) -> None:
@@ -137,6 +147,8 @@ class BusCore:
         for loop in [loop for loop in self.sessions if loop.is_closed()]:
             for listening in self.sessions.pop(loop).listening:
                 self._release(listening)
+                failure = ListenerFailed(listening.consumer.durable, "its event loop has ended; listen again")
+                self._failures.setdefault(_identity(listening), failure)
 
     def _check_open(self) -> None:
         if self._closing:
@@ -146,10 +158,7 @@ class BusCore:
         if self.ended.done() and self.ended.exception() is None:
             raise BusClosed("this bus was closed; create a new one")
         if self._generation is not _generation:
-            raise BusClosed(
-                "this bus was created before the process forked, and a NATS connection cannot be shared by"
-                " two processes. Create the bus in the child, after the fork."
-            )
+            raise BusClosed(_FORKED)
 
     # -- listeners ---------------------------------------------------------------------------------
 
@@ -172,6 +181,7 @@ class BusCore:
         except ValueError as error:
             raise UsageError(str(error)) from None
         listener = Listener(contract.full_name, durable)
+        self._check_usable()
         with self._lock:
             self._check_open()
             self._forget_ended_loops()
@@ -229,11 +239,21 @@ class BusCore:
         if failure := self._failure():
             raise failure
 
+    def _started(self, listening: Listening) -> None:
+        """Forget the failure of a listener that takes events again."""
+        with self._lock:
+            failure = self._failures.pop(_identity(listening), None)
+            if failure is not None and failure is self._failure():
+                self.ended = concurrent.futures.Future()
+                for other in tuple(self._failures.values())[:1]:
+                    self.ended.set_exception(other)
+
     def _fail(self, listening: Listening, failure: ListenerFailed) -> None:
         """Record that a listener cannot continue; the first such failure ends the bus."""
         self._release(listening)
         log.error("%s", failure, exc_info=failure)
         with self._lock:
+            self._failures[_identity(listening)] = failure
             if not self.ended.done():
                 self.ended.set_exception(failure)
 
@@ -244,13 +264,18 @@ class BusCore:
 
     def trouble(self) -> str:
         """Return why the bus cannot do its work now, or ""; connect again if the last attempt failed."""
+        if self._generation is not _generation:  # and nobody may ever release the lock
+            return _FORKED
         with self._lock:
-            sessions = [session for loop, session in self.sessions.items() if not loop.is_closed()]
-            closing = self._closing
-        if failure := self._failure():
-            return str(failure)
-        if closing:
+            self._forget_ended_loops()
+            sessions, portals = tuple(self.sessions.values()), self._portals
+            failures = tuple(self._failures.values())
+        if failures:
+            return str(failures[0])
+        if self._closing:
             return "the bus is closing, or closed"
+        if portals and portals[-1].loop.is_closed():
+            return "the event loop of its blocking calls has ended; create a new bus"
         for session in sessions:
             session.connect_again()
         return next(filter(None, (session.trouble for session in sessions)), "")
@@ -290,9 +315,10 @@ class BusCore:
         Raises:
             UsageError: the caller is a handler of this bus, for which the close would wait forever.
         """
+        if self._generation is not _generation:
+            self.sessions, self._portals = {}, []  # they belong to the parent process, as may the locks' threads
+            self._lock, self._closer = threading.RLock(), threading.Lock()
         with self._lock:
-            if self._generation is not _generation:
-                self.sessions, self._portals = {}, []  # they belong to the parent process
             if any(session.in_handler() for session in self.sessions.values()):
                 raise UsageError(
                     "a handler cannot close its own bus, which waits for the handler. Let the listener have"
@@ -312,12 +338,16 @@ class BusCore:
             return portals
 
 
-def _close_at_exit(core: BusCore) -> None:
-    """Drain a bus that a plain script left open, without keeping the bus alive."""
-    reference = weakref.ref(core)
+_open: weakref.WeakSet[BusCore] = weakref.WeakSet()  # those with a thread
 
-    def close() -> None:
-        if (core := reference()) is not None:
-            core.close()
 
-    atexit.register(close)
+@atexit.register
+def _close_at_exit() -> None:
+    """Drain the buses that a plain script left open, without keeping them alive."""
+    with contextlib.ExitStack() as closing:
+        for core in tuple(_open):
+            closing.callback(core.close)
+
+
+def _identity(listening: Listening) -> tuple[str, str]:
+    return listening.contract.api, listening.consumer.durable

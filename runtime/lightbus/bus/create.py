@@ -54,7 +54,7 @@ def create(
     service_name: str | None = None,
     prefix: str = naming.DEFAULT_PREFIX,
     timeout: float = 10.0,
-    grace: float = 30.0,
+    grace: float = 25.0,
     provision: Provision | None = None,
     apis: Iterable[type[Api]] | None = None,
     schemas: str | Path | None = None,
@@ -72,7 +72,8 @@ def create(
             Default: `LIGHTBUS_SERVICE_NAME`, else none.
         prefix: first token of streams and subjects.
         timeout: seconds `fire()` waits for the server to confirm, retries included.
-        grace: seconds running handlers get to finish when the bus closes.
+        grace: seconds running handlers get to finish when the bus closes; the default is less than the 30 s after
+            which Kubernetes kills a process.
         provision: `"create"` creates missing streams and durables, as suits development; with `"verify"` a
             missing one is an error that names the command to create it. Neither changes one that exists. Default: `LIGHTBUS_PROVISION`, else `"create"`.
         apis: on a dynamic bus, the only APIs it knows.

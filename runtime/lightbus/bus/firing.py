@@ -43,10 +43,13 @@ class Firing:
         try:
             message, outgoing = self._encode(contract, arguments)
         except Oversized as oversized:
-            message, large = await self._encode_large(session, contract, arguments, oversized.size)
-            if isinstance(large, EventTooLarge):
-                raise large from None
-            outgoing = large
+            message, result = await self._encode_large(session, contract, arguments, oversized.size)
+            if isinstance(result, EventTooLarge):
+                try:
+                    raise result from None
+                finally:
+                    del result  # its traceback holds this frame
+            outgoing = result
         return await self._publish(session, message, outgoing)
 
     async def fire_many(
@@ -100,7 +103,10 @@ class Firing:
             reason = f"this attempt failed: {reason}"
             unknown = PublishUnknown(contract.full_name, message.id, self._timeout, reason)
             unknown.message = message
-            raise unknown from error
+            try:
+                raise unknown from error
+            finally:
+                del unknown  # its traceback holds this frame
 
     async def _publish(self, session: Session, message: EventMessage, outgoing: Outgoing) -> EventMessage:
         transport = session.transport or await session.connected()

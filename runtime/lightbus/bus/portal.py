@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Coroutine
@@ -48,11 +49,13 @@ class _Call(msgspec.Struct, Generic[T], eq=False):
 
     Attributes:
         coroutine: what to run.
+        context: the context variables of the thread, for code of the user's that the coroutine calls.
         ended: receives the finished task, or None if the loop ended before the task began.
         task: the task that runs it.
     """
 
     coroutine: Coroutine[Any, Any, T]
+    context: contextvars.Context
     ended: SimpleQueue[asyncio.Task[T] | None]
     task: asyncio.Task[T] | None = None
 
@@ -97,7 +100,7 @@ class Portal:
         Raises:
             BusClosed: the loop ended before the call began, or `stop()` lost patience with it.
         """
-        call = _Call(coroutine, SimpleQueue())
+        call = _Call(coroutine, contextvars.copy_context(), SimpleQueue())
         self._calls.append(call)
         try:
             if not self._is_due or self.loop.is_closed():
@@ -106,22 +109,26 @@ class Portal:
         except RuntimeError:  # the loop is closed
             self._abandon()
             raise BusClosed(_CLOSED) from None
+        task = None
         try:
             task = call.ended.get()
+            if task is None:
+                raise BusClosed(_CLOSED)
+            if task.cancelled():
+                raise BusClosed("the bus was closed during the call, whose outcome is not known")
+            return task.result()
         except BaseException:
-            self._cancel(call)  # Ctrl-C in the caller must not leave the work behind
+            if task is None:
+                self._cancel(call)  # Ctrl-C in the caller must not leave the work behind
             raise
-        if task is None:
-            raise BusClosed(_CLOSED)
-        if task.cancelled():
-            raise BusClosed("the bus was closed during the call, whose outcome is not known")
-        return task.result()
+        finally:
+            del call, task  # they hold the error, whose traceback holds this frame
 
     def _begin(self) -> None:
         self._is_due = False  # reset first, so that no call is missed
         while self._calls:
             call = self._calls.popleft()
-            call.task = self.loop.create_task(call.coroutine, name=_CALL)
+            call.task = self.loop.create_task(call.coroutine, name=_CALL, context=call.context)
             call.task.add_done_callback(call.ended.put)
 
     def _cancel(self, call: _Call[Any]) -> None:
@@ -150,7 +157,8 @@ class Portal:
         except (RuntimeError, TimeoutError):  # the loop is closed, or no longer runs
             ending.close()
         if self._thread is not None:
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self._thread = None
             self._is_due = False

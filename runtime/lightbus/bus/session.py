@@ -58,15 +58,21 @@ class Session:
 
     Args:
         settings: the bus's settings.
+        on_start: called when a listener takes events.
         on_failure: called when a listener cannot continue.
 
     Attributes:
         transport: the connected transport; None before the first use and after the close.
     """
 
-    def __init__(self, settings: Settings, on_failure: Callable[[Listening, ListenerFailed], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_start: Callable[[Listening], None],
+        on_failure: Callable[[Listening, ListenerFailed], None],
+    ) -> None:
         self._settings = settings
-        self._on_failure = on_failure
+        self._on_start, self._on_failure = on_start, on_failure
         self.transport: Transport | None = None
         self._connecting: asyncio.Task[Transport] | None = None
         self._address = ""  # where it connects to
@@ -104,10 +110,16 @@ class Session:
                 "The bus goes on trying. If the server is only slow, give lightbus.create() a longer timeout.",
             )
             self._refused = str(error)  # until there is a connection, or the reason why there is none
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame
         if connecting.cancelled():
             raise BusClosed("the bus was closed while it connected")
-        return connecting.result()
+        try:
+            return connecting.result()
+        finally:
+            del connecting  # it holds the error, whose traceback holds this frame
 
     def _connect_soon(self) -> asyncio.Task[Transport]:
         """Return the task that connects, starting it if there is none."""
@@ -149,6 +161,7 @@ class Session:
             await worker.stop(0)
             raise BusClosed("the bus was closed while the listener started")
         self._workers.append(worker)
+        self._on_start(listening)
 
     def listen_soon(self, listening: Listening) -> None:
         """Start a listener without waiting; a failure to start is reported as a failing listener."""

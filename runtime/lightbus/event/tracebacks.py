@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from lightbus.foreign import traceback_of
+from lightbus.foreign import trace_of, traceback_of
 
 _LIGHTBUS = Path(__file__).parents[1]
 _STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -28,10 +28,10 @@ def is_installed(filename: str) -> bool:
 
 def users_traceback(error: BaseException) -> str:
     """Format a traceback from the user's code inwards, as `traceback` would, without logins in its URLs."""
-    trace = error.__traceback__
+    trace = trace_of(error)
     while trace is not None and is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    return traceback_of(error, trace or error.__traceback__)
+    return traceback_of(error, trace or trace_of(error))
 
 
 def users_functions(error: BaseException) -> list[str]:
@@ -42,7 +42,7 @@ def users_functions(error: BaseException) -> list[str]:
     """
     frames = [
         (frame.f_code.co_filename, f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}")
-        for frame, _ in traceback.walk_tb(error.__traceback__)
+        for frame, _ in traceback.walk_tb(trace_of(error))
         if not is_ours(frame.f_code.co_filename)
     ]
     names = [name for filename, name in frames if not is_installed(filename)] or [name for _, name in frames]

@@ -223,7 +223,10 @@ def _retrieved(creating: asyncio.Future[None]) -> None:
 
 
 async def _failing(error: TransportError) -> PubAck:
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # its traceback holds this frame
 
 
 class Conflict(PublishFailed):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import types
+from collections.abc import Awaitable, Coroutine, Generator
+from typing import Any, TypeVar
 
 from msgspec import UnsetType
 
@@ -14,10 +17,12 @@ from lightbus.listening.decide import HANDLED, Crashed, Defective, Failed, Inval
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
 from lightbus.listening.loop_watch import read_in_thread
-from lightbus.listening.threads import DaemonThreads
+from lightbus.listening.threads import DaemonThreads, Errand
 from lightbus.message import EventMessage
 from lightbus.schema import EventContract
 from lightbus.transport import Delivery
+
+T = TypeVar("T")
 
 _LARGE = 16 * 1024
 """Bytes of a body that is read in a thread, so that other listeners continue: an event that does not fit its schema as it
@@ -78,9 +83,13 @@ class Caller:
                 now = asyncio.get_running_loop().time()  # the handler's time begins here
         except (UnreadableEvent, InvalidEvent) as error:
             return Invalid(error), None
-        except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a panic of native code is no Exception
+        except (
+            BaseException
+        ) as error:  # a panic of native code is no Exception, nor is all that user code raises
+            if isinstance(error, asyncio.CancelledError) and slot.cancelling():
+                raise
+            if isinstance(error, GeneratorExit) and not _is_running(slot):
+                raise
             return Defective(error), None
         outcome: Outcome = HANDLED
         self._hold.begin(slot, now)
@@ -96,25 +105,64 @@ class Caller:
                 raise
             else:
                 outcome = Failed(error)
-        except GeneratorExit:  # the slot itself is being discarded
-            raise
         except BaseException as error:
+            if isinstance(error, GeneratorExit) and not _is_running(slot):
+                raise
             outcome = Failed(error)
         finally:
             self._hold.end(slot)
         if slot.cancelling():
             await self._hold.resume(slot)
-        return outcome, message
+        try:
+            return outcome, message
+        finally:
+            outcome = HANDLED  # an error's traceback holds this frame, which must not hold the error
 
     async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
-        call = threads.submit(contextvars.copy_context().run, self._handler, message)
+        context = contextvars.copy_context()
+        errand = Errand(lambda: context.run(self._handler, message))
+        call = threads.submit(errand.run)
         try:
-            result = await asyncio.wrap_future(call)
+            await asyncio.wrap_future(call)
         except asyncio.CancelledError:
             threads.abandon(call)
             raise
+        result = errand.take()
         if inspect.isawaitable(result):  # a sync function that returned a coroutine, as a lambda may
-            await result
+            await in_context(context, _result_of(result))
+
+
+def _is_running(slot: asyncio.Task[None]) -> bool:
+    """Whether a slot is the current task; it is not while its coroutine is being discarded."""
+    try:
+        return asyncio.current_task() is slot
+    except RuntimeError:  # no event loop runs any more
+        return False
+
+
+async def _result_of(awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+@types.coroutine
+def in_context(context: contextvars.Context, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Run a coroutine in a context, as a task of its own would, but without the task."""
+    step, argument = work.send, None
+    while True:
+        try:
+            awaited = context.run(step, argument)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        finally:
+            argument = None  # an exception that was passed on must not be kept by its own traceback
+        try:
+            argument = yield awaited
+            step = work.send
+        except GeneratorExit:
+            context.run(work.close)
+            raise
+        except BaseException as error:
+            step, argument = work.throw, error
 
 
 def read(delivery: Delivery, contract: EventContract) -> EventMessage:

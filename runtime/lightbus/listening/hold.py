@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Callable, Collection
 
 from lightbus.errors import TransportError
@@ -38,6 +39,7 @@ class Hold:
         self._timer: asyncio.TimerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()  # for the timer, which would keep that of an event
 
     # -- handlers ------------------------------------------------------------------------------------
 
@@ -45,7 +47,7 @@ class Hold:
         """Record that a slot started its handler; one timer watches them all."""
         self._running[slot] = now
         if self._timer is None:
-            self._timer = self._loop.call_at(now + self._policy.timeout, self._check)
+            self._timer = self._loop.call_at(now + self._policy.timeout, self._check, context=self._context)
 
     def end(self, slot: asyncio.Task[None]) -> None:
         """Record that a slot's handler is done."""

@@ -12,6 +12,7 @@ from lightbus.errors import UnreadableEvent
 from lightbus.event import envelope
 from lightbus.foreign import escaped
 from lightbus.listening.handler import Handler
+from lightbus.listening.threads import Errand
 from lightbus.logs import log
 from lightbus.message import EventMessage
 from lightbus.transport import Delivery
@@ -48,6 +49,7 @@ class LoopWatch:
             except StopIteration:
                 return
             finally:
+                argument = None  # an exception that was passed on must not be kept by its own traceback
                 if (seconds := monotonic() - began) > _LONG and self.delivery is not None:
                     self._report(self.delivery, seconds)
                 if self.is_idle:
@@ -79,9 +81,11 @@ async def read_in_thread(
     processor time than the thread is theirs.
     """
     thread = _ThreadTimes()
+    errand = Errand(lambda: thread.of(read))
     pulse = _Pulse()
     try:
-        return await asyncio.to_thread(thread.of, read)
+        await asyncio.to_thread(errand.run)
+        return errand.take()
     finally:
         if (seconds := pulse.longest_delay(thread)) > _LONG:
             cause = (

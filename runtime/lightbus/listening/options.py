@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from lightbus.errors import UsageError, did_you_mean
@@ -19,7 +19,7 @@ class ListenOptions(TypedDict, total=False):
     Attributes:
         on_error: what to do when the handler raises; default `OnError.DEAD_LETTER`.
         concurrency: events handled at a time; default 1, which keeps events in order until one is retried.
-        since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime.
+        since: where a durable that does not exist yet starts: "beginning" (default), "now" or a datetime with a time zone.
         retries: how often a failed event is retried before it becomes a dead letter; default 8.
         backoff: the waits before retries; default 1 s, doubling, at most 60 s.
         no_retry: exceptions, as a class or a tuple of classes, after which the event becomes a dead letter at once.
@@ -62,6 +62,12 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
 
 
+def _is_since(value: object) -> bool:
+    if isinstance(value, datetime):
+        return value.utcoffset() is not None and value <= datetime.now(UTC)
+    return value in ("beginning", "now")
+
+
 def _is_errors(value: object) -> bool:
     classes = value if isinstance(value, tuple) else (value,)
     return all(isinstance(cls, type) and issubclass(cls, BaseException) for cls in classes)
@@ -71,8 +77,8 @@ _VALID: dict[str, tuple[Callable[[Any], bool], str]] = {
     "on_error": (lambda value: isinstance(value, OnError), "an OnError, such as OnError.SHUTDOWN"),
     "concurrency": (lambda value: _is_count(value) and value >= 1, "a whole number from 1"),
     "since": (
-        lambda value: value in ("beginning", "now") or isinstance(value, datetime),
-        '"beginning", "now" or a datetime',
+        _is_since,
+        '"beginning", "now" or a datetime with a time zone, such as datetime.now(UTC), that is not in the future',
     ),
     "retries": (lambda value: _is_count(value) and value >= 0, "a whole number from 0"),
     "backoff": (lambda value: isinstance(value, Backoff), "a Backoff, such as Backoff(first=0.5)"),

@@ -7,7 +7,7 @@ import random
 
 from lightbus.errors import TransportError
 from lightbus.event.dead_letter import Failure, failure_of
-from lightbus.foreign import escaped, text_of
+from lightbus.foreign import escaped, text_of, trace_of
 from lightbus.listening.decide import (
     Ack,
     Decision,
@@ -133,7 +133,8 @@ class Settling:
             return  # the bus reports it, with the failure
         event = escaped(message.id) if message else f"at sequence {delivery.sequence}"
         event += f" (replay of dead letter {delivery.replay_of})" if delivery.replay_of else ""
-        trace = outcome.error if isinstance(outcome, (Failed, Defective)) else None
+        error = outcome.error if isinstance(outcome, (Failed, Defective)) else None
+        trace = (type(error), error, trace_of(error)) if error is not None else None
         what = "no attempt had a result"
         if isinstance(outcome, (Failed, Invalid, Defective)):
             what = text_of(outcome.error)

@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,19 +60,49 @@ class DaemonThreads(Executor):
         while (item := self._work.get()) is not None:
             future, call = item
             if not future.set_running_or_notify_cancel():
+                del item, future, call
                 continue
             try:
                 future.set_result(call())
-            except StopIteration as error:  # a future cannot hold it and would never complete
-                wrapped = RuntimeError(
-                    "StopIteration out of a blocking function, as from next() without a default"
-                )
-                wrapped.__cause__ = error
-                future.set_exception(wrapped)
             except BaseException as error:
                 future.set_exception(error)
             with self._lock:
-                if future in self._abandoned:
-                    self._abandoned.discard(future)
-                    return  # another thread has replaced this one
+                is_replaced = future in self._abandoned
+                self._abandoned.discard(future)
             del item, future, call  # an idle thread keeps nothing alive
+            if is_replaced:
+                return
+
+
+class Errand(Generic[R]):
+    """A call in a thread whose result or error is taken once.
+
+    `asyncio.wrap_future()` leaves its futures in a reference cycle, so what they hold stays in memory until the
+    collector runs: they hold nothing. Nor can a future hold each exception.
+    """
+
+    def __init__(self, function: Callable[[], R]) -> None:
+        self._function = function
+        self._result: R | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Call the function; in the thread."""
+        try:
+            self._result = self._function()
+        except BaseException as error:
+            self._error = error
+
+    def take(self) -> R:
+        """Return what the function returned, or raise what it raised."""
+        error, self._error = self._error, None
+        if isinstance(error, StopIteration):  # a coroutine cannot raise it
+            raise RuntimeError(
+                "StopIteration out of a blocking function, as from next() without a default"
+            ) from error
+        try:
+            if error is not None:
+                raise error
+            return self._result  # type: ignore[return-value]
+        finally:
+            error = self._result = None

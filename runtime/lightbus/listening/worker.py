@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lightbus.errors import LightbusError, ListenerFailed, PermissionDenied, TransportError
-from lightbus.listening.call import Caller
+from lightbus.listening.call import Caller, in_context
 from lightbus.listening.decide import HANDLED, Outcome, Policy, Shutdown, description_of
 from lightbus.listening.handler import Handler
 from lightbus.listening.hold import Hold
@@ -230,7 +230,9 @@ class Worker:
                 if settling.unconfirmed and (failure := settling.recall(delivery)) is not None:
                     await settling.dead_letter(delivery, failure)
                 else:
-                    outcome, message = await self._caller.call(delivery, slot, began)
+                    outcome, message = await in_context(
+                        contextvars.copy_context(), self._caller.call(delivery, slot, began)
+                    )
                     if outcome is HANDLED:
                         await settling.ack(delivery)
                     else:

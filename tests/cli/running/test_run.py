@@ -162,6 +162,20 @@ def test_listeners_may_be_set_up_at_module_level(
     assert durable(on_server, prefix, "mailer-welcome")["num_ack_pending"] == 0
 
 
+def test_a_service_that_nohup_started_survives_its_terminal(
+    start: Start, write: Write, on_server: str, fire: Fire
+) -> None:
+    write("import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + GREET + BEFORE + LISTEN)
+    service = start("run")
+    service.ready()
+    service.signal(signal.SIGHUP)
+    fire("ada")
+    service.wait_for("hello ada")
+    service.signal(signal.SIGTERM)
+    assert service.end() == 0
+    assert "SIGHUP" not in service.output
+
+
 def test_listeners_of_the_module_level_wait_for_the_hook_and_share_its_loop(
     start: Start, write: Write, on_server: str, fire: Fire
 ) -> None:
@@ -260,8 +274,13 @@ async def welcome(username, **_):
 
 @pytest.mark.parametrize(
     ("number", "handler"),
-    [(signal.SIGTERM, WAIT_SYNC), (signal.SIGINT, WAIT_SYNC), (signal.SIGTERM, WAIT_ASYNC)],
-    ids=["SIGTERM", "SIGINT", "async handler"],
+    [
+        (signal.SIGTERM, WAIT_SYNC),
+        (signal.SIGINT, WAIT_SYNC),
+        (signal.SIGHUP, WAIT_SYNC),
+        (signal.SIGTERM, WAIT_ASYNC),
+    ],
+    ids=["SIGTERM", "SIGINT", "SIGHUP", "async handler"],
 )
 def test_a_running_handler_finishes_and_is_acknowledged(
     start: Start, write: Write, on_server: str, prefix: str, fire: Fire, number: signal.Signals, handler: str

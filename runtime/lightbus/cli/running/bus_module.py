@@ -13,7 +13,7 @@ from types import ModuleType
 from lightbus.bus.bus import Bus
 from lightbus.cli.running.user_error import user_error
 from lightbus.errors import LightbusError, UsageError, did_you_mean
-from lightbus.listening.threads import DaemonThreads
+from lightbus.listening.threads import DaemonThreads, Errand
 from lightbus.logs import log
 
 BEFORE_START = "before_server_start"
@@ -79,10 +79,12 @@ async def call_hook(module: ModuleType, name: str) -> None:
             return
         thread = DaemonThreads(1, name)
         context = contextvars.copy_context()
+        errand = Errand(lambda: context.run(hook))
         try:
-            result = await asyncio.get_running_loop().run_in_executor(thread, context.run, hook)
+            await asyncio.get_running_loop().run_in_executor(thread, errand.run)
         finally:
             thread.shutdown()
+        result = errand.take()
         if inspect.isawaitable(result):
             await result
     except (Exception, SystemExit, asyncio.CancelledError) as error:

@@ -19,7 +19,7 @@ from lightbus.server import NatsServer, PortTaken, check_port, find_binary, lock
 
 STORE = Path(".lightbus") / "nats"
 _POLL = 200  # milliseconds between looks at the service while no file changes
-_STOP_TIMEOUT = 35.0  # seconds until SIGKILL; more than the 30 s that handlers have to finish by default
+_STOP_TIMEOUT = 30.0  # seconds until SIGKILL; more than the 25 s that handlers have to finish by default
 
 
 def serve(port: int) -> int:

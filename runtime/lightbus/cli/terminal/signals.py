@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first signal stops in good order, the same one again stops at once."""
+"""SIGTERM, SIGINT and SIGHUP: the first signal stops in good order, the same one again stops at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lightbus.logs import log
 
 
 def first_signal() -> asyncio.Future[signal.Signals]:
-    """Return a future for the first SIGTERM or SIGINT.
+    """Return a future for the first SIGTERM, SIGINT or SIGHUP, which a terminal sends when it closes.
 
-    The same signal again ends the process at once. The other one does not: Ctrl-C reaches every process of
+    The same signal again ends the process at once. Another one does not: Ctrl-C reaches every process of
     a terminal, and `lightbus dev` then also sends the service a SIGTERM.
     """
     loop = asyncio.get_running_loop()
@@ -30,7 +30,9 @@ def first_signal() -> asyncio.Future[signal.Signals]:
         if not first.done():
             first.set_result(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # started by nohup
         loop.add_signal_handler(number, received, number)
     return first
 
