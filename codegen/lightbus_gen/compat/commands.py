@@ -54,7 +54,7 @@ def _version_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="REF|DIR|FILE",
         multiple=True,
         help="The earlier schemas: a git branch, tag or commit, a folder, or a file. Repeatable."
-        " Default: where this branch left the remote's default branch.",
+        " Default: where this branch left the remote's default branch, or HEAD if there is no remote.",
     )
     against_path = click.option(
         "--against-path", metavar="PATH", help="The path of the schemas in the repository at that time."
@@ -99,7 +99,7 @@ def breaking(
         allowances = read_allowances(settings.breaking, "pyproject.toml")
         new = _current(settings, report)
         outcome.events = len(new.events)
-        for old in _earlier(against, settings, against_path, report):
+        for old in _earlier(new, against, settings, against_path, report):
             outcome.against.append(old.label)
             outcome.findings += compare(*_comparable(old, new), Mode(mode_))
         findings = (
@@ -129,7 +129,7 @@ def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) 
     try:
         settings, report = effective_settings(flags), Report(is_lenient=True)
         new = _current(settings, report)
-        earlier = _earlier(against, settings, against_path, report)
+        earlier = _earlier(new, against, settings, against_path, report)
         parts = [write_changelog(*_comparable(old, new)) for old in earlier]
     except InputError as error:
         _refuse(error)
@@ -176,14 +176,18 @@ def _current(settings: ProjectSettings, report: Report) -> Version:
 
 
 def _earlier(
-    against: Sequence[str], settings: ProjectSettings, against_path: str | None, report: Report
+    new: Version, against: Sequence[str], settings: ProjectSettings, against_path: str | None, report: Report
 ) -> Iterator[Version]:
     """Read the earlier versions, with the same settings."""
     from lightbus_gen.compat.versions.git import Repository
-    from lightbus_gen.compat.versions.version import read_commit, read_version
+    from lightbus_gen.compat.versions.version import no_version, read_commit, read_version
 
     dialects = parse_dialects(settings.dialects)
-    for earlier in against or [Repository.around(settings.schemas).merge_base()]:
+    versions: Sequence[str | None] = against
+    for earlier in versions or [Repository.around(settings.schemas).merge_base()]:
+        if earlier is None:
+            yield no_version("a repository without commits", report)
+            continue
         where = Path(earlier)
         if where.exists():
             if Repository.knows(earlier, settings.schemas):  # or a branch could bring its own earlier version
@@ -193,7 +197,14 @@ def _earlier(
             version = read_version(where, settings.shared, report, dialects)
         else:
             version = read_commit(
-                earlier, settings.schemas, settings.shared, report, dialects, against_path=against_path
+                earlier,
+                settings.schemas,
+                settings.shared,
+                report,
+                dialects,
+                new=new,
+                root=settings.root,
+                against_path=against_path,
             )
         report.check()
         yield version
@@ -201,7 +212,7 @@ def _earlier(
 
 def _comparable(old: Version, new: Version) -> tuple[Version, Version]:
     """Check that two versions can be compared; restrict the old one to the APIs of a single document."""
-    if old.is_one_schema != new.is_one_schema:
+    if old.events and old.is_one_schema != new.is_one_schema:
         single, other = (old, new) if old.is_one_schema else (new, old)
         message = f"{single.label} is the schema of one event, and {other.label} is not"
         raise input_error("NOT_COMPARABLE", message, "compare a file with a file, or a folder with a folder")

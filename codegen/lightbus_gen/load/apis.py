@@ -12,7 +12,6 @@ Loading continues after a problem, so that one run reports all.
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -56,7 +55,7 @@ def load(
             "holds no schema" if folder.is_dir() else "is not a folder",
             "export your Api classes with `lightbus-gen export MODULE`, or name the folder with --schemas",
         )
-    finder = _ApiFinder(files, tuple(shared), Dialects(dialects or {}), report)
+    finder = _ApiFinder(files, tuple(map(_pattern, shared)), Dialects(dialects or {}), report)
     apis = finder.apis()
     if files and not apis and not report.problems:
         report.add_file(
@@ -76,7 +75,11 @@ class _ApiFinder:
     """
 
     def __init__(
-        self, read: Iterable[SchemaFile], shared: tuple[str, ...], dialects: Dialects, report: Report
+        self,
+        read: Iterable[SchemaFile],
+        shared: tuple[re.Pattern[str], ...],
+        dialects: Dialects,
+        report: Report,
     ) -> None:
         self.files: list[SchemaFile] = []
         self._read, self._shared, self._dialects, self._report = tuple(read), shared, dialects, report
@@ -124,9 +127,7 @@ class _ApiFinder:
         if any(part.startswith("_") for part in parts):
             return True
         ancestors = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-        return any(
-            fnmatch.fnmatchcase(ancestor, glob.rstrip("/")) for ancestor in ancestors for glob in self._shared
-        )
+        return any(pattern.fullmatch(ancestor) for ancestor in ancestors for pattern in self._shared)
 
     def _plain(self, file: SchemaFile) -> SchemaFile:
         """Check a plain JSON Schema file, and return it with its draft."""
@@ -189,6 +190,23 @@ class _ApiFinder:
             fix = f'add "x-python-name": "{_identifier(name)}" to the schema, or rename the file'
             self._report.add(file, (), "INVALID_NAME", message, fix)
         return ""
+
+
+_WILDCARDS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    """Return a glob of `shared` as a regular expression; `*` and `?` match no `/`, and `**` matches any folders."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^]]*\])", glob.rstrip("/"))
+    return re.compile("".join(_WILDCARDS.get(part) or _one_of(part) for part in parts), re.DOTALL)
+
+
+def _one_of(part: str) -> str:
+    """Return a set of characters, `[a-z]` or `[!a-z]`, or else plain text, as a regular expression."""
+    if not re.fullmatch(r"\[.+\]", part, re.DOTALL):
+        return re.escape(part)
+    characters = re.sub(r"([\\\[\]&|~^])", r"\\\1", part[1:-1].removeprefix("!"))
+    return f"(?!/)[{'^' if part[1] == '!' else ''}{characters}]"
 
 
 def _identifier(name: str) -> str:

@@ -116,12 +116,20 @@ class Bundler:
 
 
 def _copy_root(library: Library, node: Node) -> Any:
-    """Copy a schema that gets an `$id`; in old drafts a `$ref` would hide it, so the `$ref` moves into an `allOf`."""
+    """Copy a schema that gets an `$id`; in old drafts a `$ref` would hide it, so the `$ref` moves into an `allOf`.
+
+    The keys beside the `$ref` mean nothing there, but references may lead into them: they move to a definition.
+    """
     copy = _copy(library, node)
     if isinstance(copy, dict) and "$ref" in copy and node.hides_siblings:
-        ref = copy.pop("$ref")
-        return {"allOf": [{"$ref": ref}], "definitions": copy.get("definitions", {})}
+        ref, definitions = copy.pop("$ref"), copy.pop("definitions", {})
+        copy = {key: value for key, value in copy.items() if key not in ("$schema", "$id", "id")}
+        moved = {_BESIDE_REF: copy} if copy else {}
+        return {"allOf": [{"$ref": ref}], "definitions": definitions | moved}
     return copy
+
+
+_BESIDE_REF = "beside $ref"
 
 
 def _copy(library: Library, node: Node, is_schema: bool = True) -> Any:
@@ -153,6 +161,11 @@ def _absolute(library: Library, node: Node, ref: str, target: Node) -> str:
     """Return a reference that means the same in a bundle; one within its resource is unchanged."""
     uri, fragment = urldefrag(ref)
     absolute = join(node.base, uri)
+    root = library.node(target.document, ())
+    if root.hides_siblings and target.path and target.path[0] != "definitions":
+        is_inside = node.document is target.document and node.base == root.base
+        canonical = "" if is_inside else target.document.canonical_uri
+        return f"{canonical}#{quote(pointer(('definitions', _BESIDE_REF, *target.path)))}"
     try:
         resource = library.resource(absolute, node.document)
         own = resource and resource.base == absolute and library.inside(resource, fragment, node.document)

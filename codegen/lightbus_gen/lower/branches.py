@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lightbus_gen.load.references import Node
 from lightbus_gen.lower.definitions import Definitions
 from lightbus_gen.lower.flatten import MAX_ALTERNATIVES, Choice, Flattener
-from lightbus_gen.lower.names import Hint, Unnameable, branch_name, pascal
+from lightbus_gen.lower.names import Hint, Unnameable, branch_name, word
 from lightbus_gen.lower.parts import Part, Parts, describes_object, required_names
 from lightbus_gen.lower.simple import string_type
 
@@ -79,7 +79,7 @@ class Branches:
             for name in part.get("properties") or ():
                 values = self._values(part.node.child("properties", name)) if name in required else []
                 if len(values) == 1 and isinstance(values[0], str):
-                    return hint.path + pascal(values[0])
+                    return hint.path + word(values[0])
         return ""
 
     def _named(

@@ -215,10 +215,10 @@ def explicit_name(node: Node) -> str:
 @functools.lru_cache(maxsize=1_000)
 def spellings(names: tuple[str, ...]) -> Mapping[str, str]:
     """Return sibling names as class names; those that would collide keep their separators, then their case."""
-    spelled = {name: pascal(name) for name in names}
+    spelled = {name: word(name) for name in names}
     for distinct in (_separated, _verbatim):
         count = Counter(spelled.values())
-        spelled = {name: word if count[word] == 1 else distinct(name) for name, word in spelled.items()}
+        spelled = {name: own if count[own] == 1 else distinct(name) or own for name, own in spelled.items()}
     return spelled
 
 
@@ -235,6 +235,12 @@ def pascal(text: str) -> str:
     return name if name.isidentifier() else re.sub(r"[^A-Za-z0-9_]", "", name)
 
 
+def word(text: str) -> str:
+    """Return text as part of a class name, which is never empty: `_` is `LowLine`, as Unicode calls it."""
+    signs = (unicodedata.name(sign, f"U{ord(sign):X}").title() for sign in text)
+    return pascal(text) or "".join(map(pascal, signs)) or "Empty"
+
+
 def _separated(text: str) -> str:
     """Return text as part of a class name with its separators: `tcp-A` is `Tcp_A`, beside `tcpA`."""
     name = re.sub(r"[^A-Za-z0-9]", "_", text)
@@ -244,4 +250,4 @@ def _separated(text: str) -> str:
 def _verbatim(text: str) -> str:
     """Return text as part of a class name with its separators and case: `user` is `_user`, beside `User`."""
     name = re.sub(r"[^A-Za-z0-9]", "_", text)
-    return name if name[:1].isupper() else f"_{name}"
+    return name if not name or name[:1].isupper() else f"_{name}"

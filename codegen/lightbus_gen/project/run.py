@@ -60,7 +60,7 @@ def plan_schemas(settings: ProjectSettings, report: Report, modules: Sequence[st
     """Plan the changes to the schema documents of some modules' Api classes."""
     from lightbus_gen.export import export
 
-    return plan(settings.schemas, export(modules, settings.root), root=settings.root)
+    return plan(settings.schemas, export(modules, settings.root, settings.package), root=settings.root)
 
 
 def plan_project(
@@ -86,7 +86,7 @@ def plan_project(
         )
         raise input_error("INVALID_CONFIG", message, "choose another out folder")
     distribution = checked_distribution(settings.distribution, settings.version)
-    documents = export(settings.apis, settings.root) if settings.apis else {}
+    documents = export(settings.apis, settings.root, package) if settings.apis else {}
     files = _generate(settings, documents, distribution, report, is_check)
     beside = {name: files.pop(name, None) for name in BESIDE}
     if only:

@@ -7,7 +7,9 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -102,3 +104,37 @@ def test_a_new_definition_renames_no_type(name: str, schema: dict[str, Any], tmp
     grown["properties"]["uses"] = {"$ref": f"#/$defs/{name}"}
     before = types(tmp_path, BASE)
     assert before.items() <= types(tmp_path, grown).items()
+
+
+@pytest.mark.parametrize(
+    "part", ["_", "__", "-", "$", "", "\n", "🎉", "\u0301", "①", "数", "Ключ", "1", "_x", "%20"]
+)
+def test_a_key_without_letters_names_a_class_of_its_own(part: str, tmp_path: Path) -> None:
+    """As a property at every depth, of an item, of a definition, and as the value that names a branch."""
+    inner = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    branches = [
+        {**inner, "required": ["kind"], "properties": {"kind": {"const": kind}}} for kind in (part, "other")
+    ]
+    schema = {
+        "type": "object",
+        "properties": {
+            "deep": {"type": "object", "properties": {part: {"type": "object", "properties": {part: inner}}}},
+            "items": {"type": "array", "items": {"type": "object", "properties": {part: inner}}},
+            "refers": {"$ref": f"#/$defs/{quote(part)}"},
+            "path": {"$ref": "#/properties/deep"},
+            "union": {"oneOf": branches},
+        },
+        "$defs": {part: inner},
+    }
+    names = [name for name, kind in types(tmp_path, schema).items() if kind == "TypedDict"]
+    assert all(name.isidentifier() for name in names)
+    assert len(names) == 8
+
+
+def test_keys_without_letters_are_told_apart(tmp_path: Path) -> None:
+    inner = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    keys = ("_", "__", "-", "low line", "LowLine", "", "empty")
+    names = types(
+        tmp_path, {"type": "object", "properties": {"k": {"properties": dict.fromkeys(keys, inner)}}}
+    )
+    assert len([name for name, kind in names.items() if kind == "TypedDict"]) == len(keys) + 1

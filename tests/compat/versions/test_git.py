@@ -128,12 +128,6 @@ def test_no_repository(tmp_path: Path) -> None:
     assert "not in a git repository" in outcome.err
 
 
-def test_no_remote(repository: Path) -> None:
-    outcome = run("breaking", folder=repository)
-    assert outcome.exit_code == 2
-    assert "--against" in outcome.err
-
-
 @pytest.mark.parametrize(("draft", "exit_code"), [("draft-07", 0), ("2020-12", 1)])
 def test_both_versions_are_read_by_the_given_draft(draft: str, exit_code: int, repository: Path) -> None:
     """Up to draft 7, a `$ref` hides its siblings."""
@@ -404,3 +398,87 @@ def test_replaced_objects_are_not_used(kind: str, branch: Path) -> None:
         git(branch, "replace", f"origin/main{names[kind]}", f"HEAD{names[kind]}")
     for arguments in ((), ("--against", "origin/main")):
         assert run("breaking", *arguments, folder=branch).exit_code == 1
+
+
+def test_the_first_schemas_are_compared_with_nothing(branch: Path) -> None:
+    """A branch adds the first schemas of its folder, or of another project in the repository."""
+    (branch / "other").mkdir()
+    (branch / "other/pyproject.toml").write_text('[tool.lightbus-gen]\npackage = "other_bus"\n')
+    document = {**events(sold=NEW), "api": "shop"}
+    (branch / "other/schemas").mkdir()
+    (branch / "other/schemas/auth.json").write_text(json.dumps(document))
+    for against in ((), ("--against", "origin/main"), ("--against", "v1")):
+        outcome = run("breaking", *against, folder=branch / "other")
+        assert (outcome.exit_code, outcome.out[:10]) == (0, "compatible")
+        assert "NO_SCHEMAS" in outcome.err
+        assert "has no schemas yet: nothing is compared" in outcome.err
+    outcome = run("changelog", "--against", "origin/main", folder=branch / "other")
+    assert outcome.exit_code == 0
+    assert "### Added\n\n- `shop.sold`" in outcome.out
+    (branch / "other/one.json").write_text(json.dumps(NEW))
+    outcome = run("breaking", "--against", "v1", "--schemas", "one.json", folder=branch / "other")
+    assert outcome.exit_code == 0
+
+
+@pytest.mark.parametrize("new_name", ["auth.json", "renamed.json"])
+def test_schemas_that_move_are_not_the_first(new_name: str, repository: Path) -> None:
+    """Neither a folder that the settings name anew, nor one that moves with its project, hides a break."""
+    write(repository, OLD)
+    (repository / "pyproject.toml").write_text('[tool.lightbus-gen]\npackage = "acme_bus"\n')
+    commit(repository)
+    (repository / "schemas").rename(repository / "events")
+    (repository / "events/auth.json").rename(repository / "events" / new_name)
+    (repository / "pyproject.toml").write_text('[tool.lightbus-gen]\nschemas = "events"\n')
+    write(repository, NEW, f"events/{new_name}")
+    outcome = run("breaking", "--against", "HEAD", folder=repository)
+    assert (outcome.exit_code, "--against-path" in outcome.err) == (2, True)
+    (repository / "service").mkdir()
+    (repository / "pyproject.toml").rename(repository / "service/pyproject.toml")
+    (repository / "events").rename(repository / "service/events")
+    outcome = run("breaking", "--against", "HEAD", folder=repository / "service")
+    assert (outcome.exit_code, "--against-path" in outcome.err) == (2, True)
+
+
+def test_plain_schemas_that_move_are_not_the_first(repository: Path) -> None:
+    write(repository, OLD)
+    plain = repository / "schemas/shop/sold.json"
+    plain.parent.mkdir()
+    plain.write_text(json.dumps(OLD))
+    commit(repository)
+    (repository / "schemas/auth.json").unlink()
+    (repository / "schemas").rename(repository / "events")
+    outcome = run("breaking", "--against", "HEAD", "--schemas", "events", folder=repository)
+    assert (outcome.exit_code, "--against-path" in outcome.err) == (2, True)
+
+
+def test_an_api_is_renamed_in_a_folder_that_the_settings_name_anew(repository: Path) -> None:
+    write(repository, OLD)
+    (repository / "pyproject.toml").write_text('[tool.lightbus-gen]\npackage = "acme_bus"\n')
+    commit(repository)
+    (repository / "schemas").rename(repository / "events")
+    (repository / "events/auth.json").write_text(json.dumps({**events(signed_in=NEW), "api": "accounts"}))
+    (repository / "pyproject.toml").write_text('[tool.lightbus-gen]\nschemas = "events"\n')
+    assert run("breaking", "--against", "HEAD", folder=repository).exit_code == 2
+
+
+def test_the_first_commits_of_a_repository_without_a_remote(tmp_path: Path) -> None:
+    git(tmp_path, "init")
+    write(tmp_path, OLD)
+    outcome = run("breaking", folder=tmp_path)
+    assert outcome.exit_code == 0
+    assert "a repository without commits has no schemas yet" in outcome.err
+    commit(tmp_path)
+    git(tmp_path, "remote", "add", "origin", "https://git.example.com/shop")
+    write(tmp_path, NEW)
+    outcome = run("breaking", folder=tmp_path)
+    assert outcome.exit_code == 1
+    assert "compared with HEAD" in outcome.out
+
+
+def test_a_job_that_checked_out_a_commit_needs_a_version_to_compare_with(repository: Path) -> None:
+    """HEAD would be compared with itself."""
+    git(repository, "checkout", "schemas")
+    git(repository, "checkout", "--detach")
+    outcome = run("breaking", folder=repository)
+    assert outcome.exit_code == 2
+    assert "--against" in outcome.err

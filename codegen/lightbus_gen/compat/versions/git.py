@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -83,11 +84,15 @@ class Repository:
         path = by_name if by_name.is_relative_to(top) else path
         return "" if path == top else path.relative_to(top).as_posix()
 
-    def merge_base(self) -> str:
+    def merge_base(self) -> str | None:
         """Return the commit at which this branch left the remote's default branch.
 
+        Returns:
+            HEAD if this repository has fetched from no remote, and None if it has no commit at all. A job of CI checks
+            out a commit, and no branch: it would compare that commit with itself.
+
         Raises:
-            InputError: there is no remote, or this clone lacks its history.
+            InputError: the default branch is not known here, or this clone lacks its history.
         """
         for branch in ("origin/HEAD", "origin/main", "origin/master"):
             ref = f"refs/remotes/{branch}"  # a tag may be called origin/main as well
@@ -99,6 +104,13 @@ class Repository:
             message = f"HEAD and {branch} have no common commit in this clone"
             fix = _DEEPEN if self._is_shallow() else "name a version to compare with: --against REF"
             raise input_error(_RULE, message, fix)
+        is_on_branch = _git(self.top, "symbolic-ref", "--quiet", "HEAD").returncode == 0
+        if (
+            is_on_branch
+            and not self._is_shallow()
+            and not _git(self.top, "for-each-ref", "refs/remotes").stdout
+        ):
+            return "HEAD" if self._commit("HEAD") else None
         message = "the remote's default branch is not known here (origin/HEAD, origin/main, origin/master)"
         fix = _DEEPEN if self._is_shallow() else "name a version to compare with: --against REF, DIR or FILE"
         raise input_error(_RULE, message, fix)
@@ -116,6 +128,17 @@ class Repository:
         if commit is None:
             self._refuse(ref)
         return _contents(self.top, ref, _tree(self.top, ref, commit).schemas(path))
+
+    def holds(self, ref: str, name: str) -> bool:
+        """Whether a commit has a file of a name, such as `auth/signed_in.json`, in any folder."""
+        listing = _git(self.top, "ls-tree", "-r", "-z", "--full-tree", "--name-only", ref)
+        return f"/{name}\0".encode() in b"/" + listing.stdout.replace(b"\0", b"\0/")
+
+    def describes(self, ref: str, api: str) -> bool:
+        """Whether a commit has the document of an API, under any name; True also if git cannot tell."""
+        pattern = rf"""api["']?[[:space:]]*:[[:space:]]*["']?{re.escape(api)}["']?[[:space:]]*([,}}#]|$)"""
+        files = (":(top)*.json", ":(top)*.yaml", ":(top)*.yml")
+        return _git(self.top, "grep", "--quiet", "-E", "-e", pattern, ref, "--", *files).returncode != 1
 
     def _commit(self, ref: str) -> str | None:
         done = _git(self.top, "rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")

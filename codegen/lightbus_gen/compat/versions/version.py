@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,8 +24,8 @@ from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.decode import read_file, read_files
 from lightbus_gen.read.files import Report, SchemaFile
-from lightbus_gen.read.folder import read_folder
-from lightbus_gen.read.input_problems import input_error
+from lightbus_gen.read.folder import read_folder, real
+from lightbus_gen.read.input_problems import InputProblem, input_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +125,8 @@ def read_commit(
     report: Report,
     dialects: Mapping[str, str] | None = None,
     *,
+    new: Version,
+    root: Path,
     against_path: str | None = None,
 ) -> Version:
     """Read a schemas folder or file as it was at a git commit; nothing is checked out.
@@ -134,6 +137,8 @@ def read_commit(
         shared: globs of schema files that make no event.
         report: collects the problems.
         dialects: the dialect to use for each `$schema` that a file names.
+        new: the current schemas.
+        root: the project's folder, with its pyproject.toml.
         against_path: its path at that commit, from the top of the repository, if it has moved.
 
     Raises:
@@ -149,10 +154,11 @@ def read_commit(
         files = repository.read(ref, path)
     label = short(ref)
     if not files:
+        if against_path is None and not _has_moved(repository, ref, root, new):
+            return no_version(label, report)
         places = " nor at ".join(f"{label}:{place or '.'}" for place in dict.fromkeys((old_path, path)))
         message = f"there are no schemas at {places}"
-        fix = "name their earlier path with --against-path; if these are the first schemas, nothing can break yet: merge them"
-        raise input_error("NO_SCHEMAS", message, fix)
+        raise input_error("NO_SCHEMAS", message, "name their earlier path with --against-path")
     if "" in files:  # a file, and not a folder
         folder, _, name = path.rpartition("/")
 
@@ -164,6 +170,34 @@ def read_commit(
     shown = Path(f"{label}:{path}")
     schemas = read_files(shown, files, report)
     return Version(label, load(shown, schemas, report, shared=shared, dialects=dialects))
+
+
+def _has_moved(repository: Repository, ref: str, root: Path, new: Version) -> bool:
+    """Whether a commit has the current APIs or files in other places, or schemas where its own pyproject.toml says."""
+    for file in new.sources.files:
+        is_document = isinstance(file.value, dict) and "lightbus" in file.value
+        if not is_document and repository.holds(ref, file.path):
+            return True
+    if any(api.document and repository.describes(ref, api.name) for api in new.sources.apis):
+        return True
+    if not real(root).is_relative_to(real(repository.top)):
+        return False
+    folder = repository.path_of(root)
+    settings = repository.read(ref, f"{folder}/pyproject.toml").get("", b"")
+    try:
+        tool = tomllib.loads(settings.decode())["tool"]["lightbus-gen"]
+        return bool(
+            repository.read(ref, os.path.normpath(f"{folder}/{tool.get('schemas', 'schemas')}").lstrip("/"))
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):  # it is not that of a project with schemas
+        return False
+
+
+def no_version(label: str, report: Report) -> Version:
+    """Return a version without schemas, before the first ones, with a notice that nothing is compared."""
+    message = f"{label} has no schemas yet: nothing is compared, and no service can break"
+    report.notices.append(InputProblem("", 0, 0, "NO_SCHEMAS", message, "none; the next change is compared"))
+    return Version(label, checked_sources(label, (), (), report))
 
 
 def _of_file(
