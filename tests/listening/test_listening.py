@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import lightbus
-from lightbus import Backoff, EventMessage, UsageError, naming
+from lightbus import Backoff, EventMessage, RetryAfter, UsageError, naming
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import TransportError
 from lightbus.jetstream import JetStreamTransport
@@ -98,6 +98,21 @@ async def test_an_ordered_listener_retries_before_it_goes_on(service: Service) -
     )
     await seen.until(lambda: len(seen) == 5)
     assert seen == ["a", "a", "a", "b", "c"]
+
+
+async def test_a_handler_that_raises_retry_after_chooses_its_wait(service: Service) -> None:
+    attempts = Seen()
+
+    def handler(event: EventMessage, name: str) -> None:
+        attempts.append(event.attempt)
+        if event.attempt < 3:
+            raise RetryAfter(0.01)
+
+    bus = service()
+    await fire(bus, "a")
+    hour = Backoff(first=3600, limit=3600)
+    await bus.job.wanted.listen_async(handler, listener_name="l", backoff=hour, no_retry=Exception)
+    await attempts.until(lambda: attempts == [1, 2, 3])
 
 
 async def test_ordered_and_concurrent_exclude_each_other(service: Service) -> None:
