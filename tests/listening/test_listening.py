@@ -233,7 +233,9 @@ async def test_a_slow_listener_leaves_events_to_an_idle_one(service: Service) ->
     stuck.set()
 
 
-async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Event) -> tuple[Seen, Seen]:
+async def handed_over(
+    first: DynamicBus, second: DynamicBus, stuck: asyncio.Event, ack_wait: float = 3.0
+) -> tuple[Seen, Seen]:
     """Have a first listener get stuck with 20 events behind it, which a second one takes; return what each got."""
     mine, seen = Seen(), Seen()
 
@@ -245,7 +247,7 @@ async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Even
     async def quick(name: str) -> None:
         seen.append(name)
 
-    await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=3.0)
+    await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=ack_wait)
     await fire(first, *(str(number) for number in range(200)))  # so that it prefetches
     await mine.until(lambda: len(mine) == 200)
     await fire(first, "stuck", *(f"behind {number}" for number in range(20)))
@@ -255,9 +257,13 @@ async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Even
     return mine, seen
 
 
-async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service: Service) -> None:
+@pytest.mark.parametrize("ack_wait", [3.0, 900.0])
+async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(
+    service: Service, ack_wait: float
+) -> None:
+    """However long the server itself would wait."""
     stuck = asyncio.Event()
-    mine, _ = await handed_over(service(), service(), stuck)
+    mine, _ = await handed_over(service(), service(), stuck, ack_wait)
     assert len(mine) == 201
     stuck.set()
 

@@ -85,7 +85,9 @@ class RetryAfter(Exception):
 
     def __init__(self, seconds: float) -> None:
         if not 0 <= seconds <= _YEAR:
-            raise ValueError(f"RetryAfter({seconds!r}): the seconds must be from 0 to {_YEAR:,}, which is a year")
+            raise ValueError(
+                f"RetryAfter({seconds!r}): the seconds must be from 0 to {_YEAR:,}, which is a year"
+            )
         super().__init__(seconds)
         self.seconds = seconds
 
