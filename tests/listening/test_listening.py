@@ -233,6 +233,37 @@ async def test_a_slow_listener_leaves_events_to_an_idle_one(service: Service) ->
     stuck.set()
 
 
+async def waiting_pulls(url: str, prefix: str) -> int:
+    async with look_into(url) as server:
+        info = await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'job')}.jobs-l")
+        count: int = info["num_waiting"]
+        return count
+
+
+async def test_a_thousand_slots_leave_room_for_the_pulls_of_other_workers(
+    service: Service, nats_server: NatsServer, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server takes 512 pulls for a durable, from all its workers."""
+    caplog.set_level("DEBUG", "lightbus")
+    bus, seen = service(), Seen()
+
+    async def handler(name: str) -> None:
+        for _ in range(int(name) % 90):  # so that slots become free in different turns
+            await asyncio.sleep(0)
+        seen.append(name)
+
+    await bus.job.wanted.listen_async(handler, listener_name="l", concurrency=1000)
+    assert 0 < await waiting_pulls(nats_server.url, prefix) <= 64
+    for number in range(5):
+        await bus.job.wanted.fire_many_async([{"name": str(number)} for number in range(400)])
+        await seen.until(lambda number=number: len(seen) == 400 * (number + 1))
+    await until_settled(nats_server.url, prefix)
+    async with asyncio.timeout(BOUND / 2):  # an unanswered pull waits for longer
+        while await waiting_pulls(nats_server.url, prefix) > 64:
+            pass
+    assert "409" not in caplog.text
+
+
 async def handed_over(
     first: DynamicBus, second: DynamicBus, stuck: asyncio.Event, ack_wait: float = 3.0
 ) -> tuple[Seen, Seen]:
