@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         UnknownEvent,
         UsageError,
     )
-    from lightbus.listening.decide import Backoff, OnError
+    from lightbus.listening.decide import Backoff, OnError, RetryAfter
     from lightbus.listening.options import ListenOptions
     from lightbus.message import EventMessage
 
@@ -78,6 +78,7 @@ __all__ = [
     "ProvisionError",
     "PublishFailed",
     "PublishUnknown",
+    "RetryAfter",
     "SchemaError",
     "TransportError",
     "UnknownApi",
@@ -97,7 +98,7 @@ _HOMES = {
     **dict.fromkeys(("Api", "Event", "Parameter"), "lightbus.api"),
     **dict.fromkeys(("Bus", "Health", "health"), "lightbus.bus.bus"),
     **dict.fromkeys(("ApiClient", "EventEndpoint", "Namespace"), "lightbus.bus.endpoint"),
-    **dict.fromkeys(("Backoff", "OnError"), "lightbus.listening.decide"),
+    **dict.fromkeys(("Backoff", "OnError", "RetryAfter"), "lightbus.listening.decide"),
     **dict.fromkeys(("GeneratedSchema", "deprecated", "require_format"), "lightbus.bus.generated"),
     "DynamicBus": "lightbus.bus.dynamic",
     "ListenOptions": "lightbus.listening.options",

@@ -23,10 +23,19 @@ INDENT = "  "
 
 
 class _Log(_Adapter):
-    """Writes to a logger, even when its handlers raise."""
+    """Writes to a logger, even when its handlers raise.
+
+    Attributes:
+        is_always_enabled: whether it also writes after `logging.config.dictConfig`, which by default disables every logger
+            that exists and that it does not name.
+    """
+
+    is_always_enabled = False
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Write a record; see `logging.Logger.log`."""
+        if self.is_always_enabled:
+            self.logger.disabled = False
         kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the caller's line, not this one
         try:
             super().log(level, msg, *args, **kwargs)

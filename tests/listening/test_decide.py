@@ -10,6 +10,7 @@ from lightbus.listening.decide import (
     Ack,
     Backoff,
     Crashed,
+    Decision,
     Defective,
     Failed,
     GiveUp,
@@ -19,6 +20,7 @@ from lightbus.listening.decide import (
     Outcome,
     Policy,
     Retry,
+    RetryAfter,
     Shutdown,
     can_spare,
     decide,
@@ -61,6 +63,29 @@ def test_failures_are_retried_and_then_kept(attempt: int, decision: Retry | Give
 )
 def test_the_other_policies_decide_at_the_first_failure(on_error: OnError, decision: object) -> None:
     assert decide(Failed(ERROR), 1, Policy(on_error), 0.5) == decision
+
+
+@pytest.mark.parametrize(
+    ("on_error", "last"),
+    [
+        (OnError.DEAD_LETTER, GiveUp("RetryAfter: the handler asked for a retry after 90 s", "RetryAfter")),
+        (OnError.ACKNOWLEDGE_AND_LOG, Ack()),
+        (OnError.SHUTDOWN, Shutdown),
+    ],
+)
+def test_a_handler_chooses_the_wait_itself_while_there_are_retries(
+    on_error: OnError, last: Decision | type[Shutdown]
+) -> None:
+    policy, asked = Policy(on_error, retries=2, backoff=EVEN, no_retry=(Exception,)), Failed(RetryAfter(90))
+    assert [decide(asked, attempt, policy, 0.5) for attempt in (1, 2)] == [Retry(90), Retry(90)]
+    decision = decide(asked, 3, policy, 0.5)
+    assert decision == last or type(decision) is last
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e10])
+def test_a_wait_that_the_server_cannot_keep_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="the seconds must be from 0 to 31,536,000"):
+        RetryAfter(seconds)
 
 
 @pytest.mark.parametrize(

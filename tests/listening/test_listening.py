@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import lightbus
-from lightbus import Backoff, EventMessage, UsageError, naming
+from lightbus import Backoff, EventMessage, RetryAfter, UsageError, naming
 from lightbus.bus.dynamic import DynamicBus
 from lightbus.errors import TransportError
 from lightbus.jetstream import JetStreamTransport
@@ -98,6 +98,21 @@ async def test_an_ordered_listener_retries_before_it_goes_on(service: Service) -
     )
     await seen.until(lambda: len(seen) == 5)
     assert seen == ["a", "a", "a", "b", "c"]
+
+
+async def test_a_handler_that_raises_retry_after_chooses_its_wait(service: Service) -> None:
+    attempts = Seen()
+
+    def handler(event: EventMessage, name: str) -> None:
+        attempts.append(event.attempt)
+        if event.attempt < 3:
+            raise RetryAfter(0.01)
+
+    bus = service()
+    await fire(bus, "a")
+    hour = Backoff(first=3600, limit=3600)
+    await bus.job.wanted.listen_async(handler, listener_name="l", backoff=hour, no_retry=Exception)
+    await attempts.until(lambda: attempts == [1, 2, 3])
 
 
 async def test_ordered_and_concurrent_exclude_each_other(service: Service) -> None:
@@ -218,7 +233,40 @@ async def test_a_slow_listener_leaves_events_to_an_idle_one(service: Service) ->
     stuck.set()
 
 
-async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Event) -> tuple[Seen, Seen]:
+async def waiting_pulls(url: str, prefix: str) -> int:
+    async with look_into(url) as server:
+        info = await server.api(f"CONSUMER.INFO.{naming.stream(prefix, 'job')}.jobs-l")
+        count: int = info["num_waiting"]
+        return count
+
+
+async def test_a_thousand_slots_leave_room_for_the_pulls_of_other_workers(
+    service: Service, nats_server: NatsServer, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server takes 512 pulls for a durable, from all its workers."""
+    caplog.set_level("DEBUG", "lightbus")
+    bus, seen = service(), Seen()
+
+    async def handler(name: str) -> None:
+        for _ in range(int(name) % 90):  # so that slots become free in different turns
+            await asyncio.sleep(0)
+        seen.append(name)
+
+    await bus.job.wanted.listen_async(handler, listener_name="l", concurrency=1000)
+    assert 0 < await waiting_pulls(nats_server.url, prefix) <= 64
+    for number in range(5):
+        await bus.job.wanted.fire_many_async([{"name": str(number)} for number in range(400)])
+        await seen.until(lambda number=number: len(seen) == 400 * (number + 1))
+    await until_settled(nats_server.url, prefix)
+    async with asyncio.timeout(BOUND / 2):  # an unanswered pull waits for longer
+        while await waiting_pulls(nats_server.url, prefix) > 64:
+            pass
+    assert "409" not in caplog.text
+
+
+async def handed_over(
+    first: DynamicBus, second: DynamicBus, stuck: asyncio.Event, ack_wait: float = 3.0
+) -> tuple[Seen, Seen]:
     """Have a first listener get stuck with 20 events behind it, which a second one takes; return what each got."""
     mine, seen = Seen(), Seen()
 
@@ -230,7 +278,7 @@ async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Even
     async def quick(name: str) -> None:
         seen.append(name)
 
-    await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=3.0)
+    await first.job.wanted.listen_async(quick_and_then_stuck, listener_name="l", ack_wait=ack_wait)
     await fire(first, *(str(number) for number in range(200)))  # so that it prefetches
     await mine.until(lambda: len(mine) == 200)
     await fire(first, "stuck", *(f"behind {number}" for number in range(20)))
@@ -240,9 +288,13 @@ async def handed_over(first: DynamicBus, second: DynamicBus, stuck: asyncio.Even
     return mine, seen
 
 
-async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(service: Service) -> None:
+@pytest.mark.parametrize("ack_wait", [3.0, 900.0])
+async def test_what_waits_behind_a_handler_that_got_stuck_goes_to_others(
+    service: Service, ack_wait: float
+) -> None:
+    """However long the server itself would wait."""
     stuck = asyncio.Event()
-    mine, _ = await handed_over(service(), service(), stuck)
+    mine, _ = await handed_over(service(), service(), stuck, ack_wait)
     assert len(mine) == 201
     stuck.set()
 

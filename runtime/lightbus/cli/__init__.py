@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import click
@@ -10,7 +11,7 @@ from lightbus.cli.dead_letters.commands import dead_letters
 from lightbus.cli.lightbus1 import Group
 from lightbus.cli.running.commands import dev, run, server
 from lightbus.cli.streams.commands import apply, inspect, plan, status
-from lightbus.cli.terminal.console import print_error
+from lightbus.cli.terminal.console import OutputFailed, print_error
 from lightbus.errors import LightbusError
 
 
@@ -25,9 +26,14 @@ for command in (apply, dead_letters, dev, inspect, plan, run, server, status):
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message and exit code 1, never in a traceback."""
+    """Run the command line; a user's mistake ends in one message and exit code 1, lost output in 2, nothing in a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?" for what it lacks
     try:
         app(prog_name="lightbus")
+    except OutputFailed as error:
+        print_error(error)
+        sys.exit(2)
     except LightbusError as error:
         print_error(error)
         sys.exit(1)

@@ -9,6 +9,8 @@
     Failed           >  retries   DEAD_LETTER              GiveUp
     Failed           any          ACKNOWLEDGE_AND_LOG      Ack
     Failed           any          SHUTDOWN                 Shutdown
+    RetryAfter       <= retries   any                      Retry(its seconds)
+    RetryAfter       >  retries   any                      as Failed
     Crashed          any          DEAD_LETTER, ACK...      GiveUp
     Crashed          any          SHUTDOWN                 (never an outcome)
 
@@ -23,6 +25,8 @@ import enum
 from dataclasses import dataclass
 
 from lightbus.foreign import text_of
+
+_YEAR = 365 * 24 * 3600  # seconds
 
 
 class OnError(enum.Enum):
@@ -68,6 +72,28 @@ class Backoff:
         """
         exponent = min(attempt - 1, 64)  # keeps floats finite; by then the limit applies
         return min(self.first * self.factor**exponent, self.limit) * (1 - self.jitter * chance)
+
+
+class RetryAfter(Exception):
+    """Raised by a handler to have its event again after a time of its choice, in place of the backoff.
+
+    The attempt counts; once `retries` are used up, it is an error like any other.
+
+    Attributes:
+        seconds: how long to wait, at most a year.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        if not 0 <= seconds <= _YEAR:
+            raise ValueError(
+                f"RetryAfter({seconds!r}): the seconds must be from 0 to {_YEAR:,}, which is a year"
+            )
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        """Return what the handler asked for, for logs and dead letters."""
+        return f"the handler asked for a retry after {self.seconds:g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +228,8 @@ def decide(outcome: Outcome, attempt: int, policy: Policy, chance: float) -> Dec
             return GiveUp(
                 f"{count}; its workers probably crashed, or could not store its dead letter: see their logs"
             )
+        case Failed(RetryAfter() as error) if attempt <= policy.retries:
+            return Retry(error.seconds)
         case Failed(error):
             if policy.on_error is OnError.ACKNOWLEDGE_AND_LOG:
                 return ACK

@@ -14,6 +14,7 @@ from lightbus.logs import log
 from lightbus.transport import Delivery, Subscription
 
 _LONG = 1.0  # seconds; once all handlers have run longer than this, waiting events go to other workers
+_LOOK = 1.0  # seconds between two looks whether they have
 
 
 class Hold:
@@ -93,7 +94,8 @@ class Hold:
     ) -> None:
         """Restart the `ack_wait` of held events every third of it, until `stop()`.
 
-        When every handler has been running for long, waiting events are given back for other workers.
+        When every handler has been running for long, buffered events are given back for other workers within a
+        second. An event that a slot has taken would return to that slot, so it is given back less often.
 
         Args:
             subscription: buffers events.
@@ -102,11 +104,17 @@ class Hold:
         """
 
         async def keep_all() -> None:
+            pause = subscription.ack_wait / 3
+            due = self._loop.time() + pause
             while True:
-                await asyncio.sleep(subscription.ack_wait / 3)
+                await asyncio.sleep(min(_LOOK, due - self._loop.time()))
+                is_due = self._loop.time() >= due
                 if self._is_stuck():
                     on_stuck()
-                    await self._shed(subscription)
+                    await self._shed(subscription, self.waiting if is_due else ())
+                if not is_due:
+                    continue
+                due = self._loop.time() + pause
                 for delivery in (*self._settling.held, *subscription.buffered, *replays()):
                     await self._settling.keep(delivery)
 
@@ -116,9 +124,9 @@ class Hold:
         running = self._running.values()
         return len(running) >= self._concurrency and self._loop.time() - max(running) > _LONG
 
-    async def _shed(self, subscription: Subscription) -> None:
-        """Give back events that no handler has begun and that have attempts to spare."""
-        waiting = list(filter(self._may_go, self.waiting))
+    async def _shed(self, subscription: Subscription, waiting: Collection[Delivery]) -> None:
+        """Give back buffered and waiting events that have attempts to spare."""
+        waiting = list(filter(self._may_go, waiting))
         buffered = sum(map(self._may_go, subscription.buffered))
         if waiting or buffered:
             log.info(

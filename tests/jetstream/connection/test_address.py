@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -33,6 +34,37 @@ def test_the_argument_comes_first(tmp_path: Path) -> None:
     del environment["NATS_URL"]
     assert resolve(None, environment).servers == ("nats://context",)
     assert resolve(None, {"HOME": str(tmp_path / "nobody")}).servers == ("nats://127.0.0.1:4222",)
+
+
+def test_an_empty_home_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A branch could bring a context."""
+    (tmp_path / ".config/nats").mkdir(parents=True)
+    (tmp_path / ".config/nats/context.txt").write_text("theirs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    assert resolve(None, {"HOME": ""}).origin == "the default"
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)  # of no user
+    assert resolve(None, {}).origin == "the default"
+    with pytest.raises(UsageError, match="NATS context 'work' cannot be read"):
+        resolve(None, {"NATS_CONTEXT": "work"})
+
+
+@pytest.mark.parametrize("url", ["NATS://127.0.0.1:4222", "Nats://127.0.0.1:4222"])
+def test_the_scheme_may_be_in_capitals(url: str) -> None:
+    assert resolve(url, {}).servers == ("nats://127.0.0.1:4222",)
+
+
+def test_a_file_of_contexts_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "nats").mkdir()
+    (tmp_path / "nats/context").mkdir()
+    (tmp_path / "nats/context.txt").write_text("work")
+    (tmp_path / "nats/context/work.json").mkdir()  # which even root cannot read
+    with pytest.raises(UsageError, match="NATS context 'work' cannot be read: Is a directory"):
+        resolve(None, {"XDG_CONFIG_HOME": str(tmp_path)})
 
 
 def test_a_context_can_be_named_in_the_environment(tmp_path: Path) -> None:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 
-import click
-
 from lightbus.cli.dead_letters import display
 from lightbus.cli.dead_letters.query import OK, Query, Search, counted
-from lightbus.cli.terminal.console import print_json, print_message
+from lightbus.cli.terminal.console import print_json, print_message, print_output
 from lightbus.cli.terminal.tables import PagedTable, latest, print_table
 from lightbus.errors import UsageError
 from lightbus.foreign import escaped
@@ -83,7 +81,7 @@ async def _show(query: Query) -> int:
             if query.as_json:
                 print_json(display.full_facts(dead_letter) | {"is_replayed": is_replayed})
             else:
-                click.echo(("\n" if count else "") + display.full(dead_letter))
+                print_output(("\n" if count else "") + display.full(dead_letter))
                 if is_replayed:
                     print_message("a replay of it waits for its listener or is being handled")
             count += 1

@@ -13,7 +13,7 @@ import click
 from lightbus import replay
 from lightbus.cli.dead_letters import display
 from lightbus.cli.dead_letters.query import FAILED, Query, Search, counted
-from lightbus.cli.terminal.console import print_json, print_message, progress_bar
+from lightbus.cli.terminal.console import print_json, print_message, print_output, progress_bar
 from lightbus.cli.terminal.signals import run_until_signal
 from lightbus.event.dead_letter import DeadLetter
 from lightbus.foreign import escaped
@@ -104,7 +104,7 @@ def _print_replayed(replayed: Replayed, *, as_json: bool) -> None:
     }.get(outcome)
     if text is not None:
         event, event_id = dead_letter.event or "?", dead_letter.event_id or "?"
-        click.echo(escaped(f"{dead_letter.number}  {event}  {event_id}  {text}"))
+        print_output(escaped(f"{dead_letter.number}  {event}  {event_id}  {text}"))
 
 
 def _counts(outcomes: Counter[ReplayOutcome]) -> str:

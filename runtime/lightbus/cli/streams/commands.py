@@ -96,7 +96,7 @@ def status(url: str | None, prefix: str, format_: str) -> None:
 @click.command()
 @click.argument("events", nargs=-1, type=Text(), metavar="[EVENT]...")
 @click.option(
-    "--id", "ids", type=Text(), multiple=True, metavar="ID", help="The event with this id. Repeatable."
+    "--id", "ids", type=Text(), multiple=True, metavar="ID", help="The latest event with this id. Repeatable."
 )
 @click.option("--since", type=Time(), help="Stored at this time or later: 2026-11-23T09:30, 2h.")
 @click.option("--until", type=Time(), help="Stored before this time.")

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from lightbus.cli.terminal.console import print_json, print_message
 from lightbus.cli.terminal.signals import run_until_signal
-from lightbus.cli.terminal.tables import PagedTable, latest
+from lightbus.cli.terminal.tables import PagedTable
 from lightbus.cli.terminal.times import format_time
 from lightbus.errors import TransportError
 from lightbus.event.envelope import Envelope
@@ -43,7 +43,8 @@ def show_events(
     async def work() -> None:
         async with connected(url, origin="--url") as connection:
             history = History(connection, prefix, selection)
-            await show(latest(history.unread(), limit))
+            is_bounded = limit is not None or selection.ids
+            await show(history.latest(limit) if is_bounded else history.unread())
             report(history.unreadable)
             while follow:
                 await asyncio.sleep(_POLL)

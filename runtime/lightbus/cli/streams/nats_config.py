@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import click
-
 from lightbus.cli.streams.setup import Setup
-from lightbus.cli.terminal.console import print_message
+from lightbus.cli.terminal.console import print_message, print_output
 from lightbus.errors import UsageError, did_you_mean
 from lightbus.jetstream.streams.permissions import Service, configuration
 
@@ -34,7 +32,7 @@ def show_configuration(setups: Sequence[Setup], fires: Iterable[str]) -> None:
         added = (api for service, api in pairs if service == name and api in setup.apis)
         fired = tuple(dict.fromkeys((*setup.own_apis, *added)))
         services.append(Service(name, setup.settings.prefix, fired, setup.consumers))
-    click.echo(configuration(services))
+    print_output(configuration(services))
     for name in _idle(services):
         print_message(
             f"service {name!r} neither fires nor listens, as far as its code shows, and gets no permission for either.\n"

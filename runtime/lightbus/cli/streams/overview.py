@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lightbus.cli.terminal.console import print_json, print_message
+from lightbus.cli.terminal.console import print_json, print_message, print_output
 from lightbus.cli.terminal.tables import print_table
 from lightbus.foreign import escaped
 from lightbus.jetstream.stored.dead_letters import count_unreadable
@@ -46,11 +46,11 @@ def _print(streams: Sequence[StreamStatus], listeners: Sequence[ListenerStatus],
         return
     print_table([_STREAM_COLUMNS, *map(_stream_row, streams)])
     if listeners:
-        click.echo()
+        print_output("")
         colours = ["red" if listener.alarms else None for listener in listeners]
         print_table([_LISTENER_COLUMNS, *map(_listener_row, listeners)], colours)
     for alarm in (alarm for listener in listeners for alarm in listener.alarms):
-        click.echo("\n" + click.style(f"{alarm.kind}: ", fg="red", bold=True) + escaped(alarm.text))
+        print_output("\n" + click.style(f"{alarm.kind}: ", fg="red", bold=True) + escaped(alarm.text))
 
 
 def _stream_row(stream: StreamStatus) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from lightbus.cli.streams.setup import Setup, collect
-from lightbus.cli.terminal.console import log_to_console, print_json, print_message
+from lightbus.cli.terminal.console import log_to_console, print_json, print_message, print_output
 from lightbus.cli.terminal.tables import print_table
 from lightbus.foreign import escaped
 from lightbus.jetstream.connection.address import URL_IN_CODE
@@ -161,7 +161,7 @@ def _print(steps: list[Step]) -> None:
         if difference.harm
     ]
     for note in (*harms, *_remedies(steps)):
-        click.echo(escaped(note))
+        print_output(escaped(note))
 
 
 def _rows(step: Step) -> list[tuple[str, str, str, str, str]]:

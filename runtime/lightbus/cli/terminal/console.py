@@ -5,7 +5,10 @@ Colour goes to terminals only; piped output is plain text. Everything passes thr
 
 from __future__ import annotations
 
+import codecs
+import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -24,13 +27,22 @@ _COLOURS = {logging.WARNING: "yellow", logging.ERROR: "red"}
 _FORMATTER = logging.Formatter()
 
 
+class OutputFailed(LightbusError):
+    """Standard output cannot be written: its disk is full, or its reader is gone."""
+
+
 class ConsoleHandler(logging.Handler):
-    """Prints log records, until the service sets up logging itself."""
+    """Prints log records, until the service sets up logging itself, for everything or for the library's logger."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, unless the service's own logging shows it or an error message will."""
         error = record.exc_info[1] if record.exc_info else None
-        if logging.getLogger().handlers or isinstance(error, ListenerFailed):
+        handlers = [
+            *logging.getLogger().handlers,
+            *(log.logger.handlers if record.name == log.logger.name else ()),
+        ]
+        is_shown = any(not isinstance(other, (ConsoleHandler, logging.NullHandler)) for other in handlers)
+        if is_shown or isinstance(error, ListenerFailed):
             return
         try:
             click.echo(self.format(record), err=True)
@@ -53,6 +65,7 @@ class ConsoleHandler(logging.Handler):
 def log_to_console(*, quietly: bool = False) -> None:
     """Print the library's log records from now on; with `quietly` only warnings and errors."""
     log.logger.addHandler(ConsoleHandler())
+    log.is_always_enabled = True
     log.setLevel(logging.WARNING if quietly else logging.INFO)
 
 
@@ -86,14 +99,31 @@ def print_message(text: str, *, label: str = "", colour: str | None = None) -> N
     click.echo(styled + escaped_lines(text), err=True)
 
 
+def print_output(text: str) -> None:
+    """Print text that is safe to show on standard output.
+
+    Raises:
+        OutputFailed: it cannot be written. Later output is dropped.
+    """
+    if sys.stdout is None:
+        raise OutputFailed("standard output is closed")
+    try:
+        click.echo(text)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again at its exit
+        raise OutputFailed(f"standard output cannot be written: {error.strerror}") from error
+
+
 def print_json(facts: Mapping[str, Any]) -> None:
-    """Print one JSON object as a line on standard output."""
-    click.echo(escaped_json(facts))
+    """Print one JSON object as a line on standard output, in ASCII unless that is UTF-8; raises as `print_output`."""
+    is_utf_8 = codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name == "utf-8"
+    print_output(escaped_json(facts) if is_utf_8 else json.dumps(facts))
 
 
 def print_error(error: LightbusError) -> None:
-    """Print an error as the result of the command."""
-    print_message(str(error), label="error: ", colour="red")
+    """Print an error as the result of the command, unless a reader of the output went away, as `head` does."""
+    if not isinstance(error.__cause__, BrokenPipeError):
+        print_message(str(error), label="error: ", colour="red")
 
 
 @contextmanager

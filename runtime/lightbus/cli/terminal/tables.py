@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from lightbus.cli.terminal.console import print_output
 from lightbus.foreign import escaped
 
 _T = TypeVar("_T")
@@ -38,13 +39,13 @@ class PagedTable:
         """Print the rows that have not been printed yet."""
         if self._rows:
             lines = aligned([self._columns, *self._rows], self._width)
-            click.echo("\n".join(lines[1:] if self._has_heading else lines))
+            print_output("\n".join(lines[1:] if self._has_heading else lines))
             self._rows, self._has_heading = [], True
 
 
 def print_table(rows: Sequence[Sequence[str]], colours: Sequence[str | None] = ()) -> None:
     """Print a table on standard output; see `aligned`."""
-    click.echo("\n".join(aligned(rows, terminal_width(), colours)))
+    print_output("\n".join(aligned(rows, terminal_width(), colours)))
 
 
 def aligned(
@@ -74,7 +75,7 @@ def aligned(
 
 def terminal_width() -> int | None:
     """Return the columns of the terminal, None when standard output is not one."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
 
 
 async def latest(items: AsyncIterator[_T], limit: int | None) -> AsyncIterator[_T]:

@@ -89,7 +89,10 @@ def resolve(
         return _from_url(url, origin)
     if from_environment := environment.get("NATS_URL"):
         return _from_url(from_environment, "NATS_URL")
-    home = Path(environment.get("HOME", "~")).expanduser()
+    try:
+        home = Path(environment.get("HOME") or "~").expanduser()
+    except RuntimeError:  # this user has none, as in some containers; nor has it a context there
+        home = Path(os.devnull)
     folder = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "nats"
     selected = folder / "context.txt"
     name = environment.get("NATS_CONTEXT") or _selected(selected)

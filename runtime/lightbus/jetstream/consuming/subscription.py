@@ -85,6 +85,7 @@ class PullSubscription:
         self._waiting: deque[asyncio.Future[Delivery | None]] = deque()
         self._buffer: deque[Delivery] = deque()
         self._requested = 0  # events that were requested and have not arrived
+        self._is_pull_planned = False
         self._inbox, self._reply = "", ""
         # Round of pulls: the last token of their reply subject. Statuses of older rounds are ignored.
         self._round = 0
@@ -128,7 +129,9 @@ class PullSubscription:
             return self.next()
         future: asyncio.Future[Delivery | None] = self._loop.create_future()
         self._waiting.append(future)
-        self._pull()
+        if not self._is_pull_planned:
+            self._is_pull_planned = True
+            self._loop.call_soon(self._pull_for_turn)
         try:
             return await future
         except asyncio.CancelledError:
@@ -186,6 +189,11 @@ class PullSubscription:
         self._end = await self._connection.subscribe(f"{inbox}.*", self._received)
         self._inbox = inbox
         self._forget_pulls()
+
+    def _pull_for_turn(self) -> None:
+        """Pull once for all slots that began to wait in a turn of the event loop: the server takes 512 pulls for a durable."""
+        self._is_pull_planned = False
+        self._pull()
 
     def _pull(self) -> None:
         """Request the missing events, if the connection is up."""

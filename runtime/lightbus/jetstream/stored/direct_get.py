@@ -14,7 +14,7 @@ from lightbus.errors import PermissionDenied, TransportError
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.connection.wire import Message, read_headers
 
-_BATCH, _BATCH_BYTES = 256, 1024 * 1024  # the most messages and bytes of one request
+BATCH, _BATCH_BYTES = 256, 1024 * 1024  # the most messages and bytes of one request
 _TIMEOUT = 5.0  # seconds for the next message of an answer
 _NONE, _END = "404", "204"  # statuses of an answer
 _ADDED = b"Nats-Stream: "  # begins the lines that the server adds to a message's own header block
@@ -54,7 +54,12 @@ async def messages(
     """
     while first <= last:
         start = {"seq": first} if since is None else {"start_time": since.isoformat()}
-        request = {**start, "next_by_subj": subjects, "batch": _BATCH, "max_bytes": _BATCH_BYTES}
+        request = {
+            **start,
+            "next_by_subj": subjects,
+            "batch": min(BATCH, last - first + 1),
+            "max_bytes": _BATCH_BYTES,
+        }
         since = None
         batch = await _ask(connection, f"$JS.API.DIRECT.GET.{stream}", request)
         if not batch:

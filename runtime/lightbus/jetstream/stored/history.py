@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -15,7 +16,9 @@ from lightbus.event.envelope import Envelope
 from lightbus.jetstream.connection.connection import Connection
 from lightbus.jetstream.stored import direct_get
 from lightbus.jetstream.stored.direct_get import NotReadable, StoredMessage
-from lightbus.jetstream.streams.status import stream_states
+from lightbus.jetstream.streams.status import StreamExtent, stream_extents
+
+_LARGEST_PART = 16_384  # sequences of a stream that are read before the first of their events is passed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class History:
 
     def __init__(self, connection: Connection, prefix: str, selection: EventFilter) -> None:
         self._connection, self._prefix, self._selection = connection, prefix, selection
-        self._read: dict[str, int] = {}  # the last sequence read, by stream
+        self._read: dict[tuple[str, str], int] = {}  # the last sequence read, by stream and its creation
         self.unreadable: dict[str, str] = {}
 
     async def unread(self) -> AsyncIterator[StoredEvent]:
@@ -85,31 +88,69 @@ class History:
         Raises:
             TransportError: no answer came.
         """
-        states = await stream_states(self._connection, self._prefix)
-        readers = [self._of_stream(name, first, last) for name, first, last in states]
-        heads: list[tuple[datetime, int, StoredEvent]] = []
-        for number, reader in enumerate(readers):
-            await _put_next(heads, number, reader)
-        while heads:
-            _, number, event = heapq.heappop(heads)
+        extents = await stream_extents(self._connection, self._prefix)
+        async for event in _merged([self._forwards(extent) for extent in extents], 1):
             yield event
-            await _put_next(heads, number, readers[number])
 
-    async def _of_stream(self, name: str, first: int, last: int) -> AsyncIterator[StoredEvent]:
-        is_continued = name in self._read
-        start = self._read[name] + 1 if is_continued else first
+    async def latest(self, limit: int | None) -> AsyncIterator[StoredEvent]:
+        """Iterate over the last `limit` events, in the order they were stored; they and all earlier ones count as read.
+
+        Reads from the end, and stops at the limit or once it has met all ids of the selection, if it has any. Raises as
+        `unread` does.
+        """
+        extents = await stream_extents(self._connection, self._prefix)
+        events: deque[StoredEvent] = deque()
+        missing = set(self._selection.ids)
+        async for event in _merged([self._backwards(extent) for extent in extents], -1):
+            if self._selection.since is not None and event.stored < self._selection.since:
+                break
+            if not self._selection.matches(event):
+                continue
+            events.appendleft(event)
+            if isinstance(event.content, Envelope):
+                missing.discard(event.content.id)
+            if len(events) == limit or (self._selection.ids and not missing):
+                break
+        for stream in extents:
+            if stream.name not in self.unreadable:
+                self._read[stream.name, stream.created] = stream.last
+        for event in events:
+            yield event
+
+    async def _forwards(self, stream: StreamExtent) -> AsyncIterator[StoredEvent]:
+        place = stream.name, stream.created
+        is_continued = place in self._read
+        start = self._read[place] + 1 if is_continued else stream.first
         since = None if is_continued else self._selection.since
-        messages = direct_get.messages(self._connection, name, self._subjects, start, last, since)
+        async for event in self._events(stream.name, start, stream.last, since):
+            self._read[place] = event.sequence
+            if self._selection.matches(event):
+                yield event
+        if stream.name not in self.unreadable:
+            self._read[place] = max(stream.last, start - 1)
+
+    async def _backwards(self, stream: StreamExtent) -> AsyncIterator[StoredEvent]:
+        """Iterate over the events of the subjects from the last one, part by part; parts grow while they hold few."""
+        end, size = stream.last, direct_get.BATCH
+        while end >= stream.first and stream.name not in self.unreadable:
+            start = max(stream.first, end - size + 1)
+            events = [event async for event in self._events(stream.name, start, end)]
+            for event in reversed(events):
+                yield event
+            end = start - 1
+            size = min(size * 4, _LARGEST_PART) if len(events) < direct_get.BATCH else direct_get.BATCH
+
+    async def _events(
+        self, stream: str, first: int, last: int, since: datetime | None = None
+    ) -> AsyncIterator[StoredEvent]:
+        """Iterate over all events of the subjects; if they cannot be read, that is recorded in `unreadable`."""
         try:
-            async for message in messages:
-                self._read[name] = message.sequence
-                event = self._event(name, message)
-                if self._selection.matches(event):
-                    yield event
+            async for message in direct_get.messages(
+                self._connection, stream, self._subjects, first, last, since
+            ):
+                yield self._event(stream, message)
         except (NotReadable, PermissionDenied) as error:
-            self.unreadable[name] = str(error)
-            return
-        self._read[name] = max(last, start - 1)
+            self.unreadable[stream] = str(error)
 
     @property
     def _subjects(self) -> str:
@@ -140,9 +181,19 @@ class History:
         )
 
 
-async def _put_next(
-    heads: list[tuple[datetime, int, StoredEvent]], number: int, reader: AsyncIterator[StoredEvent]
-) -> None:
-    """Push the next event of a reader, if there is one, onto the heap."""
-    if (event := await anext(reader, None)) is not None:
-        heapq.heappush(heads, (event.stored, number, event))
+async def _merged(
+    readers: Sequence[AsyncIterator[StoredEvent]], direction: int
+) -> AsyncIterator[StoredEvent]:
+    """Merge readers by the time their events were stored; the direction is 1, or -1 for the latest first."""
+    heads: list[tuple[float, int, StoredEvent]] = []
+
+    async def put_next(number: int) -> None:
+        if (event := await anext(readers[number], None)) is not None:
+            heapq.heappush(heads, (direction * event.stored.timestamp(), direction * number, event))
+
+    for number in range(len(readers)):
+        await put_next(number)
+    while heads:
+        _, number, event = heapq.heappop(heads)
+        yield event
+        await put_next(direction * number)

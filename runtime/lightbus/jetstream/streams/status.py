@@ -69,11 +69,29 @@ async def streams(connection: Connection, prefix: str, unreadable: Mapping[str, 
     return sorted(statuses, key=lambda stream: stream.name)
 
 
-async def stream_states(connection: Connection, prefix: str) -> list[tuple[str, int, int]]:
-    """Return the event streams of a prefix, by name, each with the sequences of its first and last event."""
+@dataclass(frozen=True, slots=True, order=True)
+class StreamExtent:
+    """Which messages a stream holds.
+
+    Attributes:
+        first, last: sequences of the oldest and the latest one.
+        created: when the stream was made; one that is made anew begins again at sequence 1.
+    """
+
+    name: str
+    first: int
+    last: int
+    created: str
+
+
+async def stream_extents(connection: Connection, prefix: str) -> list[StreamExtent]:
+    """Return the extents of the event streams of a prefix, by name."""
     return sorted(
         [
-            (info["config"]["name"], info["state"]["first_seq"], info["state"]["last_seq"])
+            StreamExtent(
+                *(info["config"]["name"], info["state"]["first_seq"], info["state"]["last_seq"]),
+                info["created"],
+            )
             async for info in _event_streams(connection, prefix)
         ]
     )
