@@ -23,7 +23,7 @@ import pytest
 
 from lightbus.api import Event, Parameter
 from lightbus.errors import DefinitionError
-from lightbus.schema import EventContract, api_document
+from lightbus.schema import EventContract, SchemaDocument, api_document
 from tests.schema import samples
 from tests.schema.build import api
 
@@ -462,24 +462,61 @@ class TestNamesOfClasses:
 
         return Address
 
-    def test_two_classes_of_one_name(self) -> None:
-        with pytest.raises(DefinitionError) as caught:
-            api_document(api(Parameter("a", samples.Address), Parameter("b", self.other())))
-        assert "parameter 'b': two classes are named Address" in str(caught.value)
-        assert "tests.schema.samples.Address and" in str(caught.value)
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_two_classes_of_one_name_are_told_apart_by_module(self, order: int) -> None:
+        parameters = [Parameter("a", samples.Address), Parameter("b", self.other())]
+        document = api_document(api(*parameters[::order]))
+        other = "test_types_TestNamesOfClasses_other_locals_Address"
+        assert set(document["$defs"]) == {"tests_schema_samples_Address", other}
+        properties = document["events"]["sold"]["parameters"]["properties"]
+        assert properties["b"] == {"$ref": f"#/$defs/{other}"}
 
-    @pytest.mark.parametrize("first", [True, False])
-    def test_a_class_and_one_inside_a_pydantic_model(self, first: bool) -> None:
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_a_class_and_one_inside_a_pydantic_model(self, order: int) -> None:
         parameters = [Parameter("a", self.other()), Parameter("b", samples.Customer)]
-        with pytest.raises(DefinitionError, match="two classes are named Address"):
-            api_document(api(*(parameters if first else reversed(parameters))))
+        document = api_document(api(*parameters[::order]))
+        assert [name.rpartition("_")[2] for name in document["$defs"]] == ["Customer", "Address", "Address"]
 
     def test_two_pydantic_models_of_one_name(self) -> None:
         class Customer(pydantic.BaseModel):
             number: int
 
-        with pytest.raises(DefinitionError, match="two classes are named Customer"):
-            api_document(api(Parameter("a", samples.Customer), Parameter("b", Customer)))
+        document = api_document(api(Parameter("a", samples.Customer), Parameter("b", Customer)))
+        assert [name.rpartition("_")[2] for name in document["$defs"]] == ["Address", "Customer", "Customer"]
+
+    def test_two_classes_that_nothing_tells_apart(self) -> None:
+        with pytest.raises(DefinitionError, match=r"two classes are .*other.<locals>.Address"):
+            api_document(api(Parameter("a", self.other()), Parameter("b", self.other())))
+
+    @pytest.mark.parametrize("pages", ["struct", "dataclass", "pydantic"])
+    def test_type_parameters_of_any_depth_have_names_of_their_own(self, pages: str) -> None:
+        contents = [
+            list[int],
+            list[str],
+            dict[str, int],
+            dict[str, list[int]],
+            Literal["a", "b"],
+            Literal["a_b"],
+            list[dict[str, list[int]]],
+            list[dict[str, list[str]]],
+            int | None,
+            samples.Address,
+        ]
+        page: Any = {"struct": StructPage, "dataclass": DataclassPage, "pydantic": ModelPage}[pages]
+        parameters = [Parameter(f"p{index}", page[content]) for index, content in enumerate(contents)]
+        names = set(api_document(api(*parameters))["$defs"]) - {"Address"}
+        assert len(names) == len(contents)
+        assert {f"{page.__name__}_list_int", f"{page.__name__}_dict_str_int"} < names
+        assert names == set(api_document(api(*reversed(parameters)))["$defs"]) - {"Address"}
+        assert all(name.isidentifier() and len(name) < 110 for name in names)
+
+    def test_a_name_that_is_not_latin(self) -> None:
+        document = api_document(api(Parameter("a", Ключ), Parameter("b", Modèle), Parameter("c", _)))
+        assert list(document["$defs"]) == ["Modèle", "_", "Ключ"]
+        contract = SchemaDocument.parse(json.dumps(document), source="shop.json").contract("sold")
+        assert contract.encode({"a": {"x": 1}, "b": {"y": 2}, "c": {}})["a"] == {"x": 1}
+        reference = document["events"]["sold"]["parameters"]["properties"]["a"]["$ref"]
+        assert reference == "#/$defs/%D0%9A%D0%BB%D1%8E%D1%87"
 
     @pytest.mark.parametrize("order", [1, -1])
     def test_the_same_class_everywhere(self, order: int) -> None:
@@ -490,6 +527,33 @@ class TestNamesOfClasses:
         ]
         document = api_document(api(*parameters[::order]))
         assert list(document["$defs"]) == ["Address", "Customer"]
+
+
+@dataclasses.dataclass
+class Ключ:
+    x: int
+
+
+class Modèle(pydantic.BaseModel):
+    y: int
+
+
+@dataclasses.dataclass
+class _:
+    pass
+
+
+class StructPage(msgspec.Struct, Generic[T]):
+    content: T
+
+
+@dataclasses.dataclass
+class DataclassPage(Generic[T]):
+    content: T
+
+
+class ModelPage(pydantic.BaseModel, Generic[T]):
+    content: T
 
 
 class Movie(TypedDict, total=False):

@@ -6,6 +6,7 @@ limits of our own, what can be read would depend on the Python version and on th
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
@@ -93,6 +94,8 @@ def _contents(value: Any) -> Collection[Any]:
     """Return the values that are written for a container, or for a msgspec, dataclasses or attrs object."""
     if isinstance(value, dict):
         return [*value, *value.values()]
+    if isinstance(value, (datetime.datetime, datetime.time)):
+        return _exact(value)
     if isinstance(value, _CONTAINERS):
         return cast(Collection[Any], value)
     if isinstance(value, msgspec.Struct):
@@ -103,6 +106,18 @@ def _contents(value: Any) -> Collection[Any]:
     names = fields or (field.name for field in getattr(type(value), "__attrs_attrs__", ()))
     parts = [getattr(value, name, UNSET) for name in names if not name.startswith("_")]
     return [part for part in parts if part is not UNSET]
+
+
+def _exact(value: datetime.datetime | datetime.time) -> tuple[()]:
+    """Refuse a time whose offset has seconds, as those of before 1900 do: written without them it would be another."""
+    if (offset := value.utcoffset()) and offset % _MINUTE:
+        raise ValueError(
+            "its offset from UTC is not in whole minutes, as JSON Schema requires; use .astimezone(UTC)"
+        )
+    return ()
+
+
+_MINUTE = datetime.timedelta(minutes=1)
 
 
 def are_json_scalars(arguments: Mapping[str, object]) -> bool:

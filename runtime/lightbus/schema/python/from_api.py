@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
-from lightbus.schema.language.keywords import DIALECT
+from lightbus.schema.language.keywords import DIALECT, pointer
 from lightbus.schema.language.misfits import Misfits
 from lightbus.schema.language.reference import Document
-from lightbus.schema.payload.limits import not_json
+from lightbus.schema.payload.limits import least_size, not_json
 from lightbus.schema.payload.problems import explain, short
-from lightbus.schema.python.types import Schema, TypeSchemas, closed_object
+from lightbus.schema.python.class_names import definition_names, renamed
+from lightbus.schema.python.models import Schema
+from lightbus.schema.python.types import TypeSchemas, closed_object
 from lightbus.schema.python.values import UnsupportedType, canonical, plain
 
 FORMAT = 1
@@ -40,9 +42,11 @@ def events_document(api: type[Api], events: Iterable[Event]) -> dict[str, Any]:
         document["version"] = api.api_version
     if api.api_description:
         document["description"] = api.api_description
-    document["events"] = schemas
+    names = definition_names(types.texts)
+    document["events"] = renamed(schemas, names)
     if types.definitions:
-        document["$defs"] = dict(sorted(types.definitions.items()))
+        definitions = {names[key]: renamed(schema, names) for key, schema in types.definitions.items()}
+        document["$defs"] = dict(sorted(definitions.items()))
     return document
 
 
@@ -59,15 +63,20 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
     def invalid(problem: str) -> DefinitionError:
         return DefinitionError(problem, api=event.api, event=event.name, parameter=parameter.name)
 
+    earlier = set(types.definitions)
     try:
         schema = types.schema(parameter.type)
     except UnsupportedType as error:
         raise invalid(str(error)) from error
+    added = types.definitions.keys() - earlier
+    if problem := next(_wrong_defaults(types, sorted(added)), ""):
+        raise invalid(problem)
     if parameter.description:
         schema = {**schema, "description": parameter.description}
     if parameter.is_required:
         return schema
     try:
+        least_size(parameter.default)  # refuses a time that cannot be written exactly
         problems = [reason for _, reason in not_json(plain(parameter.default))]
         default = canonical(parameter.default)
     except Exception as error:  # anything that a __to_bus__ raises
@@ -78,3 +87,14 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
     if misfits := explain(Misfits(document.root), default):
         raise invalid(f"the default does not have the declared type: {misfits[0]}")
     return {**schema, "default": default}
+
+
+def _wrong_defaults(types: TypeSchemas, keys: Iterable[str]) -> Iterator[str]:
+    """Yield a problem of each default of a field that the field's own type refuses."""
+    document = Document({"$defs": types.definitions}, "")
+    for key in keys:
+        for name, field in types.definitions[key].get("properties", {}).items():
+            if "default" in field:
+                node = document.at(pointer(("$defs", key, "properties", name)))
+                for misfit in explain(Misfits(node), field["default"]):
+                    yield f"the default of field {name!r} of {types.texts[key]}: {misfit}"

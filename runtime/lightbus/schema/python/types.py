@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import enum
+import functools
 import inspect
-import re
-import typing
+import operator
 from typing import Any
 
 from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as mi
 
+from lightbus.schema.payload.limits import not_json
+from lightbus.schema.payload.problems import short
+from lightbus.schema.python.class_names import REFERENCE, class_key, full_text
+from lightbus.schema.python.constraints import constrained_fields
+from lightbus.schema.python.models import Schema, model_schemas
 from lightbus.schema.python.values import (
     UnsupportedType,
     bus_type,
     canonical,
     is_pydantic,
+    plain,
     read_type,
     type_text,
 )
-
-Schema = dict[str, Any]
 
 _STRINGS: dict[type[mi.Type], Schema] = {
     mi.DateTimeType: {"type": "string", "format": "date-time"},
@@ -52,17 +57,20 @@ _NUMERIC = {
 _FIELDS = (mi.DataclassType, mi.TypedDictType, mi.StructType)
 _ARRAYS = (mi.ListType, mi.SetType, mi.FrozenSetType, mi.VarTupleType)
 _SETS = (mi.SetType, mi.FrozenSetType)
+_BYTES = (mi.BytesType, mi.ByteArrayType, mi.MemoryViewType)
 
 
 class TypeSchemas:
     """Generates the schemas of types, which may refer to one another.
 
     Attributes:
-        definitions: schemas of the named classes so far, for the `$defs` of the document.
+        definitions: schemas of the named classes so far, by key, for the `$defs` of the document.
+        texts: the full text of each of these classes, by key.
     """
 
     def __init__(self) -> None:
         self.definitions: dict[str, Schema] = {}
+        self.texts: dict[str, str] = {}
         self._owners: dict[str, object] = {}
 
     def schema(self, python: Any) -> Schema:
@@ -76,6 +84,10 @@ class TypeSchemas:
     def _schema(self, read: mi.Type) -> Schema:
         if isinstance(read, mi.Metadata):
             return {**self._schema(read.type), **(read.extra_json_schema or {})}
+        if isinstance(read, _BYTES):
+            return {**_SCALARS[type(read)], **_bytes_bounds(read)}
+        if getattr(read, "tz", None) is False:
+            raise UnsupportedType("tz=False has no JSON Schema: a date-time on the bus has a time zone")
         if type(read) in _SCALARS:
             return {**_SCALARS[type(read)], **_bounds(read, "Length")}
         if isinstance(read, mi.LiteralType):
@@ -114,38 +126,46 @@ class TypeSchemas:
 
     def _keys(self, read: mi.Type) -> Schema:
         """Describe the keys of a dict, which JSON writes as strings."""
+        if isinstance(read, mi.Metadata):
+            return self._keys(read.type)
         if isinstance(read, mi.AnyType) or read == mi.StrType():
             return {}
         if isinstance(read, mi.IntType):
+            if bounds := _bounds(read, ""):
+                raise UnsupportedType(f"a dict whose int keys have a {next(iter(bounds))} has no JSON Schema")
             return {"propertyNames": {"pattern": "^(0|-?[1-9][0-9]*)$"}}
         names = self._schema(read)
         if isinstance(read, mi.StrType) or type(read) in _STRINGS:
             return {"propertyNames": names}
-        values = names.get("enum") or self.definitions.get(_ref_name(names), {}).get("enum", [None])
+        key = names.get("$ref", "").removeprefix(REFERENCE)
+        values = names.get("enum") or self.definitions.get(key, {}).get("enum", [None])
         if all(isinstance(value, str) for value in values):
             return {"propertyNames": names}
         kind = getattr(read, "cls", None) or type(read).__name__.removesuffix("Type").lower()
         raise UnsupportedType(f"a dict with {type_text(kind)} keys has no JSON Schema; use str keys")
 
     def _named(self, read: Any) -> Schema:
-        name = _name(read.cls)
-        if name not in self._owners:
-            self._owners[name] = read.cls
-            self.definitions.setdefault(name, {})  # claims the name, since a class may contain itself
+        text = full_text(read.cls)
+        key = class_key(text)
+        if key not in self._owners:
+            self._owners[key] = read.cls
+            self.definitions.setdefault(key, {})  # claims the key, since a class may contain itself
             description = _docstring(read.cls)
             body = {**({"description": description} if description else {}), **self._body(read)}
-            self._define(name, body, read.cls)
-        elif self._owners[name] is not read.cls:
-            raise _clash(name, self._owners[name], read.cls)
-        return {"$ref": f"#/$defs/{name}"}
+            self._define(text, body)
+        elif self._owners[key] != read.cls:
+            raise _clash(text)
+        return {"$ref": REFERENCE + key}
 
-    def _define(self, name: str, schema: Schema, cls: object) -> None:
-        """Add a definition; a class used inside and outside a pydantic model must have one schema."""
-        existing = self.definitions.get(name)
+    def _define(self, text: str, schema: Schema) -> None:
+        """Add the definition of a class, which must have one schema inside and outside a pydantic model."""
+        key = class_key(text)
+        self.texts[key] = text
+        existing = self.definitions.get(key)
         if not existing:
-            self.definitions[name] = schema
+            self.definitions[key] = schema
         elif _shape(existing) != _shape(schema):
-            raise _clash(name, self._owners.get(name), cls)
+            raise _clash(text)
 
     def _body(self, read: Any) -> Schema:
         if hasattr(read.cls, "__to_bus__"):
@@ -154,20 +174,29 @@ class TypeSchemas:
                 " remove the method, or make it a plain class"
             )
         if isinstance(read, mi.EnumType):
-            return {"enum": [member.value for member in read.cls]}
+            return _enum(read.cls)
+        schemas = self._fields(read)
+        tag = [(read.tag_field, {"const": read.tag})] if getattr(read, "tag_field", None) else []
         if isinstance(read, mi.NamedTupleType) or getattr(read, "array_like", False):
-            items = [self._schema(field.type) for field in read.fields]
-            return _tuple(items, sum(field.required for field in read.fields))
-        properties: dict[str, Schema] = {}
-        required = []
-        if getattr(read, "tag_field", None):
-            properties[read.tag_field] = {"const": read.tag}
-            required.append(read.tag_field)
+            items = [schema for _, schema in (*tag, *schemas)]
+            items = [{key: value for key, value in item.items() if key != "default"} for item in items]
+            return _tuple(items, len(tag) + sum(field.required for field in read.fields))
+        required = [field.encode_name for field in read.fields if field.required]
+        return closed_object(dict([*tag, *schemas]), [*dict(tag), *required])
+
+    def _fields(self, read: Any) -> list[tuple[str, Schema]]:
+        """Return the names on the wire and the schemas of a class's fields."""
+        try:
+            constrained = constrained_fields(read.cls)
+        except TypeError as error:
+            raise UnsupportedType(f"{type_text(read.cls)}: {error}") from error
+        schemas = []
         for field in read.fields:
-            properties[field.encode_name] = {**self._schema(field.type), **_field_default(field)}
-            if field.required:
-                required.append(field.encode_name)
-        return closed_object(properties, required)
+            is_read = field.name not in constrained
+            schema = self._schema(field.type) if is_read else self.schema(constrained[field.name])
+            name = getattr(field, "encode_name", field.name)
+            schemas.append((name, {**schema, **_field_default(field, read.cls)}))
+        return schemas
 
     def _custom(self, cls: Any) -> Schema:
         if is_pydantic(cls):
@@ -179,30 +208,13 @@ class TypeSchemas:
         return self.schema(bus_type(cls))
 
     def _pydantic(self, cls: Any) -> Schema:
-        import pydantic.json_schema
-
-        class Untitled(pydantic.json_schema.GenerateJsonSchema):
-            """Omits the titles that pydantic derives from field names."""
-
-            def field_title_should_be_set(self, schema: Any) -> bool:
-                return False
-
-        try:
-            body = cls.model_json_schema(ref_template="#/$defs/{model}", schema_generator=Untitled)
-        except pydantic.errors.PydanticUserError as error:
-            raise UnsupportedType(f"{type_text(cls)} has no JSON Schema: {error.message}") from error
-        definitions = body.pop("$defs", {})
-        name = _ref_name(body) or _name(cls)
-        if "$ref" not in body:
-            definitions[name] = body
-        if self._owners.setdefault(name, cls) is not cls:
-            raise _clash(name, self._owners[name], cls)
-        for key, schema in definitions.items():
-            schema = _closed(schema)
-            if schema.get("title") == key:
-                del schema["title"]
-            self._define(key, schema, cls)
-        return {"$ref": f"#/$defs/{name}"}
+        root, schemas = model_schemas(cls)
+        key = class_key(root)
+        if self._owners.setdefault(key, cls) is not cls:
+            raise _clash(root)
+        for text, schema in schemas.items():
+            self._define(text, schema)
+        return {"$ref": REFERENCE + key}
 
 
 def _bounds(read: Any, counted: str) -> Schema:
@@ -210,6 +222,17 @@ def _bounds(read: Any, counted: str) -> Schema:
     names = {**_NUMERIC, "min_length": f"min{counted}", "max_length": f"max{counted}"}
     bounds = {keyword: getattr(read, name, None) for name, keyword in names.items()}
     return {keyword: bound for keyword, bound in bounds.items() if bound is not None}
+
+
+def _bytes_bounds(read: Any) -> Schema:
+    """Return the bounds on the length of bytes, by the characters of base64 that are not padding."""
+    shortest, longest = (
+        None if length is None else length // 3 * 4 + (0, 2, 3)[length % 3]
+        for length in (read.min_length, read.max_length)
+    )
+    if shortest is None and longest is None:
+        return {}
+    return {"pattern": f"^[^=]{{{shortest or 0},{'' if longest is None else longest}}}=*$"}
 
 
 def _tuple(items: list[Schema], required: int) -> Schema:
@@ -227,30 +250,43 @@ def closed_object(properties: dict[str, Schema], required: list[str]) -> Schema:
     }
 
 
-def _closed(schema: Schema) -> Schema:
-    if "properties" in schema and "additionalProperties" not in schema:
-        return {**schema, "additionalProperties": False}
-    return dict(schema)
+def _enum(cls: Any) -> Schema:
+    """Return the schema of an enum; flags can be combined."""
+    values = [member.value for member in cls]
+    if not issubclass(cls, enum.Flag):
+        return {"enum": values}
+    largest = functools.reduce(operator.or_, values, 0)
+    if sorted(values) == [1 << bit for bit in range(len(values))]:
+        return {"type": "integer", "minimum": 0, "maximum": largest}
+    if len(values) > _MAX_COMBINED:
+        raise UnsupportedType(
+            f"{type_text(cls)} has gaps between its flags, and too many to list; use an int"
+        )
+    combinations = {0}
+    for value in values:
+        combinations |= {value | other for other in combinations}
+    return {"enum": sorted(combinations)}
 
 
-def _field_default(field: mi.Field) -> Schema:
+_MAX_COMBINED = 8
+"""Flags of which each combination is listed."""
+
+
+def _field_default(field: Any, cls: Any) -> Schema:
     default = field.default
-    if field.default_factory in (list, dict, set, frozenset, tuple):
+    if getattr(field, "default_factory", None) in (list, dict, set, frozenset, tuple):
         default = field.default_factory()
-    if default in (NODEFAULT, UNSET):
+    if default is NODEFAULT or default is UNSET:
         return {}
-    return {"default": canonical(default)}
-
-
-def _ref_name(schema: Schema) -> str:
-    return str(schema.get("$ref", "")).removeprefix("#/$defs/")
-
-
-def _name(cls: Any) -> str:
-    name = getattr(cls, "__name__", None) or str(cls)
-    if args := typing.get_args(cls):
-        name = "_".join([name, *(getattr(arg, "__name__", str(arg)) for arg in args)])
-    return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    value = None
+    try:
+        problems = [reason for _, reason in not_json(plain(default))]
+        value = canonical(default)
+    except Exception as error:  # anything that a __to_bus__ raises
+        problems = [f"{short(default)} cannot be written as JSON: {error}"]
+    if problems:
+        raise UnsupportedType(f"the default of field {field.name!r} of {type_text(cls)}: {problems[0]}")
+    return {"default": value}
 
 
 def _docstring(cls: Any) -> str:
@@ -274,8 +310,5 @@ def _shape(schema: Any) -> Any:
     }
 
 
-def _clash(name: str, *classes: object) -> UnsupportedType:
-    both = " and ".join(type_text(cls) for cls in classes if cls is not None)
-    return UnsupportedType(
-        f"two classes are named {name}, or one is written in two ways, in {both}; rename one of them"
-    )
+def _clash(text: str) -> UnsupportedType:
+    return UnsupportedType(f"two classes are {text}, or one is written in two ways; rename one of them")

@@ -6,14 +6,19 @@ and classes with `__to_bus__` and `__from_bus__`.
 
 from __future__ import annotations
 
+import functools
 import inspect
+import json
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Annotated, Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import inspect as mi
+
+from lightbus.schema.payload.limits import least_size
+from lightbus.schema.python.constraints import translated
 
 
 class UnsupportedType(Exception):
@@ -57,10 +62,10 @@ def read_type(python: Any) -> mi.Type:
         UnsupportedType: msgspec cannot convert values of the type.
     """
     try:
-        return mi.type_info(_with_bounds(python))
+        return mi.type_info(translated(python))
     except NameError as error:
         raise UnsupportedType(f"{error}; types are read when the API is first used") from error
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UnsupportedType(str(error)) from error
 
 
@@ -100,11 +105,24 @@ def _is_plain(read: mi.Type) -> bool:
 
 
 def _encode(value: Any) -> object:
+    """Return what represents a value on the bus; `least_size` refuses a time that cannot be written exactly."""
+    written: object
     if is_pydantic(type(value)):
+        if _has_times(cast(Hashable, type(value))):
+            least_size(value.model_dump(round_trip=True))
         return value.model_dump(mode="json", by_alias=True, round_trip=True)
     if hasattr(value, "__to_bus__"):
-        return value.__to_bus__()
+        written = value.__to_bus__()
+        least_size(written)
+        return written
     raise TypeError(f"{type(value).__name__} is not a type that events can carry")
+
+
+@functools.cache
+def _has_times(cls: Any) -> bool:
+    """Whether a pydantic model may hold a time of day."""
+    formats = json.dumps(cls.model_json_schema(mode="serialization"))
+    return '"format": "date-time"' in formats or '"format": "time"' in formats
 
 
 def _decode(cls: Any, value: Any) -> object:
@@ -140,19 +158,6 @@ def bus_type(cls: Any) -> Any:
 def is_pydantic(cls: Any) -> bool:
     """Whether a class is a pydantic model; pydantic need not be installed."""
     return hasattr(cls, "__pydantic_core_schema__") and hasattr(cls, "model_json_schema")
-
-
-def _with_bounds(python: Any) -> Any:
-    """Translate the constraints of annotated-types, such as `Annotated[int, Gt(0)]`, to msgspec's."""
-    if typing.get_origin(python) is not Annotated:
-        return python
-    base, *metadata = typing.get_args(python)
-    names = ("gt", "ge", "lt", "le", "multiple_of", "min_length", "max_length")
-    bounds: dict[str, Any] = {}
-    for item in metadata:
-        if not isinstance(item, msgspec.Meta) and not isinstance(item, type):
-            bounds |= {name: getattr(item, name) for name in names if getattr(item, name, None) is not None}
-    return Annotated[(base, *metadata, msgspec.Meta(**bounds))] if bounds else python
 
 
 def type_text(python: Any) -> str:
