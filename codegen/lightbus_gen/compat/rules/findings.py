@@ -63,7 +63,10 @@ class Finding:
         """The consequence, in words; "" if nothing breaks."""
         if self.category is Category.CODE:
             return "code that uses the generated package has to follow"
-        return self.direction.words if self.level != "note" or self.allowed else ""
+        if self.level == "note" and not self.allowed:
+            return ""
+        words = self.direction.words
+        return words.replace(" will ", " may ") if self.rule == "UNDECIDED" else words
 
 
 def by_place(findings: Iterable[Finding]) -> list[Finding]:
