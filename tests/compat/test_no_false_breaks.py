@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from lightbus.schema.language.keywords import DIALECT
+from lightbus.schema.language.validation import validator
+from lightbus_gen.compat.fit.sample import _FORMATS
+from lightbus_gen.compat.fit.scalars import _WIDER_FORMATS
+from lightbus_gen.compat.shapes.shape import _FORMAT_LENGTHS
 from tests.compat.project import compared
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
@@ -33,3 +41,96 @@ def test_an_undecided_finding_claims_nothing(tmp_path: Path) -> None:
         assert finding.rule == "UNDECIDED"
         assert finding.message.startswith("it is not known whether the change of 'pattern' breaks anything")
         assert " will " not in finding.effect
+
+
+def mapped(**patterns: Any) -> dict[str, Any]:
+    return {"type": "object", "patternProperties": patterns, "additionalProperties": False}
+
+
+def named(names: Any, **definitions: Any) -> dict[str, Any]:
+    of_names = {"type": "object", "additionalProperties": TEXT, "propertyNames": names}
+    return {**payload(labels=of_names), "$defs": definitions}
+
+
+COMPATIBLE: dict[str, tuple[Any, Any]] = {
+    "another pattern of names": (mapped(**{"^x-": TEXT}), mapped(**{"^x-": TEXT, "^y-": WHOLE})),
+    "a pattern of names in two": (mapped(**{"^[xy]-": TEXT}), mapped(**{"^x-": TEXT, "^y-": TEXT})),
+    "patterns of names that are wider": (
+        mapped(**{"^x-": TEXT, "^y-": WHOLE}),
+        mapped(**{"^[xz]": TEXT, "^y": WHOLE}),
+    ),
+    "a pattern of names inside another": (
+        mapped(**{"^x": TEXT, "^xy": {"maxLength": 3}}),
+        mapped(**{"^xy": {**TEXT, "maxLength": 3}, "^x": TEXT}),
+    ),
+    "names behind a reference": (named({"maxLength": 5}), named({"$ref": "#/$defs/Name"}, Name={"maxLength": 5})),
+    "listed names behind a reference": (
+        named({"enum": ["a", "b"]}),
+        named({"$ref": "#/$defs/Name"}, Name={"enum": ["b", "a", "c"]}),
+    ),
+    "a static dynamic reference": (
+        {**payload(next={"$dynamicRef": "#node"}, size=WHOLE), "$dynamicAnchor": "node"},
+        payload(next={"$ref": "#"}, size=WHOLE),
+    ),
+    **{
+        f"{old} to {new}": (payload(a={**TEXT, "format": old}), payload(a={**TEXT, "format": new}))
+        for old, new in [("uri", "uri-reference"), ("uri", "iri-reference"), ("email", "idn-email")]
+    },
+    "a date by a pattern": (
+        payload(a={**TEXT, "format": "date"}),
+        payload(a={**TEXT, "pattern": r"^\d{4}-\d{2}-\d{2}$"}),
+    ),
+    "a uuid by a pattern": (
+        payload(a={**TEXT, "format": "uuid"}),
+        payload(a={**TEXT, "pattern": r"^[\da-fA-F]{8}(-[\da-fA-F]{4}){3}-[\da-fA-F]{12}$"}),
+    ),
+    "a length that no address exceeds": (
+        payload(a={**TEXT, "format": "email"}),
+        payload(a={**TEXT, "format": "email", "maxLength": 320}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COMPATIBLE)
+def test_stored_events_still_arrive(case: str, tmp_path: Path) -> None:
+    old, new = COMPATIBLE[case]
+    assert [each for each in findings(tmp_path, old, new) if each[0] == "backward"] == []
+
+
+DECIDED: dict[str, tuple[Any, Any]] = {
+    "names that share one": (mapped(**{"^[xy]-": TEXT}), mapped(**{"^[xy]-": TEXT, "^y-": WHOLE})),
+    "a length that addresses exceed": (
+        payload(a={**TEXT, "format": "email"}),
+        payload(a={**TEXT, "format": "email", "maxLength": 255}),
+    ),
+    "a pattern without a line end": (payload(a=TEXT), payload(a={**TEXT, "pattern": "^.*$"})),
+    "a date that a pattern leaves out": (
+        payload(a={**TEXT, "format": "date"}),
+        payload(a={**TEXT, "pattern": r"^2\d{3}-(0[1-9]|1[0-1])-\d{2}$"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DECIDED)
+def test_a_break_is_proved(case: str, tmp_path: Path) -> None:
+    old, new = DECIDED[case]
+    proofs = [payload for side, _, payload in findings(tmp_path, old, new) if side == "backward"]
+    assert proofs
+    assert None not in proofs
+
+
+FORMATS = [format_ for format_ in _FORMATS if format_ != "base64"]
+ACCEPTING = {format_: validator({"$schema": DIALECT, "format": format_}) for format_ in FORMATS}
+
+
+@given(st.sampled_from(FORMATS), st.randoms(use_true_random=False))
+@settings(max_examples=5_000 if settings().max_examples > 1_000 else 300, deadline=None)
+def test_a_text_of_a_format_has_its_wider_formats_and_length(format_: str, random: Random) -> None:
+    text = random.choice(_FORMATS[format_])
+    for _ in range(random.randrange(4)):
+        at = random.randrange(len(text) + 1)
+        text = text[:at] + random.choice(["", *"a0-:/@. %[]"]) + text[at + random.randrange(2) :]
+    if ACCEPTING[format_].is_valid(text):
+        assert all(ACCEPTING[wider].is_valid(text) for wider in _WIDER_FORMATS.get(format_, ()))
+        least, most = _FORMAT_LENGTHS.get(format_, (0, len(text)))
+        assert least <= len(text) <= most
