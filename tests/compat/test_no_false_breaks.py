@@ -134,3 +134,38 @@ def test_a_text_of_a_format_has_its_wider_formats_and_length(format_: str, rando
         assert all(ACCEPTING[wider].is_valid(text) for wider in _WIDER_FORMATS.get(format_, ()))
         least, most = _FORMAT_LENGTHS.get(format_, (0, len(text)))
         assert least <= len(text) <= most
+
+
+RENAMES: dict[str, tuple[Any, Any, list[str]]] = {
+    "a similar name": (payload(mail=TEXT), payload(email=TEXT), ["'mail' was renamed to 'email'"]),
+    "another style": (payload(userId=TEXT), payload(user_id=TEXT), ["'userId' was renamed to 'user_id'"]),
+    "one more word beside a new field": (
+        payload(phone=TEXT),
+        payload(note=TEXT, phone_number=TEXT),
+        ["'phone' was renamed to 'phone_number'"],
+    ),
+    "the same description": (
+        payload(colour={**TEXT, "description": "Of the car."}),
+        payload(paint={**TEXT, "description": "Of the car."}, note=TEXT),
+        ["'colour' was renamed to 'paint'"],
+    ),
+    "no reason": (payload(colour=TEXT), payload(weight=TEXT), []),
+    "another end": (payload(start_time=TEXT), payload(end_time=TEXT), []),
+    "another type": (payload(mail=TEXT), payload(email=WHOLE), []),
+}
+
+
+@pytest.mark.parametrize("case", RENAMES)
+def test_a_rename_has_a_reason(case: str, tmp_path: Path) -> None:
+    old, new, expected = RENAMES[case]
+    found = compared(tmp_path, old, new)
+    assert [each.message for each in found] == expected
+    assert all(each.rule == "FIELD_RENAMED" for each in found)
+
+
+def test_a_rename_of_an_optional_field_says_that_its_value_is_lost(tmp_path: Path) -> None:
+    [optional] = compared(tmp_path, payload(mail=TEXT), payload(email=TEXT))
+    assert optional.effect.startswith("no event is refused, but listeners do not get the value")
+    old, new = ({**payload(**{name: TEXT}), "required": [name]} for name in ("mail", "email"))
+    [required] = compared(tmp_path, old, new)
+    assert required.effect.startswith("events already stored will not reach the new listener")

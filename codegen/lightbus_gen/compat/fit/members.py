@@ -64,10 +64,10 @@ class Members:
             if expression not in view.patterns and view.additional and is_restrictive(view.additional):
                 schemas.append((None, view.additional))
             for pattern, schema in schemas:
-                name = self._name(shape, view, expression, pattern)
-                if name is None:
+                shared = self._name(shape, view, expression, pattern)
+                if shared is None:
                     continue
-                below = self._property(shape, spot, name, "*")
+                below = self._property(shape, spot, shared, "*")
                 also = _also_sent(shape, expression, pattern)
                 for nodes in values:
                     obstacles += self._fits((*nodes, *also), schema, below)

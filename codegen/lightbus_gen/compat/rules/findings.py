@@ -65,6 +65,8 @@ class Finding:
             return "code that uses the generated package has to follow"
         if self.level == "note" and not self.allowed:
             return ""
+        if self.rule == "FIELD_RENAMED" and not self.refusal:
+            return "no event is refused, but listeners do not get the value from events with the other name"
         words = self.direction.words
         return words.replace(" will ", " may ") if self.rule == "UNDECIDED" else words
 
