@@ -61,6 +61,20 @@ def test_github_gets_annotations(project: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("way", ["relative", "absolute"])
+def test_githubs_paths_are_from_the_top_of_the_repository(way: str, tmp_path: Path) -> None:
+    project = tmp_path / "services/mailer"
+    (tmp_path / ".git").mkdir()
+    for folder, schema in (("old", OLD), ("schemas", NEW)):
+        save(project / folder / "auth.json", events(signed_in=schema))
+    schemas = str(project / "schemas") if way == "absolute" else "schemas"
+    outcome = breaking(project, "--format", "github", "--schemas", schemas)
+    assert outcome.out.startswith("::error file=services/mailer/schemas/auth.json,line=11,")
+    save(project / "schemas/auth.json", events(signed_in={"type": "objekt"}))
+    outcome = breaking(project, "--format", "github", "--schemas", schemas)
+    assert outcome.out.startswith("::error file=services/mailer/schemas/auth.json,line=7,")
+
+
 def test_junit_is_xml_that_holds_anything(project: Path) -> None:
     hostile = {"type": "object", "properties": {"a<&\x07": {"enum": ["<&'\"\x00"]}}}
     save(project / "old/auth.json", events(signed_in=hostile))

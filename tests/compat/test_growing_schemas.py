@@ -164,10 +164,10 @@ def write(path: Path, value: Any) -> None:
 
 
 def test_a_long_text_or_list_is_not_built_to_prove_a_limit(tmp_path: Path) -> None:
-    [finding] = compared(
-        tmp_path, payload({"type": "string", "minLength": 10**7}), payload({"type": "null"})
-    )[:1]
-    assert (finding.rule, finding.payload) == ("TYPE_NARROWED", None)
+    findings = compared(tmp_path, payload({"type": "string", "minLength": 10**7}), payload({"type": "null"}))
+    assert [(finding.rule, finding.payload) for finding in findings if finding.direction == "backward"] == [
+        ("UNDECIDED", None)
+    ]
 
 
 # -- size ----------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ def test_what_is_called_compatible_is(seed: int) -> None:
                 for payload in payloads(drawing, sent):
                     assert reads(taken)(payload), (mode, payload, old, new)
             for one in found:
+                is_proved = one.payload is not None or one.rule == "FIELD_RENAMED"
+                assert is_proved == (one.rule != "UNDECIDED"), (mode, one, old, new)
                 if one.payload is not None:
                     assert not reads(taken)(one.payload), (mode, one, old, new)
 

@@ -63,8 +63,8 @@ class EventComparison:
         yield from self._deprecated(change, before, after)
         yield from self._in_code(change, after)
 
-    def _on_wire(self, change: ChangedEvent, direction: Direction) -> list[Finding]:
-        """Return why events cannot be read in one direction."""
+    def _on_wire(self, change: ChangedEvent, direction: Direction) -> list[tuple[Finding, str]]:
+        """Return why events cannot be read in one direction, each with the name of the property that is missing."""
         sides = (self._old, change.old), (self._new, change.new)
         (writer, written), (reader, read) = sides if direction is Direction.BACKWARD else reversed(sides)
         nodes = writer.node(written[1]), reader.node(read[1])
@@ -72,7 +72,9 @@ class EventComparison:
             obstacles = self._containment[direction].obstacles(*nodes)
         except TooMuch:
             place = nodes[direction is Direction.BACKWARD]
-            return [self._finding("UNDECIDED", change, direction, place, "the schemas are too intricate")]
+            return [
+                (self._finding("UNDECIDED", change, direction, place, "the schemas are too intricate"), "")
+            ]
         if not obstacles:
             return []
         sends, accepts = writer.contract(*written), reader.contract(*read)
@@ -81,7 +83,10 @@ class EventComparison:
         if not any(proofs) and accepts.covers(sends):
             return []
         return [
-            self._of_obstacle(change, direction, obstacle, proof)
+            (
+                self._of_obstacle(change, direction, obstacle, proof),
+                obstacle.name if obstacle.kind in _ABOUT_MISSING else "",
+            )
             for obstacle, proof in zip(obstacles, proofs, strict=True)
         ]
 
@@ -91,30 +96,39 @@ class EventComparison:
         is_forward = direction is Direction.FORWARD
         about = PAIRS[obstacle.kind][is_forward]
         return self._finding(
-            "UNDECIDED" if proof is None and obstacle.kind in _DOUBTFUL else about.id,
+            "UNDECIDED" if proof is None else about.id,
             change,
             direction,
             obstacle.writer if is_forward else obstacle.reader,
-            _sentence(about.title, obstacle, is_forward=is_forward),
+            _sentence(about.title if proof else _unknown(obstacle), obstacle, is_forward=is_forward),
             keyword=obstacle.keyword,
             field=obstacle.spot.label,
             proof=proof,
         )
 
     def _merge_renamed(
-        self, findings: list[Finding], renamed: Iterable[tuple[str, Field, Field]], change: ChangedEvent
+        self,
+        findings: list[tuple[Finding, str]],
+        renamed: Iterable[tuple[str, Field, Field]],
+        change: ChangedEvent,
     ) -> list[Finding]:
         """Replace the findings that a renamed field leads to by a single one."""
+        merged: list[Finding] = []
         for parent, was, is_ in renamed:
-            messages = {f"{title}: {name!r}" for title in _MISSING for name in (was.name, is_.name)}
-            same = [each for each in findings if each.field == parent and each.message in messages]
+            same = [
+                finding
+                for finding, missing in findings
+                if finding.field == parent and missing and missing in (was.name, is_.name)
+            ]
             proof = next(
                 (Witness(each.payload, each.refusal) for each in same if each.payload is not None), None
             )
             message = f"{was.path!r} was renamed to {is_.name!r}"
-            merged = self._finding("FIELD_RENAMED", change, Direction.BOTH, is_.node, message, proof=proof)
-            findings = [*(each for each in findings if each not in same), merged]
-        return findings
+            merged.append(
+                self._finding("FIELD_RENAMED", change, Direction.BOTH, is_.node, message, proof=proof)
+            )
+            findings = [each for each in findings if each[0] not in same]
+        return [*(finding for finding, _ in findings), *merged]
 
     def _deprecated(self, change: ChangedEvent, before: Node, after: Node) -> Iterator[Finding]:
         """Yield the event and the fields that have become deprecated."""
@@ -172,10 +186,9 @@ class EventComparison:
         )
 
 
-_DOUBTFUL = frozenset(
-    ("opaque", "pattern", "format", "branch", "forbidden", "dependency", "field_count", "multiple_of")
-)
-"""Obstacles that need a payload to be certain, since the comparison may be wrong about them."""
+def _unknown(obstacle: Obstacle) -> str:
+    about = f" of {obstacle.keyword!r}" if obstacle.keyword else ""
+    return f"it is not known whether the change{about} breaks anything"
 
 
 def _sentence(title: str, obstacle: Obstacle, *, is_forward: bool) -> str:
@@ -193,4 +206,3 @@ def _sentence(title: str, obstacle: Obstacle, *, is_forward: bool) -> str:
 
 
 _ABOUT_MISSING = ("required", "required_new")
-_MISSING = tuple(about.title for kind in _ABOUT_MISSING for about in PAIRS[kind])

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import click
@@ -66,9 +67,9 @@ def annotation(level: str, title: str, message: str, path: str, line: int = 0, c
     Args:
         level: `error`, `warning` or `notice`.
         title, message: the texts.
-        path, line, column: the place; "" and 0 are left out.
+        path, line, column: the place, its path from the current folder; "" and 0 are left out.
     """
-    place = {"file": path, "line": line, "col": column, "title": title}
+    place = {"file": _from_top(path), "line": line, "col": column, "title": title}
 
     def encoded(value: object, more: str = "") -> str:
         text = escaped_lines(str(value))
@@ -76,6 +77,19 @@ def annotation(level: str, title: str, message: str, path: str, line: int = 0, c
 
     listed = ",".join(f"{key}={encoded(value, ':,')}" for key, value in place.items() if value)
     return f"::{level} {listed}::{encoded(message)}"
+
+
+def _from_top(path: str) -> str:
+    """Return a path relative to the top of the repository, as GitHub expects it; one outside of it as it is."""
+    folder = Path.cwd()
+    top = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+    if top is None or not path:
+        return path
+    absolute = Path(os.path.abspath(folder / path))  # noqa: PTH100  Path.absolute() keeps `..`
+    is_inside = (
+        absolute.is_relative_to(top) and absolute.exists()
+    )  # paths of an earlier commit are from its top
+    return absolute.relative_to(top).as_posix() if is_inside else path
 
 
 def bold(text: str) -> str:

@@ -47,7 +47,7 @@ WANTED = """\
 
 ### Removed
 
-- `auth.left`
+- `auth.left` (**EVENT_REMOVED**)
 """
 
 
@@ -76,3 +76,25 @@ def test_what_cannot_be_compared_is_a_mistake(tmp_path: Path) -> None:
     outcome = run("changelog", "--against", "nowhere", folder=tmp_path)
     assert outcome.exit_code == 2
     assert "NO_BASE" in outcome.err
+
+
+def test_every_break_is_marked_once(tmp_path: Path) -> None:
+    save(tmp_path / "old", {**OLD, "events": {**OLD["events"], "moved": required("address", "name")}})
+    save(tmp_path / "schemas", {**OLD, "events": {**OLD["events"], "moved": required("address", "city")}})
+    outcome = run("changelog", "--against", "old", folder=tmp_path)
+    assert outcome.out.splitlines()[5:] == [
+        "  - added `address.city` (string, required) (**REQUIRED_FIELD_ADDED**)",
+        "  - removed `address.name` (**REQUIRED_FIELD_REMOVED**)",
+    ]
+
+
+def test_the_events_of_an_api_that_is_gone_are_marked(tmp_path: Path) -> None:
+    save(tmp_path / "old", OLD)
+    save(tmp_path / "schemas", {**OLD, "api": "login"})
+    outcome = run("changelog", "--against", "old", folder=tmp_path)
+    assert outcome.out.count("(**API_REMOVED**)") == len(OLD["events"])
+
+
+def required(holder: str, name: str) -> dict[str, object]:
+    inner = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
+    return {"parameters": {"type": "object", "properties": {holder: inner}}}

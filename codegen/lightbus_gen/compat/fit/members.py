@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,12 +12,16 @@ from typing import Any
 from lightbus.schema import pattern_matches
 from lightbus_gen.compat.fit.obstacles import Meets, Obstacle, Spot, obstacle, values_in_words
 from lightbus_gen.compat.fit.sample import NoSample, Sampler
+from lightbus_gen.compat.patterns.automata import text_outside
 from lightbus_gen.compat.shapes.equality import Equality
 from lightbus_gen.compat.shapes.shape import AllOf, Shape
 from lightbus_gen.compat.shapes.view import View, is_restrictive
 from lightbus_gen.load.references import Node, lone
 
 _TEXTS = frozenset(("string",))
+_NO_TEXT = r"[^\s\S]"
+_MAX_PATTERNS = 20
+"""Patterns of one object that are compared with each other."""
 Fits = Callable[[AllOf, Node, Spot], list[Obstacle]]
 
 
@@ -58,9 +64,13 @@ class Members:
             if expression not in view.patterns and view.additional and is_restrictive(view.additional):
                 schemas.append((None, view.additional))
             for pattern, schema in schemas:
-                below = self._property(shape, spot, self._name(shape, view, expression, pattern), "*")
+                shared = self._name(shape, view, expression, pattern)
+                if shared is None:
+                    continue
+                below = self._property(shape, spot, shared, "*")
+                also = _also_sent(shape, expression, pattern)
                 for nodes in values:
-                    obstacles += self._fits(nodes, schema, below)
+                    obstacles += self._fits((*nodes, *also), schema, below)
         for name, needed in view.needs.items():
             required_with = {
                 other for sent in shape.views for other in sent.needs.get(name, ())
@@ -99,8 +109,8 @@ class Members:
         sent, read = other.unevaluated, view.unevaluated
         return sent is not None and read is not None and self._same(sent, read)
 
-    def _name(self, shape: Shape, view: View, sent: str | None, read: str | None) -> str:
-        """Return a property name that matches both what is sent and what is read, or "?".
+    def _name(self, shape: Shape, view: View, sent: str | None, read: str | None) -> str | None:
+        """Return a property name that matches both what is sent and what is read; None if there is none, "?" if unknown.
 
         Args:
             shape: the object.
@@ -113,7 +123,16 @@ class Members:
             is_sent = sent is None or pattern_matches(sent, name)
             if is_sent and (_is_other(view, name) if read is None else pattern_matches(read, name)):
                 return name
-        return "?"
+        outside = [
+            f"^{re.escape(name)}$" for name in (*shape.names, *(view.properties if read is None else ()))
+        ]
+        outside += [pattern for other in shape.views for pattern in other.patterns] if sent is None else []
+        outside += view.patterns if read is None else []
+        within = tuple(dict.fromkeys(each for each in (sent, read) if each is not None))
+        try:
+            return text_outside(within, "|".join(f"(?:{each})" for each in outside) or _NO_TEXT)
+        except ValueError:
+            return "?"
 
     def _objects(self, shape: Shape, *, without: str | None = None, having: str = "") -> Iterator[Any]:
         values = list(self._sampler.values(shape.value(having)))[:3] if having else [None]
@@ -191,6 +210,18 @@ class Members:
                     if values is not None:
                         values = [text for text in values if isinstance(text, str)]
                     yield replace(names, kinds=_TEXTS, values=values)
+
+
+def _also_sent(shape: Shape, sent: str | None, read: str | None) -> list[Node]:
+    """Return the schemas of other patterns that match every name that two patterns match."""
+    within = tuple(each for each in (sent, read) if each is not None)
+    patterns = [item for view in shape.views for item in view.patterns.items() if item[0] != sent]
+    nodes = []
+    for pattern, node in patterns if sent is not None and len(patterns) <= _MAX_PATTERNS else ():
+        with contextlib.suppress(ValueError):
+            if text_outside(within, pattern) is None:
+                nodes.append(node)
+    return nodes
 
 
 def _is_other(view: View, name: str) -> bool:

@@ -25,7 +25,11 @@ _FORMATS = {
     "time": ("12:00:00Z", "23:59:59.5+01:00"),
     "duration": ("PT1S", "P1D"),
     "uuid": ("8c5f2a0e-6f1b-4d1a-9c1e-0a1b2c3d4e5f", "00000000-0000-4000-8000-000000000000"),
-    "email": ("ada@example.com", "a@b.co"),
+    "email": (
+        "ada@example.com",
+        "a@b.co",
+        *(f"{'a' * 64}@{'b' * 63}.{domain}" for domain in ("co", f"{'c' * 63}.{'d' * 63}.{'e' * 61}")),
+    ),
     "idn-email": ("ada@example.com", "\u00e4@example.com"),
     "hostname": ("example.com", "a"),
     "idn-hostname": ("example.com", "\u00e4.com"),

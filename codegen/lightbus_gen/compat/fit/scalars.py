@@ -27,6 +27,20 @@ _LIMIT_KINDS = {"Length": "length", "Items": "item_count", "Properties": "field_
 _LONGEST = 300
 """The greatest length up to which texts are compared character by character."""
 _ANYTHING = ("", ".*", "^.*", "(.*)")
+_WIDER_FORMATS = {
+    "uri": ("uri-reference", "iri", "iri-reference"),
+    "uri-reference": ("iri-reference",),
+    "iri": ("iri-reference",),
+    "email": ("idn-email",),
+}
+"""Formats that every text of a format has, too."""
+_FORMAT_PATTERNS = {
+    "date": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+    "date-time": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d",
+    "uuid": "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
+    "ipv4": r"^\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$",
+}
+"""Patterns that every text of a format matches; other texts may match as well."""
 
 
 def value_obstacles(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
@@ -93,7 +107,11 @@ def limit_obstacles(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> l
         ):
             outside = _texts_outside(shape, view.pattern)
             if outside is not None:
-                values = itertools.chain(outside, sampler.of_shape(shape, ("string",)))
+                samples = sampler.of_shape(shape, ("string",))
+                is_limited = any(other.pattern for other in shape.views)
+                values = (
+                    itertools.chain(outside, samples) if is_limited else itertools.chain(samples, outside)
+                )
                 words = sent_in_words(shape, "pattern"), keyword_in_words(view, "pattern")
                 obstacles.append(obstacle("pattern", shape, view, "pattern", *words, spot, values))
         if view.format is not None and not _formats(shape).issuperset(view.format.split()):
@@ -122,8 +140,7 @@ def limit_obstacles(sampler: Sampler, shape: Shape, view: View, spot: Spot) -> l
 def _texts_outside(shape: Shape, pattern: str) -> list[str] | None:
     """Return texts that are sent and do not match, [] if that is unknown; None if all match."""
     sent = sorted({view.pattern for view in shape.views if view.pattern is not None})
-    if not sent:
-        return []
+    sent += sorted(_FORMAT_PATTERNS[name] for name in _formats(shape) if name in _FORMAT_PATTERNS)
     least, most = shape.limit("minLength") or 0, shape.limit("maxLength")
     if (least or most is not None) and max(least, most or 0) <= _LONGEST:
         sent.append(rf"^[\d\D]{{{least},{'' if most is None else most}}}$")
@@ -135,7 +152,8 @@ def _texts_outside(shape: Shape, pattern: str) -> list[str] | None:
 
 
 def _formats(shape: Shape) -> set[str]:
-    return {name for view in shape.views if view.format for name in view.format.split()}
+    formats = [name for view in shape.views if view.format for name in view.format.split()]
+    return {wider for name in formats for wider in (name, *_WIDER_FORMATS.get(name, ()))}
 
 
 def _reach(shape: Shape, keyword: str) -> float:

@@ -84,8 +84,8 @@ class Contract:
         return document.validator(document.at(self._pointer))
 
     def writes(self, payload: Any) -> bool:
-        """Whether a payload is valid by the schema as its author wrote it."""
-        return bool(self._written.is_valid(payload))
+        """Whether a producer sends a payload: an object, valid by the schema as its author wrote it."""
+        return isinstance(payload, dict) and bool(self._written.is_valid(payload))
 
     def can_check(self, payload: Any) -> bool:
         """Whether `writes` and `errors` take bounded time for a payload."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from lightbus.foreign import escaped
 from lightbus.schema.payload.parameters import is_deprecated
 from lightbus_gen.compat.compare import compare
+from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.compat.rules.rule import Category, Mode
 from lightbus_gen.compat.shapes.fields import Field, fields
@@ -15,7 +16,9 @@ from lightbus_gen.compat.versions.version import Version
 from lightbus_gen.load.references import Node
 from lightbus_gen.load.sources import LoadedEvent
 
-_SHOWN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED", "FIELD_DEPRECATED", "EVENT_DEPRECATED")
+_SHOWN_AS_FIELDS = ("REQUIRED_FIELD_ADDED", "REQUIRED_FIELD_REMOVED")
+_GONE = ("API_REMOVED", "EVENT_REMOVED")
+_SHOWN_OTHERWISE = ("FIELD_DEPRECATED", "EVENT_DEPRECATED")
 
 
 def changelog(old: Version, new: Version) -> str:
@@ -25,7 +28,17 @@ def changelog(old: Version, new: Version) -> str:
         by_event.setdefault(finding.event, []).append(finding)
     was, is_ = dict(_names(old)), dict(_names(new))
     added = [_entry(name, event) for name, event in is_.items() if name not in was]
-    removed = [_entry(name, event) for name, event in was.items() if name not in is_]
+    gone = {
+        finding.event: finding.rule
+        for findings in by_event.values()
+        for finding in findings
+        if finding.rule in _GONE
+    }
+    removed = [
+        _entry(name, event) + _mark(gone.get(name) or gone.get(name.rpartition(".")[0]))
+        for name, event in was.items()
+        if name not in is_
+    ]
     changed, views = [], (Views(), Views())
     for name, event in is_.items():
         findings = by_event.get(event.name if new.is_one_schema else name, ())
@@ -44,6 +57,10 @@ def _names(version: Version) -> Iterator[tuple[str, LoadedEvent]]:
         yield (api if version.is_one_schema else f"{api}.{name}"), event
 
 
+def _mark(rule_id: str | None) -> str:
+    return f" (**{rule_id}**)" if rule_id else ""
+
+
 def _entry(name: str, event: LoadedEvent) -> str:
     summary = event.description.strip().partition("\n")[0]
     return f"- `{name}`: {summary}" if summary else f"- `{name}`"
@@ -56,20 +73,29 @@ def _changes(
     if is_deprecated(current) and not is_deprecated(previous):
         yield "deprecated"
     was, is_ = fields(views[0], previous, views[1], current)
+    breaks = [
+        each for each in findings if each.category is Category.WIRE and each.rule not in _SHOWN_OTHERWISE
+    ]
+    marked = {(each.field, each.message): each.rule for each in breaks if each.rule in _SHOWN_AS_FIELDS}
+
+    def mark(field: Field) -> str:
+        """Return the mark of a field that is added or removed, and shown nowhere else."""
+        keys = [(field.parent, f"{rule(id_).title}: {field.name!r}") for id_ in _SHOWN_AS_FIELDS]
+        return _mark(next((marked.pop(key) for key in keys if key in marked), None))
+
     for path, field in is_.items():
         if path not in was:
-            yield f"added `{path}` {_described(field)}"
+            yield f"added `{path}` {_described(field)}{mark(field)}"
         else:
             yield from _default_change(was[path], field)
         if is_deprecated(field.node) and not (path in was and is_deprecated(was[path].node)):
             yield f"deprecated `{path}`"
-    for finding in findings:
-        if finding.category is Category.WIRE and finding.rule not in _SHOWN_AS_FIELDS:
+    removed = [f"removed `{path}`{mark(field)}" for path, field in was.items() if path not in is_]
+    for finding in breaks:
+        if finding.rule not in _SHOWN_AS_FIELDS or (finding.field, finding.message) in marked:
             place = f"`{finding.field}`: " if finding.field else ""
-            yield f"changed {place}{finding.message} (**{finding.rule}**)"
-    for path in was:
-        if path not in is_:
-            yield f"removed `{path}`"
+            yield f"changed {place}{finding.message}{_mark(finding.rule)}"
+    yield from removed
 
 
 def _described(field: Field) -> str:

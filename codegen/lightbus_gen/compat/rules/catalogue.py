@@ -174,7 +174,7 @@ RULES: tuple[Rule, ...] = (
          "The event's name is its address: listeners subscribe to the old name, and stored events carry it.", "", "",
          "keep the event, mark it deprecated: true, and add the new one beside it"),
     Rule("FIELD_RENAMED", _WIRE, _BOTH, "a field has another name",
-         "To a listener, a renamed field is one missing field and one unknown field.",
+         "To a listener, a renamed field is one missing field and one unknown field. If it is optional, events arrive without its value.",
          '{"type": "object", "properties": {"mail": {"type": "string"}}, "required": ["mail"]}',
          '{"type": "object", "properties": {"email": {"type": "string"}}, "required": ["email"]}',
          "add the new name as an optional field, fill in both, and deprecate the old one"),

@@ -63,7 +63,12 @@ class Finding:
         """The consequence, in words; "" if nothing breaks."""
         if self.category is Category.CODE:
             return "code that uses the generated package has to follow"
-        return self.direction.words if self.level != "note" or self.allowed else ""
+        if self.level == "note" and not self.allowed:
+            return ""
+        if self.rule == "FIELD_RENAMED" and not self.refusal:
+            return "no event is refused, but listeners do not get the value from events with the other name"
+        words = self.direction.words
+        return words.replace(" will ", " may ") if self.rule == "UNDECIDED" else words
 
 
 def by_place(findings: Iterable[Finding]) -> list[Finding]:

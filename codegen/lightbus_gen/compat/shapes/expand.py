@@ -32,7 +32,10 @@ class Shapes:
         """
         key = (is_payload, *(node.key for node in nodes))
         if key not in self._expanded:
-            self._expanded[key] = [shape for shape in self._expand(nodes, is_payload) if shape.kinds]
+            shapes = self._expand(nodes, is_payload)
+            if is_payload:  # `fire()` sends objects
+                shapes = [replace(shape, kinds=shape.kinds & {"object"}) for shape in shapes]
+            self._expanded[key] = [shape for shape in shapes if shape.kinds]
         return self._expanded[key]
 
     def _expand(self, nodes: AllOf, is_payload: bool) -> list[Shape]:

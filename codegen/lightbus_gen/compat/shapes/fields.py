@@ -14,6 +14,8 @@ from lightbus_gen.compat.shapes.view import View, Views
 from lightbus_gen.load.references import Node
 
 _DEEPEST = 12
+_MOST_RENAMED = 50
+"""Fields removed from an object, or added to it, that may have been renamed."""
 _MOST = 20_000
 """Fields of a payload, at all depths."""
 
@@ -122,8 +124,8 @@ def renamed_fields(
 ) -> Iterator[tuple[str, Field, Field]]:
     """Find fields whose only change is their name.
 
-    That is one field removed from an object and one added with the same schema, and either a similar name, or the same
-    position and description.
+    That is a field removed from an object and one added with the same schema, and either a similar name or the same
+    description.
 
     Yields:
         (path of the object, the field before, the field now).
@@ -143,8 +145,8 @@ def renamed_fields(
             [field for path, field in own.items() if path not in other and field.index is not None]
             for own, other in ((was, is_), (is_, was))
         )
-        if len(removed) == len(added) == 1 and _is_renamed(removed[0], added[0], same):
-            yield place, removed[0], added[0]
+        for first, second in _renamed(removed[:_MOST_RENAMED], added[:_MOST_RENAMED], same):
+            yield place, first, second
 
 
 def _by_path(together: Iterable[View], place: str) -> dict[str, Field]:
@@ -154,14 +156,41 @@ def _by_path(together: Iterable[View], place: str) -> dict[str, Field]:
     return by_path
 
 
-def _is_renamed(removed: Field, added: Field, same: Equality) -> bool:
-    if not same(removed.node, added.node):
-        return False
-    first, second = (re.sub(r"[\W_]", "", field.name).lower() for field in (removed, added))
-    if difflib.SequenceMatcher(None, first, second).ratio() >= 0.6:
-        return True
-    return removed.index == added.index and _description(removed) == _description(added)
+def _renamed(removed: list[Field], added: list[Field], same: Equality) -> Iterator[tuple[Field, Field]]:
+    """Yield the pairs of fields that are one, the most similar names first, each field once."""
+    pairs = [
+        (likeness, first, second)
+        for first in removed
+        for second in added
+        if (likeness := _likeness(first, second)) and same(first.node, second.node)
+    ]
+    done = set[Field]()
+    for _, first, second in sorted(pairs, key=lambda pair: -pair[0]):
+        if done.isdisjoint((first, second)):
+            done |= {first, second}
+            yield first, second
 
 
-def _description(field: Field) -> tuple[object, object]:
-    return field.schema.get("title"), field.schema.get("description")
+def _likeness(removed: Field, added: Field) -> float:
+    """Return how similar two fields are by name, or 2 if they have the same description; 0 if nothing suggests a rename."""
+    description = removed.schema.get("description")
+    if description and description == added.schema.get("description"):
+        return 2
+    first, second = (_words(field.name) for field in (removed, added))
+    likeness = _ratio("".join(first), "".join(second))
+    if likeness == 1 or set(first) < set(second) or set(second) < set(first):
+        return max(likeness, 0.6)
+    left, right = (
+        "".join(word for word in own if word not in other)
+        for own, other in ((first, second), (second, first))
+    )
+    is_similar = likeness >= 0.6 and _ratio(left, right) >= 0.6  # "start_time" is not "end_time"
+    return likeness if is_similar else 0
+
+
+def _ratio(first: str, second: str) -> float:
+    return difflib.SequenceMatcher(None, first, second).ratio()
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]*[^A-Z\W_]+|[A-Z]+", name)]

@@ -25,6 +25,7 @@ AnyOf = tuple[AllOf, ...]
 _FORMAT_LENGTHS: dict[str | None, tuple[int, float]] = {
     "date": (10, 10),
     "date-time": (20, math.inf),
+    "email": (3, 318),
     "uuid": (36, 36),
     "ipv4": (7, 15),
     "ipv6": (2, 45),

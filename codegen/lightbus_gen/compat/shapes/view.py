@@ -32,7 +32,7 @@ LOWER = ("minLength", "minItems", "minProperties")
 UPPER = ("maxLength", "maxItems", "maxProperties")
 OPAQUE = REFERENCES.union(("not", "if", "contains", "propertyNames", "unevaluatedItems")) - {"$ref"}
 """Keywords that are compared as a whole: the reader's is satisfied if the writer has the same one."""
-_COMPOSING = frozenset(("$ref", "allOf", *UNIONS))
+_COMPOSING = REFERENCES.union(("allOf", *UNIONS))
 _ALIAS = frozenset(("$ref", "title", "description", "$comment"))
 _LIMITS = frozenset((*LOWER, *UPPER))
 _ON_SCALARS = (
@@ -189,6 +189,8 @@ class Views:
         if not _ARRAY.isdisjoint(keywords):
             self._read_array(view, schema)
         for keyword in OPAQUE.intersection(schema):
+            if keyword in REFERENCES and view.node.dynamic_target():
+                continue  # resolved, and one of `based_on`
             view.opaque[keyword] = text_of({name: schema[name] for name in whole(keyword) if name in schema})
         return view
 
@@ -196,7 +198,7 @@ class Views:
         target = view.node.target()
         if target is None and "$ref" in schema:  # reported when the files were checked
             view.opaque["$ref"] = schema["$ref"]
-        view.based_on = (*([target] if target else ()), *view.node.inside(("allOf",)))
+        view.based_on = (*view.node.targets(), *view.node.inside(("allOf",)))
         view.unions = {keyword: [*view.node.inside((keyword,))] for keyword in UNIONS if keyword in schema}
 
     def _read_scalars(self, view: View, schema: Mapping[str, Any]) -> None:
