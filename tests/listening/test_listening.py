@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -256,7 +257,7 @@ async def test_a_thousand_slots_leave_room_for_the_pulls_of_other_workers(
     assert 0 < await waiting_pulls(nats_server.url, prefix) <= 64
     for number in range(5):
         await bus.job.wanted.fire_many_async([{"name": str(number)} for number in range(400)])
-        await seen.until(lambda number=number: len(seen) == 400 * (number + 1))
+        await seen.until(functools.partial(lambda total: len(seen) == total, 400 * (number + 1)))
     await until_settled(nats_server.url, prefix)
     async with asyncio.timeout(BOUND / 2):  # an unanswered pull waits for longer
         while await waiting_pulls(nats_server.url, prefix) > 64:

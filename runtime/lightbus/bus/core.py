@@ -316,7 +316,7 @@ class BusCore:
             UsageError: the caller is a handler of this bus, for which the close would wait forever.
         """
         if self._generation is not _generation:
-            self.sessions, self._portals = {}, []  # they belong to the parent process, as may the locks' threads
+            self.sessions, self._portals = {}, []  # the parent process owns them, and the locks' threads
             self._lock, self._closer = threading.RLock(), threading.Lock()
         with self._lock:
             if any(session.in_handler() for session in self.sessions.values()):

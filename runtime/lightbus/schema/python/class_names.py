@@ -46,7 +46,7 @@ def definition_names(texts: Mapping[str, str]) -> dict[str, str]:
 
 def short_name(text: str) -> str:
     """Return a class's name without modules: `Page_list_int`."""
-    return _joined(re.sub(r"(?:[\w<>]+\.)+(?=\w)", "", text))
+    return _joined(re.sub(r"[\w<>.]+", lambda path: path[0].rpartition(".")[2] or path[0], text))
 
 
 def renamed(schema: Any, names: Mapping[str, str]) -> Any:
