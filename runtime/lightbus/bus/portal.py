@@ -146,6 +146,12 @@ class Portal:
             call.coroutine.close()
             call.ended.put(None)
 
+    def leave(self) -> None:
+        """End the portal's own loop and thread, without waiting; a loop that was passed in keeps running."""
+        if self._thread is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(self.loop.stop)
+
     def stop(self) -> None:
         """Let the calls end, then the portal's own loop and thread; a loop that was passed in keeps running.
 
@@ -157,8 +163,7 @@ class Portal:
         except (RuntimeError, TimeoutError):  # the loop is closed, or no longer runs
             ending.close()
         if self._thread is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                self.loop.call_soon_threadsafe(self.loop.stop)
+            self.leave()
             self._thread.join()
             self._thread = None
             self._is_due = False
