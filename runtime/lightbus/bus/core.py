@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -336,6 +337,28 @@ class BusCore:
             self.sessions = {}
             portals, self._portals = self._portals, []
             return portals
+
+    def __del__(self) -> None:
+        """Disconnect a bus that was dropped without `close()`; listeners keep theirs alive.
+
+        This may be called in any thread, and waits for nothing.
+        """
+        if self._generation is not _generation:
+            return
+        portals = {portal.loop: portal for portal in self._portals}
+        is_open = bool(portals)
+        for loop, session in self.sessions.items():
+            if not loop.is_closed():
+                is_open = True
+                closing = asyncio.run_coroutine_threadsafe(session.close(), loop)
+                if portal := portals.pop(loop, None):
+                    closing.add_done_callback(lambda _, portal=portal: portal.leave())  # type: ignore[misc]
+        for portal in portals.values():
+            portal.leave()
+        if is_open:
+            name = self.settings.service_name
+            text = f"a bus{f' of {name!r}' if name else ''} was dropped without close()"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
 
 
 _open: weakref.WeakSet[BusCore] = weakref.WeakSet()  # those with a thread

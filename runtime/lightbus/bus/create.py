@@ -12,6 +12,7 @@ from lightbus import naming
 from lightbus.api import Api
 from lightbus.bus.bus import Bus
 from lightbus.bus.dynamic import DynamicBus
+from lightbus.bus.portal import require_threads
 from lightbus.bus.session import Settings
 from lightbus.errors import UsageError, did_you_mean
 from lightbus.foreign import keep_hidden
@@ -83,9 +84,10 @@ def create(
         An instance of `bus`, or a `DynamicBus`.
 
     Raises:
-        UsageError: an argument cannot be used. SchemaError: a schema document cannot.
+        UsageError: an argument cannot be used, or gevent has replaced threads. SchemaError: a schema document cannot.
     """
     keep_hidden(url or "")  # an error may show the line of this call
+    require_threads()
     if unknown:
         raise _unknown(next(iter(unknown)))
     if bus is not None and not (isinstance(bus, type) and issubclass(bus, Bus)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import sys
 import threading
 from collections import deque
 from collections.abc import Coroutine
@@ -13,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from lightbus.errors import BusClosed
+from lightbus.errors import BusClosed, UsageError
 
 T = TypeVar("T")
 
@@ -39,6 +40,19 @@ def loop_is_running() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def require_threads() -> None:
+    """Refuse a process in which gevent runs threads as greenlets, all in one thread of the operating system.
+
+    An event loop in one of them would seem to run in all, so that each blocking call would hang or be refused.
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is not None and monkey.is_module_patched("threading"):
+        raise UsageError(
+            "gevent has replaced the threads of this process by greenlets (monkey.patch_all()), so the bus cannot have a"
+            " thread for its event loop. Use workers with real threads, such as gunicorn's gthread, or asyncio."
+        )
 
 
 class _Call(msgspec.Struct, Generic[T], eq=False):
@@ -72,6 +86,7 @@ class Portal:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._thread: threading.Thread | None = None
         if loop is None:
+            require_threads()
             loop = new_loop()
             self._thread = threading.Thread(target=self._run, args=(loop,), name="lightbus", daemon=True)
             self._thread.start()
@@ -146,6 +161,12 @@ class Portal:
             call.coroutine.close()
             call.ended.put(None)
 
+    def leave(self) -> None:
+        """End the portal's own loop and thread, without waiting; a loop that was passed in keeps running."""
+        if self._thread is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(self.loop.stop)
+
     def stop(self) -> None:
         """Let the calls end, then the portal's own loop and thread; a loop that was passed in keeps running.
 
@@ -157,8 +178,7 @@ class Portal:
         except (RuntimeError, TimeoutError):  # the loop is closed, or no longer runs
             ending.close()
         if self._thread is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                self.loop.call_soon_threadsafe(self.loop.stop)
+            self.leave()
             self._thread.join()
             self._thread = None
             self._is_due = False

@@ -13,8 +13,18 @@ from msgspec import UnsetType
 
 from lightbus.errors import HandlerTimeout, InvalidEvent, UnreadableEvent
 from lightbus.event import envelope
-from lightbus.listening.decide import HANDLED, Crashed, Defective, Failed, Invalid, Outcome, Policy, exhausted
-from lightbus.listening.handler import Handler
+from lightbus.listening.decide import (
+    HANDLED,
+    Crashed,
+    Defective,
+    Failed,
+    Invalid,
+    OnError,
+    Outcome,
+    Policy,
+    exhausted,
+)
+from lightbus.listening.handler import Handler, hidden_signature
 from lightbus.listening.hold import Hold
 from lightbus.listening.loop_watch import read_in_thread
 from lightbus.listening.threads import DaemonThreads, Errand
@@ -108,7 +118,7 @@ class Caller:
         except BaseException as error:
             if isinstance(error, GeneratorExit) and not _is_running(slot):
                 raise
-            outcome = Failed(error)
+            outcome = self._failed(error)
         finally:
             self._hold.end(slot)
         if slot.cancelling():
@@ -117,6 +127,12 @@ class Caller:
             return outcome, message
         finally:
             outcome = HANDLED  # an error's traceback holds this frame, which must not hold the error
+
+    def _failed(self, error: BaseException) -> Failed | Invalid:
+        invalid = hidden_signature(self._handler, self._contract, error)
+        if invalid is None:
+            return Failed(error)
+        return Invalid(invalid) if self._policy.on_error is OnError.DEAD_LETTER else Failed(invalid)
 
     async def _call_in_thread(self, message: EventMessage, threads: DaemonThreads) -> None:
         context = contextvars.copy_context()

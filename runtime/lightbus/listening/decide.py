@@ -132,7 +132,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Invalid:
-    """The event could not be read, or does not match its schema; a retry cannot help."""
+    """The event could not be read, does not match its schema, or not the handler's call; a retry cannot help."""
 
     error: BaseException
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
+import traceback
 import types
 import typing
 from collections.abc import Callable, Collection, Sequence
@@ -15,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lightbus.errors import InvalidListener, did_you_mean
+from lightbus.event.tracebacks import is_ours
+from lightbus.foreign import text_of, trace_of
 from lightbus.message import EventMessage
 from lightbus.schema import EventContract, ParameterContract
 
@@ -109,6 +113,37 @@ def handler_for(
     elif contract.more:
         arguments = functools.partial(_declared, contract)
     return Handler(function, name, form, payload, is_async, arguments)
+
+
+_MISCALLED = re.compile(
+    r"\(\) (missing|takes|got) "
+)  # what Python says of a call that does not fit a signature
+
+
+def hidden_signature(
+    handler: Handler, contract: EventContract, error: BaseException
+) -> InvalidListener | None:
+    """Return the error to report when each call fails because a decorator hides the signature; None otherwise.
+
+    A wrapper of `*args, **kwargs` accepts any call, so `listen()` cannot know which one fits the function inside.
+    """
+    if not isinstance(error, TypeError) or not _MISCALLED.search(text := text_of(error)):
+        return None
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(trace_of(error))]
+    wrappers = [code for code in codes if not is_ours(code.co_filename)]
+    either = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+    if not wrappers or any(
+        code.co_argcount or code.co_kwonlyargcount or not code.co_flags & either for code in wrappers
+    ):
+        return None
+    problem = (
+        f"its signature does not say how to call it, as that of a decorator without functools.wraps, and {text};"
+        " put @functools.wraps(function) on the decorator's wrapper"
+    )
+    expected = expected_signature(contract)
+    invalid = InvalidListener(contract.full_name, handler.name, [problem], expected=expected)
+    invalid.__cause__ = error
+    return invalid
 
 
 def _declared(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]:
