@@ -409,8 +409,8 @@ def test_status_shows_streams_and_listeners(run: Run, write: Write, prefix: str,
     assert (rows[1][:2], rows[1][3:]) == ([f"{prefix}-auth", "1"], ["1 to 1", "1"])
     assert rows[3] == ["STATE", "LISTENER", "EVENT", "PENDING", "IN FLIGHT", "REDELIVERED", "DEAD LETTERS"]
     assert rows[4:] == [
-        ["ok", "mailer-goodbye", "auth.user_deleted", "0", "0", "0", "0"],
-        ["ok", "mailer-welcome", "auth.user_created", "1", "0", "0", "0"],
+        ["no worker", "mailer-goodbye", "auth.user_deleted", "0", "0", "0", "0"],
+        ["no worker", "mailer-welcome", "auth.user_created", "1", "0", "0", "0"],
     ]
 
 

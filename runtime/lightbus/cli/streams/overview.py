@@ -49,6 +49,11 @@ def _print(streams: Sequence[StreamStatus], listeners: Sequence[ListenerStatus],
         print_output("")
         colours = ["red" if listener.alarms else None for listener in listeners]
         print_table([_LISTENER_COLUMNS, *map(_listener_row, listeners)], colours)
+    if unserved := [escaped(listener.name) for listener in listeners if not listener.is_served]:
+        print_message(
+            f"no worker takes the events of {', '.join(unserved)}. If a service or its listener was renamed or removed,"
+            " delete the durable that is left: nats consumer rm STREAM LISTENER"
+        )
     for alarm in (alarm for listener in listeners for alarm in listener.alarms):
         print_output("\n" + click.style(f"{alarm.kind}: ", fg="red", bold=True) + escaped(alarm.text))
 
@@ -64,7 +69,9 @@ def _listener_row(listener: ListenerStatus) -> tuple[str, ...]:
     dead_letters = f"{listener.dead_letters:,}"
     if listener.unreadable:
         dead_letters += f", {listener.unreadable:,} unreadable"
-    state = ", ".join(alarm.kind for alarm in listener.alarms) or "ok"
+    state = ", ".join(alarm.kind for alarm in listener.alarms) or (
+        "ok" if listener.is_served else "no worker"
+    )
     return (state, listener.name, listener.event, *(f"{count:,}" for count in counts), dead_letters)
 
 

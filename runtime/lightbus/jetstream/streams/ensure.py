@@ -8,7 +8,7 @@ from typing import Any
 from lightbus.errors import PermissionDenied, ProvisionError, TransportError
 from lightbus.jetstream.connection.connection import ApiError, Connection
 from lightbus.jetstream.streams.drift import Difference, Way, differences, weaknesses, window_difference
-from lightbus.jetstream.streams.resources import Resource, Stream
+from lightbus.jetstream.streams.resources import Durable, Resource, Stream
 from lightbus.logs import log
 from lightbus.transport import Provision
 
@@ -113,11 +113,20 @@ class Provisioner:
 async def create(connection: Connection, resource: Resource) -> dict[str, Any]:
     """Create a stream or durable and return its information, even if another client created it first.
 
+    Log how many stored events a new durable begins with.
+
     Raises:
         ProvisionError: the server refuses.
     """
     try:
-        return await connection.api(*resource.creation)
+        info = await connection.api(*resource.creation)
+        if isinstance(resource, Durable) and (stored := info.get("num_pending", 0)):
+            log.warning(
+                '%s is new and begins with %s stored events. listen(since="now") would begin with later ones. If its'
+                " listener was renamed, the former durable has handled them, and is still there: see lightbus status",
+                *(resource, f"{stored:,}"),
+            )
+        return info
     except ApiError as error:
         if error.err_code in _EXISTS:
             return await connection.api(resource.info)

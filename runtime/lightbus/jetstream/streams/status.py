@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ class ListenerStatus:
         progress: how far it is.
         dead_letters: how many it has.
         unreadable: how many messages there are in their place that no listener wrote.
+        is_served: whether a worker takes its events, as far as the server knows.
         alarms: its problems.
     """
 
@@ -33,6 +34,7 @@ class ListenerStatus:
     progress: Progress
     dead_letters: int
     unreadable: int
+    is_served: bool
     alarms: Sequence[Alarm]
 
 
@@ -62,8 +64,17 @@ async def streams(connection: Connection, prefix: str, unreadable: Mapping[str, 
     Args:
         unreadable: how many messages in the place of dead letters no listener wrote, by the listener's subject filter.
     """
+    served = {
+        durable["name"]: bool(durable["num_waiting"] or durable["num_ack_pending"])
+        async for durable in _listed(
+            connection,
+            f"CONSUMER.LIST.{naming.replay_stream(prefix)}",
+            "consumers",
+            absent=(STREAM_NOT_FOUND,),
+        )
+    }
     statuses = [
-        await _stream(connection, prefix, info, unreadable)
+        await _stream(connection, prefix, info, unreadable, served)
         async for info in _event_streams(connection, prefix)
     ]
     return sorted(statuses, key=lambda stream: stream.name)
@@ -106,11 +117,15 @@ async def _event_streams(connection: Connection, prefix: str) -> AsyncIterator[d
 
 
 async def _stream(
-    connection: Connection, prefix: str, info: dict[str, Any], unreadable: Mapping[str, int]
+    connection: Connection,
+    prefix: str,
+    info: dict[str, Any],
+    unreadable: Mapping[str, int],
+    served: Mapping[str, bool],
 ) -> StreamStatus:
     name, state = info["config"]["name"], info["state"]
     listeners = [
-        await _listener(connection, prefix, info, durable, unreadable)
+        await _listener(connection, prefix, info, durable, unreadable, served)
         async for durable in _listed(connection, f"CONSUMER.LIST.{name}", "consumers")
         if durable["config"].get("durable_name")
     ]
@@ -131,18 +146,23 @@ async def _listener(
     stream: dict[str, Any],
     durable: dict[str, Any],
     unreadable: Mapping[str, int],
+    served: Mapping[str, bool],
 ) -> ListenerStatus:
+    """Return the status of a listener; `served` says which durables of replays have workers."""
     name, stream_name = durable["name"], durable["stream_name"]
     subject = durable["config"].get("filter_subject", "")
     subjects = naming.dead_letter_subjects(prefix, name, stream_name)
     foreign = unreadable.get(subjects, 0)
+    now = progress(durable)  # a worker whose handlers are all busy waits for replays only
+    is_served = now.waiting > 0 or served.get(naming.replay_durable(stream_name, name), now.in_flight > 0)
     return ListenerStatus(
         name,
         stream_name,
         subject.removeprefix(f"{prefix}."),
-        progress(durable),
+        now,
         max(0, await _dead_letters(connection, prefix, subjects) - foreign),
         foreign,
+        is_served,
         alarms(stream, durable),
     )
 
@@ -155,11 +175,15 @@ async def _dead_letters(connection: Connection, prefix: str, subjects: str) -> i
     return 0 if info is None else int(info.get("total", 0))
 
 
-async def _listed(connection: Connection, operation: str, key: str) -> AsyncIterator[dict[str, Any]]:
-    """Iterate over a list of the server, page by page."""
+async def _listed(
+    connection: Connection, operation: str, key: str, absent: Collection[int] = ()
+) -> AsyncIterator[dict[str, Any]]:
+    """Iterate over a list of the server, page by page; it is empty for the `absent` error codes."""
     offset = 0
     while True:
-        answer = await connection.api(operation, {"offset": offset})
+        answer = await connection.lookup(operation, {"offset": offset}, absent=absent)
+        if answer is None:
+            return
         page = answer.get(key) or []
         for info in page:
             yield info
