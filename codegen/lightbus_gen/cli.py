@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib.metadata
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,9 +46,35 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return check(format_(quiet(command)))
 
 
+_ASKED = "?"
+
+
+def _answer(_context: click.Context, _option: click.Parameter, version: str | None) -> str | None:
+    """Show the version of lightbus-gen if `--version` has no value."""
+    if version != _ASKED:
+        return version
+    click.echo(f"lightbus-nats, version {importlib.metadata.version('lightbus-nats')}")
+    sys.exit(0)
+
+
+def _enter(_context: click.Context, _option: click.Parameter, folder: Path | None) -> None:
+    """Enter the folder of `--project`."""
+    if folder is not None:
+        os.chdir(folder)
+
+
 @click.group(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--project",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_enter,
+    help="Run as if in this folder: its pyproject.toml, and paths relative to it.",
 )
 @click.option(
     "--apis", metavar="MODULE[:CLASS]", multiple=True, help="Export these Api classes first. Repeatable."
@@ -58,7 +86,14 @@ def _outcome_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @dialect_option
 @click.option("--only", metavar="API", multiple=True, help="Leave the files of other APIs alone. Repeatable.")
 @click.option("--distribution", metavar="NAME", help="Make the output an installable distribution.")
-@click.option("--version", metavar="X.Y.Z", help="Version of that distribution.")
+@click.option(
+    "--version",
+    metavar="X.Y.Z",
+    is_flag=False,
+    flag_value=_ASKED,
+    callback=_answer,
+    help="Version of that distribution; without a value, show that of lightbus-gen.",
+)
 @click.option(
     "--watch", is_flag=True, help="Keep running, and run again whenever schemas or Api classes change."
 )

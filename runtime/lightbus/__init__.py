@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from lightbus.listening.options import ListenOptions
     from lightbus.message import EventMessage
 
+    __version__: str
+
 __all__ = [
     "UNSET",
     "Api",
@@ -107,9 +109,18 @@ _HOMES = {
     "Listener": "lightbus.bus.core",
 }
 
+_LIGHTBUS_1 = dict.fromkeys(("RpcMessage", "ResultMessage", "rpc"), "There are events only, no RPCs.")
+_LIGHTBUS_1 |= dict.fromkeys(("BusClient", "BusPath"), "A bus is what lightbus.create() returns.")
+
 if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> object:
+        if name == "__version__":
+            return importlib.import_module("importlib.metadata").version("lightbus-nats")
+        if name in _LIGHTBUS_1:  # Python would replace the text of an AttributeError
+            raise ImportError(
+                f'Lightbus 1.x had lightbus.{name}. {_LIGHTBUS_1[name]} See "Coming from Lightbus".'
+            )
         if name not in __all__:
             raise AttributeError(f"module 'lightbus' has no attribute {name!r}")
         value = getattr(importlib.import_module(_HOMES.get(name, "lightbus.errors")), name)

@@ -116,8 +116,9 @@ class UnknownApi(UsageError, AttributeError):
             listing = f" Known APIs: {', '.join(self.known)}."
         else:
             listing = (
-                " No API is known at all: import the module that defines the Api class, or pass"
-                ' lightbus.create(apis=[...]) or lightbus.create(schemas="schemas").'
+                " No API is known at all: pass the Bus of the package that lightbus-gen generates,"
+                " lightbus.create(Bus). Without generated code, import the module that defines the Api class, or"
+                ' pass lightbus.create(apis=[...]) or lightbus.create(schemas="schemas").'
             )
         super().__init__(f"there is no API {name!r}{did_you_mean(name, self.known)}.{listing}{hint}")
 

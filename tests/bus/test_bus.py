@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -442,6 +443,23 @@ def test_unknown_names_come_with_a_suggestion(make: Make) -> None:
     with pytest.raises(UnknownApi, match=r"Lightbus 1\.x had bus\.client"):
         _ = bus.client
     assert not hasattr(bus, "nothing")
+
+
+def test_a_process_without_apis_is_told_of_the_generated_bus_first(make: Make) -> None:
+    with pytest.raises(
+        UnknownApi, match=r"No API is known at all: pass the Bus .*, lightbus\.create\(Bus\)\. With"
+    ):
+        _ = make(apis=[]).auth
+
+
+@pytest.mark.parametrize("name", ["rpc", "RpcMessage", "ResultMessage", "BusClient", "BusPath"])
+def test_names_of_lightbus_1_are_explained(name: str) -> None:
+    with pytest.raises(ImportError, match=rf"Lightbus 1\.x had lightbus\.{name}\. .*Coming from Lightbus"):
+        exec(f"from lightbus import {name}")
+
+
+def test_the_package_knows_its_version() -> None:
+    assert lightbus.__version__ == metadata.version("lightbus-nats")
 
 
 def test_dotted_apis_are_reached_part_by_part(make: Make, seen: Seen) -> None:

@@ -469,6 +469,22 @@ COMMAND_LINE = {
         ("run", "--config", "bus.yaml"),
         code=2,
     ),
+    "two modules": Mistake(
+        {},
+        "it runs one module, not 2: a, b. Start a process for each",
+        ("run", "--bus", "a", "--bus", "b"),
+        code=2,
+    ),
+    "two modules to develop": Mistake(
+        {},
+        "it runs one module, not 2: a, b. Start a process for each",
+        ("dev", "--bus", "a", "--bus", "b"),
+        code=2,
+    ),
+    "a module without its option": Mistake({}, "Write: --bus mailer.bus", ("run", "mailer.bus"), code=2),
+    "a module without its option, to develop": Mistake(
+        {}, "Write: --bus mailer.bus", ("dev", "mailer.bus"), code=2
+    ),
     "an invalid service name": Mistake(
         {},
         "error: 'my mailer' is not a valid --service-name; use letters, digits, '_' and '-'",

@@ -38,10 +38,10 @@ def checked_distribution(name: str, version: str) -> Distribution | None:
     """Check a distribution's name and version.
 
     Returns:
-        The distribution, or None if no name is given.
+        The distribution, or None if no name or no version is given.
 
     Raises:
-        InputError: one of them is missing or not valid.
+        InputError: one of them is not valid, or a version is given without a name.
     """
     from packaging.utils import InvalidName, canonicalize_name
     from packaging.version import InvalidVersion, Version
@@ -60,9 +60,8 @@ def checked_distribution(name: str, version: str) -> Distribution | None:
     if canonical == RUNTIME:
         message = f"distribution = {name!r} is the name of the runtime"
         raise input_error("INVALID_CONFIG", message, "choose another")
-    if not version:
-        message = f"the distribution {name!r} has no version"
-        raise input_error("INVALID_CONFIG", message, "add version, such as --version 1.4.0")
+    if not version:  # which the release adds
+        return None
     try:
         return Distribution(name, str(Version(version)))
     except InvalidVersion:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, unquote, urldefrag
 
 import msgspec
 
 from lightbus.schema import FORMAT
-from lightbus.schema.language.keywords import DATA, DIALECT, MAPS_OF_DOCUMENTS, REFERENCES, pointer
-from lightbus_gen.load.dialects import known_dialect
+from lightbus.schema.language.keywords import DATA, DIALECT, DRAFTS, MAPS_OF_DOCUMENTS, REFERENCES, pointer
+from lightbus_gen.load.dialects import in_newest_draft, known_dialect
 from lightbus_gen.load.references import Library, Node, Unresolvable
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent
 from lightbus_gen.read.files import SchemaFile, join
@@ -31,7 +32,7 @@ class Bundler:
         self._library = library
         self._links: dict[str, tuple[dict[str, SchemaFile], bool]] = {}
         self._fragments: dict[str, bool] = {}
-        self._resources: dict[tuple[str, str], Any] = {}
+        self._resources: dict[tuple[str, str, bool], Any] = {}
 
     def document(self, api: LoadedApi) -> tuple[dict[str, Any], str]:
         """Return an API's document and its text: the file itself if it stands alone, else a bundle."""
@@ -65,18 +66,22 @@ class Bundler:
     def _bundle(self, event: LoadedEvent) -> Any:
         root = self._library.node(event.file, event.path)
         files, is_referred = self.reached(event.file)
+        is_mixed = _is_mixed([event.file, *files])
+        draft = DRAFTS[DIALECT] if is_mixed else event.file.draft
         schema = _copy_root(self._library, root)
         if not isinstance(schema, dict):
             return schema
-        definitions = "definitions" if root.document.draft.ref_hides_siblings else "$defs"
+        if is_mixed:
+            schema = in_newest_draft(schema, event.file.draft)
+        definitions = "definitions" if draft.ref_hides_siblings else "$defs"
         inner = dict(schema.get(definitions, {}))
         if event.path:  # include the definitions of the API document
             inner |= _copy(self._library, self._library.node(event.file, ())).get("$defs", {})
         for file in files:
-            inner[file.path] = self._resource(file, event.file.draft.id_keyword)
-        head: dict[str, Any] = {"$schema": event.file.dialect}
+            inner[file.path] = self._resource(file, draft.id_keyword, is_mixed)
+        head: dict[str, Any] = {"$schema": draft.uri}
         if is_referred:
-            head[event.file.draft.id_keyword] = event.file.canonical_uri
+            head[draft.id_keyword] = event.file.canonical_uri
         schema = head | {key: value for key, value in schema.items() if key not in head}
         return schema | {definitions: inner} if inner else schema
 
@@ -102,17 +107,26 @@ class Bundler:
             self._links[file.path] = {target.path: target for target in targets}, uses_uri
         return self._links[file.path]
 
-    def _resource(self, file: SchemaFile, outer_id: str) -> Any:
-        """Return a whole file as a schema resource that can be embedded in a schema of another draft."""
-        key = file.path, outer_id
+    def _resource(self, file: SchemaFile, outer_id: str, is_mixed: bool) -> Any:
+        """Return a whole file as a schema resource that can be embedded in a schema of another file."""
+        key = file.path, outer_id, is_mixed
         if key not in self._resources:
             copy = _copy_root(self._library, self._library.node(file, ()))
             if isinstance(copy, dict):
                 uri = file.canonical_uri
                 head = {"$schema": file.dialect, file.draft.id_keyword: uri, outer_id: uri}
+                if is_mixed:
+                    copy, head = in_newest_draft(copy, file.draft), {"$schema": DIALECT, "$id": uri}
                 copy = head | {key: value for key, value in copy.items() if key not in head}
             self._resources[key] = copy
         return self._resources[key]
+
+
+def _is_mixed(files: Iterable[SchemaFile]) -> bool:
+    """Whether a bundle of files is written in 2020-12, as validators read a document by the draft of its root."""
+    files = tuple(files)
+    is_recursive = any('"$recursive' in file.text for file in files)  # of 2019-09 only
+    return len({file.dialect for file in files}) > 1 and not is_recursive
 
 
 def _copy_root(library: Library, node: Node) -> Any:

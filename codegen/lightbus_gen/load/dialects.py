@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from lightbus.errors import did_you_mean
-from lightbus.schema.language.keywords import DIALECT, DRAFTS, bare, draft_of
+from lightbus.schema.language.keywords import DATA, DIALECT, DRAFTS, MAPS, Draft, bare, draft_of
 from lightbus.schema.language.validation import metaschema_problems
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.input_problems import InputError, InputProblem
@@ -101,3 +102,41 @@ def known_dialect(uri: object) -> str | None:
     """Return the key of `DRAFTS` that a `$schema` means, or None."""
     draft = draft_of(uri) if isinstance(uri, str) else None
     return draft.uri if draft else None
+
+
+def in_newest_draft(schema: Any, draft: Draft) -> Any:
+    """Return a schema of an older draft as one of 2020-12 that accepts the same values.
+
+    References stay as they are, so those into the items or dependencies of a schema may no longer resolve.
+    """
+    if isinstance(schema, list):
+        return [in_newest_draft(inner, draft) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if draft.ref_hides_siblings and "$ref" in schema:
+        schema = {key: schema[key] for key in ("$ref", "definitions", "$defs") if key in schema}
+    ignored = {"$schema", *draft.unknown, *({"$id", "id"} - {draft.id_keyword})}
+    new: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ignored:
+            continue
+        if key in MAPS and isinstance(value, dict):
+            new[key] = {name: in_newest_draft(inner, draft) for name, inner in value.items()}
+        else:
+            new[key] = value if key in DATA else in_newest_draft(value, draft)
+    identifier = new.pop(draft.id_keyword, None)
+    if isinstance(identifier, str):
+        new |= {"$anchor": identifier[1:]} if identifier[:1] == "#" else {"$id": identifier}
+    others = new.pop("additionalItems", None)
+    if isinstance(new.get("items"), list):
+        new["prefixItems"] = new.pop("items")
+        new |= {} if others is None else {"items": others}
+    for limit, keyword in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(is_exclusive := new.get(keyword), bool):
+            del new[keyword]
+            if is_exclusive and limit in new:
+                new[keyword] = new.pop(limit)
+    for name, needed in new.pop("dependencies", {}).items():
+        keyword = "dependentRequired" if isinstance(needed, list) else "dependentSchemas"
+        new.setdefault(keyword, {})[name] = needed
+    return {key: value for key, value in new.items() if value != [] or key != "prefixItems"}

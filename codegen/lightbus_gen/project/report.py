@@ -76,8 +76,8 @@ _DRIFT = {"written": "missing", "changed": "changed", "removed": "stale"}
 def _print(outcome: RunOutcome, quiet: bool) -> None:
     if not quiet:
         for notice in outcome.notices:
-            where = f"{bold(escaped(notice.location))}: {notice.rule}"
-            echo(f"{where} {escaped(notice.message)}\n  fix: {escaped(notice.fix)}", err=True)
+            where = f"{bold(escaped(notice.location))}: " if notice.path else ""
+            echo(f"{where}{notice.rule} {escaped(notice.message)}\n  fix: {escaped(notice.fix)}", err=True)
     print_problems(outcome.problems)
     if outcome.problems:
         count = len(outcome.problems)

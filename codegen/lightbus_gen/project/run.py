@@ -89,6 +89,13 @@ def plan_project(
     documents = export(settings.apis, settings.root, package) if settings.apis else {}
     files = _generate(settings, documents, distribution, report, is_check)
     beside = {name: files.pop(name, None) for name in BESIDE}
+    if settings.distribution and distribution is None:
+        message = f"the distribution {settings.distribution!r} has no version: its {' and '.join(BESIDE)} are left as they are"
+        notice = InputProblem(
+            "", 0, 0, "NO_VERSION", message, "to write them, add --version, such as --version 1.4.0"
+        )
+        report.notices.append(notice)
+        beside = {}
     if only:
         documents = {name: text for name, text in documents.items() if name.removesuffix(".json") in only}
         files = _restrict(files, settings, only)

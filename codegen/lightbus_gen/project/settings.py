@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import keyword
 import os
 import re
@@ -89,6 +90,9 @@ def read_settings(start: Path) -> ProjectSettings:
         ) from error
     folder = Path(os.path.relpath(file.parent, start))
     stubs = _stubs(tool, folder) if isinstance(tool, dict) else ()
+    if isinstance(tool, dict) and "lightbus-gen" not in tool and (name := _misspelt(tool)):
+        message = f"there is no table [tool.{name}] (did you mean [tool.lightbus-gen]?)"
+        raise input_error("INVALID_CONFIG", message, "write [tool.lightbus-gen]", path=shown)
     tool = tool.get("lightbus-gen", {}) if isinstance(tool, dict) else tool
     if not isinstance(tool, dict):
         message = f"[tool.lightbus-gen] is not a table but {tool!r}"
@@ -102,6 +106,17 @@ def read_settings(start: Path) -> ProjectSettings:
     }
     settings = ProjectSettings(**values, root=file.parent, stubs=stubs)
     return replace(settings, schemas=folder / settings.schemas, out=folder / settings.out)
+
+
+def _misspelt(tool: Mapping[str, Any]) -> str | None:
+    """Return the name of a table that is meant to be `lightbus-gen`, or None."""
+    names = (
+        name
+        for name in tool
+        if re.sub("[^a-z]", "", name.lower()) in ("lightbusgen", "lightbus", "lightbusnats")
+    )
+    close = difflib.get_close_matches("lightbus-gen", tool, n=1, cutoff=0.9)
+    return next(names, None) or next(iter(close), None)
 
 
 def _stubs(tool: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:

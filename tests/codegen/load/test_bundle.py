@@ -101,3 +101,110 @@ def test_the_reference_of_an_old_root_leads_anywhere(draft: str, holder: str, na
                 else:
                     with pytest.raises(InvalidEventArguments):
                         contract.encode(payload)
+
+
+DRAFTS = {
+    "draft-04": "http://json-schema.org/draft-04/schema#",
+    "draft-06": "http://json-schema.org/draft-06/schema#",
+    "draft-07": "http://json-schema.org/draft-07/schema#",
+    "2019-09": "https://json-schema.org/draft/2019-09/schema",
+    "2020-12": "https://json-schema.org/draft/2020-12/schema",
+}
+OLD = ("draft-04", "draft-06", "draft-07")
+KINDS: dict[str, tuple[tuple[str, ...], dict[str, Any], list[Any], list[Any]]] = {
+    "a tuple": (
+        (*OLD, "2019-09"),
+        {"items": [{"type": "integer"}, {"type": "string"}], "additionalItems": False},
+        [[1, "x"], [1], []],
+        [["x"], [1, "x", 2]],
+    ),
+    "an open tuple": ((*OLD, "2019-09"), {"items": [{"type": "integer"}]}, [[1, "x"]], [["x"]]),
+    "a rest of a tuple": (
+        (*OLD, "2019-09"),
+        {"items": [{}], "additionalItems": {"type": "integer"}},
+        [["x", 1]],
+        [[1, "x"]],
+    ),
+    "no tuple": (
+        (*OLD, "2019-09"),
+        {"items": {"type": "string"}, "additionalItems": {"type": "integer"}},
+        [["x", "y"]],
+        [["x", 1]],
+    ),
+    "an exclusive limit": (
+        ("draft-04",),
+        {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 9, "exclusiveMaximum": False},
+        [1, 9],
+        [0, 10],
+    ),
+    "a limit": (
+        ("draft-06", "draft-07", "2019-09", "2020-12"),
+        {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 9},
+        [1, 8],
+        [0, 9],
+    ),
+    "dependencies": (
+        OLD,
+        {"properties": {"a": {}, "b": {}, "c": {}}, "dependencies": {"a": ["b"], "b": {"required": ["c"]}}},
+        [{}, {"c": 1}, {"a": 1, "b": 1, "c": 1}],
+        [{"a": 1}, {"b": 1}],
+    ),
+    "a hidden sibling": (
+        OLD,
+        {"$ref": "#/definitions/text", "maxLength": 1, "definitions": {"text": {"type": "string"}}},
+        ["long"],
+        [1],
+    ),
+    "a sibling": (
+        ("2019-09", "2020-12"),
+        {"$ref": "#/definitions/text", "maxLength": 4, "definitions": {"text": {"type": "string"}}},
+        ["long"],
+        [1, "longer"],
+    ),
+    "a keyword to come": (("draft-04", "draft-06"), {"if": True, "then": False, "type": "string"}, ["x"], [1]),
+    "a constant": (("draft-06", "draft-07", "2019-09", "2020-12"), {"const": 1}, [1], [2]),
+    "no constant": (("draft-04",), {"const": 1, "type": "integer"}, [2], ["x"]),
+    "a name in data": (OLD, {"enum": [{"items": [1], "$schema": 2}]}, [{"items": [1], "$schema": 2}], [{}]),
+    "a property called id": (
+        OLD,
+        {"properties": {"id": {"type": "string"}, "items": {"type": "string"}, "$ref": {"type": "string"}}},
+        [{"id": "x", "items": "x"}],
+        [{"id": 1}, {"items": 1}, {"$ref": 1}],
+    ),
+    "a vendor's place": (
+        OLD,
+        {"$ref": "#/components/schemas/pair", "components": {"schemas": {"pair": {"items": [{"type": "integer"}]}}}},
+        [[1, "x"]],
+        [["x"]],
+    ),
+    "a newer tuple": (("2020-12",), {"prefixItems": [{"type": "integer"}], "items": False}, [[1], []], [[1, 2], ["x"]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("outer", DRAFTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_of_several_drafts_refer_to_each_other(kind: str, outer: str) -> None:
+    """Each keeps the meaning of its own draft, as the target of the file, of a definition, and one file further on."""
+    drafts, schema, valid, invalid = KINDS[kind]
+    for inner in drafts:
+        own = {"$schema": DRAFTS[inner], **schema}
+        between = {"$schema": DRAFTS["draft-07"], "properties": {"next": {"$ref": f"{inner}.json"}}}
+        root = {
+            "$schema": DRAFTS[outer],
+            "type": "object",
+            "properties": {
+                "value": {"$ref": f"../_types/{inner}.json"},
+                "deep": {"$ref": "../_types/between.json"},
+            },
+        }
+        files = {f"_types/{inner}.json": own, "_types/between.json": between, "api/happened.json": root}
+        texts = {path: json.dumps(each).encode() for path, each in files.items()}
+        document = generate(Path("absent"), "one_bus", texts=texts)["one_bus/schemas/api.json"]
+        contract = SchemaDocument.parse(document, source="api.json").contract("happened")
+        for value in valid:
+            for payload in ({"value": value}, {"deep": {"next": value}}):
+                assert contract.encode(payload) == payload
+        for value in invalid:
+            for payload in ({"value": value}, {"deep": {"next": value}}):
+                with pytest.raises(InvalidEventArguments):
+                    contract.encode(payload)

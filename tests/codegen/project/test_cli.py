@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -257,11 +258,17 @@ PROBLEMS: dict[str, tuple[dict[str, str], list[str], str]] = {
         ["--version", "1.4.0"],
         "INVALID_CONFIG version = '1.4.0' is that of",
     ),
-    "distribution without version": (
-        {},
-        ["--distribution", "acme-bus"],
-        "INVALID_CONFIG the distribution 'acme-bus' has no version\n  fix: add version, such as --version 1.4.0",
+    "misspelt table": (
+        {"pyproject.toml": "[tool.lightbus_gen]\npackage = 'x'"},
+        [],
+        "INVALID_CONFIG there is no table [tool.lightbus_gen] (did you mean [tool.lightbus-gen]?)",
     ),
+    "mistyped table": (
+        {"pyproject.toml": "[tool.ligthbus-gen]\npackage = 'x'"},
+        [],
+        "INVALID_CONFIG there is no table [tool.ligthbus-gen] (did you mean [tool.lightbus-gen]?)",
+    ),
+    "no project": ({}, ["--project", "nowhere"], "'--project': Directory 'nowhere' does not exist"),
     "bad distribution": (
         {"pyproject.toml": f"{PYPROJECT}distribution = 'acme bus'\nversion = '1'"},
         [],
@@ -423,3 +430,31 @@ def test_output_that_is_piped_is_plain(faulty: Project) -> None:
 
 def test_output_is_coloured_where_that_is_asked_for(faulty: Project) -> None:
     assert "\x1b[31m\x1b[1mINVALID_DOCUMENT" in faulty.run(env={"FORCE_COLOR": "1"}).stderr
+
+
+def test_version_without_a_value_is_that_of_the_command(project: Project) -> None:
+    ran = project.run("--version")
+    assert (ran.returncode, ran.stdout) == (
+        0,
+        f"lightbus-nats, version {metadata.version('lightbus-nats')}\n",
+    )
+
+
+def test_project_is_where_the_command_runs(current: Project) -> None:
+    (current.folder / "elsewhere").mkdir()
+    ran = current.run("--project", "..", "--check", cwd="elsewhere")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    ran = current.run("--project", "..", "breaking", "--against", "./schemas", cwd="elsewhere")
+    assert (ran.returncode, ran.stdout[:10]) == (0, "compatible")
+
+
+def test_a_distribution_gets_its_version_from_the_release(project: Project) -> None:
+    project.write("pyproject.toml", f'{PYPROJECT}\ndistribution = "acme-bus"\n')
+    assert (ran := project.run()).returncode == 0, ran.stderr
+    assert "NO_VERSION the distribution 'acme-bus' has no version" in ran.stderr
+    assert not (project.folder / "generated/pyproject.toml").exists()
+    assert project.run("--version", "1.4.0").returncode == 0
+    released = project.texts("generated")
+    for flags in (["--check"], []):
+        assert (ran := project.run(*flags)).returncode == 0, ran.stdout + ran.stderr
+    assert project.texts("generated") == released

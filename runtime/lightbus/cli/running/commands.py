@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -20,7 +21,21 @@ _port = click.option(
 )
 
 
-@click.command()
+class BusCommand(click.Command):
+    """A command that runs a bus module, and says how to name it to users who name it without `--bus`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; see `click.Command`."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            extra = re.fullmatch(r"Got unexpected extra argument \((.+)\)", error.message)
+            if extra is None:
+                raise
+            raise click.UsageError(f"{error.message}. Write: --bus {extra[1]}", ctx) from None
+
+
+@click.command(cls=BusCommand)
 @bus_option
 @service_name_option
 @click.option(
@@ -35,7 +50,7 @@ def run(bus: str, service_name: str | None, provision: Any) -> None:
     sys.exit(run_service(bus, service_name, provision))
 
 
-@click.command()
+@click.command(cls=BusCommand)
 @bus_option
 @service_name_option
 @_port

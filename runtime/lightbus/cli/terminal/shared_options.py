@@ -45,7 +45,19 @@ _BUS: dict[str, Any] = {
     "show_default": True,
     "show_envvar": True,
 }
-bus_option = click.option("--bus", **_BUS, default="bus", help="Module that holds the bus.")
+
+
+def _only(_context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> str:
+    """Return the only module of a command that runs one."""
+    if len(modules) > 1:
+        words = f"it runs one module, not {len(modules)}: {', '.join(modules)}. Start a process for each"
+        raise click.BadParameter(words)
+    return modules[0]
+
+
+bus_option = click.option(
+    "--bus", **_BUS, default=["bus"], multiple=True, callback=_only, help="Module that holds the bus."
+)
 buses_option = click.option(
     "--bus", "modules", **_BUS, default=["bus"], multiple=True, help="Module that holds the bus. Repeatable."
 )
