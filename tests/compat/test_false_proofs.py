@@ -110,10 +110,22 @@ BREAKING = {
 }
 
 
+UNDECIDED = ("unevaluatedItems, fewer items elsewhere", "unevaluatedProperties inside another")
+"""Changes for which no payload is found."""
+
+
 @pytest.mark.parametrize("change", BREAKING)
 def test_a_break_is_found(change: str, tmp_path: Path) -> None:
     old, new = BREAKING[change]
-    assert compared(tmp_path, old, new, Mode.BACKWARD)
+    findings = compared(tmp_path, old, new, Mode.BACKWARD)
+    assert findings
+    assert any(each.payload is not None for each in findings) is (change not in UNDECIDED)
+
+
+def test_a_dynamic_reference_with_one_target_is_a_reference(tmp_path: Path) -> None:
+    definitions = {"$defs": {"E": {"$dynamicAnchor": "E", **INTEGER}}}
+    dynamic, plain = field(**{"$dynamicRef": "#E"}), field(**{"$ref": "#/$defs/E"})
+    assert not compared(tmp_path, {**dynamic, **definitions}, {**plain, **definitions})
 
 
 OTHER_DRAFTS: dict[str, tuple[str, str, dict[str, Any]]] = {
