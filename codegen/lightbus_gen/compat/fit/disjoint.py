@@ -26,10 +26,7 @@ def is_disjoint(shape: Shape, read: Node, shapes: Shapes, reader: Views, depth: 
     ):
         return True
     if shape.values is not None:
-        return all(
-            not isinstance(value, (dict, list)) and not (view.accepts_scalar(value) and view.lists(value))
-            for value in shape.values
-        )
+        return not any(map(view.accepts, shape.values))
     if shape.kinds & view.kinds == {"string"} and _have_other_formats(shape, view):
         return True
     if view.values is not None and not any(_is_sent(shape, value) for value in view.values):
@@ -59,4 +56,4 @@ def _have_other_formats(shape: Shape, view: View) -> bool:
 
 def _is_sent(shape: Shape, value: Any) -> bool:
     """Whether a value may belong to a shape."""
-    return kind_of(value) in shape.kinds and shape.accepts_scalar(value)
+    return kind_of(value) in shape.kinds and shape.accepts(value)

@@ -93,7 +93,7 @@ class Members:
             examples = self._objects(shape, having=name)
             obstacles.append(obstacle("opaque", shape, view, keyword, "", "", spot, examples))
         if is_restrictive(view.unevaluated) and not any(
-            self._same_unevaluated(other, view) for other in shape.views
+            self._same(other.node, view.node) for other in shape.views
         ):
             examples = self._sampler.of_shape(shape, ("object",))
             obstacles.append(obstacle("opaque", shape, view, "unevaluatedProperties", "", "", spot, examples))
@@ -104,10 +104,6 @@ class Members:
         if read is None or view.patterns:
             return False
         return any(self._same.at_a_glance(node, read) for node in shape.index.properties.get(name, ()))
-
-    def _same_unevaluated(self, other: View, view: View) -> bool:
-        sent, read = other.unevaluated, view.unevaluated
-        return sent is not None and read is not None and self._same(sent, read)
 
     def _name(self, shape: Shape, view: View, sent: str | None, read: str | None) -> str | None:
         """Return a property name that matches both what is sent and what is read; None if there is none, "?" if unknown.
@@ -164,7 +160,7 @@ class Members:
             below = self._item(shape, spot, index)
             for nodes in values:
                 obstacles += self._fits(nodes, read, below)
-        if view.unique and not shape.is_unique and (most is None or most > 1):
+        if view.unique and not shape.is_unique and shape.values is None and (most is None or most > 1):
             words = "items may repeat", "items are distinct"
             examples = self._twice(shape)
             obstacles.append(obstacle("unique_items", shape, view, "uniqueItems", *words, spot, examples))

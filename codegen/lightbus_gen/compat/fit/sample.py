@@ -278,7 +278,7 @@ class Sampler:
         by_size = sorted(lengths, key=lambda length: (length == 0, length))  # "a" reads better than ""
         filled = ("a" * length for length in by_size if 0 <= length <= _MAX_TEXT)
         for text in itertools.chain(() if formats or patterns else filled, texts, filled if patterns else ()):
-            if shape.accepts_scalar(text):
+            if shape.accepts(text):
                 yield text
 
     def _numbers(self, shape: Shape, near: Iterable[float], *, whole: bool) -> Iterator[float]:
@@ -292,7 +292,7 @@ class Sampler:
             for value in (base, base + step, base - step, base + quarter, base - quarter, base + 2 * step):
                 if (value.denominator == 1) is whole:
                     number = int(value) if whole else _as_float(value)
-                    if number is not None and shape.accepts_scalar(number):
+                    if number is not None and shape.accepts(number):
                         yield number
 
     def _arrays(self, shape: Shape, near: Iterable[float], depth: int) -> Iterator[list[Any]]:
@@ -327,7 +327,7 @@ class Sampler:
 def _takes(shape: Shape, text: str) -> bool:
     """Whether a text belongs to a shape."""
     is_listed = shape.values is None or text in shape.values
-    return "string" in shape.kinds and is_listed and shape.accepts_scalar(text)
+    return "string" in shape.kinds and is_listed and shape.accepts(text)
 
 
 def _as_float(value: Fraction) -> float | None:

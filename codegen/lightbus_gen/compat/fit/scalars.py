@@ -56,18 +56,19 @@ def value_obstacles(shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
     if unlisted := [value for value in shape.values if not view.lists(value)]:
         keyword = "const" if "const" in view.node.schema else "enum"
         add("values", keyword, values_in_words(view.values or ()), unlisted)
-    if refused := [value for value in listed if not view.accepts_scalar(value)]:
+    if refused := [value for value in listed if not view.accepts(value)]:
         kind, keyword = _refusing_keyword(view, refused[0])
         add(kind, keyword, keyword_in_words(view, keyword), refused)
     return obstacles
 
 
 def _refusing_keyword(view: View, value: Any) -> tuple[str, str]:
-    """Return the kind of obstacle and the keyword with which a schema refuses a scalar."""
+    """Return the kind of obstacle and the keyword with which a schema refuses a listed value."""
     kinds = {
         "pattern": "pattern", "format": "format", "contentEncoding": "format", "minLength": "length", "maxLength": "length",
         "minimum": "range", "maximum": "range", "exclusiveMinimum": "range", "exclusiveMaximum": "range",
-        "multipleOf": "multiple_of",
+        "multipleOf": "multiple_of", "uniqueItems": "unique_items",
+        **{keyword: _LIMIT_KINDS[keyword[3:]] for keyword in (*LOWER, *UPPER)},
     }  # fmt: skip
     schema = view.node.schema
     for keyword, kind in kinds.items():

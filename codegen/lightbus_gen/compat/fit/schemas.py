@@ -297,7 +297,9 @@ class Containment:
         if view.node.key not in self._exclusive:
             by_value = self._by_value(view, "oneOf", view.unions["oneOf"])
             is_apart = _ANY not in by_value and all(len(at) == 1 for at in by_value.values())
-            opened = {} if is_apart else open_schema({"oneOf": view.node.schema["oneOf"]})
+            one_of = {"oneOf": view.node.schema["oneOf"]}
+            is_opened = "propertyNames" not in view.node.path  # names are compared with the schema as written
+            opened = {} if is_apart else open_schema(one_of) if is_opened else one_of
             self._exclusive[view.node.key] = "oneOf" in opened
         return self._exclusive[view.node.key]
 
@@ -311,6 +313,10 @@ class Containment:
         """Compare a keyword as a whole."""
         if _OPAQUE_KINDS.get(keyword) and _OPAQUE_KINDS[keyword] not in shape.kinds:
             return []
+        if keyword == "unevaluatedItems":  # all of the schema decides what it applies to
+            if any(self._same(other.node, view.node) for other in shape.views):
+                return []
+            return self._doubt(shape, view, keyword, spot)
         alike = shape.index.opaque.get((keyword, view.opaque[keyword]), ())
         for other in itertools.chain(alike, (other for other in shape.views if keyword in other.opaque)):
             self._count_step()
@@ -329,8 +335,8 @@ class Containment:
             return self._members.names(shape, view, spot)
         if (
             keyword == "contains"
-            and view.node.schema.get("minContains") == 0
-            and "maxContains" not in view.node.schema
+            and view.node.keywords.get("minContains") == 0
+            and not view.node.has("maxContains")
         ):
             return []
         return self._doubt(shape, view, keyword, spot)

@@ -21,7 +21,7 @@ from lightbus_gen.compat.shapes.view import text_of
 _LONGEST = 50_000
 _OWN = ('"contentEncoding"', '"duration"', '"decimal"')
 """What the runtime checks beyond the standard, and the second opinion does not."""
-_COMPOSING = REFERENCES.union(IN_PLACE)
+_SHARING = REFERENCES.union(IN_PLACE, ("patternProperties", "unevaluatedProperties", "unevaluatedItems"))
 
 
 class Documents:
@@ -133,6 +133,10 @@ class Errors:
                 keys = [("below", path[:length]) for length in range(len(path) + 1)]
                 keys.append(("required", path, error.kind.property) if kind == "required" else ("at", path))
                 keys.append(("any", path))
+                if kind == "unevaluatedProperties":  # reported at the object
+                    keys += [("at", (*path, name)) for name in error.kind.unexpected]
+                elif kind == "unevaluatedItems":
+                    keys.append(("unevaluated", path))
             for key in keys:
                 self._first.setdefault(key, (order, error))
 
@@ -146,18 +150,18 @@ class Errors:
             "dependency": ("any", path),
         }
         unions = [("union", path[:length]) for length in range(len(path) + 1)]
-        keys = [*unions, own.get(obstacle.kind, ("at", path))]
+        keys = [*unions, ("unevaluated", path[:-1]), own.get(obstacle.kind, ("at", path))]
         errors = [self._first[key] for key in keys if key in self._first]
         return min(errors, key=lambda each: each[0])[1] if errors else None
 
 
 def _closed(schema: Any) -> Any:
-    """Forbid undeclared properties in the objects of a schema; those composed of others stay open."""
-    if not isinstance(schema, dict):
+    """Forbid undeclared properties in the objects of a schema; those that other schemas describe, too, stay open."""
+    if not isinstance(schema, dict) or not _SHARING.isdisjoint(schema):
         return schema
     copy = with_subschemas(schema, ("properties", "items"), _closed)
     declared = schema.get("properties")
-    if isinstance(declared, dict) and _COMPOSING.isdisjoint(schema):
+    if isinstance(declared, dict):
         is_silent = schema.get("additionalProperties", True) is True
         if is_silent and declared.keys() >= set(schema.get("required", ())):
             copy["additionalProperties"] = False

@@ -89,8 +89,8 @@ def _pairs_under(name: str, one: Node, other: Node, *, is_schema: bool) -> list[
         left, right = one.target(), other.target()
         return [(left, right, True)] if left and right else None
     if is_schema and name in ("$dynamicRef", "$recursiveRef"):
-        texts = text_of([mine, one.document.value]), text_of([its, other.document.value])
-        return [] if texts[0] == texts[1] else None
+        left, right = one.dynamic_target(), other.dynamic_target()
+        return [(left, right, True)] if left and right else None
     if is_schema and name in ("enum", "const"):
         return [] if text_of(mine) == text_of(its) else None
     return [(one.child(name), other.child(name), not (is_schema and name in MAPS_OF_DOCUMENTS))]

@@ -6,13 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lightbus_gen.compat.shapes.shape import AllOf, AnyOf, Shape
-from lightbus_gen.compat.shapes.view import KINDS, View, Views, exact, text_of, whole
+from lightbus.schema.language.keywords import CLOSING, REFERENCES
+from lightbus_gen.compat.shapes.shape import AllOf, AnyOf, Others, Shape, join
+from lightbus_gen.compat.shapes.view import KINDS, View, Views, exact, is_restrictive, text_of, whole
 from lightbus_gen.load.references import Node, lone
 from lightbus_gen.lower.parts import kind_of
 
 MAX_SHAPES = 64
 """How many alternatives nested unions are multiplied out to; a shape gets wider instead of exceeding it."""
+
+
+_FURTHER = ("patternProperties", *CLOSING)
+"""Keywords that describe the properties which are not declared by name."""
 
 
 class Shapes:
@@ -21,7 +26,7 @@ class Shapes:
     def __init__(self, views: Views) -> None:
         self.views = views
         self._expanded: dict[tuple[object, ...], list[Shape]] = {}
-        self._declarations: dict[tuple[object, ...], dict[str, AnyOf]] = {}
+        self._declarations: dict[tuple[object, ...], Others] = {}
 
     def __call__(self, nodes: AllOf, *, is_payload: bool = False) -> list[Shape]:
         """Return the alternatives of values that satisfy some schemas together.
@@ -42,14 +47,13 @@ class Shapes:
         done: list[Shape] = []
         start = self._flatten(nodes)
         is_silent = is_payload and not any(
-            view.patterns or view.additional or view.unevaluated for view in self._together(nodes)
+            any(map(view.node.has, _FURTHER)) for view in self._together(nodes)
         )
-        todo: list[tuple[tuple[View, ...], dict[str, AnyOf], _Place]] = []  # the next one last
+        todo: list[tuple[tuple[View, ...], Others, _Place]] = []  # the next one last
         if start is not None:
-            todo.append((start, {}, (0, 0)))
+            todo.append((start, Others(), (0, 0)))
         while todo:
             views, others, at = todo.pop()
-            others = dict(others)
             for place, keyword, branches in _unions(views, at):
                 if constants := self._constants(branches):
                     node = views[place[0]].node.child(keyword)
@@ -60,16 +64,17 @@ class Shapes:
                 if len(todo) + len(done) + len(branches) > MAX_SHAPES and not (
                     is_first and self._are_tagged(branches)
                 ):
-                    _join(others, self._declared(branches))
+                    others = others.and_(self._declared(branches))
                     continue
                 for branch in reversed(branches):
                     flat = self._flatten((branch,))
                     if flat is None:
                         continue
                     both = tuple({view.node.key: view for view in (*views, *flat)}.values())
-                    declared = dict(others)
+                    declared = others
                     if keyword == "anyOf":
-                        _join(declared, self._declared([other for other in branches if other is not branch]))
+                        left = [other for other in branches if other is not branch]
+                        declared = declared.and_(self._declared(left))
                     todo.append((both, declared, place))
                 break
             else:
@@ -98,7 +103,7 @@ class Shapes:
             is_scalar = bool(listed) and not any(isinstance(value, (dict, list)) for value in listed)
             if not is_scalar or view.based_on or view.unions or view.opaque:
                 return []
-            constants += filter(view.accepts_scalar, listed)
+            constants += filter(view.accepts, listed)
         return constants
 
     def _flatten(self, nodes: Iterable[Node]) -> tuple[View, ...] | None:
@@ -116,15 +121,21 @@ class Shapes:
             todo += reversed(view.based_on)
         return tuple(views.values())
 
-    def _declared(self, nodes: Sequence[Node]) -> dict[str, AnyOf]:
-        """Return the properties that schemas declare for the values they apply to."""
+    def _declared(self, nodes: Sequence[Node]) -> Others:
+        """Return what schemas say about properties of the values they apply to."""
         key = tuple(node.key for node in nodes)
         if key not in self._declarations:
             declared: dict[str, AnyOf] = {}
+            declares = is_vague = is_open = False
             for view in self._together(nodes):
-                _join(declared, {name: ((),) for name in view.required if name not in view.properties})
-                _join(declared, {name: ((child,),) for name, child in view.properties.items()})
-            self._declarations[key] = declared
+                join(declared, {name: ((),) for name in view.required if name not in view.properties})
+                join(declared, {name: ((child,),) for name, child in view.properties.items()})
+                further = [node for node in (view.additional, view.unevaluated) if node is not None]
+                declares = declares or view.declares
+                is_open = is_open or any(node.schema is not False for node in further)
+                is_vague = is_vague or bool(view.patterns) or any(map(is_restrictive, further))
+                is_vague = is_vague or not REFERENCES.isdisjoint(view.opaque)
+            self._declarations[key] = Others(declared, declares, is_open, is_vague)
         return self._declarations[key]
 
     def _together(self, nodes: Iterable[Node]) -> Iterator[View]:
@@ -140,29 +151,32 @@ class Shapes:
             todo += [*view.based_on, *(branch for union in view.unions.values() for branch in union)]
             todo += _conditional(view)
 
-    def _shape(self, views: tuple[View, ...], others: dict[str, AnyOf], is_silent: bool) -> Shape:
+    def _shape(self, views: tuple[View, ...], others: Others, is_silent: bool) -> Shape:
         kinds = KINDS.intersection(*(view.kinds for view in views))
+        conditional: list[Others] = []
         for view in views:
             if not view.is_limited:
                 continue
             if view.multiple_of is not None and exact(view.multiple_of).denominator == 1:
                 kinds -= {"number"}
-            _join(others, self._declared(_conditional(view)))
+            if nodes := _conditional(view):
+                conditional.append(self._declared(nodes))
         lists = [view.values for view in views if view.values is not None]
         values: list[Any] | None = None
         if lists:
-            texts = set[str].intersection(*({text_of(value) for value in values} for values in lists))
             values = [
                 value
                 for value in lists[0]
-                if (text_of(value) in texts or not isinstance(value, (dict, list)))
-                and kind_of(value) in kinds
-                and all(view.accepts_scalar(value) for view in views)
+                if kind_of(value) in kinds and all(view.accepts(value) for view in views)
             ]
             kinds = frozenset(kind_of(value) for value in values)
         elif kinds <= {"boolean", "null"}:
             values = values_of(kinds)
-        declares = bool(others) or any(view.declares for view in views)
+        if conditional:
+            others = others.and_(*conditional)
+        if any(not REFERENCES.isdisjoint(view.opaque) for view in views):
+            others = replace(others, is_vague=True)
+        declares = others.declares or any(view.declares for view in views)
         shape = Shape(views, kinds, values, declares or is_silent, others)
         if values is None and any(view.is_limited for view in views):
             shape.kinds -= _empty_kinds(shape)
@@ -240,9 +254,3 @@ def _unions(views: Sequence[View], at: _Place) -> Iterator[tuple[_Place, str, li
         for number, (keyword, branches) in enumerate(views[index].unions.items(), 1):
             if index > first or number > taken:
                 yield (index, number), keyword, branches
-
-
-def _join(some: dict[str, AnyOf], more: dict[str, AnyOf]) -> None:
-    """Add further values of properties."""
-    for name, values in more.items():
-        some[name] = (*some.get(name, ()), *values)

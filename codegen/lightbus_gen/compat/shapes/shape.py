@@ -67,6 +67,42 @@ class _Index:
             yield self._views[at]
 
 
+def join(some: dict[str, AnyOf], more: dict[str, AnyOf]) -> None:
+    """Add further values of properties."""
+    for name, values in more.items():
+        some[name] = (*some.get(name, ()), *values)
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What is said about the properties of an object by schemas that apply to some values only.
+
+    Attributes:
+        names: the values of the properties that they declare or require, by name.
+        declares: whether one has the keyword `properties`.
+        is_open: whether one accepts any further properties.
+        is_vague: whether one describes properties that it does not name.
+    """
+
+    names: dict[str, AnyOf] = field(default_factory=dict)
+    declares: bool = False
+    is_open: bool = False
+    is_vague: bool = False
+
+    def and_(self, *more: Others) -> Others:
+        """Return what all say together."""
+        names = {**self.names}
+        for other in more:
+            join(names, other.names)
+        each = (self, *more)
+        return Others(
+            names,
+            any(one.declares for one in each),
+            any(one.is_open for one in each),
+            any(one.is_vague for one in each),
+        )
+
+
 @dataclass(slots=True, eq=False)
 class Shape:
     """One alternative of what a producer sends at a place.
@@ -76,7 +112,7 @@ class Shape:
         kinds: the kinds of values.
         values: the only values, or None.
         is_closed: whether undeclared properties are not sent.
-        others: properties that are declared by schemas that apply to some values only.
+        others: what schemas that apply to some values only say about properties.
         required: names of the properties that are always present.
         present: the same names.
     """
@@ -85,7 +121,7 @@ class Shape:
     kinds: frozenset[str]
     values: list[Any] | None = None
     is_closed: bool = False
-    others: dict[str, AnyOf] = field(default_factory=dict)
+    others: Others = field(default_factory=Others)
     required: list[str] = field(init=False)
     present: frozenset[str] = field(init=False)
     _values: dict[str, AnyOf] = field(default_factory=dict, init=False, repr=False)
@@ -107,9 +143,9 @@ class Shape:
                 needed |= dict.fromkeys(needs.get(name, ()))
         return list(needed)
 
-    def accepts_scalar(self, value: object) -> bool:
-        """Whether the schemas themselves accept a number, string, boolean or null; True for anything else."""
-        return all(view.accepts_scalar(value) for view in self.views)
+    def accepts(self, value: object) -> bool:
+        """Whether the keywords accept a value that hold no schemas and name no properties."""
+        return all(view.accepts(value) for view in self.views)
 
     def limit(self, keyword: str) -> int | None:
         """Return the strictest `minLength`, `maxItems` or similar limit; None without one."""
@@ -141,7 +177,7 @@ class Shape:
     def names(self) -> list[str]:
         """The names of properties that are declared by name or required."""
         declared = [name for view in self.views for name in view.properties]
-        return list(dict.fromkeys([*declared, *self.others, *self.required]))
+        return list(dict.fromkeys([*declared, *self.others.names, *self.required]))
 
     @property
     def index(self) -> _Index:
@@ -158,25 +194,40 @@ class Shape:
 
     def _value(self, name: str) -> AnyOf:
         together: list[Node] = []
-        declared = False
+        additional: list[Node] = []
         for view in self.index.about(name):
-            if nodes := view.declared(name):
-                declared = True
-                together += nodes
-            elif view.additional is not None:
-                together.append(view.additional)
-        if any(node.schema is False for node in together):
+            nodes = view.declared(name)
+            together += nodes
+            if not nodes and view.additional is not None:
+                additional.append(view.additional)
+        if any(node.schema is False for node in (*together, *additional)):
             return ()
-        if not declared and name in self.others:
-            free = ((),) if name in self.present else ()
-            return tuple((*together, *other) for other in (*self.others[name], *free))
-        if not declared and name not in self.present:
-            together += [view.unevaluated for view in self.views if view.unevaluated is not None]
-            if any(node.schema is False for node in together):
-                return ()
-            if self.is_closed and not any(is_restrictive(node) for node in together):
-                return ()
-        return (tuple(together),)
+        if together:
+            return ((*together, *additional),)
+        return self._undeclared(additional, self.others.names.get(name, ()), is_present=name in self.present)
+
+    def _undeclared(
+        self, additional: list[Node], conditional: AnyOf = (), *, is_present: bool = False
+    ) -> AnyOf:
+        """Return the values of a property that no schema which always applies declares.
+
+        `unevaluatedProperties` counts only if nothing else can have described the property.
+
+        Args:
+            additional: the schemas of further properties.
+            conditional: its values where it is declared.
+            is_present: whether it is always present.
+        """
+        options = [(*additional, *other) for other in conditional]
+        is_open = not self.is_closed and (bool(additional) or self.others.is_open)
+        if is_present or is_open or self.others.is_vague or any(map(is_restrictive, additional)):
+            return (*options, tuple(additional))
+        unevaluated = [view.unevaluated for view in self.views if view.unevaluated is not None]
+        is_allowed = any(map(is_restrictive, unevaluated)) or not self.is_closed
+        if not is_allowed or (unevaluated and all(node.schema is False for node in unevaluated)):
+            return tuple(options)
+        # of several, one may be inside another, which then does not see the property
+        return (*options, (*additional, *(unevaluated if len(unevaluated) == 1 else ())))
 
     def rest(self) -> list[tuple[str | None, AnyOf]]:
         """Return (pattern, values) of properties that are not declared by name; the pattern None is all other names."""
@@ -186,12 +237,9 @@ class Shape:
             for pattern, node in view.patterns.items()
             if node.schema is not False
         ]
-        more = [view.additional for view in self.views if view.additional is not None]
-        more += [view.unevaluated for view in self.views if view.unevaluated is not None]
-        if not any(node.schema is False for node in more) and (
-            not self.is_closed or any(is_restrictive(node) for node in more)
-        ):
-            rest.append((None, (tuple(more),)))
+        additional = [view.additional for view in self.views if view.additional is not None]
+        if not any(node.schema is False for node in additional) and (values := self._undeclared(additional)):
+            rest.append((None, values))
         return rest
 
     @property

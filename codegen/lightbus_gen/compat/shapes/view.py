@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from lightbus.schema.language.keywords import (
+    APPLYING,
     CLOSING,
     DEPENDENT,
     ITEMS,
@@ -21,6 +22,7 @@ from lightbus.schema.language.keywords import (
     PROPERTIES,
     REFERENCES,
     UNIONS,
+    About,
 )
 from lightbus.schema.language.validation import pattern_matches, validator
 from lightbus_gen.load.references import Node
@@ -30,19 +32,23 @@ KINDS = frozenset(("string", "integer", "number", "boolean", "array", "object", 
 """The kinds of JSON values. None overlap: `number` means a number that is not an integer."""
 LOWER = ("minLength", "minItems", "minProperties")
 UPPER = ("maxLength", "maxItems", "maxProperties")
-OPAQUE = REFERENCES.union(("not", "if", "contains", "propertyNames", "unevaluatedItems")) - {"$ref"}
-"""Keywords that are compared as a whole: the reader's is satisfied if the writer has the same one."""
-_COMPOSING = REFERENCES.union(("allOf", *UNIONS))
+_COMPOSING = frozenset((*REFERENCES, "allOf", *UNIONS))
+_MEMBERS = frozenset((*PROPERTIES, *DEPENDENT, *ITEMS))
+OPAQUE = frozenset(row.name for row in KEYWORDS.values() if row.about is not About.NOTHING) - (
+    _COMPOSING.union(_MEMBERS, *(row.companions for row in KEYWORDS.values()))
+)
+"""Keywords that are compared as a whole, as nothing else proves them: the reader's is satisfied if the writer has the same one."""
+_EVALUATING = APPLYING - {"not"}
 _ALIAS = frozenset(("$ref", "title", "description", "$comment"))
 _LIMITS = frozenset((*LOWER, *UPPER))
-_ON_SCALARS = (
-    "type", "enum", "const", "minLength", "maxLength", "pattern", "format", "contentEncoding",
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+_ON_VALUES = (
+    "type", "enum", "const", *LOWER, *UPPER, "pattern", "format", "contentEncoding",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems",
 )  # fmt: skip
-_SCALAR = _LIMITS.union(_ON_SCALARS) - {"type"}
+_SCALAR = frozenset(_ON_VALUES) - {"type", "uniqueItems"}
 _OBJECT = frozenset((*PROPERTIES, "required", "dependentRequired", *DEPENDENT))
 _LIMITING = _SCALAR.union(("required", "if", *DEPENDENT, "items"))
-_ARRAY = frozenset((*ITEMS, "uniqueItems"))
+_ARRAY = frozenset((*ITEMS, "uniqueItems", "unevaluatedItems"))
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +60,7 @@ class View:
         never: whether no value is valid.
         kinds: the kinds of values allowed.
         values: the only values allowed, or None.
-        based_on: the schemas that must also hold: `$ref` and `allOf`.
+        based_on: the schemas that must also hold: the targets of references, and `allOf`.
         unions: each `anyOf` and `oneOf`, by keyword.
         minimum, maximum: the limit of numbers and whether it is exclusive; None without one.
         multiple_of: the factor of numbers, or None.
@@ -63,7 +69,8 @@ class View:
         properties, patterns: the schemas of properties, by name and by regular expression.
         required: names of required properties.
         additional: the schema of other properties, or None.
-        unevaluated: the schema of `unevaluatedProperties`, or None.
+        unevaluated: the schema of `unevaluatedProperties`, or None; where no other schema applies to the same
+            value, it is `additional`.
         needs: the names of the properties that a property requires, by its name.
         dependent: the schema that holds if a property is present, by its name.
         prefix, items: the schemas of the first items and of the rest.
@@ -99,21 +106,19 @@ class View:
     is_limited: bool = False
     declares: bool = False
     _listed: frozenset[object] = field(default=frozenset(), init=False, repr=False)
-    _scalars: Any = field(default=None, init=False, repr=False)
+    _values_check: Any = field(default=None, init=False, repr=False)
 
-    def accepts_scalar(self, value: object) -> bool:
-        """Whether the schema itself accepts a number, string, boolean or null; True for anything else."""
-        if isinstance(value, (list, dict)):
-            return True
+    def accepts(self, value: object) -> bool:
+        """Whether the keywords accept a value that hold no schemas and name no properties."""
         if not self.lists(value):
             return False
-        if self._scalars is None:
+        if self._values_check is None:
             keywords = self.node.keywords
             listing = "const" if "const" in keywords else "enum"
-            relevant = {key: keywords[key] for key in _ON_SCALARS if key in keywords and key != listing}
+            relevant = {key: keywords[key] for key in _ON_VALUES if key in keywords and key != listing}
             dialect = {"$schema": self.node.document.dialect}
-            self._scalars = _validator(text_of(relevant | dialect) if relevant else "true")
-        return bool(self._scalars.is_valid(value))
+            self._values_check = _validator(text_of(relevant | dialect) if relevant else "true")
+        return bool(self._values_check.is_valid(value))
 
     def lists(self, value: Any) -> bool:
         """Whether the values allowed include this one; 1 and 1.0 are the same number."""
@@ -189,16 +194,16 @@ class Views:
         if not _ARRAY.isdisjoint(keywords):
             self._read_array(view, schema)
         for keyword in OPAQUE.intersection(schema):
-            if keyword in REFERENCES and view.node.dynamic_target():
-                continue  # resolved, and one of `based_on`
+            if keyword == "unevaluatedItems" and not _is_of_others(schema, "contains"):
+                continue
             view.opaque[keyword] = text_of({name: schema[name] for name in whole(keyword) if name in schema})
         return view
 
     def _read_composition(self, view: View, schema: Mapping[str, Any]) -> None:
-        target = view.node.target()
-        if target is None and "$ref" in schema:  # reported when the files were checked
-            view.opaque["$ref"] = schema["$ref"]
-        view.based_on = (*view.node.targets(), *view.node.inside(("allOf",)))
+        view.based_on = tuple(view.node.based_on())
+        for keyword in REFERENCES.intersection(schema):
+            if (view.node.target() if keyword == "$ref" else view.node.dynamic_target()) is None:
+                view.opaque[keyword] = text_of(schema[keyword])
         view.unions = {keyword: [*view.node.inside((keyword,))] for keyword in UNIONS if keyword in schema}
 
     def _read_scalars(self, view: View, schema: Mapping[str, Any]) -> None:
@@ -222,6 +227,13 @@ class Views:
         view.patterns = dict(node.children("patternProperties"))
         view.required = tuple(schema.get("required", ()))
         view.additional, view.unevaluated = map(node.get, CLOSING)
+        if not _is_of_others(schema):
+            if view.additional is None:
+                view.additional, view.unevaluated = view.unevaluated, None
+            elif (
+                view.additional.schema is not False
+            ):  # it evaluates all others; `false` has no effect on a listener
+                view.unevaluated = None
         view.needs = {name: list(names) for name, names in schema.get("dependentRequired", {}).items()}
         for keyword in DEPENDENT:
             for name, inner in node.children(keyword):
@@ -234,6 +246,13 @@ class Views:
         view.unique = schema.get("uniqueItems") is True
         first, view.items = view.node.items()
         view.prefix = tuple(first)
+        if view.items is None and not _is_of_others(schema, "contains"):
+            view.items = view.node.get("unevaluatedItems")
+
+
+def _is_of_others(schema: Mapping[str, Any], *more: str) -> bool:
+    """Whether other schemas apply to the same value, which decide what is unevaluated, too."""
+    return not _EVALUATING.union(more).isdisjoint(schema)
 
 
 def exact(number: float) -> Fraction:
@@ -251,7 +270,18 @@ _encode = json.JSONEncoder(sort_keys=True).encode
 
 def comparable(value: Any) -> object:
     """Return a number as it is, since 1 equals 1.0, and any other value as text."""
+    if isinstance(value, (list, dict)):
+        return text_of(_with_whole_numbers(value))
     return value if kind_of(value) in _NUMERIC else text_of(value)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Return a JSON value with 1 in place of each 1.0."""
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [*map(_with_whole_numbers, value)]
+    return int(value) if kind_of(value) == "integer" else value
 
 
 def whole(keyword: str) -> tuple[str, ...]:
