@@ -46,7 +46,7 @@ def definition_names(texts: Mapping[str, str]) -> dict[str, str]:
 
 def short_name(text: str) -> str:
     """Return a class's name without modules: `Page_list_int`."""
-    return _joined(re.sub(r"(?:[\w<>]+\.)+(?=\w)", "", text))
+    return _joined(re.sub(r"[\w<>.]+", lambda dotted: dotted[0].rpartition(".")[2], text))
 
 
 def renamed(schema: Any, names: Mapping[str, str]) -> Any:
