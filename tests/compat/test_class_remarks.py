@@ -73,7 +73,9 @@ def judged(tmp_path: Path, old: type[Api], new: type[Api]) -> Outcome:
 
 @pytest.mark.parametrize("place", ["event", "parameter"])
 def test_a_break_that_the_class_allows_does_not_fail(tmp_path: Path, place: str) -> None:
-    allow = {"allow_breaking": dict.fromkeys(("TYPE_NARROWED", "TYPE_WIDENED"), "nobody listens yet")}
+    allow: dict[str, Any] = {
+        "allow_breaking": dict.fromkeys(("TYPE_NARROWED", "TYPE_WIDENED"), "nobody listens yet")
+    }
     old = sold(Parameter("price", int))
     new = sold(
         Parameter("price", str, **(allow if place == "parameter" else {})),
