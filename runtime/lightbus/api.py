@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import functools
 import inspect
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, ClassVar
 
 from lightbus import naming
@@ -37,14 +37,24 @@ class Parameter:
         type: a Python type (see docs/definitions.md for all); left out, any JSON value is accepted.
         default: makes the parameter optional; immutable. `fire()` fills it in, so handlers always get it.
         description: text for the schema and the generated client.
+        deprecated: True, or what to use instead: "use ship_to".
+        allow_breaking: reasons by rule of `lightbus-gen breaking`, for breaks that are intended.
     """
 
-    __slots__ = ("default", "description", "name", "type")
+    __slots__ = ("allow_breaking", "default", "deprecated", "description", "name", "type")
 
     def __init__(
-        self, name: str, type: Any = Any, default: Any = NO_DEFAULT, *, description: str = ""
+        self,
+        name: str,
+        type: Any = Any,
+        default: Any = NO_DEFAULT,
+        *,
+        description: str = "",
+        deprecated: bool | str = False,
+        allow_breaking: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.type, self.default, self.description = name, type, default, description
+        self.deprecated, self.allow_breaking = deprecated, dict(allow_breaking or {})
 
     @property
     def is_required(self) -> bool:
@@ -62,15 +72,25 @@ class Event:
     Args:
         parameters: `Parameter`s and bare names, in a tuple or list. A single string is one parameter.
         description: text for the schema and the generated client.
+        deprecated: True, or what to use instead: "use order_placed". Firing it is a `DeprecationWarning`.
+        allow_breaking: reasons by rule of `lightbus-gen breaking`, for breaks that are intended.
 
     Raises:
         DefinitionError: when the `Api` class is created, for a name or default that cannot be used.
     """
 
-    __slots__ = ("_items", "api", "description", "name", "parameters")
+    __slots__ = ("_items", "allow_breaking", "api", "deprecated", "description", "name", "parameters")
 
-    def __init__(self, parameters: Iterable[str | Parameter] | str = (), *, description: str = "") -> None:
+    def __init__(
+        self,
+        parameters: Iterable[str | Parameter] | str = (),
+        *,
+        description: str = "",
+        deprecated: bool | str = False,
+        allow_breaking: Mapping[str, str] | None = None,
+    ) -> None:
         self._items = parameters
+        self.deprecated, self.allow_breaking = deprecated, dict(allow_breaking or {})
         self.description = inspect.cleandoc(description)
         self.parameters: tuple[Parameter, ...] = ()
         self.api = self.name = ""
@@ -85,6 +105,8 @@ class Event:
         """
         wrong = functools.partial(DefinitionError, api=api, event=name)
         if problem := naming.event_problem(name):
+            raise wrong(problem)
+        if problem := _remark_problem(self):
             raise wrong(problem)
         items = self._items
         if isinstance(items, str) and naming.parameter_problem(items):
@@ -107,7 +129,12 @@ class Event:
             if problem := _problem(parameter, parameters):
                 raise wrong(problem, parameter=parameter.name)
             parameters[parameter.name] = parameter
-        bound = Event(self._items, description=self.description)
+        bound = Event(
+            self._items,
+            description=self.description,
+            deprecated=self.deprecated,
+            allow_breaking=self.allow_breaking,
+        )
         bound.api, bound.name, bound.parameters = api, name, tuple(parameters.values())
         return bound
 
@@ -122,7 +149,19 @@ def _problem(parameter: Parameter, earlier: Container[str]) -> str | None:
             f"the default {parameter.default!r} is mutable and would be shared by every event;"
             " use a tuple, a frozen value, or no default"
         )
-    return "is defined twice" if parameter.name in earlier else naming.parameter_problem(parameter.name)
+    if parameter.name in earlier:
+        return "is defined twice"
+    return naming.parameter_problem(parameter.name) or _remark_problem(parameter)
+
+
+def _remark_problem(item: Event | Parameter) -> str | None:
+    """Return what is wrong with the remarks on an event or parameter, None if nothing is."""
+    if not isinstance(item.deprecated, (bool, str)) or item.deprecated == "":
+        return f"deprecated={item.deprecated!r} is neither True nor what to use instead"
+    for rule, reason in item.allow_breaking.items():
+        if not isinstance(reason, str) or not reason.strip():
+            return f"allow_breaking gives no reason for {rule}; write {{{rule!r}: 'the reason'}}"
+    return None
 
 
 class Api:

@@ -89,7 +89,7 @@ def breaking(
     Exits with 0 if they can, 1 if not, 2 on wrong usage or invalid schemas.
     """
     from lightbus_gen.compat.compare import compare
-    from lightbus_gen.compat.rules.allowances import apply_allowances, read_allowances
+    from lightbus_gen.compat.rules.allowances import apply_allowances, as_classes, read_allowances
 
     began = time.perf_counter()
     outcome = Comparison(is_strict=strict)
@@ -109,7 +109,9 @@ def breaking(
         )
         files = {file.shown: file for file in new.sources.files}
         outcome.findings = by_place(
-            apply_allowances(findings, files, allowances, datetime.date.today(), report)
+            apply_allowances(
+                as_classes(findings, files, settings.apis), files, allowances, datetime.date.today(), report
+            )
         )
         report.check()
         outcome.notices = report.notices

@@ -180,7 +180,6 @@ class Package:
     Attributes:
         name: import name.
         origin: the schemas folder.
-        sha256: hash over all schema documents.
         doc: its docstring.
         namespaces: each after those it refers to.
         children: attributes of the `Bus`.
@@ -192,7 +191,6 @@ class Package:
 
     name: str
     origin: str
-    sha256: str
     doc: str
     namespaces: tuple[NamespaceClass, ...]
     children: tuple[Child, ...]

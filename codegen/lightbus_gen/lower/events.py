@@ -145,7 +145,9 @@ class EventLowerer:
             payload_doc=f"Payload of `{full_name}`.\n\n{event.description}",
             doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {escaped(source)}",
             fire_doc=f"Fire the event and wait until it is stored.\n\n{_arguments(described)}",
-            deprecated=literal(f"event {full_name} is deprecated") if contract.deprecated else "",
+            deprecated=literal(f"event {full_name} is deprecated{contract.instead}")
+            if contract.deprecated
+            else "",
             fields=fields,
             more=_more(contract.more, more, renamed) if more else None,
             keyword_call=("self", *star, *(field.parameter for field in fields)),
@@ -226,7 +228,9 @@ def _field(parameter: ParameterContract, type_: Type, renamed: Mapping[str, str]
 
 def _about(parameter: ParameterContract) -> str:
     """Return the author's description of a parameter, marked if it is deprecated."""
-    return f"Deprecated. {parameter.description}".rstrip() if parameter.deprecated else parameter.description
+    if not parameter.deprecated:
+        return parameter.description
+    return f"Deprecated{parameter.instead}. {parameter.description}".rstrip()
 
 
 def _may_be_unset(parameter: ParameterContract, type_: Type) -> bool:

@@ -39,7 +39,6 @@ def lower_package(
     return ir.Package(
         name=name,
         origin=escaped(sources.root),
-        sha256=_sha256("".join(documents.values())),
         doc="Typed bus: `lightbus.create(Bus)`.",
         namespaces=namespaces,
         children=children,

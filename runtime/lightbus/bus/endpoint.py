@@ -79,7 +79,9 @@ class EventEndpoint(Generic[ListenerT, PayloadT]):
         """Warn the caller of the calling method."""
         if self._contract.deprecated:
             name = self._contract.full_name
-            warnings.warn(f"event {name} is deprecated", DeprecationWarning, stacklevel=3)
+            warnings.warn(
+                f"event {name} is deprecated{self._contract.instead}", DeprecationWarning, stacklevel=3
+            )
 
     def _by_wire_name(self, more: Mapping[str, object]) -> Mapping[str, object]:
         """Return additional properties by wire name; for generated code."""

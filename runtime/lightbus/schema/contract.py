@@ -32,7 +32,7 @@ from lightbus.schema.payload.limits import (
     least_size,
     not_json,
 )
-from lightbus.schema.payload.parameters import is_deprecated, parameter_contracts, payload
+from lightbus.schema.payload.parameters import instead, is_deprecated, parameter_contracts, payload
 from lightbus.schema.payload.problems import explain, listed, path_text, short, undeclared_problem
 from lightbus.schema.payload.pruning import prune, without
 from lightbus.schema.payload.undeclared import Finder, undeclared
@@ -55,6 +55,7 @@ class EventContract:
         description: the author's description, or "".
         parameters: the event's parameters, in the author's order.
         deprecated: whether the schema marks the event as deprecated.
+        instead: what to use instead, after a colon, or "".
         more: the attribute of payload objects for further properties, or "" if the schema does not allow any.
     """
 
@@ -89,7 +90,7 @@ class EventContract:
         if crowded := node.document.crowded:
             raise SchemaError(TOO_MANY_WAYS, source=source, pointer=crowded.pointer)
         self._node = node
-        self.deprecated = is_deprecated(node)
+        self.deprecated, self.instead = is_deprecated(node), instead(node)
         self._written = node.document.validator(node)  # the schema as its author wrote it
         self._payload = payload(node)
         self.parameters = parameter_contracts(self._payload)

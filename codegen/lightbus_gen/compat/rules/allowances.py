@@ -20,12 +20,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lightbus.schema.language.keywords import ALLOW_BREAKING
 from lightbus_gen.compat.rules.catalogue import rule
 from lightbus_gen.compat.rules.findings import Finding
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.input_problems import input_error
 
-KEYWORD = "x-lightbus-allow-breaking"
 _KEYS = ("rule", "event", "reason", "until")
 
 
@@ -91,6 +91,36 @@ def apply_allowances(
     return [_judged(finding, files.get(finding.path), allowances, today, report) for finding in findings]
 
 
+def as_classes(
+    findings: Iterable[Finding], files: Mapping[str, SchemaFile], apis: Sequence[str]
+) -> list[Finding]:
+    """Put the advice on documents that are exported from classes in terms of the classes.
+
+    Args:
+        findings: all findings.
+        files: the current schema files, by the path that findings have.
+        apis: the setting `apis`, the modules and classes that are exported.
+    """
+    return [
+        replace(finding, fix=_of_class(finding, ", ".join(apis)))
+        if apis
+        and (file := files.get(finding.path))
+        and isinstance(file.value, dict)
+        and "lightbus" in file.value
+        else finding
+        for finding in findings
+    ]
+
+
+def _of_class(finding: Finding, apis: str) -> str:
+    where = f"the Event or Parameter of API {finding.event.rpartition('.')[0]!r} in {apis}"
+    pyproject = f'[[tool.lightbus-gen.breaking]] with rule = "{finding.rule}", event = "{finding.event}", reason, until'
+    reason = f'allow_breaking={{"{finding.rule}": "the reason"}} at {where}, or {pyproject} in pyproject.toml'
+    return finding.fix.replace(ALLOW_BREAKING, reason).replace(
+        "deprecated: true", f"deprecated=True at {where}"
+    )
+
+
 def _judged(
     finding: Finding,
     file: SchemaFile | None,
@@ -126,13 +156,15 @@ def _reason_in_schema(finding: Finding, file: SchemaFile, report: Report) -> str
 def _reason(
     schema: Any, finding: Finding, file: SchemaFile, path: tuple[str | int, ...], report: Report
 ) -> str:
-    if not isinstance(schema, dict) or KEYWORD not in schema:
+    if not isinstance(schema, dict) or ALLOW_BREAKING not in schema:
         return ""
-    reasons = schema[KEYWORD]
+    reasons = schema[ALLOW_BREAKING]
     if not isinstance(reasons, dict) or not all(
         isinstance(text, str) and text.strip() for text in reasons.values()
     ):
-        fix = f'write "{KEYWORD}": {{"{finding.rule}": "the reason"}}'
-        report.add(file, (*path, KEYWORD), "INVALID_ALLOWANCE", "does not give a reason for each rule", fix)
+        fix = f'write "{ALLOW_BREAKING}": {{"{finding.rule}": "the reason"}}'
+        report.add(
+            file, (*path, ALLOW_BREAKING), "INVALID_ALLOWANCE", "does not give a reason for each rule", fix
+        )
         return ""
     return str(reasons.get(finding.rule, ""))

@@ -195,6 +195,13 @@ Path = tuple[str | int, ...]
 """Keys and indexes that lead from a JSON value to one inside it, outermost first."""
 
 
+INSTEAD = "x-lightbus-deprecated"
+"""What to use instead of a deprecated event or parameter."""
+
+ALLOW_BREAKING = "x-lightbus-allow-breaking"
+"""Reasons for intended breaks, by rule of `lightbus-gen breaking`."""
+
+
 def pointer(path: Iterable[str | int]) -> str:
     """Return a path as a JSON Pointer."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)

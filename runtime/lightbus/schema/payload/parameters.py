@@ -10,7 +10,7 @@ from typing import Any
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
 from lightbus.schema.language.formats import PYTHON_NAMES, format_type
-from lightbus.schema.language.keywords import CLOSING, UNIONS
+from lightbus.schema.language.keywords import CLOSING, INSTEAD, UNIONS
 from lightbus.schema.language.node import Node
 from lightbus.schema.payload.conversion import accepts, conversion
 
@@ -126,6 +126,7 @@ class ParameterContract:
         default: JSON value filled in when it is absent, or `NO_DEFAULT`.
         description: the author's description, or "".
         deprecated: whether the schema marks it as deprecated.
+        instead: what to use instead, after a colon, or "".
         nodes: the schemas that determine its type.
     """
 
@@ -135,6 +136,7 @@ class ParameterContract:
     default: object
     description: str
     deprecated: bool
+    instead: str
     nodes: tuple[Node[Any], ...] = field(repr=False, compare=False)
 
     @property
@@ -151,6 +153,12 @@ class ParameterContract:
 def is_deprecated(node: Node[Any]) -> bool:
     """Whether a schema, or one that it is based on, is marked as deprecated."""
     return any(part.keywords.get("deprecated") is True for part in node.conjuncts())
+
+
+def instead(node: Node[Any]) -> str:
+    """Return what a schema says to use instead, after a colon; "" if it does not."""
+    texts = (part.keywords.get(INSTEAD) for part in node.conjuncts())
+    return next((f": {text}" for text in texts if isinstance(text, str) and text), "")
 
 
 def parameter_contracts(described: Payload) -> tuple[ParameterContract, ...]:
@@ -170,6 +178,7 @@ def parameter_contracts(described: Payload) -> tuple[ParameterContract, ...]:
             default=_default(nodes) if wire in with_default else NO_DEFAULT,
             description=next((str(n.schema["description"]) for n in nodes if n.has("description")), ""),
             deprecated=any(is_deprecated(node) for node in nodes),
+            instead=next(filter(None, map(instead, nodes)), ""),
             nodes=nodes if wire in described.conditional else nodes[-1:],
         )
         for wire, nodes in described.properties.items()

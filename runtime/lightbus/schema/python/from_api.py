@@ -7,7 +7,7 @@ from typing import Any
 
 from lightbus.api import Api, Event, Parameter
 from lightbus.errors import DefinitionError
-from lightbus.schema.language.keywords import DIALECT, pointer
+from lightbus.schema.language.keywords import ALLOW_BREAKING, DIALECT, INSTEAD, pointer
 from lightbus.schema.language.misfits import Misfits
 from lightbus.schema.language.reference import Document
 from lightbus.schema.payload.limits import least_size, not_json
@@ -56,7 +56,16 @@ def _event(event: Event, types: TypeSchemas) -> Schema:
         [parameter.name for parameter in event.parameters if parameter.is_required],
     )
     description = {"description": event.description} if event.description else {}
-    return {**description, "parameters": parameters}
+    return {**description, "parameters": {**parameters, **_remarks(event)}}
+
+
+def _remarks(item: Event | Parameter) -> Schema:
+    """Return the keywords for the deprecation of an event or parameter, and the breaks that it may be."""
+    return {
+        **({"deprecated": True} if item.deprecated else {}),
+        **({INSTEAD: item.deprecated} if isinstance(item.deprecated, str) else {}),
+        **({ALLOW_BREAKING: item.allow_breaking} if item.allow_breaking else {}),
+    }
 
 
 def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema:
@@ -73,6 +82,7 @@ def _parameter(event: Event, parameter: Parameter, types: TypeSchemas) -> Schema
         raise invalid(problem)
     if parameter.description:
         schema = {**schema, "description": parameter.description}
+    schema = {**schema, **_remarks(parameter)}
     if parameter.is_required:
         return schema
     try:
