@@ -97,6 +97,10 @@ COMPATIBLE: dict[str, tuple[Any, Any]] = {
         listed(contains={"minimum": 5}, minContains=1, maxContains=4),
     ),
     "a wider schema of contained items": (listed(contains={"minimum": 5}), listed(contains={"minimum": 4})),
+    "more categories of characters": (
+        payload(a={**TEXT, "pattern": r"^\p{L}+$"}),
+        payload(a={**TEXT, "pattern": r"^[\p{L}\p{N}-]+$"}),
+    ),
     "a length that no address exceeds": (
         payload(a={**TEXT, "format": "email"}),
         payload(a={**TEXT, "format": "email", "maxLength": 320}),
@@ -127,6 +131,10 @@ DECIDED: dict[str, tuple[Any, Any]] = {
     "a narrower schema of contained items": (
         listed(contains={"minimum": 4}),
         listed(contains={"minimum": 5}),
+    ),
+    "fewer categories of characters": (
+        payload(a={**TEXT, "pattern": r"^[\p{L}\p{Nd}]{2,8}$"}),
+        payload(a={**TEXT, "pattern": r"^\p{Lu}\p{L}*$"}),
     ),
     "a pattern without a line end": (payload(a=TEXT), payload(a={**TEXT, "pattern": "^.*$"})),
     "a date that a pattern leaves out": (
