@@ -110,6 +110,26 @@ def test_invalid_schemas_are_no_findings(project: Path) -> None:
     assert "schemas/auth.json:7:5: INVALID_SCHEMA" in outcome.err
 
 
+@pytest.mark.parametrize("layout", ["document", "folder", "text"])
+def test_an_invalid_earlier_schema_does_not_end_the_comparison(layout: str, project: Path) -> None:
+    broken = {"type": "objekt"}
+    if layout == "document":
+        save(project / "old/auth.json", events(signed_in=OLD, left=broken))
+        save(project / "schemas/auth.json", events(signed_in=NEW, left={"type": "object"}))
+    else:
+        save(project / "old/shop/sold.json", broken)
+        save(project / "schemas/shop/sold.json", {"type": "object"})
+    if layout == "text":
+        (project / "old/shop/sold.json").write_text('{"type": ')
+    outcome = breaking(project)
+    assert outcome.exit_code == 1
+    assert "RANGE_NARROWED auth.signed_in" in outcome.out
+    assert "events with this earlier schema are not compared" in outcome.err
+    outcome = run("changelog", "--against", "old", folder=project)
+    assert (outcome.exit_code, "RANGE_NARROWED" in outcome.out) == (0, True)
+    assert "events with this earlier schema are not compared" in outcome.err
+
+
 def test_plain_schemas_in_two_files_are_one_event(project: Path) -> None:
     save(project / "1-0-0", OLD)
     save(project / "1-0-1.json", NEW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,10 +13,13 @@ from hypothesis import strategies as st
 
 from lightbus.schema.language.keywords import DIALECT
 from lightbus.schema.language.validation import validator
+from lightbus_gen.compat.compare import compare
 from lightbus_gen.compat.fit.sample import _FORMATS
 from lightbus_gen.compat.fit.scalars import _WIDER_FORMATS
+from lightbus_gen.compat.rules.findings import by_place
+from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.compat.shapes.shape import _FORMAT_LENGTHS
-from tests.compat.project import compared
+from tests.compat.project import compared, events, version
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 
@@ -52,6 +56,10 @@ def named(names: Any, **definitions: Any) -> dict[str, Any]:
     return {**payload(labels=of_names), "$defs": definitions}
 
 
+def listed(**limits: Any) -> dict[str, Any]:
+    return payload(items={"type": "array", "items": WHOLE, **limits})
+
+
 COMPATIBLE: dict[str, tuple[Any, Any]] = {
     "another pattern of names": (mapped(**{"^x-": TEXT}), mapped(**{"^x-": TEXT, "^y-": WHOLE})),
     "a pattern of names in two": (mapped(**{"^[xy]-": TEXT}), mapped(**{"^x-": TEXT, "^y-": TEXT})),
@@ -84,6 +92,15 @@ COMPATIBLE: dict[str, tuple[Any, Any]] = {
         payload(a={**TEXT, "format": "uuid"}),
         payload(a={**TEXT, "pattern": r"^[\da-fA-F]{8}(-[\da-fA-F]{4}){3}-[\da-fA-F]{12}$"}),
     ),
+    "more items may be contained": (
+        listed(contains={"minimum": 5}, minContains=2, maxContains=3),
+        listed(contains={"minimum": 5}, minContains=1, maxContains=4),
+    ),
+    "a wider schema of contained items": (listed(contains={"minimum": 5}), listed(contains={"minimum": 4})),
+    "more categories of characters": (
+        payload(a={**TEXT, "pattern": r"^\p{L}+$"}),
+        payload(a={**TEXT, "pattern": r"^[\p{L}\p{N}-]+$"}),
+    ),
     "a length that no address exceeds": (
         payload(a={**TEXT, "format": "email"}),
         payload(a={**TEXT, "format": "email", "maxLength": 320}),
@@ -102,6 +119,22 @@ DECIDED: dict[str, tuple[Any, Any]] = {
     "a length that addresses exceed": (
         payload(a={**TEXT, "format": "email"}),
         payload(a={**TEXT, "format": "email", "maxLength": 255}),
+    ),
+    "more contained items": (
+        listed(contains={"minimum": 5}),
+        listed(contains={"minimum": 5}, minContains=2),
+    ),
+    "a limit of contained items": (
+        listed(contains={"minimum": 5}),
+        listed(contains={"minimum": 5}, maxContains=2),
+    ),
+    "a narrower schema of contained items": (
+        listed(contains={"minimum": 4}),
+        listed(contains={"minimum": 5}),
+    ),
+    "fewer categories of characters": (
+        payload(a={**TEXT, "pattern": r"^[\p{L}\p{Nd}]{2,8}$"}),
+        payload(a={**TEXT, "pattern": r"^\p{Lu}\p{L}*$"}),
     ),
     "a pattern without a line end": (payload(a=TEXT), payload(a={**TEXT, "pattern": "^.*$"})),
     "a date that a pattern leaves out": (
@@ -169,3 +202,33 @@ def test_a_rename_of_an_optional_field_says_that_its_value_is_lost(tmp_path: Pat
     old, new = ({**payload(**{name: TEXT}), "required": [name]} for name in ("mail", "email"))
     [required] = compared(tmp_path, old, new)
     assert required.effect.startswith("events already stored will not reach the new listener")
+
+
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+def test_the_branch_that_changed_is_named(keyword: str, tmp_path: Path) -> None:
+    first = {**payload(a=WHOLE, b=TEXT), "required": ["a"]}
+    second = {**payload(c=WHOLE, d=TEXT), "required": ["c"]}
+    changed = {**payload(c=WHOLE, d={**TEXT, "minLength": 2}, e=TEXT), "required": ["c", "e"]}
+    old, new = ({**payload(u={keyword: [first, last]})} for last in (second, changed))
+    assert {each[1] for each in findings(tmp_path, old, new)} == {"REQUIRED_FIELD_ADDED", "LENGTH_NARROWED"}
+
+
+def test_a_payload_proves_its_own_finding(tmp_path: Path) -> None:
+    old = payload(a={**TEXT, "pattern": "^(?=a)[a-c]+$"})
+    new = payload(a={**TEXT, "pattern": "^(?=a)[abc]+$", "maxLength": 3})
+    rules = {each[1]: each[2] for each in findings(tmp_path, old, new) if each[0] == "backward"}
+    assert rules["UNDECIDED"] is None
+
+
+def test_a_finding_about_names_has_a_place_in_each_event(tmp_path: Path) -> None:
+    old, new = (
+        {"type": "object", "additionalProperties": TEXT, **more}
+        for more in ({"propertyNames": {"maxLength": 3}}, {})
+    )
+    for folder, schema in (("old", payload(labels=old)), ("new", payload(labels=new))):
+        (tmp_path / folder).mkdir()
+        document = events(signed_in=schema, signed_out=schema)
+        (tmp_path / folder / "auth.json").write_text(json.dumps(document, indent=1))
+    found = by_place(compare(version(tmp_path / "old"), version(tmp_path / "new"), Mode.FORWARD))
+    places = {(each.event, Path(each.path).parent.name, each.line > 1) for each in found}
+    assert places == {("auth.signed_in", "new", True), ("auth.signed_out", "new", True)}

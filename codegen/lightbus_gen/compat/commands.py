@@ -18,7 +18,7 @@ from lightbus_gen.compat.rules.catalogue import RULES, rule
 from lightbus_gen.compat.rules.findings import by_place
 from lightbus_gen.compat.rules.rule import Mode
 from lightbus_gen.load.dialects import parse_dialects
-from lightbus_gen.project.printing import Format, print_problems
+from lightbus_gen.project.printing import Format, print_notices, print_problems
 from lightbus_gen.project.run import effective_settings
 from lightbus_gen.project.settings import ProjectSettings, dialect_option, shared_option
 from lightbus_gen.read.files import Report
@@ -127,12 +127,14 @@ def breaking(
 def changelog(against: tuple[str, ...], against_path: str | None, **flags: Any) -> None:
     """Write the changes since earlier schemas as a Markdown list."""
     from lightbus_gen.compat.report.changelog import changelog as write_changelog
+    from lightbus_gen.compat.versions.version import NOT_COMPARED
 
     try:
         settings, report = effective_settings(flags), Report(is_lenient=True)
         new = _current(settings, report)
         earlier = _earlier(new, against, settings, against_path, report)
         parts = [write_changelog(*_comparable(old, new)) for old in earlier]
+        print_notices(notice for notice in report.notices if notice.message.endswith(NOT_COMPARED))
     except InputError as error:
         _refuse(error)
     click.echo("\n".join(parts), nl=False)
@@ -180,7 +182,7 @@ def _current(settings: ProjectSettings, report: Report) -> Version:
 def _earlier(
     new: Version, against: Sequence[str], settings: ProjectSettings, against_path: str | None, report: Report
 ) -> Iterator[Version]:
-    """Read the earlier versions, with the same settings."""
+    """Read the earlier versions, with the same settings; their invalid events are left out and noted in the report."""
     from lightbus_gen.compat.versions.git import Repository
     from lightbus_gen.compat.versions.version import no_version, read_commit, read_version
 
@@ -190,26 +192,26 @@ def _earlier(
         if earlier is None:
             yield no_version("a repository without commits", report)
             continue
-        where = Path(earlier)
+        where, own = Path(earlier), Report(is_lenient=True)
         if where.exists():
             if Repository.knows(earlier, settings.schemas):  # or a branch could bring its own earlier version
                 message = f"{earlier!r} is both a folder or file here and a git commit"
                 fix = f"write ./{earlier} for the former, or the full name, such as refs/remotes/{earlier}, for the latter"
                 raise input_error("NO_BASE", message, fix)
-            version = read_version(where, settings.shared, report, dialects)
+            version = read_version(where, settings.shared, own, dialects)
         else:
             version = read_commit(
                 earlier,
                 settings.schemas,
                 settings.shared,
-                report,
+                own,
                 dialects,
                 new=new,
                 root=settings.root,
                 against_path=against_path,
             )
-        report.check()
-        yield version
+        report.notices += own.notices
+        yield version.without_faulty(own, report)
 
 
 def _comparable(old: Version, new: Version) -> tuple[Version, Version]:

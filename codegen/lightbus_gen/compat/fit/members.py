@@ -190,7 +190,13 @@ class Members:
 
         read = view.node.child("propertyNames")
         below = Spot(spot.path, spot, " (names)", put)
-        return [each for names in self._names(shape) for each in self._meets(names, read, below, frozenset())]
+        obstacles = [
+            each for names in self._names(shape) for each in self._meets(names, read, below, frozenset())
+        ]
+        return [
+            replace(each, writer=shape.views[0].node) if each.writer is each.reader else each
+            for each in obstacles
+        ]
 
     def _names(self, shape: Shape) -> Iterator[Shape]:
         """Yield the names that may be sent, as shapes of texts."""

@@ -154,7 +154,7 @@ def obstacle(
         values: values at this place that may demonstrate it.
         name: the missing property, or the refused values in words.
     """
-    nodes = [other.node for other in shape.views]
+    nodes = [other.node for other in shape.views if other.node.document.shown]  # others are in no file
     has_keyword = (node for node in nodes if isinstance(node.schema, dict) and keyword in node.schema)
     writer = next(has_keyword, nodes[0] if nodes else view.node)
     return Obstacle(kind, view.node, writer, keyword, sent, accepted, spot, _Replayable(values), name)

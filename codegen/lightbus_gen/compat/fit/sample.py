@@ -11,6 +11,7 @@ from lightbus_gen.compat.patterns.strings import strings_of
 from lightbus_gen.compat.shapes.expand import Shapes
 from lightbus_gen.compat.shapes.shape import AnyOf, Shape
 from lightbus_gen.compat.shapes.view import exact, text_of
+from lightbus_gen.load.references import Node
 
 _DEPTH = 12
 _MAX_MEMBERS = 1_000
@@ -232,6 +233,30 @@ class Sampler:
                 items.append(value)
         self._check_size(items)
         return items
+
+    def containing(
+        self, shape: Shape, needed: Iterable[tuple[Node, int]], read: Node, counts: Iterable[int]
+    ) -> Iterator[list[Any]]:
+        """Yield arrays with numbers of items that satisfy a schema.
+
+        Args:
+            shape: the array.
+            needed: the schemas that some of its items satisfy, each with their least number.
+            read: the schema.
+            counts: the numbers of items that satisfy it.
+        """
+        items = shape.item(shape.prefix_length)
+        first: list[Any] = []
+        for node, least in needed:
+            own = itertools.islice(self.values(tuple((*nodes, node) for nodes in items)), 3)
+            for value in own:
+                first = [value] * least
+                yield first
+        for value in itertools.islice(self.values(tuple((*nodes, read) for nodes in items)), 3):
+            for count in counts:
+                if count <= _MAX_MEMBERS:
+                    yield [*first, *[value] * max(0, count - len(first))]
+                    yield [*first, *[value] * count]
 
     def names(self, shape: Shape, pattern: str | None, count: int = 1) -> Iterator[str]:
         """Yield names for properties that a shape does not declare by name.

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from lightbus.schema import open_schema
+from lightbus.schema.language.keywords import CLOSING
 from lightbus_gen.compat.fit.disjoint import is_disjoint
 from lightbus_gen.compat.fit.members import Members
 from lightbus_gen.compat.fit.obstacles import Obstacle, Spot, deduplicated, kinds_in_words, obstacle
@@ -188,11 +189,13 @@ class Containment:
             split = [self._union(part, view, keyword, branches, spot, seen) for part in unequal]
             return [each for results in split for each in results]
         by_branch: list[list[Obstacle]] = []
+        likeness: dict[int, float] = {}
         candidates = self._candidates(shape, view, keyword, branches)
         is_long = len(candidates) > _FEW and shape.values is not None and len(shape.values) > 1
         for branch in candidates if not is_long else ():
             obstacles = self._meets(shape, branch, spot, seen)
             by_branch.append(obstacles)
+            likeness[id(obstacles)] = self._likeness(shape, branch)
             others = (other for other in candidates if other is not branch)
             if not obstacles and (not is_exclusive or all(self._is_apart(shape, other) for other in others)):
                 return []
@@ -207,11 +210,28 @@ class Containment:
         likely = [results for results in by_branch if not any(_is_mismatch(each, spot) for each in results)]
         if likely:
             return min(
-                likely, key=lambda results: (sum(each.is_near(spot) for each in results), len(results))
+                likely,
+                key=lambda results: (
+                    -likeness[id(results)],
+                    sum(each.is_near(spot) for each in results),
+                    len(results),
+                ),
             )
         sent = self._sampler.of_shape(shape)
         words = kinds_in_words(shape.kinds), "none of the branches"
         return [obstacle("branch", shape, view, keyword, *words, spot, sent)]
+
+    def _likeness(self, shape: Shape, branch: Node) -> float:
+        """Return the share of the property names of a shape and a branch that both have; 0 for other values."""
+        if "object" not in shape.kinds:
+            return 0
+        todo, read = [self._reader.meant(branch)], set[str]()
+        for node in todo[:_FEW]:
+            view = self._reader(node)
+            read.update(view.properties, view.required)
+            todo += view.based_on
+        sent = {name for view in shape.views for name in (*view.properties, *view.required)}
+        return len(sent & read) / len(sent | read) if sent | read else 0
 
     def _unequal(self, shape: Shape, branches: list[Node]) -> list[Shape] | None:
         """Split a shape by a union that was too long for it; None without one.
@@ -333,13 +353,35 @@ class Containment:
                 return []
         if keyword == "propertyNames":
             return self._members.names(shape, view, spot)
-        if (
-            keyword == "contains"
-            and view.node.keywords.get("minContains") == 0
-            and not view.node.has("maxContains")
-        ):
-            return []
+        if keyword == "contains":
+            return self._contains(shape, view, spot)
         return self._doubt(shape, view, keyword, spot)
+
+    def _contains(self, shape: Shape, view: View, spot: Spot) -> list[Obstacle]:
+        """Compare the items that arrays must contain: the least and the greatest number, of the same or a wider schema."""
+        least, most = _contained(view)
+        read = view.node.child("contains")
+        alike = [other for other in shape.views if "contains" in other.opaque]
+        has_least = least == 0 or any(
+            _contained(other)[0] >= least and not self._fits((other.node.child("contains"),), read, spot)
+            for other in alike
+        )
+        has_most = most is None or any(
+            (limit := _contained(other)[1]) is not None
+            and limit <= most
+            and self._same.text(read) == self._same.text(other.node.child("contains")) is not None
+            and not any(
+                f"'{keyword}'" in str(self._same.text(read)) for keyword in CLOSING
+            )  # opened, they match more
+            for other in alike
+        )
+        if has_least and has_most:
+            return []
+        needed = [(other.node.child("contains"), _contained(other)[0]) for other in alike]
+        counts = (least - 1, least, *((most, most + 1) if most is not None else ()))
+        examples = self._sampler.containing(shape, needed, read, [count for count in counts if count >= 0])
+        others = self._doubt(shape, view, "contains", spot)[0].values
+        return [obstacle("opaque", shape, view, "contains", "", "", spot, itertools.chain(examples, others))]
 
     def _doubt(self, shape: Shape, view: View, keyword: str, spot: Spot) -> list[Obstacle]:
         constants = list(_values_in(view.node.schema.get(keyword)))
@@ -349,6 +391,13 @@ class Containment:
 
     def _is_apart(self, shape: Shape, read: Node) -> bool:
         return is_disjoint(shape, read, self._shapes, self._reader)
+
+
+def _contained(view: View) -> tuple[int, int | None]:
+    """Return the least and the greatest number of items that `contains` is about."""
+    keywords = view.node.keywords
+    most = keywords.get("maxContains")
+    return int(keywords.get("minContains", 1)), None if most is None else int(most)
 
 
 def _values_in(schema: Any) -> Iterator[Any]:

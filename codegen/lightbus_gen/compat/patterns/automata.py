@@ -6,6 +6,7 @@ counterexample; if there is none, the last one matches every text that the other
 
 from __future__ import annotations
 
+import bisect
 import functools
 import itertools
 import re
@@ -251,11 +252,22 @@ def _is_outside(
 def _representatives(automata: Iterable[_Automaton]) -> list[int]:
     """Return one character of each class that the automata do not distinguish, readable ones first."""
     edges = {0, 0xD800, 0xE000, _LAST + 1}
-    for automaton in automata:
-        for ranges, _ in itertools.chain.from_iterable(automaton.steps):
-            edges |= {edge for low, high in ranges for edge in (low, high + 1)}
+    distinct = {ranges for each in automata for ranges, _ in itertools.chain.from_iterable(each.steps)}
+    for ranges in distinct:
+        edges |= {edge for low, high in ranges for edge in (low, high + 1)}
     samples: list[int] = []
-    for low, high in itertools.pairwise(sorted(edges)):
+    bounds = sorted(edges)
+    within: list[set[int]] = [set() for _ in bounds]  # the ranges that each class is part of
+    for number, ranges in enumerate(distinct):
+        for low, high in ranges:
+            for at in range(bisect.bisect_left(bounds, low), bisect.bisect_left(bounds, high + 1)):
+                within[at].add(number)
+    seen = set[frozenset[int]]()
+    for part, (low, high) in zip(within, itertools.pairwise(bounds), strict=False):
+        if low > 0x7F and not 0xD800 <= low < 0xE000:
+            if frozenset(part) in seen:
+                continue
+            seen.add(frozenset(part))
         if not 0xD800 <= low < 0xE000:
             readable = (ord(char) for char in _READABLE if low <= ord(char) < high)
             samples.append(

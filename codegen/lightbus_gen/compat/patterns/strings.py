@@ -7,6 +7,8 @@ import importlib
 import itertools
 import math
 import re
+import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,9 +28,35 @@ _PRINTABLE = "a0 -A_.,:;/!?#@$%&*+=~<>()[]{}|^'\"bcdefghijklmnopqrstuvwxyz123456
 def parse(pattern: str) -> Any | None:
     """Return the syntax tree of an expression; None if `re` cannot parse it."""
     try:
-        return importlib.import_module("re._parser").parse(pattern)
+        return importlib.import_module("re._parser").parse(_with_ranges(pattern))
     except (re.error, RecursionError, OverflowError):
         return None
+
+
+def _with_ranges(pattern: str) -> str:
+    """Write the characters of `\\p{L}` and other general categories as ranges, since `re` does not know them."""
+    if r"\p{" not in pattern:
+        return pattern
+    is_class, parts = False, []
+    for part in re.findall(r"\\p\{[A-Z][a-z]?\}|\\?.", pattern, re.DOTALL):
+        if part.startswith(r"\p{"):
+            ranges = _ranges_of(part[3:-1])
+            parts.append(ranges if is_class else f"[{ranges}]")
+            continue
+        is_class = part == "[" or (is_class and part != "]")
+        parts.append(part)
+    return "".join(parts)
+
+
+@functools.cache
+def _ranges_of(category: str) -> str:
+    """Return the characters of a general category, `L` or `Lu`, as ranges of a character class."""
+    codes = [
+        code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith(category)
+    ]
+    starts = [code for code, before in zip(codes, [-2, *codes], strict=False) if code != before + 1]
+    ends = [code for code, after in zip(codes, [*codes[1:], -2], strict=True) if code != after - 1]
+    return "".join(f"\\U{start:08x}-\\U{end:08x}" for start, end in zip(starts, ends, strict=True))
 
 
 def strings_of(pattern: str, lengths: Iterable[int] = ()) -> Iterator[str]:

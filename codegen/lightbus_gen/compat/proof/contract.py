@@ -6,7 +6,8 @@ leave the doubt as it is, and so does a schema that it does not model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,15 @@ _LONGEST = 50_000
 _OWN = ('"contentEncoding"', '"duration"', '"decimal"')
 """What the runtime checks beyond the standard, and the second opinion does not."""
 _SHARING = REFERENCES.union(IN_PLACE, ("patternProperties", "unevaluatedProperties", "unevaluatedItems"))
+_MAX_OF_BRANCHES = 2_000
+"""Errors of a union's branches that are looked at one by one."""
+_SAME = {
+    "const": "enum",
+    "contentEncoding": "format",
+    "exclusiveMinimum": "minimum",
+    "exclusiveMaximum": "maximum",
+}
+"""Keywords that stand for each other, in other drafts or in what the runtime checks."""
 
 
 class Documents:
@@ -126,19 +136,14 @@ class Errors:
     def __init__(self, errors: Iterable[Any]) -> None:
         self._first: dict[tuple[object, ...], tuple[int, Any]] = {}
         for order, error in enumerate(errors):
-            path, kind = tuple(map(str, error.instance_path)), error.kind.name
-            if kind in UNIONS:
-                keys: list[tuple[object, ...]] = [("union", path)]
-            else:
-                keys = [("below", path[:length]) for length in range(len(path) + 1)]
-                keys.append(("required", path, error.kind.property) if kind == "required" else ("at", path))
-                keys.append(("any", path))
-                if kind == "unevaluatedProperties":  # reported at the object
-                    keys += [("at", (*path, name)) for name in error.kind.unexpected]
-                elif kind == "unevaluatedItems":
-                    keys.append(("unevaluated", path))
-            for key in keys:
-                self._first.setdefault(key, (order, error))
+            left = _MAX_OF_BRANCHES
+            todo = [error]
+            for inner in todo:
+                branches = [*itertools.chain(*inner.kind.context)] if inner.kind.name in UNIONS else []
+                left -= len(branches)
+                todo += branches if left >= 0 else []
+                for key in _keys(inner, is_union=bool(branches), is_whole=left < 0):
+                    self._first.setdefault(key, (order, error))
 
     def about(self, obstacle: Obstacle) -> Any:
         """Return the first error at the place of an obstacle, and not elsewhere in the payload, or None."""
@@ -148,11 +153,41 @@ class Errors:
             "required": ("required", path, obstacle.name),
             "required_new": ("required", path, obstacle.name),
             "dependency": ("any", path),
+            "forbidden": ("any", path),
+            "branch": ("union", path),
         }
-        unions = [("union", path[:length]) for length in range(len(path) + 1)]
-        keys = [*unions, ("unevaluated", path[:-1]), own.get(obstacle.kind, ("at", path))]
+        keyword = _SAME.get(obstacle.keyword, obstacle.keyword)
+        unions = [("whole", path[:length]) for length in range(len(path) + 1)]
+        keys = [*unions, ("unevaluated", path[:-1]), own.get(obstacle.kind, ("at", path, keyword))]
+        if obstacle.kind not in own:
+            keys.append(("unevaluated", path))
         errors = [self._first[key] for key in keys if key in self._first]
         return min(errors, key=lambda each: each[0])[1] if errors else None
+
+
+def _keys(error: Any, *, is_union: bool, is_whole: bool) -> Iterator[tuple[object, ...]]:
+    """Yield what an error, or one of a union's branches, may be found by.
+
+    Args:
+        error: the error.
+        is_union: whether it is of a union.
+        is_whole: whether the errors of its branches are too many to be found by their own places.
+    """
+    path = tuple(map(str, error.instance_path))
+    yield from (("below", path[:length]) for length in range(len(path) + 1))
+    yield "any", path
+    if is_union:
+        yield "union", path
+        if is_whole:
+            yield "whole", path
+    elif error.kind.name == "required":
+        yield "required", path, error.kind.property
+    elif error.kind.name == "unevaluatedProperties":  # reported at the object
+        yield from (("unevaluated", (*path, name)) for name in error.kind.unexpected)
+    elif error.kind.name == "unevaluatedItems":
+        yield "unevaluated", path
+    keyword = next((step for step in reversed(error.schema_path) if isinstance(step, str)), "")
+    yield "at", path, _SAME.get(keyword, keyword)
 
 
 def _closed(schema: Any) -> Any:

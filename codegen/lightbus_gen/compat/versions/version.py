@@ -19,13 +19,15 @@ from lightbus_gen.load.bundle import Bundler
 from lightbus_gen.load.dialects import Dialects, guessed_dialect
 from lightbus_gen.load.dump import is_dump, read_dump
 from lightbus_gen.load.references import Library, Node
-from lightbus_gen.load.soundness import checked_sources
+from lightbus_gen.load.soundness import checked_sources, without_faulty
 from lightbus_gen.load.sources import LoadedApi, LoadedEvent, Sources
 from lightbus_gen.load.validity import check_schema
 from lightbus_gen.read.decode import read_file, read_files
 from lightbus_gen.read.files import Report, SchemaFile
 from lightbus_gen.read.folder import read_folder, real
 from lightbus_gen.read.input_problems import InputProblem, input_error
+
+NOT_COMPARED = "events with this earlier schema are not compared"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,23 @@ class Version:
         names = {api.name for api in other.sources.apis}
         apis = tuple(api for api in self.sources.apis if api.name in names)
         return replace(self, sources=replace(self.sources, apis=apis))
+
+    def without_faulty(self, found: Report, report: Report) -> Version:
+        """Return this version without the events whose schemas are invalid: an earlier version cannot be corrected.
+
+        Args:
+            found: the problems that reading it found.
+            report: gets a notice of each.
+
+        Raises:
+            InputError: a file or folder could not be read, or the version has one schema only.
+        """
+        if self.is_one_schema or any(not problem.line for problem in found.problems):
+            found.check()
+        report.notices += (
+            replace(problem, message=f"{problem.message}; {NOT_COMPARED}") for problem in found.problems
+        )
+        return replace(self, sources=without_faulty(self.sources, found))
 
     def node(self, event: LoadedEvent) -> Node:
         """Return the schema of an event's payload."""
