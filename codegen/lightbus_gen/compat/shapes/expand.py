@@ -119,7 +119,7 @@ class Shapes:
         if key not in self._declarations:
             declared: dict[str, AnyOf] = {}
             for view in self._together(nodes):
-                _join(declared, {name: ((),) for name in view.required if name not in view.properties})
+                _join(declared, {name: ((),) for name in view.mentioned if name not in view.properties})
                 _join(declared, {name: ((child,),) for name, child in view.properties.items()})
             self._declarations[key] = declared
         return self._declarations[key]
@@ -160,6 +160,8 @@ class Shapes:
         elif kinds <= {"boolean", "null"}:
             values = values_of(kinds)
         declares = bool(others) or any(view.declares for view in views)
+        for view in views:
+            _join(others, {name: ((),) for name in view.mentioned if name not in others})
         shape = Shape(views, kinds, values, declares or is_silent, others)
         if values is None and any(view.is_limited for view in views):
             shape.kinds -= _empty_kinds(shape)
