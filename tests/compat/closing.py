@@ -56,8 +56,10 @@ def closed(schema: Any, root: dict[str, Any], *, is_payload: bool = False, is_be
     if made.get("additionalProperties") in (True, {}) and (is_beside or declares):
         del made["additionalProperties"]  # means the same as its absence
     if "additionalProperties" not in made and (is_beside or declares or is_payload):
-        needed = made.get("required", ())
-        if needed:  # a required property is declared by that
+        needs = made.get("dependentRequired", {})
+        needed = [*made.get("required", ()), *needs, *(name for names in needs.values() for name in names)]
+        needed += made.get("dependentSchemas", {})
+        if needed:  # a property that is required, or that depends on others, is declared by that
             made["properties"] = dict.fromkeys(needed, True) | made.get("properties", {})
     if not is_beside and (declares or (is_payload and is_silent)):
         made.setdefault("unevaluatedProperties", False)

@@ -246,3 +246,39 @@ def test_an_undeclared_property_called_as_the_parameter_for_the_message() -> Non
         return event.id, username, more
 
     assert handler_for(handler, contract)(message) == ("1", "ada", {"event_": 2})
+
+
+class TestAValueByPosition:
+    """A handler that takes any keyword, for an event that has a value of a name that is given by position."""
+
+    @pytest.fixture
+    def named_event(self) -> EventContract:
+        properties = {"event": {"type": "string"}, "n": {"type": "integer"}}
+        parameters = {"type": "object", "properties": properties, "required": ["event", "n"]}
+        document = {"lightbus": 1, "api": "shop", "events": {"sold": {"parameters": parameters}}}
+        return SchemaDocument(document, "shop.json").contract("sold")
+
+    def test_is_refused_where_the_call_would_fail(self, named_event: EventContract) -> None:
+        def message_first(event: EventMessage, **_: object) -> None: ...
+
+        def with_number(event: EventMessage, n: int, **_: object) -> None: ...
+
+        def bound(n: int, **_: object) -> None: ...
+
+        for function in (message_first, with_number, functools.partial(bound, 1)):
+            with pytest.raises(
+                InvalidListener, match="has a value by position already; make it positional-only"
+            ):
+                handler_for(function, named_event)
+
+    def test_is_called_where_it_is_positional_only(self, named_event: EventContract) -> None:
+        def message_first(event: EventMessage, /, **values: object) -> object:
+            return event.id, values
+
+        def bound(n: int, /, **values: object) -> object:
+            return n, values
+
+        values = {"event": "launch", "n": 1}
+        message = EventMessage("1", "shop", "sold", values, datetime.now(UTC), "/t")
+        assert handler_for(message_first, named_event)(message) == ("1", values)
+        assert handler_for(functools.partial(bound, 7), named_event)(message) == (7, values)

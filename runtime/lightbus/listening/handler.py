@@ -105,11 +105,21 @@ def handler_for(
     may_be_misspelt = problems and form == "message" and not _is_annotated(parameters[0], EventMessage)
     if may_be_misspelt and (guess := did_you_mean(parameters[0].name, declared)):
         problems = [f"it takes {parameters[0].name!r}, which the event does not have{guess}", *problems]
+    taken = _taken(function, form, parameters)
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    if takes_any:
+        by_keyword = {p.name for p in parameters if p.default is not p.empty or p.kind is p.KEYWORD_ONLY}
+        problems += [
+            f"{name!r} has a value by position already; make it positional-only, as in ({name}, /, **_)"
+            for name in declared
+            if name in taken - by_keyword
+        ]
     if problems:
         raise invalid(*problems)
     arguments: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    if contract.more and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        arguments = functools.partial(_without, _bound(function, form, parameters) - declared.keys())
+    if contract.more and takes_any:
+        bound = taken.union(function.keywords) if isinstance(function, functools.partial) else taken
+        arguments = functools.partial(_without, bound - declared.keys())
     elif contract.more:
         arguments = functools.partial(_declared, contract)
     return Handler(function, name, form, payload, is_async, arguments)
@@ -156,15 +166,14 @@ def _without(names: frozenset[str], values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names}
 
 
-def _bound(
+def _taken(
     function: Callable[..., Any], form: Form, parameters: Sequence[inspect.Parameter]
 ) -> frozenset[str]:
-    """Return the parameters that already have a value, which no undeclared property may be passed to."""
-    names = {"self", parameters[0].name} if form == "message" else {"self"}
+    """Return the names of parameters that get a value by position, which no keyword may repeat."""
+    positional = [*parameters[:1]] if form == "message" else []
     if isinstance(function, functools.partial):
-        positional = list(_signature(function.func).parameters)[: len(function.args)]
-        names.update(positional, function.keywords)
-    return frozenset(names)
+        positional += [*_signature(function.func).parameters.values()][: len(function.args)]
+    return frozenset({"self", *(p.name for p in positional if p.kind is p.POSITIONAL_OR_KEYWORD)})
 
 
 def _fields(contract: EventContract, values: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from lightbus.schema.payload.problems import explain, listed, path_text, short, 
 from lightbus.schema.payload.pruning import prune, without
 from lightbus.schema.payload.undeclared import Finder, undeclared
 from lightbus.schema.python.from_api import events_document
-from lightbus.schema.python.values import converter, or_whole, plain
+from lightbus.schema.python.values import converter, or_schema, plain
 
 _TOO_DEEP = f"more than {MAX_DEPTH} levels of objects and arrays, counting the payload itself"
 
@@ -95,8 +95,6 @@ class EventContract:
         self._payload = payload(node)
         self.parameters = parameter_contracts(self._payload)
         self._names = {parameter.wire: parameter.name for parameter in self.parameters}
-        # a schema that neither allows nor forbids undeclared properties; fire() refuses them
-        self._is_silent = not self._payload.is_open and not self._payload.is_closed
         self._wires = {parameter.name: parameter.wire for parameter in self.parameters}
         self._defaults = [(p.wire, p.default) for p in self.parameters if p.default is not NO_DEFAULT]
         self._is_renamed = self._names.keys() != self._wires.keys()
@@ -203,17 +201,20 @@ class EventContract:
             if wire not in data:
                 data[wire] = _fresh(default)
         problems = self._simplify(data, rich, most) if rich else []
-        if self._is_silent and not data.keys() <= self._names.keys():
+        if not self._payload.is_closed and not data.keys() <= self._names.keys():
             absent = [name for wire, name in self._names.items() if wire not in data]
             problems += listed(
-                undeclared_problem((wire,), absent) for wire in data if wire not in self._names
+                undeclared_problem((wire,), absent) for wire in data if not self._payload.allows(wire)
             )
         try:
             if self._search:
                 problems += listed(
                     undeclared_problem(each.path, each.declared, self._names) for each in self._search(data)
                 )
-            if not problems and self._written.is_valid(data):
+            is_valid = not problems and self._written.is_valid(data)
+            if is_valid and self._reading:
+                problems += self._unreadable(self._reading, data)
+            if is_valid and not problems:
                 if are_scalars and not self._is_renamed:
                     return data, data
                 return data, self.by_python_name(arguments, data)
@@ -271,7 +272,7 @@ class EventContract:
                 values = {name: data[wire] for wire, name in self._names.items() if wire in data}
             if self.more:
                 for wire in data:
-                    if wire not in self._names and wire not in self._wires:
+                    if wire not in self._names and wire not in self._wires and self._payload.allows(wire):
                         values[wire] = data[wire]
             if self._converters:
                 self._convert(values)
@@ -305,24 +306,33 @@ class EventContract:
         """(wire name, Python name, converter) of the properties to convert, compiled for the first event received."""
         declared = self._declared_converters
         properties = {} if declared is None and self._is_varied else self._payload.properties
-        converters = {wire: conversion(nodes, formats=declared is None) for wire, nodes in properties.items()}
-        if declared is not None:
-            converters = {wire: or_whole(declared[wire], convert) for wire, convert in converters.items()}
+        if declared is None:
+            converters = {wire: conversion(nodes) for wire, nodes in properties.items()}
+        else:
+            converters = {
+                wire: or_schema(convert, conversion(properties[wire], formats=convert is not None))
+                for wire, convert in declared.items()
+            }
         return [(wire, self._names[wire], convert) for wire, convert in converters.items() if convert]
 
     @cached_property
+    def _reading(self) -> Converter | None:
+        """Converter of the whole payload, by the schema alone."""
+        return conversion([self._node])
+
+    @property
     def _whole(self) -> Converter | None:
         """Converter of the whole payload, if its properties cannot be converted one by one."""
-        return conversion([self._node]) if self._is_varied and self._declared_converters is None else None
+        return self._reading if self._is_varied and self._declared_converters is None else None
 
     @cached_property
     def _is_simple(self) -> bool:
         """Whether handlers get a payload with all properties, and no others, unchanged."""
         return not (self._is_renamed or self._search or self._whole or self._converters)
 
-    @property
+    @cached_property
     def _is_varied(self) -> bool:
-        return self._payload.is_open or bool(self._payload.conditional)
+        return self._payload.is_open or any(any(part.choices()) for part in self._node.conjuncts())
 
     @property
     def _hints(self) -> dict[str, str]:
@@ -350,6 +360,14 @@ class EventContract:
             problems += [Problem(path_text(path, self._names), reason, "type") for path, reason in reasons]
         return problems
 
+    def _unreadable(self, convert: Converter, data: dict[str, Any]) -> list[Problem]:
+        """Return the problem of a valid payload that no listener could convert, such as a leap second."""
+        try:
+            convert(data)
+        except Unconvertible as error:
+            return [_unconvertible(error, names=self._names)]
+        return []
+
     def _declared(self, data: dict[str, Any]) -> dict[str, Any]:
         """Drop what the schema as written does not declare.
 
@@ -358,7 +376,7 @@ class EventContract:
         """
         if self._opened is self._misfits or not self._opened.is_valid(data):
             raise self._invalid(explain(self._opened, data, {}, self._hints))
-        if self._payload.is_closed:
+        if self._payload.is_closed and not self._payload.is_open:
             data = {wire: value for wire, value in data.items() if wire in self._names}
         return data if self._written.is_valid(data) else prune(data, self._misfits)
 
@@ -384,8 +402,9 @@ class EventContract:
         return f"<EventContract {self.full_name} from {self.source}>"
 
 
-def _unconvertible(error: Unconvertible, *outer: str) -> Problem:
-    return Problem(path_text((*outer, *error.path)), f"{short(error.value)} {error.reason}", "conversion")
+def _unconvertible(error: Unconvertible, *outer: str, names: Mapping[str, str] | None = None) -> Problem:
+    path = path_text((*outer, *error.path), names)
+    return Problem(path, f"{short(error.value)} {error.reason}", "conversion")
 
 
 def _fresh(default: object) -> Any:

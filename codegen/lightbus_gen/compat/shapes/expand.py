@@ -128,7 +128,7 @@ class Shapes:
             declared: dict[str, AnyOf] = {}
             declares = is_vague = is_open = False
             for view in self._together(nodes):
-                join(declared, {name: ((),) for name in view.required if name not in view.properties})
+                join(declared, {name: ((),) for name in view.mentioned if name not in view.properties})
                 join(declared, {name: ((child,),) for name, child in view.properties.items()})
                 further = [node for node in (view.additional, view.unevaluated) if node is not None]
                 declares = declares or view.declares
@@ -177,6 +177,11 @@ class Shapes:
         if any(not REFERENCES.isdisjoint(view.opaque) for view in views):
             others = replace(others, is_vague=True)
         declares = others.declares or any(view.declares for view in views)
+        mentioned: dict[str, AnyOf] = {
+            name: ((),) for view in views for name in view.mentioned if name not in others.names
+        }
+        if mentioned:
+            others = others.and_(Others(mentioned))
         shape = Shape(views, kinds, values, declares or is_silent, others)
         if values is None and any(view.is_limited for view in views):
             shape.kinds -= _empty_kinds(shape)

@@ -68,6 +68,7 @@ class View:
         pattern, format: of strings, or None; a format that the draft does not assert does not count.
         properties, patterns: the schemas of properties, by name and by regular expression.
         required: names of required properties.
+        mentioned: names of properties that are required, or that require others or are required by them.
         additional: the schema of other properties, or None.
         unevaluated: the schema of `unevaluatedProperties`, or None; where no other schema applies to the same
             value, it is `additional`.
@@ -95,6 +96,7 @@ class View:
     properties: dict[str, Node] = field(default_factory=dict)
     patterns: dict[str, Node] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    mentioned: tuple[str, ...] = ()
     additional: Node | None = None
     unevaluated: Node | None = None
     needs: dict[str, list[str]] = field(default_factory=dict)
@@ -226,6 +228,7 @@ class Views:
         view.properties = dict(node.children("properties"))
         view.patterns = dict(node.children("patternProperties"))
         view.required = tuple(schema.get("required", ()))
+        view.mentioned = tuple(dict.fromkeys(node.mentioned()))
         view.additional, view.unevaluated = map(node.get, CLOSING)
         if not _is_of_others(schema):
             if view.additional is None:

@@ -195,6 +195,14 @@ class Node(Generic[D]):
         first, others = ("items", "additionalItems") if is_listed else ("prefixItems", "items")
         return [inner for _, inner in self.children(first)], self.get(others)
 
+    def mentioned(self) -> Iterator[str]:
+        """Yield the names of properties that are required, or that require others or are required by them."""
+        yield from self.keywords.get("required", ())
+        for keyword in ("dependentRequired", *DEPENDENT):
+            for name, needed in self.keywords.get(keyword, {}).items():
+                yield name
+                yield from needed if isinstance(needed, list) else ()
+
     def instead(self, schema: dict[str, Any] | bool, *steps: str) -> Node[D]:
         """Return a schema that is not in the document, located at this one or at an absent one inside it."""
         return Node(schema, self.document, (*self.path, *(steps or ("",))), self.base, self.resolver)

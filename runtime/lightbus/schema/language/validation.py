@@ -1,7 +1,8 @@
 """The one place that compiles validators, so that every check has the same rules.
 
-Formats are asserted, patterns and `uniqueItems` take bounded time, nothing is ever fetched, and three rules go beyond the standard:
-durations may have a sign and fractions of a second, `decimal` is a format, and base64 content must be base64.
+Formats are asserted, patterns and `uniqueItems` take bounded time, nothing is ever fetched, and four rules go beyond the standard:
+durations may have a sign and fractions of a second, `decimal` is a format, `uuid` is one in every draft, and base64
+content must be base64.
 """
 
 from __future__ import annotations
@@ -87,13 +88,17 @@ def validator(
     """
     return jsonschema_rs.validator_for(
         bounded(schema),
-        formats={"duration": is_duration, "decimal": is_decimal},
+        formats={"duration": is_duration, "decimal": is_decimal, "uuid": _is_uuid},
         validate_formats=True,
         keywords={"contentEncoding": _ContentEncoding, "uniqueItems": _UniqueItems},
         pattern_options=PATTERN_OPTIONS,
         registry=registry,
         offline=True,
     )
+
+
+_is_uuid = jsonschema_rs.validator_for({"format": "uuid"}, validate_formats=True, offline=True).is_valid
+"""Drafts before 2019-09 do not know the format, but the runtime converts it in all."""
 
 
 def pattern_matches(pattern: str, text: str) -> bool:

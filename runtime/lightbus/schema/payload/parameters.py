@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lightbus import naming
 from lightbus.api import NO_DEFAULT
 from lightbus.schema.language.formats import PYTHON_NAMES, format_type
-from lightbus.schema.language.keywords import CLOSING, INSTEAD, UNIONS
+from lightbus.schema.language.keywords import CLOSING, DEPENDENT, INSTEAD, UNIONS
 from lightbus.schema.language.node import Node
-from lightbus.schema.payload.conversion import accepts, conversion
+from lightbus.schema.language.validation import pattern_matches
+from lightbus.schema.payload.conversion import Unconvertible, accepts, conversion
+from lightbus.schema.payload.undeclared import together
 
 _MAX_LITERALS = 6
 
@@ -23,11 +25,13 @@ class Payload:
 
     Attributes:
         properties: the schemas of each property, in the author's order.
-        conditional: properties that only some branch of a choice describes.
+        conditional: properties that only some branch of a choice describes, or only a dependency mentions.
         required: properties that must be present in every branch.
         is_open: whether the author declared further properties by `patternProperties`, or by
             `additionalProperties` or `unevaluatedProperties` other than false.
         is_closed: whether the schema itself refuses undeclared properties.
+        patterns: where it is open, the names of further properties match one of these; () for any name.
+        parts: all schemas that may describe the payload.
     """
 
     properties: dict[str, tuple[Node[Any], ...]]
@@ -35,6 +39,15 @@ class Payload:
     required: frozenset[str] = frozenset()
     is_open: bool = False
     is_closed: bool = False
+    patterns: tuple[str, ...] = ()
+    parts: tuple[Node[Any], ...] = ()
+
+    def allows(self, wire: str) -> bool:
+        """Whether a property is declared, or may be one of the further ones."""
+        if wire in self.properties:
+            return True
+        matches = not self.patterns or any(pattern_matches(pattern, wire) for pattern in self.patterns)
+        return self.is_open and matches
 
     def and_(self, other: Payload) -> Payload:
         """Describe the payloads that fit both descriptions."""
@@ -54,9 +67,29 @@ _NOTHING = Payload({})
 
 def payload(node: Node[Any]) -> Payload:
     """Collect the properties of an event payload."""
-    collected = _collect(node, {})
+    collected, parts = _collect(node, {}), list(together((node,)))
     is_shut = any(_is_shut(part) for part in node.conjuncts())
-    return replace(collected, is_open=collected.is_open and not is_shut)
+    closing = [inner.schema for part in parts for inner in part.inside(CLOSING)]
+    # objects without declared properties are maps, whose patterns describe some names
+    is_listed = any(part.has("properties") for part in parts) and not any(
+        each is not False for each in closing
+    )
+    patterns = [pattern for part in parts for pattern, _ in part.children("patternProperties")]
+    mentioned = {
+        name: ()
+        for part in parts
+        if not _is_shut(part)
+        for name in part.mentioned()
+        if name not in collected.properties
+    }
+    return replace(
+        collected,
+        properties={**collected.properties, **mentioned},
+        conditional=collected.conditional.union(mentioned),
+        is_open=collected.is_open and not is_shut,
+        patterns=tuple(dict.fromkeys(patterns)) if is_listed else (),
+        parts=tuple(parts),
+    )
 
 
 def _collect(node: Node[Any] | None, done: dict[object, Payload]) -> Payload:
@@ -164,8 +197,8 @@ def instead(node: Node[Any]) -> str:
 def parameter_contracts(described: Payload) -> tuple[ParameterContract, ...]:
     """Return the parameters of a payload.
 
-    A default applies only to an optional property that is not conditional, and only if its own schema accepts it:
-    in published schemas, `default` is often a comment (`{"type": "string", "default": null}`), and filling that in
+    A default applies only to an optional property that is not conditional, and only if no schema refuses it: in
+    published schemas, `default` is often a comment (`{"type": "string", "default": null}`), and filling that in
     would refuse every event.
     """
     names = naming.python_names(described.properties)
@@ -175,7 +208,7 @@ def parameter_contracts(described: Payload) -> tuple[ParameterContract, ...]:
             name=names[wire],
             wire=wire,
             required=wire in described.required,
-            default=_default(nodes) if wire in with_default else NO_DEFAULT,
+            default=_default(wire, nodes, described.parts) if wire in with_default else NO_DEFAULT,
             description=next((str(n.schema["description"]) for n in nodes if n.has("description")), ""),
             deprecated=any(is_deprecated(node) for node in nodes),
             instead=next(filter(None, map(instead, nodes)), ""),
@@ -185,17 +218,65 @@ def parameter_contracts(described: Payload) -> tuple[ParameterContract, ...]:
     )
 
 
-def _default(nodes: Iterable[Node[Any]]) -> object:
+def _default(wire: str, nodes: Sequence[Node[Any]], parts: Sequence[Node[Any]]) -> object:
     for node in nodes:
         if node.has("default"):
             value: object = node.schema["default"]
-            if not node.document.validator(node).is_valid(value):
+            if not _is_usable(value, node) or any(_may_refuse(part, wire) for part in parts):
+                return NO_DEFAULT
+            if not all(_is_valid(value, each) for each in _always(wire, parts[0])):
                 return NO_DEFAULT
             if value is None or isinstance(value, (str, int)):
                 return value  # only floats, alone or in a container, may become another Python value
             convert = conversion([node], formats=False)
             return convert(value) if convert else value
     return NO_DEFAULT
+
+
+def _is_usable(value: object, node: Node[Any]) -> bool:
+    """Whether a schema accepts a default and a listener can convert it."""
+    if not _is_valid(value, node):
+        return False
+    try:
+        if convert := conversion([node]):
+            convert(value)
+    except Unconvertible:
+        return False
+    return True
+
+
+def _is_valid(value: object, node: Node[Any]) -> bool:
+    return bool(node.document.validator(node).is_valid(value))
+
+
+def _always(wire: str, payload: Node[Any]) -> Iterator[Node[Any]]:
+    """Yield the schemas that a property satisfies in every valid payload."""
+    for part in payload.conjuncts():
+        if wire in part.keywords.get("properties", ()):
+            yield part.child("properties", wire)
+
+
+def _may_refuse(part: Node[Any], wire: str) -> bool:
+    """Whether a schema of the payload may refuse it because it has a property."""
+    if (names := part.get("propertyNames")) and not _is_valid(wire, names):
+        return True
+    for keyword in ("dependentRequired", *DEPENDENT):
+        if wire in part.keywords.get(keyword, ()):
+            needed = part.child(keyword, wire)
+            if isinstance(needed.schema, list) or any(each.has("required") for each in together((needed,))):
+                return True
+    if (excluded := part.get("not")) and any(wire in each.mentioned() for each in together((excluded,))):
+        return True
+    shuts = [keyword for keyword in CLOSING if part.has(keyword) and part.schema[keyword] is False]
+    beside = together((part,)) if "unevaluatedProperties" in shuts else (part,)
+    return bool(shuts) and not any(_declares(each, wire) for each in beside)
+
+
+def _declares(part: Node[Any], wire: str) -> bool:
+    keywords = part.keywords
+    return wire in keywords.get("properties", ()) or any(
+        pattern_matches(pattern, wire) for pattern in keywords.get("patternProperties", ())
+    )
 
 
 def _annotation(node: Node[Any] | None, depth: int = 0) -> str:

@@ -53,7 +53,7 @@ class _UndeclaredSearch:
         return _run(self._compile(nodes, is_payload), self._compile)
 
     def _compile(self, nodes: Sequence[Node[Any]], is_payload: bool = False) -> _Compilation:
-        parts = list(_together(nodes))
+        parts = list(together(nodes))
         if not parts:
             return None
         key = tuple(part.key for part in parts)
@@ -99,11 +99,10 @@ class _UndeclaredSearch:
                 declared.setdefault(name, []).append(child)
         patterns = [pair for part in parts for pair in part.children("patternProperties")]
         further = [node for part in parts for node in part.inside(CLOSING)]
-        is_open = bool(patterns) or any(node.schema is not False for node in further)
+        is_open = any(node.schema is not False for node in further)
         declares = any(part.has("properties") for part in parts)
         is_closed = declares and not is_open and not is_payload
-        required = (name for part in parts for name in part.keywords.get("required", ()))
-        names = dict.fromkeys([*declared, *required])
+        names = dict.fromkeys([*declared, *(name for part in parts for name in part.mentioned())])
         finders = {}
         for name, nodes in declared.items():
             matching = [node for pattern, node in patterns if pattern_matches(pattern, name)]
@@ -121,12 +120,12 @@ class _UndeclaredSearch:
                 finder: Finder | None
                 if name in names:
                     finder = finders.get(name)
-                elif is_closed:
-                    yield Undeclared((name,), tuple(names))
-                    continue
                 else:
-                    matching = (inner for pattern, inner in by_pattern if pattern_matches(pattern, name))
-                    finder = next(matching, rest)
+                    matching = [inner for pattern, inner in by_pattern if pattern_matches(pattern, name)]
+                    if is_closed and not matching:
+                        yield Undeclared((name,), tuple(names))
+                        continue
+                    finder = next(iter(matching), rest)
                 if finder:
                     yield from _below(name, finder(item))
 
@@ -169,7 +168,7 @@ def _below(key: str | int, inner: Iterable[Undeclared]) -> Iterator[Undeclared]:
     return (Undeclared((key, *path), declared) for path, declared in inner)
 
 
-def _together(nodes: Iterable[Node[Any]]) -> Iterator[Node[Any]]:
+def together(nodes: Iterable[Node[Any]]) -> Iterator[Node[Any]]:
     """Yield all schemas that may describe a value: the nodes, their references, and every branch."""
     todo, seen = list(nodes), set[object]()
     for node in todo:

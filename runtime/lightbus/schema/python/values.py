@@ -69,23 +69,23 @@ def read_type(python: Any) -> mi.Type:
         raise UnsupportedType(str(error)) from error
 
 
-def or_whole(
-    convert: Callable[[Any], Any] | None, to_whole: Callable[[Any], Any] | None
+def or_schema(
+    convert: Callable[[Any], Any] | None, by_schema: Callable[[Any], Any] | None
 ) -> Callable[[Any], Any] | None:
-    """Return a conversion that accepts 1.0 for an `int`, as JSON Schema does and msgspec does not.
+    """Return a conversion that accepts 1.0 for an `int` and `P1W` for a `timedelta`, which msgspec does not.
 
     Args:
         convert: the conversion to the declared type, or None for identity.
-        to_whole: the conversion of whole floats to `int`, or None for identity.
+        by_schema: the conversion by the type's schema, or None for identity.
     """
-    if convert is None or to_whole is None:
-        return convert or to_whole
+    if convert is None or by_schema is None:
+        return convert or by_schema
 
     def lenient(value: Any) -> Any:
         try:
             return convert(value)
         except msgspec.ValidationError:
-            return convert(to_whole(value))
+            return convert(by_schema(value))
 
     return lenient
 
