@@ -69,7 +69,10 @@ def refused(drawing: KeywordDrawing, sent: Schema, taken: Schema) -> Any:
         try:
             if isinstance(payload, dict) and writer.sends(payload) and reader.accepts(payload) is False:
                 return payload
-        except RecursionError:  # of python-jsonschema, in a schema that leads to itself
+        except (
+            RecursionError,
+            TypeError,
+        ):  # python-jsonschema: a schema within itself; `items: false` beside `additionalItems`
             return None
     return None
 
