@@ -86,7 +86,10 @@ class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreate
         email: str,
         plan: Literal["free", "pro"] = "free",
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody signed up.
+        """
         return self._fire({"username": username, "email": email, "plan": plan})
 
     async def fire_async(
@@ -96,7 +99,10 @@ class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreate
         email: str,
         plan: Literal["free", "pro"] = "free",
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody signed up.
+        """
         return await self._fire_async({"username": username, "email": email, "plan": plan})
 
 
@@ -146,7 +152,10 @@ class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener, UserDelete
         *,
         username: Any,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody left.
+        """
         return self._fire({"username": username})
 
     async def fire_async(
@@ -154,7 +163,10 @@ class UserDeletedEndpoint(lightbus.EventEndpoint[UserDeletedListener, UserDelete
         *,
         username: Any,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody left.
+        """
         return await self._fire_async({"username": username})
 
 
@@ -208,7 +220,10 @@ class UserUpdatedEndpoint(lightbus.EventEndpoint[UserUpdatedListener, UserUpdate
         username: str,
         new_email: str,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody changed their address.
+        """
         return self._fire({"username": username, "new_email": new_email})
 
     async def fire_async(
@@ -217,7 +232,10 @@ class UserUpdatedEndpoint(lightbus.EventEndpoint[UserUpdatedListener, UserUpdate
         username: str,
         new_email: str,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody changed their address.
+        """
         return await self._fire_async({"username": username, "new_email": new_email})
 
 

@@ -144,7 +144,9 @@ class EventLowerer:
             summary=first_sentence(event.description),
             payload_doc=f"Payload of `{full_name}`.\n\n{event.description}",
             doc=f"{event.description or f'The event `{full_name}`.'}\n\nSchema: {escaped(source)}",
-            fire_doc=f"Fire the event and wait until it is stored.\n\n{_arguments(described)}",
+            fire_doc=_paragraphs(
+                "Fire the event and wait until it is stored.", event.description, _arguments(described)
+            ),
             deprecated=literal(f"event {full_name} is deprecated{contract.instead}")
             if contract.deprecated
             else "",
@@ -254,6 +256,10 @@ def _is_writable(default: object, type_: Type) -> bool:
         if member == pytypes.ANY or member == Name(kind) or (kind == "int" and member == pytypes.FLOAT):
             return True
     return default is None and pytypes.NONE in members
+
+
+def _paragraphs(*texts: str) -> str:
+    return "\n\n".join(filter(None, texts))
 
 
 def _arguments(described: Iterable[tuple[str, str]]) -> str:

@@ -105,6 +105,8 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener, Counted]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        Any names, one type.
+
         Args:
             more: Further properties, by their names on the wire.
         """
@@ -116,6 +118,8 @@ class CountedEndpoint(lightbus.EventEndpoint[CountedListener, Counted]):
         **more: int,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        Any names, one type.
 
         Args:
             more: Further properties, by their names on the wire.
@@ -220,6 +224,8 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener, Measured]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        Objects that say what else they may hold.
+
         Args:
             more_: Further properties, by their names on the wire.
         """
@@ -250,6 +256,8 @@ class MeasuredEndpoint(lightbus.EventEndpoint[MeasuredListener, Measured]):
         **more_: datetime,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        Objects that say what else they may hold.
 
         Args:
             more_: Further properties, by their names on the wire.
@@ -360,7 +368,10 @@ class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
         note: str | Any | UnsetType = UNSET,
         language: Literal["en", "de"] | Any | UnsetType = UNSET,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Properties that only the branches of choices describe.
+        """
         return self._fire(
             {
                 "method": method,
@@ -384,7 +395,10 @@ class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
         note: str | Any | UnsetType = UNSET,
         language: Literal["en", "de"] | Any | UnsetType = UNSET,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Properties that only the branches of choices describe.
+        """
         return await self._fire_async(
             {
                 "method": method,

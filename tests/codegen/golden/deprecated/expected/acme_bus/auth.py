@@ -74,7 +74,10 @@ class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreate
         *,
         username: str,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody signed up.
+        """
         return self._fire({"username": username})
 
     @lightbus.deprecated("event auth.user_created is deprecated")
@@ -83,7 +86,10 @@ class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreate
         *,
         username: str,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody signed up.
+        """
         return await self._fire_async({"username": username})
 
 

@@ -227,7 +227,10 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener, OrderPlace
         lines: list[OrderPlacedLine] | UnsetType = UNSET,
         follows: OrderPlacedObject | UnsetType = UNSET,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody bought something.
+        """
         return self._fire(
             {
                 "customer": customer,
@@ -247,7 +250,10 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener, OrderPlace
         lines: list[OrderPlacedLine] | UnsetType = UNSET,
         follows: OrderPlacedObject | UnsetType = UNSET,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Somebody bought something.
+        """
         return await self._fire_async(
             {
                 "customer": customer,

@@ -118,6 +118,8 @@ class AttackEndpoint(lightbus.EventEndpoint[AttackListener, Attack]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        ends with a quote\"
+
         Args:
             a___print_1____b: \"\"\" + 1 }}{{ 7 * 7 }}{% raise %}
             _x___: \"
@@ -140,6 +142,8 @@ class AttackEndpoint(lightbus.EventEndpoint[AttackListener, Attack]):
         _x___: AttackX | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        ends with a quote\"
 
         Args:
             a___print_1____b: \"\"\" + 1 }}{{ 7 * 7 }}{% raise %}

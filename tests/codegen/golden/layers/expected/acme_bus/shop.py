@@ -107,7 +107,10 @@ class LayeredEndpoint(lightbus.EventEndpoint[LayeredListener, Layered]):
         by_key: dict[str, date],
         huge: int,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Several parts describe one value, and each of them counts.
+        """
         return self._fire({"named": named, "days": days, "by_key": by_key, "huge": huge})
 
     async def fire_async(
@@ -118,7 +121,10 @@ class LayeredEndpoint(lightbus.EventEndpoint[LayeredListener, Layered]):
         by_key: dict[str, date],
         huge: int,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Several parts describe one value, and each of them counts.
+        """
         return await self._fire_async({"named": named, "days": days, "by_key": by_key, "huge": huge})
 
 
@@ -209,6 +215,8 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener, Shadowing]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        Its fields have the names of types, and of what those are called then.
+
         Args:
             more: Further properties, by their names on the wire.
         """
@@ -235,6 +243,8 @@ class ShadowingEndpoint(lightbus.EventEndpoint[ShadowingListener, Shadowing]):
         **more: list[date],
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        Its fields have the names of types, and of what those are called then.
 
         Args:
             more: Further properties, by their names on the wire.

@@ -98,7 +98,10 @@ class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
         account: Account | UnsetType = UNSET,
         on: date | UnsetType = UNSET,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Reaches into another file.
+        """
         return self._fire({"amount": amount, "account": account, "on": on})
 
     async def fire_async(
@@ -108,7 +111,10 @@ class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
         account: Account | UnsetType = UNSET,
         on: date | UnsetType = UNSET,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        Reaches into another file.
+        """
         return await self._fire_async({"amount": amount, "account": account, "on": on})
 
 

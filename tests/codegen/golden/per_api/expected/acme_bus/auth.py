@@ -143,6 +143,8 @@ class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreate
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        A user signed up. Fired once for each user.
+
         Args:
             username: The login name.
             email: Where to write to; confirmed.
@@ -177,6 +179,8 @@ class UserCreatedEndpoint(lightbus.EventEndpoint[UserCreatedListener, UserCreate
         since: date | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        A user signed up. Fired once for each user.
 
         Args:
             username: The login name.

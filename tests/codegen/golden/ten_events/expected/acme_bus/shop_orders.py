@@ -168,6 +168,8 @@ class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener, Cancelled]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        An order will not be delivered. What was paid is refunded.
+
         Args:
             order_id: The order.
         """
@@ -181,6 +183,8 @@ class CancelledEndpoint(lightbus.EventEndpoint[CancelledListener, Cancelled]):
         note: str = "",
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        An order will not be delivered. What was paid is refunded.
 
         Args:
             order_id: The order.
@@ -256,6 +260,8 @@ class DeliveredEndpoint(lightbus.EventEndpoint[DeliveredListener, Delivered]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        A customer has the goods.
+
         Args:
             order_id: The order.
         """
@@ -269,6 +275,8 @@ class DeliveredEndpoint(lightbus.EventEndpoint[DeliveredListener, Delivered]):
         signed_by: str | None = None,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        A customer has the goods.
 
         Args:
             order_id: The order.
@@ -347,7 +355,10 @@ class LocatedEndpoint(lightbus.EventEndpoint[LocatedListener, Located]):
         position: list[float],
         seen_at: datetime,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        A carrier has told where a parcel is.
+        """
         return self._fire({"tracking_number": tracking_number, "position": position, "seen_at": seen_at})
 
     async def fire_async(
@@ -357,7 +368,10 @@ class LocatedEndpoint(lightbus.EventEndpoint[LocatedListener, Located]):
         position: list[float],
         seen_at: datetime,
     ) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        A carrier has told where a parcel is.
+        """
         return await self._fire_async(
             {
                 "tracking_number": tracking_number,
@@ -435,6 +449,8 @@ class PackedEndpoint(lightbus.EventEndpoint[PackedListener, Packed]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        All parcels of an order are ready.
+
         Args:
             order_id: The order.
         """
@@ -448,6 +464,8 @@ class PackedEndpoint(lightbus.EventEndpoint[PackedListener, Packed]):
         packer: str | None = None,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        All parcels of an order are ready.
 
         Args:
             order_id: The order.
@@ -536,6 +554,8 @@ class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        The money has arrived.
+
         Args:
             order_id: The order.
         """
@@ -550,6 +570,8 @@ class PaidEndpoint(lightbus.EventEndpoint[PaidListener, Paid]):
         paid_at: datetime,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        The money has arrived.
 
         Args:
             order_id: The order.
@@ -645,6 +667,8 @@ class PaymentFailedEndpoint(lightbus.EventEndpoint[PaymentFailedListener, Paymen
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        A payment did not go through.
+
         Args:
             order_id: The order.
         """
@@ -659,6 +683,8 @@ class PaymentFailedEndpoint(lightbus.EventEndpoint[PaymentFailedListener, Paymen
         retry_on: date | None = None,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        A payment did not go through.
 
         Args:
             order_id: The order.
@@ -783,6 +809,8 @@ class PlacedEndpoint(lightbus.EventEndpoint[PlacedListener, Placed]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        A customer has ordered. The payment is not there yet.
+
         Args:
             order_id: The order.
             customer_id: The customer's number, not that of the account.
@@ -819,6 +847,8 @@ class PlacedEndpoint(lightbus.EventEndpoint[PlacedListener, Placed]):
         placed_at: datetime,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        A customer has ordered. The payment is not there yet.
 
         Args:
             order_id: The order.
@@ -924,6 +954,8 @@ class ReturnedEndpoint(lightbus.EventEndpoint[ReturnedListener, Returned]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        A customer has sent goods back.
+
         Args:
             order_id: The order.
             quantities: How many came back, by SKU.
@@ -946,6 +978,8 @@ class ReturnedEndpoint(lightbus.EventEndpoint[ReturnedListener, Returned]):
         condition: Literal["damaged", "new", "used"] = "new",
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        A customer has sent goods back.
 
         Args:
             order_id: The order.
@@ -1043,6 +1077,8 @@ class ShippedEndpoint(lightbus.EventEndpoint[ShippedListener, Shipped]):
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        The carrier has taken the parcels.
+
         Args:
             order_id: The order.
             expected_on: The carrier's own estimate.
@@ -1065,6 +1101,8 @@ class ShippedEndpoint(lightbus.EventEndpoint[ShippedListener, Shipped]):
         expected_on: date | None = None,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        The carrier has taken the parcels.
 
         Args:
             order_id: The order.
@@ -1120,11 +1158,17 @@ class StockCountFinishedEndpoint(lightbus.EventEndpoint[StockCountFinishedListen
     """
 
     def fire(self) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        The yearly count is over; orders are packed again.
+        """
         return self._fire({})
 
     async def fire_async(self) -> EventMessage:
-        """Fire the event and wait until it is stored."""
+        """Fire the event and wait until it is stored.
+
+        The yearly count is over; orders are packed again.
+        """
         return await self._fire_async({})
 
 

@@ -168,6 +168,8 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener, OrderPlace
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
 
+        A customer has ordered.
+
         Args:
             country: Norway is `no`, which is a word here.
         """
@@ -182,6 +184,8 @@ class OrderPlacedEndpoint(lightbus.EventEndpoint[OrderPlacedListener, OrderPlace
         ship_to: TypesAddress | UnsetType = UNSET,
     ) -> EventMessage:
         """Fire the event and wait until it is stored.
+
+        A customer has ordered.
 
         Args:
             country: Norway is `no`, which is a word here.
