@@ -30,8 +30,14 @@ def first_signal() -> asyncio.Future[signal.Signals]:
         if not first.done():
             first.set_result(number)
 
+    def on_loop(number: int) -> None:
+        loop.call_soon_threadsafe(received, signal.Signals(number))
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received, number)
+        try:
+            loop.add_signal_handler(number, received, number)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda number, _: on_loop(number))
     return first
 
 
