@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -51,8 +50,13 @@ def find_binary() -> str:
     """Return the path of a nats-server binary.
 
     Raises:
-        ServerError: none is installed; the message says how to install one.
+        ServerError: none is installed, or this is Windows; the message says what to do.
     """
+    if sys.platform == "win32":  # where a server cannot inherit the lock on its store
+        raise ServerError(
+            "lightbus starts no nats-server on Windows.\n"
+            "Start one yourself with nats-server -js, which is where buses look for it; or use WSL."
+        )
     beside_python = [sysconfig.get_path("scripts"), str(Path(sys.executable).parent)]
     binary = shutil.which("nats-server") or shutil.which("nats-server", path=os.pathsep.join(beside_python))
     if binary is None:
@@ -94,6 +98,9 @@ def lock_store(store: Path) -> int:
     Raises:
         ServerError: another server keeps its events there, the folder cannot be written, or a link leads elsewhere.
     """
+    assert sys.platform != "win32", "there is no server to lock it for"
+    import fcntl
+
     _refuse_links(store)
     try:
         store.mkdir(parents=True, exist_ok=True)
@@ -207,6 +214,7 @@ class NatsServer:
         Args:
             config: replaces the lines it was started with.
         """
+        assert sys.platform != "win32", "no server is started there"
         self._config = config
         self._write_settings()
         self.signal(signal.SIGHUP)
@@ -227,8 +235,8 @@ class NatsServer:
 
     def kill(self) -> None:
         """Send the server SIGKILL, as a crash would; `start()` restarts it with the same store and port."""
-        self.signal(signal.SIGKILL)
         if self._process is not None:
+            self._process.kill()
             self._process.wait()
 
     def signal(self, number: signal.Signals) -> None:

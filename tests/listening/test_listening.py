@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -255,9 +254,8 @@ async def test_a_thousand_slots_leave_room_for_the_pulls_of_other_workers(
 
     await bus.job.wanted.listen_async(handler, listener_name="l", concurrency=1000)
     assert 0 < await waiting_pulls(nats_server.url, prefix) <= 64
-    for number in range(5):
-        await bus.job.wanted.fire_many_async([{"name": str(number)} for number in range(400)])
-        await seen.until(functools.partial(lambda total: len(seen) == total, 400 * (number + 1)))
+    await bus.job.wanted.fire_many_async([{"name": str(number)} for number in range(2000)])
+    await seen.until(lambda: len(seen) == 2000)
     await until_settled(nats_server.url, prefix)
     async with asyncio.timeout(BOUND / 2):  # an unanswered pull waits for longer
         while await waiting_pulls(nats_server.url, prefix) > 64:

@@ -57,7 +57,7 @@ def develop(module: str, service_name: str | None, port: int, *, port_is_given: 
         ) from None
     log_to_console()
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, *([] if sys.platform == "win32" else [signal.SIGHUP])):
         signal.signal(number, lambda *_: stopped.set())
     folder = Path.cwd()
     changes = watchfiles.watch(

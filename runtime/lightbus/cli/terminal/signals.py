@@ -10,6 +10,9 @@ from typing import Any
 
 from lightbus.logs import log
 
+_ENDING = [number for number in signal.Signals if number.name in ("SIGTERM", "SIGINT", "SIGHUP")]
+"""SIGHUP does not exist on Windows."""
+
 
 def first_signal() -> asyncio.Future[signal.Signals]:
     """Return a future for the first SIGTERM, SIGINT or SIGHUP, which a terminal sends when it closes.
@@ -30,10 +33,16 @@ def first_signal() -> asyncio.Future[signal.Signals]:
         if not first.done():
             first.set_result(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+    def on_loop(number: int) -> None:
+        loop.call_soon_threadsafe(received, signal.Signals(number))
+
+    for number in _ENDING:
+        if number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
             continue  # started by nohup
-        loop.add_signal_handler(number, received, number)
+        try:
+            loop.add_signal_handler(number, received, number)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, lambda number, _: on_loop(number))
     return first
 
 
