@@ -97,6 +97,34 @@ def test_the_gates_pass_and_stop(place: str, tmp_path: Path) -> None:
     assert {gate: scratch.run(gate) for gate in gates} == dict.fromkeys(gates, 1)
 
 
+@pytest.mark.parametrize("place", COMMANDS)
+def test_the_pull_request_that_adopts_the_bus_passes_all_gates(place: str, tmp_path: Path) -> None:
+    """The README's project as it stands, tests included, in a repository that had no events."""
+    gates = [command for command in COMMANDS[place] if not command.startswith("pip install")]
+    scratch = Scratch(tmp_path)
+    scratch.git("rm", "-r", "--quiet", "schemas", "acme_bus", "pyproject.toml", "mailer", "billing")
+    scratch.git("commit", "--message", "nothing of it")
+    scratch.git("push", "origin", "HEAD:main")
+    scratch.environment["CI_MERGE_REQUEST_DIFF_BASE_SHA"] = scratch.git("rev-parse", "HEAD")
+    for block in blocks(ROOT / "README.md"):
+        if block.path:
+            (scratch.folder / block.path).parent.mkdir(parents=True, exist_ok=True)
+            (scratch.folder / block.path).write_text(block.text)
+    assert scratch.run("lightbus-gen") == 0
+    assert {gate: scratch.run(gate) for gate in gates} == dict.fromkeys(gates, 0)
+    scratch.git("add", "--all")
+    scratch.git("commit", "--message", "the README")
+    scratch.git("push", "origin", "HEAD:main")
+    scratch.environment["CI_MERGE_REQUEST_DIFF_BASE_SHA"] = scratch.git("rev-parse", "HEAD")
+    definitions = scratch.folder / "auth_service/bus.py"
+    definitions.write_text(definitions.read_text().replace('"email", str', '"email", int'))
+    codes = {gate: scratch.run(gate) for gate in gates if "breaking" not in gate and gate != "mypy ."}
+    assert codes == dict.fromkeys(codes, 1)
+    assert scratch.run("lightbus-gen") == 0
+    codes = {gate: scratch.run(gate) for gate in gates if "--check" not in gate}
+    assert codes == dict.fromkeys(codes, 1)
+
+
 def test_what_is_installed_is_this_version() -> None:
     for place in ("GitHub", "GitLab"):
         assert COMMANDS[place][0].startswith(f'pip install "lightbus-nats[gen]=={VERSION}" ')

@@ -49,10 +49,11 @@ _BUS: dict[str, Any] = {
 
 def _only(_context: click.Context, _option: click.Parameter, modules: tuple[str, ...]) -> str:
     """Return the only module of a command that runs one."""
-    if len(modules) > 1:
+    module, *others = modules
+    if others:
         words = f"it runs one module, not {len(modules)}: {', '.join(modules)}. Start a process for each"
         raise click.BadParameter(words)
-    return modules[0]
+    return module
 
 
 bus_option = click.option(
