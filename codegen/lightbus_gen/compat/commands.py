@@ -108,9 +108,12 @@ def breaking(
             if finding.rule not in ignored and category_ in (Scope.ALL, finding.category)
         )
         files = {file.shown: file for file in new.sources.files}
+        classes = (
+            () if flags["schemas"] else settings.apis
+        )  # the project's own schemas are those of its classes
         outcome.findings = by_place(
             apply_allowances(
-                as_classes(findings, files, settings.apis), files, allowances, datetime.date.today(), report
+                as_classes(findings, files, classes), files, allowances, datetime.date.today(), report
             )
         )
         report.check()
