@@ -33,7 +33,7 @@ ROW = re.compile(r"^\| (`\w+`[^|]*) \| ([^|]*) \| ([^|]*) \|$", re.MULTILINE)
 ELSEWHERE = {
     *("DefinitionError", "DuplicateApi"),  # when a class is defined
     *("UnreadableEvent", "InvalidEvent", "HandlerTimeout", "ListenerFailed"),  # in a listener
-    *("ServerError", "PortTaken", "_PayloadError"),  # by `lightbus server`; a base class
+    *("ServerError", "PortTaken", "OutputFailed", "_PayloadError"),  # by `lightbus server`; a base class
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import pytest
@@ -272,6 +273,15 @@ async def welcome(username, **_):
 """
 
 
+@pytest.fixture
+def default_hangup() -> Iterator[None]:
+    """Let SIGHUP reach the services, even if nohup started the tests."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, inherited)
+
+
+@pytest.mark.usefixtures("default_hangup")
 @pytest.mark.parametrize(
     ("number", "handler"),
     [

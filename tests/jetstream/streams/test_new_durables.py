@@ -24,6 +24,11 @@ async def server(nats_server: NatsServer) -> AsyncIterator[Connection]:
         yield connection
 
 
+@pytest.fixture(autouse=True)
+def all_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "lightbus")
+
+
 @pytest.fixture
 async def bus(nats_server: NatsServer, prefix: str) -> AsyncIterator[DynamicBus]:
     async with lightbus.create(url=nats_server.url, prefix=prefix, service_name="jobs") as bus:

@@ -119,12 +119,13 @@ class Members:
             is_sent = sent is None or pattern_matches(sent, name)
             if is_sent and (_is_other(view, name) if read is None else pattern_matches(read, name)):
                 return name
+        within = tuple(dict.fromkeys(each for each in (sent, read) if each is not None))
+        declared = (*shape.names, *(view.properties if read is None else ()))
         outside = [
-            f"^{re.escape(name)}$" for name in (*shape.names, *(view.properties if read is None else ()))
+            f"^{re.escape(name)}$" for name in declared if all(pattern_matches(each, name) for each in within)
         ]
         outside += [pattern for other in shape.views for pattern in other.patterns] if sent is None else []
         outside += view.patterns if read is None else []
-        within = tuple(dict.fromkeys(each for each in (sent, read) if each is not None))
         try:
             return text_outside(within, "|".join(f"(?:{each})" for each in outside) or _NO_TEXT)
         except ValueError:
@@ -194,7 +195,7 @@ class Members:
             each for names in self._names(shape) for each in self._meets(names, read, below, frozenset())
         ]
         return [
-            replace(each, writer=shape.views[0].node) if each.writer is each.reader else each
+            replace(each, writer=shape.views[0].node) if shape.views and each.writer is each.reader else each
             for each in obstacles
         ]
 

@@ -15,6 +15,8 @@ from lightbus_gen.load.references import Node
 
 _DEPTH = 12
 _MAX_MEMBERS = 1_000
+_MAX_CONTAINED = 100
+"""Items of a kind that examples for `contains` have at most."""
 """The items or properties that limits alone can make a value have; it has all that are required by name."""
 _MAX_TEXT = 10_000
 """Characters of a text."""
@@ -250,11 +252,11 @@ class Sampler:
         for node, least in needed:
             own = itertools.islice(self.values(tuple((*nodes, node) for nodes in items)), 3)
             for value in own:
-                first = [value] * least
+                first = [value] * min(least, _MAX_CONTAINED)
                 yield first
         for value in itertools.islice(self.values(tuple((*nodes, read) for nodes in items)), 3):
             for count in counts:
-                if count <= _MAX_MEMBERS:
+                if count <= _MAX_CONTAINED:
                     yield [*first, *[value] * max(0, count - len(first))]
                     yield [*first, *[value] * count]
 

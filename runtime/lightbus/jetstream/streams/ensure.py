@@ -121,10 +121,10 @@ async def create(connection: Connection, resource: Resource) -> dict[str, Any]:
     try:
         info = await connection.api(*resource.creation)
         if isinstance(resource, Durable) and (stored := info.get("num_pending", 0)):
-            log.warning(
-                '%s is new and begins with %s stored events. listen(since="now") would begin with later ones. If its'
+            log.info(
+                '%s is new and begins with %s. listen(since="now") would begin with later ones. If its'
                 " listener was renamed, the former durable has handled them, and is still there: see lightbus status",
-                *(resource, f"{stored:,}"),
+                *(resource, f"{stored:,} stored event{'s' * (stored != 1)}"),
             )
         return info
     except ApiError as error:
