@@ -404,6 +404,14 @@ LINKS: dict[str, Callable[[Schema], Schema]] = {
     "further properties": lambda next_: {"type": "object", "additionalProperties": next_},
     "patterns": lambda next_: {"type": "object", "patternProperties": {"^a": next_}},
     "unions": lambda next_: {"type": "object", "properties": {"x": {"anyOf": [{"type": "string"}, next_]}}},
+    "nullable": lambda next_: {"oneOf": [{"type": "null"}, next_]},
+    "circle of unions": lambda next_: {
+        "type": "object",
+        "properties": {
+            "x": {"anyOf": [{"type": "string"}, next_]},
+            "y": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/T1"}]},
+        },
+    },
     "names": lambda next_: {"type": "object", "propertyNames": next_},
     "contains": lambda next_: {"type": "array", "contains": next_},
     "negations": lambda next_: {"type": "object", "properties": {"x": {"not": payload(next_)}}},

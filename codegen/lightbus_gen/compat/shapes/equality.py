@@ -20,6 +20,7 @@ class Equality:
 
     def __init__(self) -> None:
         self._texts: dict[Node, str | None] = {}
+        self._equal: dict[tuple[Node, Node], bool] = {}
 
     def at_a_glance(self, one: Node, other: Node) -> bool:
         """Whether two schemas without any `$ref` have the same text, their own descriptions ignored."""
@@ -38,7 +39,11 @@ class Equality:
 
     def __call__(self, one: Node, other: Node) -> bool:
         """Whether two schemas are equal."""
-        return one.document.dialect == other.document.dialect and _are_same(one, other)
+        if one.document.dialect != other.document.dialect:
+            return False
+        if (one, other) not in self._equal:
+            self._equal[one, other] = _are_same(one, other)
+        return self._equal[one, other]
 
     def keyword(self, one: Node, other: Node, keyword: str) -> bool:
         """Whether two schemas have an equal keyword, and equal companions of it."""
