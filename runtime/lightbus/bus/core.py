@@ -73,9 +73,8 @@ class BusCore:
         self.sessions: dict[asyncio.AbstractEventLoop, Session] = {}
         self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._listeners: dict[tuple[str, str], Listener] = {}  # by API and listener name
-        self._failures: dict[
-            tuple[str, str], ListenerFailed
-        ] = {}  # by API and durable, until it starts again
+        # by API and durable, until it starts again
+        self._failures: dict[tuple[str, str], ListenerFailed] = {}
         self._lock = threading.RLock()
         self._closer = threading.Lock()  # held by the thread that closes the bus
         self._portals: list[Portal] = []  # the last one is in use; all are stopped on close

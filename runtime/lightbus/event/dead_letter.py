@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from lightbus.errors import InvalidEvent, UnreadableEvent
 from lightbus.event import envelope, tracebacks
 from lightbus.event.envelope import MESSAGE_ID
-from lightbus.naming import Place
+from lightbus.naming import Place, place_of
 
 _OWN = "lightbus-"  # prefix of our headers, in lower case
 _SERVERS_HEADERS = 65_535  # bytes of headers that the server accepts
@@ -104,6 +104,31 @@ class DeadLetter:
             attempts=attempts,
             first_failed=now,
             last_failed=now,
+        )
+
+    @classmethod
+    def stored(
+        cls,
+        subject: str,
+        sequence: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        time: datetime,
+        *,
+        limit: int,
+        is_cut: bool = False,
+        is_replay: bool = False,
+    ) -> DeadLetter:
+        """Read a message of the stream of dead letters, or of that of replays, by its subject; see `decode`."""
+        place, number = place_of(subject) or (None, 0)
+        return cls.decode(
+            place if bool(number) == is_replay else None,
+            number if is_replay else sequence,
+            headers,
+            body,
+            time,
+            limit=limit,
+            is_cut=is_cut,
         )
 
     @classmethod

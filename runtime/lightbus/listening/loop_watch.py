@@ -102,9 +102,8 @@ class _ThreadTimes:
         self.began = self.ended = self.processor = 0.0
 
     def of(self, read: Callable[[], EventMessage]) -> EventMessage:
-        sleep(
-            0.001
-        )  # the loop still waits for the thread to start, which would count as the time of its own step
+        # the loop still waits for the thread to start, which would count as the time of its own step
+        sleep(0.001)
         self.began, processor = monotonic(), thread_time()
         try:
             return read()

@@ -87,12 +87,12 @@ class MemoryDeadLetters:
 
 def read(message: Stored, *, is_replay: bool = False) -> DeadLetter:
     """Read a stored dead letter or replay."""
-    place, number = naming.place_of(message.subject) or (None, 0)
-    return DeadLetter.decode(
-        place if bool(number) == is_replay else None,
-        number if is_replay else message.sequence,
+    return DeadLetter.stored(
+        message.subject,
+        message.sequence,
         message.headers,
         message.body,
         datetime.fromtimestamp(message.time, UTC),
         limit=MAX_PAYLOAD,
+        is_replay=is_replay,
     )

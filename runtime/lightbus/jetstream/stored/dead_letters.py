@@ -271,13 +271,13 @@ async def count_unreadable(connection: Connection, prefix: str) -> Mapping[str, 
 
 def _read(connection: Connection, message: StoredMessage, *, is_replay: bool = False) -> DeadLetter:
     """Read a message of the stream of dead letters, or of that of replays."""
-    place, number = naming.place_of(message.subject) or (None, 0)
-    return DeadLetter.decode(
-        place if bool(number) == is_replay else None,
-        number if is_replay else message.sequence,
+    return DeadLetter.stored(
+        message.subject,
+        message.sequence,
         message.headers,
         message.body,
         message.time,
         limit=connection.max_payload,
         is_cut=message.is_cut,
+        is_replay=is_replay,
     )
